@@ -1,0 +1,65 @@
+# `make run` and `make test` need Python and make, and see to everything else.
+#
+#   ARGS=...    more arguments for run, test or bench:   make test ARGS='-k http'
+#   PYTHON=...  the interpreter to use, in an environment of its own:   make PYTHON=python3.12 test
+
+VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
+SCRIPTS := .ci/run scripts/apt-install scripts/lock scripts/python-env scripts/test-components
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench lint format docs lock clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.runtime ## start the daemon on the example catalog, with stand-ins for its services
+	$(BIN)/python -m exporter run --demo $(ARGS)
+
+test: components lint ## lint, types and tests, as CI runs them
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.dev ## measure against blackbox_exporter
+	scripts/test-components bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lint: $(VENV)/.dev ## formatting, lint and types; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	else echo 'shellcheck is not installed: scripts were not checked'; fi
+
+format: $(VENV)/.dev ## format the code and repair what lint can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.dev ## write the reference pages again
+	$(BIN)/python -m scripts.reference
+
+lock: $(BIN)/python ## resolve the dependencies again, at their newest allowed versions
+	scripts/lock $(BIN)/python
+
+clean: ## remove everything that make has made
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: components
+components:
+	scripts/test-components
+
+$(BIN)/python:
+	scripts/python-env $(VENV)
+
+# Only locked versions with known hashes are installed; the package itself is built with a locked hatchling, which
+# is why isolation is off.
+$(VENV)/.runtime: $(BIN)/python pyproject.toml requirements.txt requirements-build.txt
+	$(PIP) install --require-hashes -r requirements-build.txt -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.txt
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,105 @@
+"""One place times every probe, ends it at its deadline and turns whatever happened into a result.
+
+A protocol module writes only its conversation: `ask` enters phases, notes facts, and raises `ProbeFailure` when
+the answer is not what was wanted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from abc import ABC, abstractmethod
+from exporter.probes.base import ProbeFailure, ProbeResult, Reason
+
+clock = time.monotonic
+"""The loop's own clock, but exact: uvloop's `time()` counts whole milliseconds and only between callbacks."""
+
+log = logging.getLogger(__name__)
+
+DOING = {
+    "resolve": "resolving the name",
+    "connect": "connecting",
+    "tls": "waiting for the TLS handshake",
+    "processing": "waiting for the answer",
+    "transfer": "reading the body",
+    "query": "waiting for the answer",
+}
+"""What a probe was doing when its deadline passed, by phase."""
+
+OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Errors of this process or machine, which say nothing about the target."""
+
+
+class Run:
+    """The notes of one run: phases in seconds, facts, and whom it is talking to."""
+
+    __slots__ = ("_mark", "_phase", "deadline", "facts", "peer", "phases", "started")
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.started = self._mark = clock()
+        self._phase: str | None = None
+        self.phases: dict[str, float] = {}
+        self.facts: dict[str, float | str] = {}
+        self.peer = ""
+
+    def enter(self, phase: str) -> None:
+        """End the phase under way and begin `phase`; time spent in a phase entered twice adds up."""
+        now = clock()
+        if self._phase is not None:
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._mark
+        self._phase = phase
+        self._mark = now
+
+    def stop(self) -> float:
+        """End the phase under way; the run's duration in seconds."""
+        now = clock()
+        if self._phase is not None:
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._mark
+            self._phase = None
+        return now - self.started
+
+    def time_left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - clock()
+
+    def doing(self) -> str:
+        """What the run is waiting for, for the sentence of a time-out."""
+        doing = DOING.get(self._phase or "", "starting")
+        return f"{doing} ({self.peer})" if self.peer else doing
+
+
+class MeasuredProbe(ABC):
+    """A `Probe` whose protocol is the one method `ask`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    async def ask(self, run: Run) -> None:
+        """Hold the conversation.
+
+        Raises:
+            ProbeFailure: the target did not answer as wanted.
+        """
+
+    async def run(self, deadline: float) -> ProbeResult:
+        """As `Probe.run`."""
+        run = Run(deadline)
+        reason, detail = Reason.OK, ""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.ask(run)
+        except ProbeFailure as failure:
+            reason, detail = failure.reason, failure.detail
+        except TimeoutError:
+            doing = run.doing()
+            reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"
+        except Exception as error:  # noqa: BLE001 - one broken probe must not end the daemon; it is logged and counted
+            reason, detail = Reason.INTERNAL, f"the exporter failed: {type(error).__name__}"
+            if isinstance(error, OSError) and error.errno in OUT_OF_SOCKETS:
+                detail = f"the exporter's machine is out of resources: {error.strerror}"
+            log.error("probe failed in the exporter itself: %s", self, exc_info=error)
+        duration = run.stop()
+        return ProbeResult(reason is Reason.OK, reason, duration, run.phases, run.facts, detail)
