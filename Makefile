@@ -25,10 +25,11 @@ bench: $(VENV)/.dev ## measure against blackbox_exporter
 	scripts/test-components bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-lint: $(VENV)/.dev ## formatting, lint and types; changes nothing
+lint: $(VENV)/.dev ## formatting, lint, types, reference pages; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m scripts.reference --check
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
 	else echo 'shellcheck is not installed: scripts were not checked'; fi
 

@@ -61,7 +61,11 @@ def quoted(value: object) -> str:
     text = str(value)
     if len(text) > _MAX_ECHO:
         text = text[: _MAX_ECHO - 1] + "…"
-    return '"' + "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text) + '"'
+    return (
+        '"'
+        + "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+        + '"'
+    )
 
 
 def suggestion(found: str, known: Iterable[str]) -> str:

@@ -72,7 +72,9 @@ def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | 
         raise ValueError(f"a reference to a secret has one key; {_HOW}")
     [(key, name)] = value.items()
     if key not in _REFERENCE_KINDS:
-        raise ValueError(f"a reference to a secret is one of secret, file and env; {suggestion(key, _REFERENCE_KINDS)}")
+        raise ValueError(
+            f"a reference to a secret is one of secret, file and env; {suggestion(key, _REFERENCE_KINDS)}"
+        )
     if not isinstance(name, str) or not name:
         raise ValueError(f"a reference to a secret needs a name after {key}:")
     if key == "secret":
@@ -95,7 +97,9 @@ def _text_parts(text: str) -> tuple[str | EnvironmentReference, ...]:
         try:
             reference = EnvironmentReference(parse_environment_name(match[1]))
         except ValueError:
-            raise ValueError("${…} holds no name of an environment variable; write ${NAME}, or $${ for the characters themselves") from None
+            raise ValueError(
+                "${…} holds no name of an environment variable; write ${NAME}, or $${ for the characters themselves"
+            ) from None
         if literal:
             parts.append(literal)
             literal = ""
@@ -116,11 +120,16 @@ _REFERENCE_SCHEMA: dict[str, Any] = {
 _SECRET_TEXT_SCHEMA = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
 
 Secret = Annotated[
-    TextTemplate, *value_type(parse_secret, {"anyOf": [_SECRET_TEXT_SCHEMA, _REFERENCE_SCHEMA]}, "secret reference")
+    TextTemplate,
+    *value_type(parse_secret, {"anyOf": [_SECRET_TEXT_SCHEMA, _REFERENCE_SCHEMA]}, "secret reference"),
 ]
 """Only references."""
 Template = Annotated[
     TextTemplate,
-    *value_type(parse_template, {"anyOf": [{"type": ["string", "number"]}, _REFERENCE_SCHEMA]}, "text, perhaps with references"),
+    *value_type(
+        parse_template,
+        {"anyOf": [{"type": ["string", "number"]}, _REFERENCE_SCHEMA]},
+        "text, perhaps with references",
+    ),
 ]
 """Text that may hold references."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from string import Formatter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -34,7 +35,9 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s]*@")
 _STATUS = re.compile(r"([1-5])[xX]{2}|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?")
+_HOST = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?"
+)
 MAX_DURATION_SECONDS = 10 * 365 * 86400
 
 
@@ -49,9 +52,13 @@ def value_type(parse: Callable[[Any], Any], schema: dict[str, Any], name: str) -
 def parse_duration(value: object) -> float:
     """Seconds of `15s`, `1m30s`, `250ms`, `7d`."""
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not a duration; write a number and a unit, such as 250ms, 15s, 1m30s or 7d")
+        raise ValueError(
+            f"{shown(value)} is not a duration; write a number and a unit, such as 250ms, 15s, 1m30s or 7d"
+        )
     try:
-        seconds = sum(Decimal(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(value))
+        seconds = sum(
+            Decimal(number) * _DURATION_UNITS[unit] for number, unit in _DURATION_PART.findall(value)
+        )
     except ArithmeticError:
         seconds = Decimal(0)
     if not 0 < seconds <= MAX_DURATION_SECONDS:
@@ -61,7 +68,9 @@ def parse_duration(value: object) -> float:
 
 def parse_size(value: object) -> int:
     """Bytes of `512Mi`, `1G`, `64k`, `100`."""
-    match = _SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    match = (
+        _SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+    )
     if not match:
         raise ValueError(f"{shown(value)} is not a size; write a number and a unit, such as 64k, 512Mi or 1G")
     size = Decimal(match[1]) * _SIZE_UNITS[match[2] or ""]
@@ -74,7 +83,9 @@ def parse_percentage(value: object) -> Decimal:
     """The number before the sign: 99.9 of `99.9%`, exact."""
     match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if not match or not 0 <= Decimal(match[1]) <= 100:
-        raise ValueError(f"{shown(value)} is not a percentage from 0% to 100%; write it with its sign, such as 99.9%")
+        raise ValueError(
+            f"{shown(value)} is not a percentage from 0% to 100%; write it with its sign, such as 99.9%"
+        )
     return Decimal(match[1])
 
 
@@ -92,13 +103,17 @@ def parse_label(value: object) -> str:
 
 def parse_secret_name(value: object) -> str:
     if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value) or len(value) > _MAX_LABEL:
-        raise ValueError(f"{shown(value)} is not a name of a secret; use up to 63 letters, digits, _, . and -")
+        raise ValueError(
+            f"{shown(value)} is not a name of a secret; use up to 63 letters, digits, _, . and -"
+        )
     return value
 
 
 def parse_environment_name(value: object) -> str:
     if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value):
-        raise ValueError(f"{shown(value)} is not a name of an environment variable; use letters, digits and _")
+        raise ValueError(
+            f"{shown(value)} is not a name of an environment variable; use letters, digits and _"
+        )
     return value
 
 
@@ -125,8 +140,8 @@ def parse_regex(value: object) -> str:
 
 def parse_json_path(value: object) -> str:
     """An RFC 9535 query. The library is imported here, since few catalogs pay for it."""
-    from jsonpath_rfc9535 import JSONPathError  # noqa: PLC0415
-    from jsonpath_rfc9535 import compile as compile_path  # noqa: PLC0415
+    from jsonpath_rfc9535 import JSONPathError
+    from jsonpath_rfc9535 import compile as compile_path
 
     path = parse_text(value)
     try:
@@ -142,7 +157,9 @@ def parse_url(value: object) -> str:
     return check_url(value, ("http", "https"))
 
 
-def check_url(value: object, schemes: tuple[str, ...], credentials: str = "write them under basic_auth") -> str:
+def check_url(
+    value: object, schemes: tuple[str, ...], credentials: str = "write them under basic_auth"
+) -> str:
     """`credentials` says where a user name and password belong."""
     example = f"{schemes[0]}://host:port/path"
     if not isinstance(value, str):
@@ -183,7 +200,9 @@ def split_address(value: object) -> tuple[str, int | None]:
     if not separator or (text.count(":") > 1 and not host.endswith("]")):
         host, port = text, ""
     parse_host(host)
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536) or (separator and text.endswith(":")):
+    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or (
+        separator and text.endswith(":")
+    ):
         raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")
     return host.removeprefix("[").removesuffix("]"), int(port) if port else None
 
@@ -191,7 +210,9 @@ def split_address(value: object) -> tuple[str, int | None]:
 def parse_listen(value: object) -> tuple[str, int]:
     """`0.0.0.0:9877`, `:9877` or `9877`."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    host, port = split_address("0.0.0.0" + text if text.startswith(":") else f"0.0.0.0:{text}" if text.isdigit() else text)  # noqa: S104 - what an empty host means
+    host, port = split_address(
+        "0.0.0.0" + text if text.startswith(":") else f"0.0.0.0:{text}" if text.isdigit() else text
+    )
     if port is None:
         raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
     return host, port
@@ -220,10 +241,37 @@ def parse_header_name(value: object) -> str:
     return value
 
 
+_ADDRESS_FIELDS = ("service", "port", "project", "environment")
+
+
+def parse_address_template(value: object) -> str:
+    if not isinstance(value, str) or not value or " " in value:
+        raise ValueError(f"{shown(value)} is not an address; write one such as localhost:{{port}}")
+    try:
+        fields = [
+            (name, spec, conversion)
+            for _, name, spec, conversion in Formatter().parse(value)
+            if name is not None
+        ]
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an address; a {{ or }} is missing") from None
+    for name, spec, conversion in fields:
+        if name not in _ADDRESS_FIELDS or spec or conversion:
+            raise ValueError(
+                f"{shown(value)} is not an address; it may hold {', '.join('{' + field + '}' for field in _ADDRESS_FIELDS)}"
+            )
+    return value
+
+
 _CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _CRON_NAMES = {
-    3: {name: str(index) for index, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)},
-    4: {name: str(index) for index, name in enumerate("sun mon tue wed thu fri sat".split())},
+    3: {
+        name: str(index)
+        for index, name in enumerate(
+            ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+        )
+    },
+    4: {name: str(index) for index, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])},
 }
 _CRON_PART = re.compile(r"(?:\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([1-9][0-9]?))?")
 
@@ -276,7 +324,11 @@ _seconds_as_text = PlainSerializer(lambda seconds: f"{seconds:g}s", when_used="j
 
 Duration = Annotated[
     float,
-    *value_type(parse_duration, _text_schema(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", "15s", "1m30s", "250ms"), "duration"),
+    *value_type(
+        parse_duration,
+        _text_schema(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", "15s", "1m30s", "250ms"),
+        "duration",
+    ),
     _seconds_as_text,
 ]
 """Seconds."""
@@ -284,7 +336,12 @@ Size = Annotated[
     int,
     *value_type(
         parse_size,
-        {"type": ["string", "integer"], "pattern": r"^[0-9]+(\.[0-9]+)?([kKMGT]i?)?B?$", "examples": ["512Mi", "1G"], "minimum": 1},
+        {
+            "type": ["string", "integer"],
+            "pattern": r"^[0-9]+(\.[0-9]+)?([kKMGT]i?)?B?$",
+            "examples": ["512Mi", "1G"],
+            "minimum": 1,
+        },
         "size",
     ),
 ]
@@ -295,16 +352,30 @@ Percentage = Annotated[
 """The number before the sign, from 0 to 100, exact."""
 Label = Annotated[
     str,
-    *value_type(parse_label, _text_schema(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "api-gateway") | {"maxLength": 63}, "name"),
+    *value_type(
+        parse_label,
+        _text_schema(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "api-gateway") | {"maxLength": 63},
+        "name",
+    ),
 ]
 SecretName = Annotated[
-    str, *value_type(parse_secret_name, _text_schema(r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$", "db_password") | {"maxLength": 63}, "secret name")
+    str,
+    *value_type(
+        parse_secret_name,
+        _text_schema(r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$", "db_password") | {"maxLength": 63},
+        "secret name",
+    ),
 ]
 EnvironmentName = Annotated[
-    str, *value_type(parse_environment_name, _text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name")
+    str,
+    *value_type(
+        parse_environment_name, _text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name"
+    ),
 ]
 Text = Annotated[str, *value_type(parse_text, {"type": ["string", "number"]}, "text")]
-Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"], "format": "regex"}, "regular expression")]
+Regex = Annotated[
+    str, *value_type(parse_regex, {"type": ["string", "number"], "format": "regex"}, "regular expression")
+]
 JsonPath = Annotated[str, *value_type(parse_json_path, _text_schema(r"^\$", "$.status"), "JSON path")]
 Url = Annotated[str, *value_type(parse_url, _text_schema(r"^https?://", "https://example.com/health"), "URL")]
 UrlPath = Annotated[str, *value_type(parse_path, _text_schema("^/", "/health"), "path")]
@@ -315,7 +386,9 @@ Address = Annotated[
 ]
 Listen = Annotated[
     tuple[str, int],
-    *value_type(parse_listen, {"type": ["string", "integer"], "examples": ["0.0.0.0:9877", ":9877"]}, "host:port"),
+    *value_type(
+        parse_listen, {"type": ["string", "integer"], "examples": ["0.0.0.0:9877", ":9877"]}, "host:port"
+    ),
 ]
 _STATUS_SCHEMA = {
     "anyOf": [
@@ -332,7 +405,18 @@ Statuses = Annotated[
     ),
 ]
 HeaderName = Annotated[
-    str, *value_type(parse_header_name, _text_schema(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "Content-Type"), "header name")
+    str,
+    *value_type(
+        parse_header_name, _text_schema(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "Content-Type"), "header name"
+    ),
 ]
-Cron = Annotated[str, *value_type(parse_cron, _text_schema(r"^\S+(\s+\S+){4}$", "0 3 * * *"), "cron schedule")]
+Cron = Annotated[
+    str, *value_type(parse_cron, _text_schema(r"^\S+(\s+\S+){4}$", "0 3 * * *"), "cron schedule")
+]
+AddressTemplate = Annotated[
+    str,
+    *value_type(
+        parse_address_template, {"type": "string", "examples": ["localhost:{port}"]}, "address template"
+    ),
+]
 IpProtocol = Literal["any", "ip4", "ip6", "prefer_ip4", "prefer_ip6"]

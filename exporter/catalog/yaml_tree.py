@@ -181,7 +181,10 @@ class _Builder:
             first = parent.node.keys[key][0]  # type: ignore[index] # as above
             self._errors.append(
                 YamlError(
-                    f"this key stands here a second time; the first is on line {first}", line, column, self._path(key)
+                    f"this key stands here a second time; the first is on line {first}",
+                    line,
+                    column,
+                    self._path(key),
                 )
             )
         parent.key = (key, line, column)
@@ -292,21 +295,25 @@ def _merge_into(target: Node, sources: list[Node]) -> None:
 
 _STR_TAG = "tag:yaml.org,2002:str"
 _CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
-_SCALAR_TAGS = frozenset({None, "!"} | {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")})
+_SCALAR_TAGS = frozenset(
+    {None, "!"} | {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
+)
 _CONSTANTS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _INT = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
 _NUMBER_START = frozenset("0123456789.+-")
 _BASES = {"0o": 8, "0x": 16}
 
 
 def _scalar_value(event: Any) -> Scalar:
     text: str = event.value
-    if event.tag == _STR_TAG or not event.implicit[0] and event.tag in (None, "!"):
+    if event.tag == _STR_TAG or (not event.implicit[0] and event.tag in (None, "!")):
         return text
     if event.tag not in _SCALAR_TAGS:
         raise _unknown_tag(event)
@@ -331,7 +338,14 @@ def _integer(text: str) -> int:
 
 
 def _float(text: str) -> float:
-    written = WrittenFloat(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan").replace(".NaN", "nan").replace(".NAN", "nan"))
+    written = WrittenFloat(
+        text.replace(".inf", "inf")
+        .replace(".Inf", "inf")
+        .replace(".INF", "inf")
+        .replace(".nan", "nan")
+        .replace(".NaN", "nan")
+        .replace(".NAN", "nan")
+    )
     written.written = text
     return written
 
@@ -341,13 +355,17 @@ def _place(event: Any) -> tuple[int, int]:
 
 
 def _unknown_tag(event: Any) -> YamlError:
-    return YamlError(f"the tag {quoted(event.tag)} is not known here; catalogs hold plain values", *_place(event))
+    return YamlError(
+        f"the tag {quoted(event.tag)} is not known here; catalogs hold plain values", *_place(event)
+    )
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    return YamlError(f"is not YAML: {_one_line(error.problem or error.context or 'it cannot be read')}", line, column)
+    return YamlError(
+        f"is not YAML: {_one_line(error.problem or error.context or 'it cannot be read')}", line, column
+    )
 
 
 def _one_line(value: object) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from exporter.catalog.targets import DnsSpec, HttpSpec, IcmpSpec, ProbeSpec, TcpSpec, TlsSpec
+from exporter.probes.base import ProbeFailure
+from exporter.probes.tls import Tls, TlsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.catalog.targets import Target
     from exporter.probes.base import Probe
     from exporter.probes.http_conditions import Conditions
-    from exporter.probes.tls import Tls
 
 PROTOCOLS: dict[type[ProbeSpec], tuple[str, str]] = {
     HttpSpec: ("exporter.probes.http", "compile_http"),
@@ -22,6 +25,13 @@ PROTOCOLS: dict[type[ProbeSpec], tuple[str, str]] = {
     IcmpSpec: ("exporter.probes.icmp", "IcmpProbe"),
 }
 """Of each spec, the module and what in it makes the probe of `(spec, shared)`. Imported where a catalog asks for it."""
+
+PROTOCOL_NAMES: dict[type[ProbeSpec], str] = {
+    HttpSpec: "http",
+    TcpSpec: "tcp",
+    DnsSpec: "dns",
+    IcmpSpec: "icmp",
+}
 
 
 class Shared:
@@ -41,8 +51,6 @@ class Shared:
         """
         known = self._tls.get((spec, alpn))
         if known is None:
-            from exporter.probes.tls import Tls
-
             known = self._tls[spec, alpn] = Tls(spec, alpn)
         return known
 
@@ -64,13 +72,40 @@ class Shared:
         return known
 
 
+class CompileError(Exception):
+    """A target that passed the catalog's checks and cannot be probed, say because of a key file. One sentence."""
+
+
 def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
     """Everything that can be made before the first run is made here.
 
     Raises:
-        TlsError, ValueError, re.error: the spec cannot be probed; one sentence.
+        TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
     """
     return _maker(type(spec))(spec, shared)
+
+
+def compile_target(target: Target, shared: Shared) -> Probe:
+    """As `compile_probe`, for a target of a plan.
+
+    Raises:
+        CompileError: names the service and the probe.
+    """
+    try:
+        return compile_probe(target.spec, shared)
+    except (TlsError, ProbeFailure, ValueError, re.error) as error:
+        raise CompileError(f"services.{target.service}: probe {target.probe}: {error}") from None
+
+
+def protocol_of(spec: ProbeSpec) -> str:
+    """The protocol's name, as `metrics.families` and the API have it."""
+    return PROTOCOL_NAMES[type(spec)]
+
+
+def reads_files(spec: ProbeSpec) -> bool:
+    """Whether compiling the spec read certificate files, which may hold something else at the next reload."""
+    tls = getattr(spec, "tls", None)
+    return tls is not None and bool(tls.ca_file or tls.certificate_file or tls.key_file)
 
 
 @cache

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
-from exporter.probes.http_conditions import SHOWN_TEXT, Conditions, last_modified
+from exporter.probes.http_conditions import SHOWN_TEXT, last_modified
 from exporter.probes.http_request import Endpoint, build_request, has_secrets, parse_url
 from exporter.probes.measure import MeasuredProbe, Run
 

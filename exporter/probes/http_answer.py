@@ -117,7 +117,17 @@ def undecodable(encoding: str) -> ProbeFailure:
 class AnswerProtocol(asyncio.Protocol):
     """The client's end of one connection for one request. Await `done`, then read `answer`."""
 
-    __slots__ = ("_body", "_head_bytes", "_keep", "_max_bytes", "_method", "_parser", "_run", "answer", "done")
+    __slots__ = (
+        "_body",
+        "_head_bytes",
+        "_keep",
+        "_max_bytes",
+        "_method",
+        "_parser",
+        "_run",
+        "answer",
+        "done",
+    )
 
     def __init__(self, run: Run, method: str, max_bytes: int, *, keep: bool) -> None:
         self._run = run

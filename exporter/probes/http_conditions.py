@@ -52,7 +52,9 @@ class Conditions:
             wanted = " or ".join(spec.versions)
             raise ProbeFailure(Reason.VERSION, f"HTTP version {answer.version}, expected {wanted}")
         if not any(low <= answer.status <= high for low, high in spec.statuses):
-            raise ProbeFailure(Reason.STATUS, f"status {answer.status}, expected {shown_statuses(spec.statuses)}")
+            raise ProbeFailure(
+                Reason.STATUS, f"status {answer.status}, expected {shown_statuses(spec.statuses)}"
+            )
         for name, pattern, present in self._headers:
             _judge_header(answer, name, pattern, present, run)
         if spec.compression and answer.encoding.removeprefix("x-") != spec.compression:
@@ -89,7 +91,9 @@ def _judge_header(answer: Answer, name: str, pattern: re.Pattern[str], present: 
     elif bool(pattern.search(value)) is not present:
         run.facts["failed_due_to_regex"] = 1
         how = "does not match" if present else "matches"
-        raise ProbeFailure(Reason.HEADER, f"header {name} is {value[:SHOWN_TEXT]!r}, which {how} {pattern.pattern!r}")
+        raise ProbeFailure(
+            Reason.HEADER, f"header {name} is {value[:SHOWN_TEXT]!r}, which {how} {pattern.pattern!r}"
+        )
 
 
 def _json_check(condition: JsonCondition) -> Callable[[Any], bool]:

@@ -11,6 +11,7 @@ import errno
 import logging
 import time
 from abc import ABC, abstractmethod
+
 from exporter.probes.base import ProbeFailure, ProbeResult, Reason
 
 clock = time.monotonic
@@ -25,6 +26,9 @@ DOING = {
     "processing": "waiting for the answer",
     "transfer": "reading the body",
     "query": "waiting for the answer",
+    "request": "waiting for the answer",
+    "setup": "opening the socket",
+    "rtt": "waiting for the echo reply",
 }
 """What a probe was doing when its deadline passed, by phase."""
 
@@ -35,7 +39,7 @@ OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class Run:
     """The notes of one run: phases in seconds, facts, and whom it is talking to."""
 
-    __slots__ = ("_mark", "_phase", "deadline", "facts", "peer", "phases", "started")
+    __slots__ = ("_mark", "_phase", "awaited", "deadline", "facts", "peer", "phases", "started")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -44,6 +48,8 @@ class Run:
         self.phases: dict[str, float] = {}
         self.facts: dict[str, float | str] = {}
         self.peer = ""
+        self.awaited = ""
+        """What exactly is being waited for, where the phase does not say enough; ends with the phase."""
 
     def enter(self, phase: str) -> None:
         """End the phase under way and begin `phase`; time spent in a phase entered twice adds up."""
@@ -52,6 +58,7 @@ class Run:
             self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._mark
         self._phase = phase
         self._mark = now
+        self.awaited = ""
 
     def stop(self) -> float:
         """End the phase under way; the run's duration in seconds."""
@@ -67,7 +74,7 @@ class Run:
 
     def doing(self) -> str:
         """What the run is waiting for, for the sentence of a time-out."""
-        doing = DOING.get(self._phase or "", "starting")
+        doing = f"waiting for {self.awaited}" if self.awaited else DOING.get(self._phase or "", "starting")
         return f"{doing} ({self.peer})" if self.peer else doing
 
 
@@ -96,10 +103,10 @@ class MeasuredProbe(ABC):
         except TimeoutError:
             doing = run.doing()
             reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"
-        except Exception as error:  # noqa: BLE001 - one broken probe must not end the daemon; it is logged and counted
+        except Exception as error:
             reason, detail = Reason.INTERNAL, f"the exporter failed: {type(error).__name__}"
             if isinstance(error, OSError) and error.errno in OUT_OF_SOCKETS:
                 detail = f"the exporter's machine is out of resources: {error.strerror}"
-            log.error("probe failed in the exporter itself: %s", self, exc_info=error)
+            log.exception("probe failed in the exporter itself: %s", self)
         duration = run.stop()
         return ProbeResult(reason is Reason.OK, reason, duration, run.phases, run.facts, detail)

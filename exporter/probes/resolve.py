@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import aiodns
 
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.measure import clock
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import IpProtocol
@@ -34,9 +36,19 @@ FIRST: dict[IpProtocol, socket.AddressFamily] = {
 MAX_ADDRESSES = 8
 """More addresses of one name are not tried: each would get too small a part of the deadline to mean anything."""
 
-_resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, aiodns.DNSResolver] = WeakKeyDictionary()
+RESOLVER_SECONDS = 0.5
+"""How long one resolver takes questions. c-ares keeps answers for their time to live, which is ten minutes in
+Docker's networks, and neither aiodns nor pycares can turn that off: a container made anew would be asked for at its
+old address. A new resolver has no memory; within this time, a thousand targets of one name ask for it once.
+"""
+
+NAMESERVERS: list[str] | None = None
+"""`address:port` of the servers to ask; None: those of /etc/resolv.conf."""
+
+_resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resolver] = WeakKeyDictionary()
 
 
+@lru_cache(maxsize=16384)
 def literal(host: str) -> Address | None:
     """The address that `host` is, when it is one and not a name."""
     try:
@@ -69,17 +81,59 @@ async def resolve(host: str, ip_protocol: IpProtocol, run: Run) -> list[Address]
 
 
 async def _ask(host: str, family: socket.AddressFamily) -> list[Address]:
-    loop = asyncio.get_running_loop()
-    resolver = _resolvers.get(loop)
-    if resolver is None:
-        resolver = _resolvers[loop] = aiodns.DNSResolver(loop=loop)
+    resolver = _current()
     try:
-        answer = await resolver.getaddrinfo(host, family=family, type=socket.SOCK_STREAM)
+        answer = await resolver.getaddrinfo(host, family)
     except aiodns.error.DNSError as error:
         raise ProbeFailure(Reason.RESOLVE, f"cannot resolve {host}: {error.args[1]}") from None
     except UnicodeError:
         raise ProbeFailure(Reason.RESOLVE, f"cannot resolve {host}: not a valid name") from None
     return [(socket.AddressFamily(node.family), _text(node.addr[0])) for node in answer.nodes]
+
+
+class _Resolver:
+    """One c-ares channel, closed when its time is over and the last question has ended."""
+
+    __slots__ = ("_asking", "_dns", "_retired", "until")
+
+    def __init__(self) -> None:
+        self._dns = aiodns.DNSResolver(NAMESERVERS, asyncio.get_running_loop())
+        self._asking = 0
+        self._retired = False
+        self.until = clock() + RESOLVER_SECONDS
+
+    async def getaddrinfo(self, host: str, family: socket.AddressFamily) -> aiodns.AddrInfoResult:
+        self._asking += 1
+        try:
+            return await self._dns.getaddrinfo(host, family=family, type=socket.SOCK_STREAM)
+        finally:
+            self._asking -= 1
+            self._close_if_done()
+
+    def retire(self) -> None:
+        self._retired = True
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._retired and not self._asking:
+            closing = asyncio.ensure_future(self._dns.close())
+            _closing.add(closing)
+            closing.add_done_callback(_closing.discard)
+
+
+_closing: set[asyncio.Future[None]] = set()
+"""Keeps a task from being collected before it has run."""
+
+
+def _current() -> _Resolver:
+    """The resolver of this loop that takes questions now."""
+    loop = asyncio.get_running_loop()
+    resolver = _resolvers.get(loop)
+    if resolver is None or clock() >= resolver.until:
+        if resolver is not None:
+            resolver.retire()
+        resolver = _resolvers[loop] = _Resolver()
+    return resolver
 
 
 def _text(address: bytes | str) -> str:
@@ -102,4 +156,5 @@ async def close_resolver() -> None:
     """Close this loop's resolver, if one was opened: its sockets and its thread."""
     resolver = _resolvers.pop(asyncio.get_running_loop(), None)
     if resolver is not None:
-        await resolver.close()
+        resolver.retire()
+    await asyncio.gather(*_closing)

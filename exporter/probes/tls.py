@@ -108,7 +108,9 @@ async def _handshake(
     context: ssl.SSLContext, transport: asyncio.Transport, protocol: asyncio.Protocol, name: str
 ) -> asyncio.Transport:
     try:
-        secured = await asyncio.get_running_loop().start_tls(transport, protocol, context, server_hostname=name)
+        secured = await asyncio.get_running_loop().start_tls(
+            transport, protocol, context, server_hostname=name
+        )
     except BaseException:
         transport.abort()
         raise

@@ -1,0 +1,96 @@
+"""The root of the catalog."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, PrivateAttr
+
+from exporter.catalog.backups import Backup, VolumeOrEmpty
+from exporter.catalog.base import Model
+from exporter.catalog.deployment import (
+    Costs,
+    Defaults,
+    Environment,
+    EnvironmentOrEmpty,
+    Exporter,
+    Gateway,
+    Infrastructure,
+    Kubernetes,
+    Grafana,
+    Maintenance,
+    Pipeline,
+    Prometheus,
+    SecretSourceOrEmpty,
+)
+from exporter.catalog.owners import Alertmanager, Owner
+from exporter.catalog.services import Service
+from exporter.catalog.stores import Store
+from exporter.catalog.values import Label, SecretName
+
+DEFAULT_ENVIRONMENT = "default"
+"""The name of the only environment of a catalog that names none."""
+
+
+class Catalog(Model):
+    """A team's services, as they are in one environment."""
+
+    project: Label = Field(
+        description="The name of the whole; it begins the names of networks, volumes and images."
+    )
+    description: str = Field(default="", description="What it is, for people.")
+    registry: str | None = Field(
+        default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
+    )
+    exporter: Exporter = Field(default=Exporter(), description="The daemon.")
+    defaults: Defaults = Field(
+        default=Defaults(), description="What holds for every service that does not say otherwise."
+    )
+    owners: dict[Label, Owner] = Field(default={}, description="Who hears of what.")
+    services: dict[Label, Service] = Field(default={}, description="The services, by name.")
+    stores: dict[Label, Store] = Field(default={}, description="Databases and caches, by name.")
+    volumes: dict[Label, VolumeOrEmpty] = Field(default={}, description="Named volumes of services.")
+    secrets: dict[SecretName, SecretSourceOrEmpty] = Field(
+        default={}, description="Names of secrets and where they come from, never values."
+    )
+    gateway: Gateway | None = Field(default=None, description="The load balancer at the edge.")
+    backup: Backup = Field(default=Backup(), description="Where backups go.")
+    pipeline: Pipeline | None = Field(default=None, description="Continuous integration and delivery.")
+    maintenance: tuple[Maintenance, ...] = Field(default=(), description="Times in which nobody is woken.")
+    prometheus: Prometheus = Field(default=Prometheus(), description="Prometheus.")
+    alertmanager: Alertmanager = Field(default=Alertmanager(), description="How alerts are grouped and sent.")
+    grafana: Grafana = Field(default=Grafana(), description="Grafana.")
+    kubernetes: Kubernetes = Field(
+        default=Kubernetes(), description="What generated Kubernetes files say beside the services."
+    )
+    infrastructure: Infrastructure | None = Field(
+        default=None, description="The machine that generated infrastructure code asks for."
+    )
+    costs: Costs | None = Field(default=None, description="Prices, for the report.")
+    environments: dict[Label, EnvironmentOrEmpty] = Field(
+        default={}, description="Where it runs; the first is the default."
+    )
+
+    _environment_name: str = PrivateAttr(DEFAULT_ENVIRONMENT)
+    _folder: Path = PrivateAttr(Path())
+
+    @property
+    def environment_name(self) -> str:
+        """The environment whose values these are."""
+        return self._environment_name
+
+    @property
+    def environment(self) -> Environment:
+        """The settings of that environment."""
+        return self.environments.get(self._environment_name) or Environment()
+
+    @property
+    def folder(self) -> Path:
+        """The absolute folder of the catalog's file, which relative paths start from."""
+        return self._folder
+
+    def in_place(self, environment_name: str, folder: Path) -> Catalog:
+        """This catalog, knowing its environment and folder."""
+        self._environment_name = environment_name
+        self._folder = folder
+        return self

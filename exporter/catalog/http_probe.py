@@ -1,0 +1,239 @@
+"""HTTP probes and TLS as they are written."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
+from exporter.catalog.values import (
+    HeaderName,
+    Host,
+    IpProtocol,
+    JsonPath,
+    Regex,
+    Size,
+    Statuses,
+    Text,
+    Url,
+    UrlPath,
+    check_url,
+    shown,
+    value_type,
+)
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _parse_redirects(value: object) -> int:
+    """How many to follow; -1 is `off`, which judges the redirect itself."""
+    if value is False or value == "off":
+        return -1
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
+        return value
+    raise ValueError(f"{shown(value)} is not a number of redirects; write one from 0 to 100, or off")
+
+
+def _parse_proxy(value: object) -> TextTemplate:
+    template = parse_template(value)
+    if isinstance(value, str):
+        userinfo = value.partition("://")[2].rpartition("@")[0]
+        bare = value.replace(f"{userinfo}@", "", 1) if "${" in userinfo else value
+        if template.literal is not None or bare != value:
+            check_url(bare, ("http", "https", "socks5"), "write http://NAME:${PASSWORD}@host:port")
+    return template
+
+
+Proxy = Annotated[
+    TextTemplate,
+    PlainValidator(_parse_proxy),
+    WithJsonSchema({"type": ["string", "object"], "title": "URL, perhaps with references"}),
+]
+
+
+Redirects = Annotated[
+    int,
+    *value_type(
+        _parse_redirects,
+        {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, {"enum": ["off", False]}]},
+        "number or off",
+    ),
+]
+
+
+class Tls(Model):
+    """How a TLS connection is made and judged."""
+
+    verify: bool = Field(
+        default=True,
+        description="Whether an untrusted or expired certificate, or one of another name, is a failure.",
+    )
+    server_name: Host | None = Field(
+        default=None,
+        description="The name that is asked for and that the certificate must have; default: the host.",
+    )
+    min_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = Field(
+        default=None, description="The lowest TLS version that is accepted, in quotes."
+    )
+    ca: str | None = Field(
+        default=None, description="File of the certificate authorities to trust, in place of the system's."
+    )
+    certificate: str | None = Field(default=None, description="File of the client's certificate.")
+    key: str | None = Field(default=None, description="File of the client certificate's key.")
+
+
+class BasicAuth(Model):
+    """A user name and a password, sent with each request."""
+
+    username: Text = Field(description="The user name.")
+    password: Secret = Field(description="The password, by reference.")
+
+
+class BodyConditions(Model):
+    """What the answer's body must hold. Every line must be met; each takes one text or a list."""
+
+    contains: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(), description="Literal text that must be there."
+    )
+    absent: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(), description="Literal text that must not be there."
+    )
+    matches: Annotated[tuple[Regex, ...], one_or_many(Regex)] = Field(
+        default=(), description="Regular expressions that must match."
+    )
+    not_matches: Annotated[tuple[Regex, ...], one_or_many(Regex)] = Field(
+        default=(), description="Regular expressions that must not match."
+    )
+
+
+def _body_shorthand(value: object) -> object:
+    return value if isinstance(value, dict) else {"contains": value}
+
+
+class JsonCondition(Model):
+    """A JSON path (RFC 9535) and what it selects must be. With neither equals nor matches: at least one value."""
+
+    path: JsonPath = Field(description="The path, such as $.status.")
+    equals: Annotated[Any, WithJsonSchema({"title": "JSON value"})] = Field(
+        default=None, description="One value must equal this: text, number, boolean, list or mapping."
+    )
+    matches: Regex | None = Field(default=None, description="The text of one value must match.")
+    absent: bool = Field(default=False, description="Turns the condition round: no value may be so.")
+
+    @property
+    def equals_json(self) -> str | None:
+        """`equals` as JSON text; none where it was not written (`equals: null` was)."""
+        if "equals" not in self.model_fields_set:
+            return None
+        return json.dumps(self.equals, ensure_ascii=False, sort_keys=True)
+
+
+def _json_shorthand(value: object) -> object:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class HeaderCondition(Model):
+    """What one header of the answer must be."""
+
+    matches: Regex | None = Field(default=None, description="The value must match.")
+    not_matches: Regex | None = Field(
+        default=None, description="The value must not match; a missing header passes."
+    )
+    absent: bool = Field(default=False, description="The header must not be there at all.")
+
+
+def _header_shorthand(value: object) -> object:
+    return value if isinstance(value, dict) else {"matches": value}
+
+
+class HttpProbe(Model):
+    """One HTTP request and what its answer must be."""
+
+    url: Url | None = Field(
+        default=None, description="The whole URL; default: scheme, address of the service, and path."
+    )
+    path: UrlPath = Field(
+        default="/", description="The path, perhaps with a query, at the service's address."
+    )
+    scheme: Literal["http", "https"] = Field(default="http", description="With path: the URL's scheme.")
+    port: Port | None = Field(default=None, description="With path: the port; default: the service's.")
+    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] = Field(
+        default="GET", description="The method, in capitals."
+    )
+    headers: dict[HeaderName, Template] = Field(
+        default={}, description="Headers of the request; values may hold references."
+    )
+    send: Template | None = Field(default=None, description="The body of the request.")
+    status: Statuses = Field(
+        default=((200, 299),),
+        description="Status codes that count as success: 200, 2xx, 200-299 or a list.",
+        json_schema_extra={"default": "2xx"},
+    )
+    versions: Annotated[tuple[Literal["1.0", "1.1", "2"], ...], one_or_many(Text)] = Field(
+        default=(), description="HTTP versions that count as success, in quotes; default: any."
+    )
+    body: Annotated[
+        BodyConditions,
+        BeforeValidator(_body_shorthand, json_schema_input_type=BodyConditions | Text | tuple[Text, ...]),
+    ] = Field(
+        default=BodyConditions(),
+        description="What the answer's body must hold; plain text is short for contains.",
+    )
+    json_conditions: Annotated[
+        tuple[
+            Annotated[
+                JsonCondition,
+                BeforeValidator(_json_shorthand, json_schema_input_type=JsonCondition | JsonPath),
+            ],
+            ...,
+        ],
+        one_or_many(JsonCondition | JsonPath),
+    ] = Field(
+        default=(), alias="json", description="Conditions on a JSON body; a plain path must select something."
+    )
+    header: dict[
+        HeaderName,
+        Annotated[
+            HeaderCondition,
+            BeforeValidator(_header_shorthand, json_schema_input_type=HeaderCondition | Regex),
+        ],
+    ] = Field(
+        default={},
+        description="Conditions on the answer's headers; a plain regular expression is short for matches.",
+    )
+    redirects: Redirects = Field(
+        default=10,
+        description="How many redirects are followed before it is a failure; off follows none and judges the redirect itself.",
+    )
+    tls: Tls = Field(default=Tls(), description="TLS of an https URL.")
+    basic_auth: BasicAuth | None = Field(default=None, description="Basic authentication.")
+    bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
+    proxy: Proxy | None = Field(
+        default=None, description="URL of a proxy; its password, if any, by reference."
+    )
+    ip: IpProtocol = Field(
+        default="any", description="Address family: one only, one first, or whichever answers first."
+    )
+    max_body: Size = Field(
+        default=10 * 1024 * 1024,
+        description="A larger body is a failure.",
+        json_schema_extra={"default": "10Mi"},
+    )
+    compression: Literal["gzip", "deflate"] | None = Field(
+        default=None, description="The body must arrive compressed so."
+    )
+
+
+def http_shorthand(value: object) -> object:
+    """`/path` or `https://…` in place of the mapping."""
+    if not isinstance(value, str):
+        return value
+    return {"path": value} if value.startswith("/") else {"url": value}
+
+
+HttpProbeOrShort = Annotated[
+    HttpProbe, BeforeValidator(http_shorthand, json_schema_input_type=HttpProbe | UrlPath | Url)
+]

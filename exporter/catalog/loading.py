@@ -1,0 +1,197 @@
+"""The public doors: a file in, a Catalog or a Plan out, or every mistake of the file at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.catalog.catalog import DEFAULT_ENVIRONMENT
+from exporter.catalog.checks import check
+from exporter.catalog.environments import environment_names, locate, misnamed, overlaid
+from exporter.catalog.plan import SecretUse, build_plan
+from exporter.catalog.problems import CatalogError, Problem, path_text, quoted, suggestion
+from exporter.catalog.secrets import SecretError
+from exporter.catalog.validation import validate
+from exporter.catalog.yaml_tree import MAX_BYTES, YamlErrors, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from os import PathLike
+
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.plan import Finding
+    from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.targets import Plan
+    from exporter.catalog.yaml_tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """One file. `name` is the path as it was given, which errors print."""
+
+    name: str
+    folder: Path
+    root: Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """One environment of a file, checked; `findings` says what is wrong with it."""
+
+    merged: Node
+    catalog: Catalog | None
+    plan: Plan | None
+    uses: list[SecretUse]
+    findings: list[Finding]
+
+
+def load_catalog(path: str | PathLike[str], environment: str | None = None) -> Catalog:
+    """The catalog as it is in one environment; `None` is the first of the file.
+
+    Raises:
+        CatalogError: the file cannot be read or is wrong in that environment; it holds every problem.
+    """
+    source, name = _open(path, environment)
+    catalog = _checked(source, name).catalog
+    assert catalog is not None  # noqa: S101 - without findings there is a catalog
+    return catalog
+
+
+def load_plan(path: str | PathLike[str], environment: str | None = None) -> Plan:
+    """What the daemon runs on in one environment; `None` is the first of the file.
+
+    Every secret that a probe of this environment refers to is read once, so that a variable that is not set or
+    a file that is missing shows now; its value is dropped.
+
+    Raises:
+        CatalogError: the file cannot be read, is wrong in that environment, or a probe's secret cannot be read.
+    """
+    source, name = _open(path, environment)
+    loaded = _checked(source, name)
+    problems = _problems(source, name, loaded.merged, _unreadable(loaded.uses))
+    if problems:
+        raise CatalogError(problems)
+    assert loaded.plan is not None  # noqa: S101 - without findings there is a plan
+    return loaded.plan
+
+
+def validate_file(path: str | PathLike[str]) -> Catalog:
+    """Check the base of the file and every environment; secrets' values are not asked for. Returns the catalog of
+    the first environment.
+
+    Raises:
+        CatalogError: it holds every problem; one that several environments share stands there once.
+    """
+    source, first = _open(path, None)
+    names: list[str | None] = [None, *environment_names(source.root)]
+    found: dict[Problem, list[str | None]] = {}
+    catalog = None
+    for name in names:
+        loaded = _load(source, name)
+        if name == first:
+            catalog = loaded.catalog
+        for problem in _problems(source, name, loaded.merged, loaded.findings):
+            found.setdefault(problem, []).append(name)
+    if found:
+        raise CatalogError(_in_environment(problem, where) for problem, where in found.items())
+    assert catalog is not None  # noqa: S101 - without findings there is a catalog
+    return catalog
+
+
+def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:
+    """Says where a problem shows, if neither the base nor its place tells."""
+    names = [name for name in environments if name]
+    if len(names) < len(environments) or problem.path.startswith("environments."):
+        return problem
+    words = "environment" if len(names) == 1 else "environments"
+    return replace(problem, sentence=f"{problem.sentence} ({words} {', '.join(names)})")
+
+
+def _open(path: str | PathLike[str], environment: str | None) -> tuple[_Source, str | None]:
+    file = Path(path)
+    name = str(path)
+    try:
+        root = parse(_read(file, name))
+    except YamlErrors as error:
+        raise CatalogError(
+            Problem(name, e.line, e.column, e.path, e.sentence) for e in error.errors
+        ) from None
+    names = environment_names(root)
+    if environment is None:
+        environment = names[0] if names else None
+    elif environment not in (names or [DEFAULT_ENVIRONMENT]):
+        known = names or [DEFAULT_ENVIRONMENT]
+        raise CatalogError(
+            [
+                Problem(
+                    name,
+                    0,
+                    0,
+                    "environments",
+                    f"unknown environment {quoted(environment)}; {suggestion(environment, known)}",
+                )
+            ]
+        )
+    return _Source(name, file.absolute().parent, root), environment
+
+
+def _read(file: Path, name: str) -> str:
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CatalogError([Problem(name, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+    if len(raw) > MAX_BYTES:
+        raise CatalogError([Problem(name, 0, 0, "", f"is larger than {MAX_BYTES // 1024**2} MiB")])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
+        raise CatalogError([Problem(name, line, column, "", "is not UTF-8 text")]) from None
+
+
+def _checked(source: _Source, environment: str | None) -> _Loaded:
+    loaded = _load(source, environment)
+    if loaded.findings:
+        raise CatalogError(_problems(source, environment, loaded.merged, loaded.findings))
+    return loaded
+
+
+def _load(source: _Source, environment: str | None) -> _Loaded:
+    merged = overlaid(source.root, environment)
+    catalog, findings, removed = validate(merged)
+    unknown = list(misnamed(source.root, environment))
+    names = {path for path, _ in unknown}
+    findings = [*unknown, *(finding for finding in findings if finding[0] not in names)]
+    if catalog is None:
+        return _Loaded(merged, None, None, [], findings)
+    catalog.in_place(environment or DEFAULT_ENVIRONMENT, source.folder)
+    plan, uses, plan_findings = build_plan(catalog)
+    later = [*check(catalog, merged), *plan_findings]
+    findings += [finding for finding in later if not _touched(finding, removed)]
+    return _Loaded(merged, catalog, plan, uses, findings)
+
+
+def _touched(finding: Finding, removed: set[CatalogPath]) -> bool:
+    """Whether a mistake may come only from what was taken out of the same service or section."""
+    return any(gone[:2] == finding[0][:2] for gone in removed)
+
+
+def _unreadable(uses: Iterable[SecretUse]) -> Iterable[Finding]:
+    for use in uses:
+        try:
+            use.text.read()
+        except SecretError as error:
+            yield use.path, str(error)
+
+
+def _problems(
+    source: _Source, environment: str | None, merged: Node, findings: Iterable[Finding]
+) -> list[Problem]:
+    problems = []
+    for path, sentence in findings:
+        written, line, column = locate(source.root, merged, environment, path)
+        problems.append(Problem(source.name, line, column, path_text(written), sentence))
+    return problems

@@ -1,0 +1,149 @@
+"""Owners: who hears of what, and by which way."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from exporter.catalog.alerts import Severity
+from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.references import Secret, Template
+from exporter.catalog.values import Address, Duration, Label, Text, shown, value_type
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
+
+
+def _parse_email(value: object) -> str:
+    if not isinstance(value, str) or not _EMAIL.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not an e-mail address")
+    return value
+
+
+Email = Annotated[str, *value_type(_parse_email, {"type": "string", "format": "email"}, "e-mail address")]
+Severities = Annotated[tuple[Severity, ...], one_or_many(Severity)]
+
+
+class Receiver(Model):
+    """What every way of telling shares."""
+
+    severities: Severities = Field(
+        default=(),
+        description="Only these severities; default: all, and critical alone of PagerDuty and Opsgenie.",
+    )
+    resolved: bool = Field(default=True, description="Whether the end of an alert is told too.")
+
+
+class Slack(Receiver):
+    channel: Text = Field(description="The channel, in quotes: # begins a comment.")
+    url: Secret | None = Field(
+        default=None, description="Incoming webhook, by reference; default: alertmanager.slack_url."
+    )
+
+
+class PagerDuty(Receiver):
+    key: Secret = Field(description="Routing key of the Events API v2, by reference.")
+
+
+class EmailReceiver(Receiver):
+    to: Email = Field(description="The address.")
+
+
+class Webhook(Receiver):
+    url: Template = Field(description="Where alerts are posted; may hold references.")
+    bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
+
+
+class Teams(Receiver):
+    url: Secret = Field(description="The workflow's webhook, by reference.")
+
+
+class Opsgenie(Receiver):
+    key: Secret = Field(description="API key, by reference.")
+    team: Text | None = Field(default=None, description="The team that responds.")
+
+
+_REFERENCE_KEYS = frozenset({"secret", "file", "env"})
+
+
+def _receivers(model: Any, key: str, short: Any) -> BeforeValidator:
+    """One receiver or a list; a plain value or reference is short for the receiver's main key."""
+
+    def long_form(value: object) -> object:
+        is_short = not isinstance(value, dict) or bool(_REFERENCE_KEYS & value.keys())
+        return {key: value} if is_short else value
+
+    def validate(value: object) -> object:
+        if value is None:
+            return ()
+        return tuple(long_form(item) for item in (value if isinstance(value, tuple) else (value,)))
+
+    return BeforeValidator(validate, json_schema_input_type=model | short | tuple[model | short, ...])
+
+
+class Owner(Model):
+    """Who hears of a service. Each way takes one receiver or a list."""
+
+    description: str = Field(default="", description="Who they are.")
+    slack: Annotated[tuple[Slack, ...], _receivers(Slack, "channel", Text)] = Field(
+        default=(), description="A channel."
+    )
+    pagerduty: Annotated[tuple[PagerDuty, ...], _receivers(PagerDuty, "key", Secret)] = Field(
+        default=(), description="A routing key."
+    )
+    email: Annotated[tuple[EmailReceiver, ...], _receivers(EmailReceiver, "to", Email)] = Field(
+        default=(), description="An address."
+    )
+    webhook: Annotated[tuple[Webhook, ...], _receivers(Webhook, "url", Template)] = Field(
+        default=(), description="A URL."
+    )
+    teams: Annotated[tuple[Teams, ...], _receivers(Teams, "url", Secret)] = Field(
+        default=(), description="A Microsoft Teams workflow."
+    )
+    opsgenie: Annotated[tuple[Opsgenie, ...], _receivers(Opsgenie, "key", Secret)] = Field(
+        default=(), description="An API key."
+    )
+
+
+class Smtp(Model):
+    """The mail server that alerts go out by."""
+
+    address: Address = Field(description="host:port.")
+    sender: Email = Field(description="The From address.")
+    username: Text | None = Field(default=None, description="The user who sends.")
+    password: Secret | None = Field(default=None, description="That user's password, by reference.")
+    require_tls: bool = Field(default=True, description="Whether mail goes out by TLS only.")
+
+
+class Alertmanager(Model):
+    """How alerts are grouped and sent."""
+
+    slack_url: Secret | None = Field(
+        default=None, description="Slack's incoming webhook of all owners, by reference."
+    )
+    smtp: Smtp | None = Field(default=None, description="The mail server.")
+    group_wait: Duration = Field(
+        default=30.0,
+        description="Wait for more of a group before the first message.",
+        json_schema_extra={"default": "30s"},
+    )
+    group_interval: Duration = Field(
+        default=300.0,
+        description="Wait before a message about a change in a group.",
+        json_schema_extra={"default": "5m"},
+    )
+    repeat_interval: Duration = Field(
+        default=14400.0,
+        description="Wait before the same message again.",
+        json_schema_extra={"default": "4h"},
+    )
+    watchdog: Label | None = Field(
+        default=None, description="The owner who receives the watchdog; default: nobody."
+    )
+    retention: Duration = Field(
+        default=432000.0,
+        description="How long silences and notifications are kept.",
+        json_schema_extra={"default": "5d"},
+    )
+    version: Text | None = Field(default=None, description="The image's tag in the generated stack.")

@@ -1,0 +1,200 @@
+"""The command line. Each body is one call into a room; what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn, Optional
+
+import typer
+
+app = typer.Typer(
+    name="exporter",
+    help="One service catalog in; health metrics, dashboards, alerts and deploy files out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ANSWER_IS_NO = 1
+WRONG_USAGE = 2
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+# Optional, not `| None`: typer reads these annotations at run time.
+Config = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="EXPORTER_CONFIG",
+        metavar="FILE",
+        help="The service catalog.",
+        show_default=True,
+    ),
+]
+Environment = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--environment",
+        "-e",
+        envvar="EXPORTER_ENVIRONMENT",
+        metavar="NAME",
+        help="One of the catalog's environments; the first if not given.",
+    ),
+]
+Logs = Annotated[
+    LogFormat,
+    typer.Option("--log-format", envvar="EXPORTER_LOG_FORMAT", help="How to log to standard error."),
+]
+Listen = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option(
+        "--listen",
+        envvar="EXPORTER_LISTEN",
+        metavar="HOST:PORT",
+        help="Where to serve, instead of the catalog's exporter.listen.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
+
+DEFAULT_CONFIG = Path("config.yaml")
+EXAMPLE_CONFIG = Path("config.example.yaml")
+
+
+@app.command(
+    epilog="Examples:  exporter run  ·  exporter run -c services.yaml -e production  ·  exporter run --demo"
+)
+def run(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    listen: Listen = None,
+    log_format: Logs = LogFormat.TEXT,
+    demo: Annotated[
+        bool,
+        typer.Option(
+            "--demo",
+            help="Watch stand-ins for the catalog's services, served on loopback. Without --config: of PageForge.",
+        ),
+    ] = False,
+) -> None:
+    """Watch the catalog's services and serve their metrics, until SIGTERM or Ctrl-C; SIGHUP reloads the catalog."""
+    from exporter.daemon.run import ListenError, LoadError
+    from exporter.daemon.run import run as run_daemon
+    from exporter.logs import set_up_logs
+
+    set_up_logs(log_format)
+    if demo and config == DEFAULT_CONFIG and not config.exists():
+        config = EXAMPLE_CONFIG
+    try:
+        run_daemon(config, environment, address(listen), demo=demo)
+    except LoadError as error:
+        fail(str(error), WRONG_USAGE)
+    except ListenError as error:
+        fail(str(error), ANSWER_IS_NO)
+
+
+@app.command(epilog="Examples:  exporter check  ·  exporter check api-gateway --json")
+def check(
+    services: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SERVICE]...", help="Only these services and stores; all if none is named."),
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    json: Json = False,
+) -> None:
+    """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
+    from exporter.daemon.check import UnknownServiceError, check_once
+
+    plan = _plan(config, environment)
+    try:
+        healthy = check_once(plan, services or [], as_json=json)
+    except UnknownServiceError as error:
+        fail(str(error), WRONG_USAGE)
+    raise typer.Exit(0 if healthy else ANSWER_IS_NO)
+
+
+@app.command(epilog="Examples:  exporter validate  ·  exporter validate services.yaml --json")
+def validate(
+    file: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Argument(metavar="[FILE]", help="The catalog; --config if not given."),
+    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    json: Json = False,
+) -> None:
+    """Check the catalog in all of its environments, and show every mistake at once."""
+    from exporter.catalog.report import validate as validate_catalog
+
+    valid = validate_catalog(file or config, as_json=json)
+    raise typer.Exit(0 if valid else WRONG_USAGE)
+
+
+@app.command(epilog="Example:  exporter schema > catalog.schema.json")
+def schema() -> None:
+    """Print the JSON Schema of the catalog, which editors complete from."""
+    from exporter.catalog.schema import schema_text
+
+    sys.stdout.write(schema_text())
+
+
+@app.command(epilog='Example:  HEALTHCHECK CMD ["python", "-m", "exporter", "healthcheck"]')
+def healthcheck(config: Config = DEFAULT_CONFIG, listen: Listen = None) -> None:
+    """Ask the daemon on this machine whether it is alive; needs no shell tool, for a container's health check."""
+    from exporter.daemon.healthcheck import ask
+
+    answer = ask(config, address(listen))
+    typer.echo(answer.detail, err=not answer.healthy)
+    raise typer.Exit(0 if answer.healthy else ANSWER_IS_NO)
+
+
+@app.command()
+def version(json: Json = False) -> None:
+    """Print the version."""
+    from exporter import __version__
+
+    typer.echo(f'{{"version": "{__version__}"}}' if json else __version__)
+
+
+def _plan(config: Path, environment: str | None):  # type: ignore[no-untyped-def]
+    from exporter.catalog.loading import CatalogError, load_plan
+
+    try:
+        return load_plan(config, environment)
+    except CatalogError as error:
+        fail(str(error), WRONG_USAGE)
+
+
+def address(listen: str | None) -> tuple[str, int] | None:
+    """`HOST:PORT`, `[V6]:PORT` or `:PORT` as a pair; exits when it is none of these."""
+    if listen is None:
+        return None
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - what `:PORT` means everywhere
+    if not port.isdecimal() or not 0 <= int(port) <= 65535:
+        fail(f"--listen {listen}: write HOST:PORT, for example 127.0.0.1:9877", WRONG_USAGE)
+    return host, int(port)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong, on standard error, and end."""
+    typer.echo(message, err=True)
+    raise typer.Exit(status)
+
+
+def main() -> None:
+    """The console script."""
+    # A pipe that closes early (`exporter schema | head`) is no error of ours.
+    try:
+        app()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Schedule, state, web and reload: wires the rooms together."""

@@ -1,0 +1,126 @@
+"""One run of every probe, now, for a person at a terminal or a script that waits for a deploy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+from rich.table import Table
+
+from exporter.daemon.daemon import raise_descriptor_limit
+from exporter.probes.base import ProbeResult, Reason
+from exporter.probes.compile import CompileError, Shared, compile_target
+from exporter.probes.measure import clock
+from exporter.probes.resolve import close_resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.catalog.targets import Plan, Target
+
+AT_ONCE = 100
+"""Probes under way together: enough to be quick, too few to be the load that makes a service slow."""
+
+
+class UnknownServiceError(Exception):
+    """A name that the catalog does not have. One sentence."""
+
+
+def check_once(plan: Plan, names: Sequence[str], *, as_json: bool) -> bool:
+    """Probe the targets of the named services (of all, when none is named) and print the results.
+
+    Returns whether all of them are healthy. A service without a probe has no say.
+
+    Raises:
+        UnknownServiceError: a name is not in the plan.
+    """
+    targets = chosen(plan, names)
+    results = uvloop.run(_run_all(targets, quiet=as_json))
+    if as_json:
+        print(json.dumps(_as_json(plan, results), indent=2))
+    else:
+        _print_table(plan, results)
+    return all(result.success for _, result in results)
+
+
+def chosen(plan: Plan, names: Sequence[str]) -> list[Target]:
+    """The targets of the named services, or all.
+
+    Raises:
+        UnknownServiceError: names the nearest one.
+    """
+    known = [service.name for service in plan.services]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the catalog has {', '.join(known)}"
+            raise UnknownServiceError(f"no service or store is named {name}; {hint}")
+    return [target for target in plan.targets if not names or target.service in names]
+
+
+async def _run_all(targets: Sequence[Target], *, quiet: bool) -> list[tuple[Target, ProbeResult]]:
+    raise_descriptor_limit()
+    shared = Shared()
+    turn = asyncio.Semaphore(AT_ONCE)
+    bar = Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty())
+
+    async def one(target: Target) -> tuple[Target, ProbeResult]:
+        async with turn:
+            try:
+                probe = compile_target(target, shared)
+            except CompileError as error:
+                return target, ProbeResult(False, Reason.INTERNAL, 0.0, detail=str(error))
+            result = await probe.run(clock() + target.timeout)
+            bar.advance(task)
+            return target, result
+
+    with bar:
+        task = bar.add_task("probing", total=len(targets))
+        try:
+            return list(await asyncio.gather(*(one(target) for target in targets)))
+        finally:
+            await close_resolver()
+
+
+def _as_json(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> dict[str, Any]:
+    return {
+        "project": plan.project,
+        "environment": plan.environment,
+        "healthy": all(result.success for _, result in results),
+        "probes": [
+            {
+                "service": target.service,
+                "probe": target.probe,
+                "target": target.target,
+                "success": result.success,
+                "reason": str(result.reason),
+                "detail": result.detail,
+                "duration_seconds": result.duration_seconds,
+                "phases": dict(result.phases),
+                "facts": dict(result.facts),
+            }
+            for target, result in results
+        ],
+    }
+
+
+def _print_table(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> None:
+    console = Console()
+    table = Table(title=f"{escape(plan.project)}, {escape(plan.environment)}", title_justify="left")
+    for heading in ("Service", "Probe", "State", "Time", "Reason"):
+        table.add_column(heading, justify="right" if heading == "Time" else "left", overflow="fold")
+    for target, result in results:
+        state = "[green]up[/]" if result.success else "[red]down[/]"
+        why = "" if result.success else f"{result.reason}: {result.detail}"
+        time = f"{result.duration_seconds * 1000:.1f} ms"
+        table.add_row(escape(target.service), escape(target.probe), state, time, escape(why))
+    console.print(table)
+    down = sum(not result.success for _, result in results)
+    console.print(f"{len(results) - down} up, {down} down")

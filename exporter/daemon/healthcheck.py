@@ -1,0 +1,43 @@
+"""Whether the daemon on this machine answers; cheap enough for a container to ask every few seconds."""
+
+from __future__ import annotations
+
+import http.client
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECONDS = 5.0
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not listening
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    healthy: bool
+    detail: str
+
+
+def ask(config: Path, listen: tuple[str, int] | None) -> Health:
+    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says it listens."""
+    if listen is None:
+        from exporter.catalog.loading import CatalogError, read_listen
+
+        try:
+            listen = read_listen(config)
+        except CatalogError as error:
+            return Health(False, str(error))
+    host, port = WILDCARDS.get(listen[0], listen[0]), listen[1]
+    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        connection.request("GET", "/-/healthy")
+        answer = connection.getresponse()
+        text = answer.read(200).decode("utf-8", "replace").strip()
+    except (OSError, http.client.HTTPException) as error:
+        return Health(False, f"no answer from {host}:{port}: {error}")
+    finally:
+        connection.close()
+    return Health(
+        answer.status == 200, text if answer.status == 200 else f"{host}:{port} answered {answer.status}"
+    )

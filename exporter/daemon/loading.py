@@ -1,0 +1,86 @@
+"""The catalog as a plan, made in a process of its own.
+
+Reading thousands of services takes seconds of Python and tens of megabytes. In the daemon's process that would hold
+up probes at every reload, and the memory would stay. So a child reads, checks and compiles the catalog, and hands
+over the plan, which is small and plain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.catalog.targets import Plan
+
+LOAD_SECONDS = 60.0
+"""A catalog at the size limit loads in a fraction of this."""
+
+
+class LoadError(Exception):
+    """The catalog cannot be used. One line for each problem."""
+
+
+async def load_plan_apart(path: Path, environment: str | None) -> Plan:
+    """The plan of the catalog at `path`, with every probe of it known to compile.
+
+    Raises:
+        LoadError: what is wrong with it.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "exporter.daemon.loading",
+        str(path),
+        *([environment] if environment is not None else []),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(LOAD_SECONDS):
+            output, _ = await child.communicate()
+    except TimeoutError:
+        raise LoadError(f"{path}: reading it took more than {LOAD_SECONDS:.0f} s") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0:
+        raise LoadError(f"{path}: the process that reads it ended with status {child.returncode}")
+    answer: Plan | str = pickle.loads(output)  # noqa: S301 - written by our own child, through a pipe of ours
+    if isinstance(answer, str):
+        raise LoadError(answer)
+    return answer
+
+
+def read(path: Path, environment: str | None) -> Plan | str:
+    """The plan, or the problems, one a line."""
+    from exporter.catalog.loading import CatalogError, load_plan
+    from exporter.probes.compile import CompileError, Shared, compile_target
+
+    try:
+        plan = load_plan(path, environment)
+    except CatalogError as error:
+        return str(error)
+    shared = Shared()
+    problems = []
+    for target in plan.targets:
+        try:
+            compile_target(target, shared)
+        except CompileError as error:
+            problems.append(f"{path}: {error}")
+    return "\n".join(problems) or plan
+
+
+def main() -> None:
+    """The child: the plan, or the problems, pickled to standard output."""
+    path, *environment = sys.argv[1:]
+    answer = read(Path(path), environment[0] if environment else None)
+    pickle.dump(answer, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"use strict";
+// Fetches the page again every few seconds and swaps <main>. What cannot be refreshed says so: never silently stale.
+const period = Number(document.body.dataset.refreshSeconds) * 1000;
+const banner = document.getElementById("banner");
+const live = document.getElementById("live");
+let timer;
+let busy = false;
+let failing = null;
+
+const clock = () => new Date().toISOString().slice(11, 19) + " UTC";
+const main = () => document.querySelector("main");
+const shownAt = () => main().querySelector("footer time").textContent;
+
+function say(text, kind) {
+  if (banner.textContent !== text) banner.textContent = text;
+  banner.className = kind;
+  banner.hidden = text === "";
+  document.body.classList.toggle("stale", kind === "alarm");
+}
+
+function selecting() {
+  const selection = getSelection();
+  return !selection.isCollapsed && main().contains(selection.anchorNode);
+}
+
+// The row at the top of the window stays where it is, even when others move past it.
+function anchorRow() {
+  if (scrollY === 0) return null;
+  for (const row of main().querySelectorAll("tr[id]")) {
+    const { top, bottom } = row.getBoundingClientRect();
+    if (bottom > 0) return { id: row.id, top };
+  }
+  return null;
+}
+
+function focusedLink() {
+  const link = document.activeElement;
+  const place = main().contains(link) ? link.closest("[id]") : null;
+  return place && { id: place.id, href: link.getAttribute("href") };
+}
+
+function swap(next) {
+  const anchor = anchorRow();
+  const focus = focusedLink();
+  main().replaceWith(document.adoptNode(next.querySelector("main")));
+  if (document.title !== next.title) document.title = next.title;
+  const headline = document.getElementById("headline").textContent;
+  if (live.textContent && live.textContent !== headline) live.textContent = headline;
+  document.querySelector("link[rel=icon]").href = next.querySelector("link[rel=icon]").href;
+  const row = anchor && document.getElementById(anchor.id);
+  if (row) scrollBy(0, row.getBoundingClientRect().top - anchor.top);
+  const place = focus && document.getElementById(focus.id);
+  const links = place ? [...place.querySelectorAll("a")] : [];
+  links.find((link) => link.getAttribute("href") === focus.href)?.focus({ preventScroll: true });
+}
+
+async function load() {
+  let response;
+  try {
+    response = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(10000) });
+    if (!response.ok) return `The exporter answers with status ${response.status}`;
+    const next = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (!next.body.dataset.version) return "Something else answers at the exporter's address";
+    if (next.body.dataset.version !== document.body.dataset.version) location.reload();
+    else swap(next);
+    return null;
+  } catch {
+    return "Cannot reach the exporter";
+  }
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  if (busy) return;
+  if (selecting()) {
+    say(`Holding still while text is selected. This is from ${shownAt()}.`, "note");
+  } else {
+    busy = true;
+    const problem = await load();
+    busy = false;
+    if (problem === null) failing = null;
+    else if (failing === null) failing = clock();
+    say(problem === null ? "" : `${problem} since ${failing}. What you see is from ${shownAt()}.`, "alarm");
+    if (problem === null) document.body.classList.remove("stale");
+  }
+  if (!document.hidden) timer = setTimeout(refresh, period);
+}
+
+live.textContent = document.getElementById("headline").textContent;
+document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
+timer = setTimeout(refresh, period);

@@ -1,0 +1,86 @@
+"""A scrape: the lines that finished probes left behind, joined by family and compressed on the way out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from exporter.metrics.families import PROBE_FAMILIES, Family
+from exporter.metrics.series import families_of
+from exporter.metrics.text import help_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.metrics.series import Series
+
+Format = Literal["text", "openmetrics"]
+
+CONTENT_TYPES: dict[Format, str] = {
+    "text": "text/plain; version=0.0.4; charset=utf-8",
+    "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
+}
+
+
+def negotiate(accept: str) -> Format:
+    """OpenMetrics for a client that ranks it above plain text, as Prometheus does; text for all others."""
+    ranks: dict[str, float] = {}
+    for part in accept.split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        quality = 1.0
+        version = "1.0.0"
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name == "q":
+                try:
+                    quality = float(value)
+                except ValueError:
+                    quality = 0.0
+            elif name == "version":
+                version = value.strip('"')
+        if kind == "application/openmetrics-text" and version not in ("0.0.1", "1.0.0"):
+            continue
+        ranks[kind] = max(quality, ranks.get(kind, 0.0))
+    openmetrics = ranks.get("application/openmetrics-text", 0.0)
+    plain = max(ranks.get("text/plain", 0.0), ranks.get("text/*", 0.0))
+    return "openmetrics" if openmetrics > 0 and openmetrics >= plain else "text"
+
+
+def accepts_gzip(accept_encoding: str) -> bool:
+    """Whether a client takes gzip (RFC 9110 section 12.5.3)."""
+    for part in accept_encoding.split(","):
+        coding, _, parameters = part.partition(";")
+        if coding.strip().lower() in ("gzip", "*"):
+            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def blocks(series: Iterable[Series], form: Format) -> Iterator[bytes]:
+    """The text of each family that has samples, in the table's order.
+
+    The lines are taken from all series before the first block is made, so what is joined later is of one moment,
+    even when probes end between two blocks.
+    """
+    finished: dict[str, list[tuple[bytes, ...]]] = defaultdict(list)
+    for one in series:
+        if one.chunks is not None:
+            finished[one.protocol].append(one.chunks)
+    columns = {
+        protocol: dict(zip(families_of(protocol), zip(*chunks, strict=True), strict=True))
+        for protocol, chunks in finished.items()
+    }
+    del finished
+    for family in PROBE_FAMILIES:
+        block = b"".join([b"".join(column.pop(family)) for column in columns.values() if family in column])
+        if block:
+            yield _head(family, form) + block
+
+
+@cache
+def _head(family: Family, form: Format) -> bytes:
+    """HELP and TYPE. OpenMetrics names a counter without the `_total` of its samples."""
+    name = family.name
+    if form == "openmetrics" and family.kind == "counter":
+        name = name.removesuffix("_total")
+    return f"# HELP {name} {help_text(family.help)}\n# TYPE {name} {family.kind}\n".encode()

@@ -1,0 +1,285 @@
+"""Every metric family that this program exports, in one table; the exposition and docs/metrics.md are made of it.
+
+Names follow blackbox_exporter where it has one, so that dashboards and rules written for it keep working. A sample
+that a run did not measure is absent, never 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from exporter.metrics import samples
+
+if TYPE_CHECKING:
+    from exporter.metrics.samples import Sampler
+
+Kind = Literal["gauge", "counter", "histogram"]
+
+PROTOCOLS = ("http", "tcp", "dns", "icmp")
+TARGET_LABELS = ("service", "probe", "target")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A family of a probe's series: `sample` makes its lines of one result."""
+
+    name: str
+    kind: Kind
+    help: str
+    sample: Sampler
+    labels: tuple[str, ...] = ()
+    """Beside `TARGET_LABELS`."""
+    protocols: tuple[str, ...] = PROTOCOLS
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFamily:
+    """A family of the exporter itself."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
+
+PROBE_FAMILIES = (
+    Family(
+        "probe_success",
+        "gauge",
+        "Whether the last probe met every condition.",
+        samples.success,
+    ),
+    Family(
+        "probe_duration_seconds",
+        "gauge",
+        "How long the last probe took.",
+        samples.duration,
+    ),
+    Family(
+        "probe_failure_info",
+        "gauge",
+        "Why the last probe failed; absent while it succeeds.",
+        samples.failure,
+        ("reason",),
+    ),
+    Family(
+        "probe_results_total",
+        "counter",
+        "Probes that ended, by result.",
+        samples.results,
+        ("result",),
+    ),
+    Family(
+        "probe_latency_seconds",
+        "histogram",
+        "Durations of successful probes. Failed ones are in probe_results_total only, so a quick failure never "
+        "counts as a fast answer.",
+        samples.latency,
+    ),
+    Family(
+        "probe_dns_lookup_time_seconds",
+        "gauge",
+        "Time to resolve the target's name; absent for an address.",
+        samples.phase("resolve"),
+    ),
+    Family(
+        "probe_ip_protocol",
+        "gauge",
+        "Whether IPv4 or IPv6 was used.",
+        samples.fact("ip_protocol"),
+    ),
+    Family(
+        "probe_ip_addr_hash",
+        "gauge",
+        "FNV-1a hash of the address used, to see when it changes.",
+        samples.address_hash,
+    ),
+    Family(
+        "probe_failed_due_to_regex",
+        "gauge",
+        "Whether a regular expression was why the probe failed.",
+        samples.fact("failed_due_to_regex"),
+        protocols=("http", "tcp"),
+    ),
+    Family(
+        "probe_http_duration_seconds",
+        "gauge",
+        "Time of each phase, summed over redirects; a phase that was never entered is absent.",
+        samples.phases("resolve", "connect", "tls", "processing", "transfer"),
+        ("phase",),
+        ("http",),
+    ),
+    Family(
+        "probe_http_status_code",
+        "gauge",
+        "Status code of the last answer.",
+        samples.fact("status_code"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_redirects",
+        "gauge",
+        "Redirects that were followed.",
+        samples.fact("redirects"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_content_length",
+        "gauge",
+        "The Content-Length header; absent when there was none.",
+        samples.fact("content_length"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_uncompressed_body_length",
+        "gauge",
+        "Bytes of the body after decompression.",
+        samples.fact("body_bytes"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_version",
+        "gauge",
+        "HTTP version of the answer.",
+        samples.fact("version"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_ssl",
+        "gauge",
+        "Whether TLS was used on the last connection.",
+        samples.fact("ssl"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_http_last_modified_timestamp_seconds",
+        "gauge",
+        "The Last-Modified header, since the epoch; absent when there was none.",
+        samples.fact("last_modified"),
+        protocols=("http",),
+    ),
+    Family(
+        "probe_ssl_earliest_cert_expiry",
+        "gauge",
+        "When the first certificate of the presented chain ends, since the epoch; also of a chain that is expired "
+        "or not trusted.",
+        samples.fact("certificate_expiry"),
+        protocols=("http", "tcp"),
+    ),
+    Family(
+        "probe_tls_version_info",
+        "gauge",
+        "The TLS version that was agreed on.",
+        samples.info("version", "tls_version"),
+        ("version",),
+        ("http", "tcp"),
+    ),
+    Family(
+        "probe_tls_cipher_info",
+        "gauge",
+        "The cipher suite that was agreed on.",
+        samples.info("cipher", "tls_cipher"),
+        ("cipher",),
+        ("http", "tcp"),
+    ),
+    Family(
+        "probe_dns_duration_seconds",
+        "gauge",
+        "Time of each phase.",
+        samples.phases("resolve", "connect", "request"),
+        ("phase",),
+        ("dns",),
+    ),
+    Family(
+        "probe_dns_answer_rrs",
+        "gauge",
+        "Records in the answer section.",
+        samples.fact("answer_rrs"),
+        protocols=("dns",),
+    ),
+    Family(
+        "probe_dns_authority_rrs",
+        "gauge",
+        "Records in the authority section.",
+        samples.fact("authority_rrs"),
+        protocols=("dns",),
+    ),
+    Family(
+        "probe_dns_additional_rrs",
+        "gauge",
+        "Records in the additional section.",
+        samples.fact("additional_rrs"),
+        protocols=("dns",),
+    ),
+    Family(
+        "probe_dns_query_succeeded",
+        "gauge",
+        "Whether any answer came back, whatever it said.",
+        samples.fact("query_succeeded"),
+        protocols=("dns",),
+    ),
+    Family(
+        "probe_dns_serial",
+        "gauge",
+        "Serial number of the zone, of an SOA query.",
+        samples.fact("serial"),
+        protocols=("dns",),
+    ),
+    Family(
+        "probe_icmp_duration_seconds",
+        "gauge",
+        "Time of each phase.",
+        samples.phases("resolve", "setup", "rtt"),
+        ("phase",),
+        ("icmp",),
+    ),
+    Family(
+        "probe_icmp_reply_hop_limit",
+        "gauge",
+        "Hop limit (TTL) of the reply.",
+        samples.fact("reply_hop_limit"),
+        protocols=("icmp",),
+    ),
+)
+
+OWN_FAMILIES = (
+    OwnFamily(
+        "exporter_build_info", "gauge", "The version that runs; always 1.", ("version", "python_version")
+    ),
+    OwnFamily("exporter_targets", "gauge", "Targets that are probed."),
+    OwnFamily("exporter_probes_running", "gauge", "Probes under way."),
+    OwnFamily(
+        "exporter_probes_missed",
+        "counter",
+        "Probes left out because the same target's last probe still ran, or because the exporter was held up for "
+        "a whole interval.",
+    ),
+    OwnFamily(
+        "exporter_probe_lateness_seconds",
+        "histogram",
+        "How long after their time probes started.",
+        buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
+    ),
+    OwnFamily(
+        "exporter_scrape_duration_seconds",
+        "histogram",
+        "How long a scrape took, from the request to the last byte handed over.",
+        buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+    ),
+    OwnFamily(
+        "exporter_config_last_reload_successful",
+        "gauge",
+        "Whether the last load of the catalog succeeded; after a failed reload the old one runs on.",
+    ),
+    OwnFamily(
+        "exporter_config_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the running catalog was loaded, since the epoch.",
+    ),
+)
+"""Counters without the `_total` that the exposition adds."""

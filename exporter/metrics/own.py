@@ -1,0 +1,68 @@
+"""The exporter's metrics of itself, by prometheus-client."""
+
+from __future__ import annotations
+
+import platform
+from typing import TYPE_CHECKING
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from exporter import __version__
+from exporter.metrics.families import OWN_FAMILIES
+
+if TYPE_CHECKING:
+    from exporter.metrics.exposition import Format
+
+END = b"# EOF\n"
+
+
+disable_created_metrics()
+
+
+class OwnMetrics:
+    """The families of `OWN_FAMILIES` and the process's own, each an attribute by its name without `exporter_`."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self.build_info = self._gauge("exporter_build_info")
+        self.targets = self._gauge("exporter_targets")
+        self.probes_running = self._gauge("exporter_probes_running")
+        self.probes_missed = self._counter("exporter_probes_missed")
+        self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
+        self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")
+        self.config_last_reload_successful = self._gauge("exporter_config_last_reload_successful")
+        self.config_last_reload_success_timestamp_seconds = self._gauge(
+            "exporter_config_last_reload_success_timestamp_seconds"
+        )
+        self.build_info.labels(version=__version__, python_version=platform.python_version()).set(1)
+
+    def render(self, form: Format) -> bytes:
+        """The text of all families, without OpenMetrics' end mark."""
+        if form == "openmetrics":
+            return generate_openmetrics(self._registry).removesuffix(END)
+        return generate_latest(self._registry)
+
+    def _gauge(self, name: str) -> Gauge:
+        family = _FAMILIES[name]
+        return Gauge(name, family.help, family.labels, registry=self._registry)
+
+    def _counter(self, name: str) -> Counter:
+        family = _FAMILIES[name]
+        return Counter(name, family.help, family.labels, registry=self._registry)
+
+    def _histogram(self, name: str) -> Histogram:
+        family = _FAMILIES[name]
+        return Histogram(name, family.help, family.labels, buckets=family.buckets, registry=self._registry)
+
+
+_FAMILIES = {family.name: family for family in OWN_FAMILIES}

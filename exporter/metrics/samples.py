@@ -1,0 +1,116 @@
+"""The lines that one probe's result adds to each family.
+
+A sampler is called once per finished run, never per scrape. It gets the series (its labels and counts) and the
+result, and returns whole lines, or nothing for what was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from exporter.metrics.text import label_text, number
+
+if TYPE_CHECKING:
+    from exporter.metrics.series import Series
+    from exporter.probes.base import ProbeResult
+
+Sampler = Callable[[str, "Series", "ProbeResult"], str]
+"""Of a family's name, the series and the result: the lines."""
+
+FNV_OFFSET = 2166136261
+FNV_PRIME = 16777619
+
+
+def success(name: str, series: Series, result: ProbeResult) -> str:
+    return f"{name}{{{series.labels}}} {1 if result.success else 0}\n"
+
+
+def duration(name: str, series: Series, result: ProbeResult) -> str:
+    return f"{name}{{{series.labels}}} {result.duration_seconds:.6g}\n"
+
+
+def failure(name: str, series: Series, result: ProbeResult) -> str:
+    return "" if result.success else f'{name}{{{series.labels},reason="{result.reason}"}} 1\n'
+
+
+def results(name: str, series: Series, _: ProbeResult) -> str:
+    labels = series.labels
+    return (
+        f'{name}{{{labels},result="success"}} {series.successes}\n'
+        f'{name}{{{labels},result="failure"}} {series.failures}\n'
+    )
+
+
+def latency(name: str, series: Series, _: ProbeResult) -> str:
+    labels = series.labels
+    lines = [
+        f'{name}_bucket{{{labels},le="{bound}"}} {count}\n'
+        for bound, count in zip(series.bounds, series.counts, strict=True)
+    ]
+    total = series.successes
+    lines.append(
+        f'{name}_bucket{{{labels},le="+Inf"}} {total}\n'
+        f"{name}_sum{{{labels}}} {series.seconds!r}\n"
+        f"{name}_count{{{labels}}} {total}\n"
+    )
+    return "".join(lines)
+
+
+def fact(key: str) -> Sampler:
+    """A family with the value of one fact."""
+
+    def sample(name: str, series: Series, result: ProbeResult) -> str:
+        value = result.facts.get(key)
+        return "" if value is None else f"{name}{{{series.labels}}} {number(value)}\n"  # type: ignore[arg-type]  # the facts of value families are numbers
+
+    return sample
+
+
+def info(label: str, key: str) -> Sampler:
+    """A family that is 1, with one fact's text as a label."""
+
+    def sample(name: str, series: Series, result: ProbeResult) -> str:
+        value = result.facts.get(key)
+        if value is None:
+            return ""
+        return f"{name}{{{series.labels},{label_text([(label, str(value))])}}} 1\n"
+
+    return sample
+
+
+def phase(key: str) -> Sampler:
+    """A family with the seconds of one phase."""
+
+    def sample(name: str, series: Series, result: ProbeResult) -> str:
+        value = result.phases.get(key)
+        return "" if value is None else f"{name}{{{series.labels}}} {value:.6g}\n"
+
+    return sample
+
+
+def phases(*names: str) -> Sampler:
+    """A family with the seconds of each phase, by the label `phase`."""
+
+    def sample(name: str, series: Series, result: ProbeResult) -> str:
+        found, labels = result.phases, series.labels
+        return "".join(
+            [f'{name}{{{labels},phase="{key}"}} {found[key]:.6g}\n' for key in names if key in found]
+        )
+
+    return sample
+
+
+def address_hash(name: str, series: Series, result: ProbeResult) -> str:
+    address = result.facts.get("ip_addr")
+    return "" if address is None else f"{name}{{{series.labels}}} {fnv1a(str(address))}\n"
+
+
+@lru_cache(maxsize=16384)
+def fnv1a(text: str) -> int:
+    """The 32-bit FNV-1a hash (draft-eastlake-fnv)."""
+    value = FNV_OFFSET
+    for byte in text.encode():
+        value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF
+    return value

@@ -1,0 +1,36 @@
+"""Samples as the Prometheus text format and OpenMetrics both write them.
+
+Sources: prometheus.io/docs/instrumenting/exposition_formats (0.0.4) and the OpenMetrics specification (1.0.0). The
+sample lines here are valid in both: `le` is written as a float, label values are escaped alike.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
+
+
+def label_text(labels: Iterable[tuple[str, str]]) -> str:
+    """`a="x",b="y"`, without braces, so that a sample can add its own labels."""
+    return ",".join(f'{name}="{value.translate(ESCAPES)}"' for name, value in labels)
+
+
+def number(value: float) -> str:
+    """A value with all its digits; integers without a fraction."""
+    if isinstance(value, int):
+        return str(value)
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def help_text(text: str) -> str:
+    """Escaped for a HELP line."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n")

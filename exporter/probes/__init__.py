@@ -1,0 +1,1 @@
+"""One file a protocol; compiled once at load, cheap to run."""

@@ -1,0 +1,172 @@
+"""TCP: that a port accepts, that it speaks TLS, and that it answers what is said as it should."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from exporter.catalog.secrets import SecretError
+from exporter.catalog.targets import TlsSpec
+from exporter.probes import smtp
+from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.connect import connect
+from exporter.probes.measure import MeasuredProbe, Run
+from exporter.probes.stream import LineStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
+    from exporter.catalog.targets import Exchange, TcpSpec
+    from exporter.probes.compile import Shared
+    from exporter.probes.tls import Tls
+
+GROUP = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
+"""`${1}`, `$1`, `${name}` and `$$`, as Go's `Regexp.Expand` has them and blackbox_exporter documents them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A place in a line to send that takes what a group of the expected pattern matched."""
+
+    key: int | str
+
+
+Part: TypeAlias = "str | Group | EnvironmentReference | FileReference"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One compiled `Exchange`."""
+
+    expect: re.Pattern[str] | None
+    send: tuple[Part, ...] | None
+    starttls: bool
+
+
+class TcpProbe(MeasuredProbe):
+    """One connection and the conversation on it.
+
+    Raises:
+        ValueError, re.error: the conversation cannot be held.
+        TlsError: a certificate file or key cannot be used.
+    """
+
+    __slots__ = ("_before", "_rest", "_spec", "_tls")
+
+    def __init__(self, spec: TcpSpec, shared: Shared) -> None:
+        steps = tuple(_compile(exchange) for exchange in spec.exchanges)
+        upgrades = [index for index, step in enumerate(steps) if step.starttls]
+        if len(upgrades) + (spec.starttls is not None) > 1:
+            raise ValueError("TLS can be started only once in a conversation")
+        secured = spec.tls is not None or spec.starttls is not None or bool(upgrades)
+        split = upgrades[0] + 1 if upgrades else 0
+        self._spec = spec
+        self._before, self._rest = steps[:split], steps[split:]
+        self._tls: Tls | None = shared.tls(spec.tls or TlsSpec()) if secured else None
+
+    async def ask(self, run: Run) -> None:
+        stream = await self._open(run)
+        try:
+            if self._tls is not None:
+                await stream.start_tls(self._tls, self._spec.host, run, lambda: self._open(run))
+            run.facts["failed_due_to_regex"] = 0
+            if self._spec.starttls == "smtp":
+                run.enter("query")
+                await smtp.after_tls(stream, run)
+            await _converse(stream, self._rest, run)
+            if self._spec.starttls == "smtp" and not self._rest:
+                await smtp.leave(stream, run)
+            await stream.flush()
+        finally:
+            stream.close()
+
+    async def _open(self, run: Run) -> LineStream:
+        """A connection that stands where TLS begins, or for a conversation without TLS at its start."""
+        spec = self._spec
+        _, stream = await connect(lambda: LineStream(run), spec.host, spec.port, spec.ip_protocol, run)
+        try:
+            if spec.starttls == "smtp":
+                run.enter("query")
+                await smtp.before_tls(stream, run)
+            if self._before:
+                run.facts["failed_due_to_regex"] = 0
+            await _converse(stream, self._before, run)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
+
+
+async def _converse(stream: LineStream, steps: Iterable[Step], run: Run) -> None:
+    for step in steps:
+        run.enter("query")
+        match = None if step.expect is None else await _expected(stream, step.expect, run)
+        if step.send is not None:
+            stream.send(_line(stream, step.send, match))
+
+
+async def _expected(stream: LineStream, pattern: re.Pattern[str], run: Run) -> re.Match[str]:
+    """The match of the first line that does; others are passed over, as blackbox_exporter does."""
+    wanted = f"a line that matches {pattern.pattern!r}"
+    run.awaited = wanted
+    last = "nothing came"
+    while (line := await stream.line()) is not None:
+        match = pattern.search(line.decode("utf-8", "surrogateescape"))
+        if match is not None:
+            return match
+        last = f"the last line was {stream.shown(line)}"
+        run.awaited = f"{wanted}; {last}"
+    run.facts["failed_due_to_regex"] = 1
+    raise ProbeFailure(Reason.DISCONNECT, f"connection closed before {wanted}; {last}")
+
+
+def _line(
+    stream: LineStream,
+    parts: Iterable[Part],
+    match: re.Match[str] | None,
+) -> bytes:
+    """The bytes to send: what was matched, and secrets as they are, whatever dollar signs they hold."""
+    texts: list[str] = []
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, Group):
+            texts.append((match[part.key] or "") if match is not None else "")
+        else:
+            try:
+                secret = part.read()
+            except SecretError as error:
+                raise ProbeFailure(Reason.SECRET, str(error)) from None
+            if secret:
+                stream.secrets.add(secret)
+            texts.append(secret)
+    return "".join(texts).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _compile(exchange: Exchange) -> Step:
+    expect = None if exchange.expect is None else re.compile(exchange.expect)
+    send = None if exchange.send is None else tuple(_parts(exchange.send, expect))
+    return Step(expect, send, exchange.starttls)
+
+
+def _parts(send: str | SecretText, expect: re.Pattern[str] | None) -> Iterable[Part]:
+    """A line's parts; only the catalog's own text names groups, and only where something is expected first."""
+    for part in (send,) if isinstance(send, str) else send.parts:
+        if expect is None or not isinstance(part, str):
+            yield part
+            continue
+        end = 0
+        for found in GROUP.finditer(part):
+            yield part[end : found.start()]
+            yield "$" if found[3] else Group(_key(found[1] or found[2], expect))
+            end = found.end()
+        yield part[end:]
+
+
+def _key(name: str, expect: re.Pattern[str]) -> int | str:
+    key: int | str = int(name) if name.isdecimal() else name
+    if key in expect.groupindex or (isinstance(key, int) and key <= expect.groups):
+        return key
+    raise ValueError(f"${{{name}}} is no group of {expect.pattern!r}; a dollar sign itself is written $$")

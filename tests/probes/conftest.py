@@ -1,0 +1,30 @@
+"""What the tests of probes share: a loop to run them on, authorities and certificates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.probes.certificates import Authority, Certificate
+from tests.probes.prober import Prober
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def prober() -> Iterator[Prober]:
+    with Prober() as prober:
+        yield prober
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def certificate(authority: Authority) -> Certificate:
+    """Good for `localhost` and the loopback addresses."""
+    return authority.issue("localhost", "127.0.0.1", "::1")

@@ -1,0 +1,87 @@
+"""Run one probe as the daemon does, and hold every run to what is promised of every run."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from exporter.probes.base import ProbeResult, Reason
+from exporter.probes.compile import Shared, compile_probe
+from exporter.probes.resolve import close_resolver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any, Self
+
+    from exporter.catalog.targets import ProbeSpec
+
+MARGIN = 1.0
+"""Seconds over its deadline that a probe may end: two busy cores may be late, a probe that hangs is later still."""
+
+LEEWAY = 0.1
+"""Seconds of a run that may belong to no phase."""
+
+
+class Prober:
+    """A uvloop and what the probes of one load share. Use it as a context."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+        self.shared = Shared()
+
+    def __enter__(self) -> Self:
+        self._runner.run(asyncio.sleep(0))  # opens the loop's own descriptors, before any are counted
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.close()
+
+    def run(self, spec: ProbeSpec, seconds: float = 5.0) -> ProbeResult:
+        """The result of one run with `seconds` to its deadline. Asserts that the run kept its promises: it ended
+        in time, its phases make sense, no task or open descriptor is left, and it did not fail of itself.
+        """
+        return self.wait(self._run(spec, seconds))
+
+    def wait(self, coroutine: Coroutine[Any, Any, ProbeResult]) -> ProbeResult:
+        return self._runner.run(coroutine)
+
+    async def _run(self, spec: ProbeSpec, seconds: float) -> ProbeResult:
+        probe = compile_probe(spec, self.shared)
+        descriptors = open_descriptors()
+        started = time.monotonic()
+        result = await probe.run(started + seconds)
+        took = time.monotonic() - started
+        assert took < seconds + MARGIN, f"ended {took - seconds:.2f} s after its deadline"
+        check(result, took)
+        await close_resolver()
+        await until(lambda: asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left")
+        await until(lambda: open_descriptors() <= descriptors, "descriptors are left open")
+        return result
+
+
+def check(result: ProbeResult, took: float) -> None:
+    """What holds of every result."""
+    assert result.success is (result.reason is Reason.OK)
+    assert bool(result.detail) is not result.success, f"{result.reason}: {result.detail!r}"
+    assert result.reason is not Reason.INTERNAL, result.detail
+    assert 0 <= result.duration_seconds <= took
+    assert all(seconds >= 0 for seconds in result.phases.values()), result.phases
+    unaccounted = result.duration_seconds - sum(result.phases.values())
+    assert -1e-6 <= unaccounted < LEEWAY, f"{unaccounted} s in no phase: {result.phases}"
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process, with its test servers, has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def until(condition: Callable[[], bool], complaint: str, seconds: float = 5.0) -> None:
+    """Wait for `condition`, which other threads or callbacks make true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, complaint
+        await asyncio.sleep(0.002)
