@@ -112,12 +112,12 @@ def check(
     json: Json = False,
 ) -> None:
     """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
+    from exporter.catalog.loading import CatalogError, load_plan
     from exporter.daemon.check import UnknownServiceError, check_once
 
-    plan = _plan(config, environment)
     try:
-        healthy = check_once(plan, services or [], as_json=json)
-    except UnknownServiceError as error:
+        healthy = check_once(load_plan(config, environment), services or [], as_json=json)
+    except (CatalogError, UnknownServiceError) as error:
         fail(str(error), WRONG_USAGE)
     raise typer.Exit(0 if healthy else ANSWER_IS_NO)
 
@@ -132,10 +132,9 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check the catalog in all of its environments, and show every mistake at once."""
-    from exporter.catalog.report import validate as validate_catalog
+    from exporter.catalog.report import report
 
-    valid = validate_catalog(file or config, as_json=json)
-    raise typer.Exit(0 if valid else WRONG_USAGE)
+    raise typer.Exit(0 if report(file or config, as_json=json) else WRONG_USAGE)
 
 
 @app.command(epilog="Example:  exporter schema > catalog.schema.json")
@@ -162,15 +161,6 @@ def version(json: Json = False) -> None:
     from exporter import __version__
 
     typer.echo(f'{{"version": "{__version__}"}}' if json else __version__)
-
-
-def _plan(config: Path, environment: str | None):  # type: ignore[no-untyped-def]
-    from exporter.catalog.loading import CatalogError, load_plan
-
-    try:
-        return load_plan(config, environment)
-    except CatalogError as error:
-        fail(str(error), WRONG_USAGE)
 
 
 def address(listen: str | None) -> tuple[str, int] | None:

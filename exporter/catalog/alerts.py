@@ -52,38 +52,73 @@ _DAY = 86400
 ALERTS: dict[str, AlertDefault] = {
     "ServiceDown": AlertDefault("The service's probes fail.", "critical", 60),
     "ServiceSlow": AlertDefault("A probe takes longer than the threshold.", "warning", 300, _seconds("1")),
-    "ServiceFlapping": AlertDefault("A probe changes state more often than the threshold in an hour.", "warning", 0, _count(6)),
+    "ServiceFlapping": AlertDefault(
+        "A probe changes state more often than the threshold in an hour.", "warning", 0, _count(6)
+    ),
     "ServiceAbsent": AlertDefault("The service is configured, and no series of it exists.", "warning", 300),
     "ScrapeTargetDown": AlertDefault("Prometheus cannot scrape the service's own metrics.", "warning", 300),
-    "CertificateExpiring": AlertDefault("A certificate expires within the threshold.", "warning", 3600, _seconds(str(14 * _DAY))),
-    "CertificateExpiringSoon": AlertDefault("A certificate expires within the threshold.", "critical", 3600, _seconds(str(3 * _DAY))),
+    "CertificateExpiring": AlertDefault(
+        "A certificate expires within the threshold.", "warning", 3600, _seconds(str(14 * _DAY))
+    ),
+    "CertificateExpiringSoon": AlertDefault(
+        "A certificate expires within the threshold.", "critical", 3600, _seconds(str(3 * _DAY))
+    ),
     "CertificateExpired": AlertDefault("A certificate has expired.", "critical", 0),
-    "HighErrorRate": AlertDefault("The ratio of 5xx answers is over the threshold.", "warning", 300, _percent(5)),
-    "HighLatency": AlertDefault("The 95th percentile of request durations is over the threshold.", "warning", 300, _seconds("1")),
-    "SloBurnRateFast": AlertDefault("The error budget burns so fast that it ends within days.", "critical", 120),
+    "HighErrorRate": AlertDefault(
+        "The ratio of 5xx answers is over the threshold.", "warning", 300, _percent(5)
+    ),
+    "HighLatency": AlertDefault(
+        "The 95th percentile of request durations is over the threshold.", "warning", 300, _seconds("1")
+    ),
+    "SloBurnRateFast": AlertDefault(
+        "The error budget burns so fast that it ends within days.", "critical", 120
+    ),
     "SloBurnRateSlow": AlertDefault("The error budget burns faster than it is granted.", "warning", 900),
-    "HighMemoryUsage": AlertDefault("A container's working set is over the threshold of its limit.", "warning", 300, _percent(80)),
-    "CpuThrottling": AlertDefault("A container is throttled in more periods than the threshold.", "warning", 900, _percent(25)),
-    "ContainerRestarting": AlertDefault("A container restarted more often than the threshold in 15 minutes.", "warning", 0, _count(3)),
-    "ContainerOomKilled": AlertDefault("A process of a container was killed for want of memory.", "critical", 0),
+    "HighMemoryUsage": AlertDefault(
+        "A container's working set is over the threshold of its limit.", "warning", 300, _percent(80)
+    ),
+    "CpuThrottling": AlertDefault(
+        "A container is throttled in more periods than the threshold.", "warning", 900, _percent(25)
+    ),
+    "ContainerRestarting": AlertDefault(
+        "A container restarted more often than the threshold in 15 minutes.", "warning", 0, _count(3)
+    ),
+    "ContainerOomKilled": AlertDefault(
+        "A process of a container was killed for want of memory.", "critical", 0
+    ),
     "ContainerUnhealthy": AlertDefault("A container's own health check fails.", "warning", 120),
     "ContainerExited": AlertDefault("A container ended with an error.", "critical", 60),
     "StoreDown": AlertDefault("The store's probes fail.", "critical", 60),
-    "StoreConnectionsHigh": AlertDefault("Connections in use are over the threshold of the maximum.", "warning", 300, _percent(80)),
-    "StoreReplicationLag": AlertDefault("A replica is further behind than the threshold.", "warning", 300, _seconds("30")),
+    "StoreConnectionsHigh": AlertDefault(
+        "Connections in use are over the threshold of the maximum.", "warning", 300, _percent(80)
+    ),
+    "StoreReplicationLag": AlertDefault(
+        "A replica is further behind than the threshold.", "warning", 300, _seconds("30")
+    ),
     "BackupMissing": AlertDefault("No backup of a store or volume exists.", "critical", 3600),
     "BackupStale": AlertDefault("The last good backup is older than its schedule allows.", "warning", 3600),
     "BackupFailed": AlertDefault("The last backup failed.", "critical", 0),
     "BackupDrillFailed": AlertDefault("The last restore drill failed.", "critical", 0),
-    "DiskFilling": AlertDefault("The file system of a volume is fuller than the threshold, or will be full within a day.", "warning", 900, _percent(85)),
-    "LogErrors": AlertDefault("More log lines a minute match a pattern than the threshold.", "warning", 300, _count(10)),
+    "DiskFilling": AlertDefault(
+        "A volume's file system is fuller than the threshold, or full within a day.",
+        "warning",
+        900,
+        _percent(85),
+    ),
+    "LogErrors": AlertDefault(
+        "More log lines a minute match a pattern than the threshold.", "warning", 300, _count(10)
+    ),
     "ExporterDown": AlertDefault("Prometheus cannot scrape the exporter.", "critical", 120),
-    "ExporterReloadFailed": AlertDefault("The exporter runs on an older catalog than the file.", "warning", 300),
-    "ExporterProbesMissed": AlertDefault("Probes are missed, since the one before still runs.", "warning", 600),
+    "ExporterReloadFailed": AlertDefault(
+        "The exporter runs on an older catalog than the file.", "warning", 300
+    ),
+    "ExporterProbesMissed": AlertDefault(
+        "Probes are missed, since the one before still runs.", "warning", 600
+    ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
     "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),
-}  # fmt: skip
+}
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 

@@ -7,8 +7,10 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model, empty_allowed, one_or_many
+from exporter.catalog.network import Url
 from exporter.catalog.references import Secret
-from exporter.catalog.values import Cron, Duration, Text, Url
+from exporter.catalog.schedules import Cron
+from exporter.catalog.values import Duration, Text
 
 
 class Schedule(Model):

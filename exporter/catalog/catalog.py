@@ -8,21 +8,10 @@ from pydantic import Field, PrivateAttr
 
 from exporter.catalog.backups import Backup, VolumeOrEmpty
 from exporter.catalog.base import Model
-from exporter.catalog.deployment import (
-    Costs,
-    Defaults,
-    Environment,
-    EnvironmentOrEmpty,
-    Exporter,
-    Gateway,
-    Infrastructure,
-    Kubernetes,
-    Grafana,
-    Maintenance,
-    Pipeline,
-    Prometheus,
-    SecretSourceOrEmpty,
-)
+from exporter.catalog.deployment import Defaults, Environment, EnvironmentOrEmpty, SecretSourceOrEmpty
+from exporter.catalog.gateway import Gateway
+from exporter.catalog.monitoring import Exporter, Grafana, Prometheus
+from exporter.catalog.operations import Costs, Infrastructure, Kubernetes, Maintenance, Pipeline
 from exporter.catalog.owners import Alertmanager, Owner
 from exporter.catalog.services import Service
 from exporter.catalog.stores import Store

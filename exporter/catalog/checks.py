@@ -31,7 +31,6 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     yield from _cycles(catalog)
     yield from _probe_names(catalog)
     yield from _shared_names(catalog)
-    yield from _host_ports(catalog)
     yield from _thresholds(catalog)
 
 
@@ -45,6 +44,11 @@ class _Names:
         """The first of these paths that is written as it stands, else the last."""
         return next((path for path in paths if self._tree.at(path)[1] == len(path)), paths[-1])
 
+    def of_stores(self, key: str) -> list[str]:
+        """What stores have under one key."""
+        nodes = [self._tree.at(("stores", name, key)) for name in self.of("stores")]
+        return [str(node.value) for node, depth in nodes if depth == len(("stores", "name", "key"))]
+
     def of(self, section: str) -> list[str]:
         value = self._tree.at((section,))[0].value if self._tree.at((section,))[1] else None
         return list(value) if isinstance(value, dict) else []
@@ -54,7 +58,7 @@ def _references(catalog: Catalog, names: _Names) -> Iterator[Finding]:
     services, stores, owners = names.of("services"), names.of("stores"), names.of("owners")
     watched = [*services, *stores]
     secrets = names.of("secrets")
-    volumes = [*names.of("volumes"), *(store.volume for store in catalog.stores.values() if store.volume)]
+    volumes = [*names.of("volumes"), *names.of_stores("volume")]
     yield from _owner(("defaults", "owner"), catalog.defaults.owner, owners)
     yield from _owner(("alertmanager", "watchdog"), catalog.alertmanager.watchdog, owners)
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
@@ -75,8 +79,8 @@ def _references(catalog: Catalog, names: _Names) -> Iterator[Finding]:
     for name, store in catalog.stores.items():
         if store.service is not None:
             yield from _reference(("stores", name, "service"), "service", store.service, services)
-    for path, route in catalog.gateway.routes.items() if catalog.gateway else ():
-        yield from _reference(("gateway", "routes", path, "service"), "service", route.service, services)
+    for url_path, route in catalog.gateway.routes.items() if catalog.gateway else ():
+        yield from _reference(("gateway", "routes", url_path, "service"), "service", route.service, services)
     for index, window in enumerate(catalog.maintenance):
         for position, name in enumerate(window.services):
             yield from _reference(
@@ -173,7 +177,8 @@ def _shared_names(catalog: Catalog) -> Iterator[Finding]:
             yield ("stores", name), f"the name {quoted(name)} is taken; a service has it already"
 
 
-def _host_ports(catalog: Catalog) -> Iterator[Finding]:
+def check_ports(catalog: Catalog) -> Iterator[Finding]:
+    """Ports of the host that two of them would open, where an environment publishes ports."""
     if not catalog.environment.publishes_all:
         return
     taken: dict[int, str] = {}
@@ -186,7 +191,7 @@ def _host_ports(catalog: Catalog) -> Iterator[Finding]:
                 key = "host_port" if container.host_port else "port"
                 yield (
                     (section, name, key),
-                    f"port {port} of the host is taken; {quoted(taken[port])} has it already; set host_port on one of them",
+                    f"port {port} of the host is taken; {quoted(taken[port])} has it; set host_port on one of them",
                 )
             taken.setdefault(port, name)
 

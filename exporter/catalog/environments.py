@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.catalog import Catalog
-from exporter.catalog.deployment import Environment
+from exporter.catalog.deployment import NOT_OVERLAID, Environment
 from exporter.catalog.problems import quoted, suggestion
 from exporter.catalog.yaml_tree import Node
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from exporter.catalog.problems import CatalogPath
 
 ENVIRONMENT_KEYS = frozenset(Environment.model_fields)
-NOT_OVERLAID = frozenset({"project", "environments"})
 OVERLAY_KEYS = frozenset(Catalog.model_fields) - ENVIRONMENT_KEYS - NOT_OVERLAID
 
 

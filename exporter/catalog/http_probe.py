@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
-from exporter.catalog.values import (
-    HeaderName,
-    Host,
-    IpProtocol,
-    JsonPath,
-    Regex,
-    Size,
-    Statuses,
-    Text,
-    Url,
-    UrlPath,
-    check_url,
-    shown,
-    value_type,
-)
+from exporter.catalog.values import JsonPath, Regex, Size, Text, shown, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -62,6 +50,16 @@ Redirects = Annotated[
         "number or off",
     ),
 ]
+
+
+def _parse_method(value: object) -> str:
+    if not isinstance(value, str) or not _METHOD.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not a method; write one such as GET, HEAD or POST")
+    return value.upper()
+
+
+_METHOD = re.compile("[A-Za-z]+")
+Method = Annotated[str, *value_type(_parse_method, {"type": "string", "pattern": "^[A-Za-z]+$"}, "method")]
 
 
 class Tls(Model):
@@ -123,6 +121,12 @@ class JsonCondition(Model):
     matches: Regex | None = Field(default=None, description="The text of one value must match.")
     absent: bool = Field(default=False, description="Turns the condition round: no value may be so.")
 
+    @model_validator(mode="after")
+    def _one_condition(self) -> Self:
+        if "equals" in self.model_fields_set and self.matches is not None:
+            raise ValueError("equals and matches exclude each other; write two conditions")
+        return self
+
     @property
     def equals_json(self) -> str | None:
         """`equals` as JSON text; none where it was not written (`equals: null` was)."""
@@ -144,6 +148,14 @@ class HeaderCondition(Model):
     )
     absent: bool = Field(default=False, description="The header must not be there at all.")
 
+    @model_validator(mode="after")
+    def _some_condition(self) -> Self:
+        if self.absent and (self.matches is not None or self.not_matches is not None):
+            raise ValueError("a header that must be absent has nothing to match")
+        if not self.absent and self.matches is None and self.not_matches is None:
+            raise ValueError("needs matches, not_matches or absent")
+        return self
+
 
 def _header_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"matches": value}
@@ -160,9 +172,7 @@ class HttpProbe(Model):
     )
     scheme: Literal["http", "https"] = Field(default="http", description="With path: the URL's scheme.")
     port: Port | None = Field(default=None, description="With path: the port; default: the service's.")
-    method: Annotated[str, Field(pattern=r"^[A-Z]+$")] = Field(
-        default="GET", description="The method, in capitals."
-    )
+    method: Method = Field(default="GET", description="The method.")
     headers: dict[HeaderName, Template] = Field(
         default={}, description="Headers of the request; values may hold references."
     )
@@ -206,7 +216,7 @@ class HttpProbe(Model):
     )
     redirects: Redirects = Field(
         default=10,
-        description="How many redirects are followed before it is a failure; off follows none and judges the redirect itself.",
+        description="How many redirects are followed; off follows none and judges the redirect itself.",
     )
     tls: Tls = Field(default=Tls(), description="TLS of an https URL.")
     basic_auth: BasicAuth | None = Field(default=None, description="Basic authentication.")
@@ -225,6 +235,13 @@ class HttpProbe(Model):
     compression: Literal["gzip", "deflate"] | None = Field(
         default=None, description="The body must arrive compressed so."
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        parts = [key for key in ("path", "scheme", "port") if key in self.model_fields_set]
+        if self.url is not None and parts:
+            raise ValueError(f"url is whole; take {' and '.join(parts)} out")
+        return self
 
 
 def http_shorthand(value: object) -> object:

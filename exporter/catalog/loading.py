@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.catalog.catalog import DEFAULT_ENVIRONMENT
-from exporter.catalog.checks import check
+from exporter.catalog.checks import check, check_ports
 from exporter.catalog.environments import environment_names, locate, misnamed, overlaid
+from exporter.catalog.monitoring import Exporter
+from exporter.catalog.network import parse_listen
 from exporter.catalog.plan import SecretUse, build_plan
 from exporter.catalog.problems import CatalogError, Problem, path_text, quoted, suggestion
 from exporter.catalog.secrets import SecretError
 from exporter.catalog.validation import validate
-from exporter.catalog.yaml_tree import MAX_BYTES, YamlErrors, parse
+from exporter.catalog.yaml_scalars import YamlError
+from exporter.catalog.yaml_tree import MAX_BYTES, parse, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +36,7 @@ class _Source:
     name: str
     folder: Path
     root: Node
+    duplicate_keys: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ def validate_file(path: str | PathLike[str]) -> Catalog:
     """
     source, first = _open(path, None)
     names: list[str | None] = [None, *environment_names(source.root)]
-    found: dict[Problem, list[str | None]] = {}
+    found: dict[Problem, list[str | None]] = {problem: [None] for problem in source.duplicate_keys}
     catalog = None
     for name in names:
         loaded = _load(source, name)
@@ -97,6 +101,24 @@ def validate_file(path: str | PathLike[str]) -> Catalog:
         raise CatalogError(_in_environment(problem, where) for problem, where in found.items())
     assert catalog is not None  # noqa: S101 - without findings there is a catalog
     return catalog
+
+
+def read_listen(path: str | PathLike[str], environment: str | None = None) -> tuple[str, int]:
+    """Host and port on which the daemon listens; nothing else of the file is checked.
+
+    Raises:
+        CatalogError: the file cannot be read, or the address is not one.
+    """
+    source, name = _open(path, environment)
+    merged = overlaid(source.root, name)
+    place: CatalogPath = ("exporter", "listen")
+    node, depth = merged.at(place)
+    if depth < len(place):
+        return Exporter().listen
+    try:
+        return parse_listen(plain(node))
+    except ValueError as error:
+        raise CatalogError(_problems(source, name, merged, [(place, str(error))])) from None
 
 
 def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:
@@ -112,11 +134,9 @@ def _open(path: str | PathLike[str], environment: str | None) -> tuple[_Source, 
     file = Path(path)
     name = str(path)
     try:
-        root = parse(_read(file, name))
-    except YamlErrors as error:
-        raise CatalogError(
-            Problem(name, e.line, e.column, e.path, e.sentence) for e in error.errors
-        ) from None
+        root, duplicates = parse(_read(file, name))
+    except YamlError as error:
+        raise CatalogError([_yaml_problem(name, error)]) from None
     names = environment_names(root)
     if environment is None:
         environment = names[0] if names else None
@@ -133,7 +153,12 @@ def _open(path: str | PathLike[str], environment: str | None) -> tuple[_Source, 
                 )
             ]
         )
-    return _Source(name, file.absolute().parent, root), environment
+    duplicate_keys = tuple(_yaml_problem(name, error) for error in duplicates)
+    return _Source(name, file.absolute().parent, root, duplicate_keys), environment
+
+
+def _yaml_problem(name: str, error: YamlError) -> Problem:
+    return Problem(name, error.line, error.column, error.path, error.sentence)
 
 
 def _read(file: Path, name: str) -> str:
@@ -154,8 +179,9 @@ def _read(file: Path, name: str) -> str:
 
 def _checked(source: _Source, environment: str | None) -> _Loaded:
     loaded = _load(source, environment)
-    if loaded.findings:
-        raise CatalogError(_problems(source, environment, loaded.merged, loaded.findings))
+    problems = [*source.duplicate_keys, *_problems(source, environment, loaded.merged, loaded.findings)]
+    if problems:
+        raise CatalogError(problems)
     return loaded
 
 
@@ -169,8 +195,10 @@ def _load(source: _Source, environment: str | None) -> _Loaded:
         return _Loaded(merged, None, None, [], findings)
     catalog.in_place(environment or DEFAULT_ENVIRONMENT, source.folder)
     plan, uses, plan_findings = build_plan(catalog)
-    later = [*check(catalog, merged), *plan_findings]
-    findings += [finding for finding in later if not _touched(finding, removed)]
+    findings += check(catalog, merged)
+    findings += [
+        finding for finding in (*check_ports(catalog), *plan_findings) if not _touched(finding, removed)
+    ]
     return _Loaded(merged, catalog, plan, uses, findings)
 
 

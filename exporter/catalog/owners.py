@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, Field
 
 from exporter.catalog.alerts import Severity
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.network import Address
 from exporter.catalog.references import Secret, Template
-from exporter.catalog.values import Address, Duration, Label, Text, shown, value_type
+from exporter.catalog.values import Duration, Label, Text, shown, value_type
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
@@ -36,6 +37,8 @@ class Receiver(Model):
 
 
 class Slack(Receiver):
+    """A Slack channel."""
+
     channel: Text = Field(description="The channel, in quotes: # begins a comment.")
     url: Secret | None = Field(
         default=None, description="Incoming webhook, by reference; default: alertmanager.slack_url."
@@ -43,23 +46,33 @@ class Slack(Receiver):
 
 
 class PagerDuty(Receiver):
+    """A PagerDuty service."""
+
     key: Secret = Field(description="Routing key of the Events API v2, by reference.")
 
 
 class EmailReceiver(Receiver):
+    """A mail address."""
+
     to: Email = Field(description="The address.")
 
 
 class Webhook(Receiver):
+    """An HTTP endpoint of your own."""
+
     url: Template = Field(description="Where alerts are posted; may hold references.")
     bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
 
 
 class Teams(Receiver):
+    """A Microsoft Teams workflow."""
+
     url: Secret = Field(description="The workflow's webhook, by reference.")
 
 
 class Opsgenie(Receiver):
+    """An Opsgenie team."""
+
     key: Secret = Field(description="API key, by reference.")
     team: Text | None = Field(default=None, description="The team that responds.")
 

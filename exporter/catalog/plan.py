@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.catalog.http_probe import HttpProbe
+from exporter.catalog.network import split_address
 from exporter.catalog.probes import DnsProbe, Health, IcmpProbe, Probe, ProbeTimes, TcpProbe
+from exporter.catalog.references import LITERAL_SECRET
 from exporter.catalog.secret_paths import absolute, resolve
-from exporter.catalog.stores import Store
+from exporter.catalog.secrets import SecretText
+from exporter.catalog.services import Service
 from exporter.catalog.targets import (
     BasicAuth,
-    Condition,
-    DnsSpec,
     Exchange,
-    HeaderCondition,
     HttpSpec,
     IcmpSpec,
     JsonCondition,
@@ -25,21 +24,31 @@ from exporter.catalog.targets import (
     TcpSpec,
     TlsSpec,
 )
-from exporter.catalog.values import split_address
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.containers import Container
     from exporter.catalog.http_probe import Tls
-    from exporter.catalog.probes import DnsAnswers
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.references import TextTemplate
-    from exporter.catalog.secrets import SecretText
-    from exporter.catalog.services import Container, Service
+    from exporter.catalog.stores import Store
     from exporter.catalog.targets import ProbeSpec
 
+from exporter.catalog.probe_specs import (
+    body_conditions,
+    dns_spec,
+    header_conditions,
+    join_address,
+    protocol_of,
+)
+
 DEFAULT_INTERVAL = 15.0
+
 DEFAULT_TIMEOUT = 5.0
+
 PORT_PROBE = "port"
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"})
+
 HEALTH_PROBE = "health"
 
 
@@ -52,6 +61,7 @@ class SecretUse:
 
 
 Times = Health | Probe | ProbeTimes
+
 Finding = tuple["CatalogPath", str]
 """A place and a sentence."""
 
@@ -81,17 +91,17 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
 
 
 def _service_plan(catalog: Catalog, name: str, container: Service | Store) -> ServicePlan:
-    is_store = isinstance(container, Store)
     return ServicePlan(
         name=name,
-        kind="store" if is_store else "service",
+        kind="service" if isinstance(container, Service) else "store",
         description=container.description,
         owner=container.owner or catalog.defaults.owner,
-        depends_on=() if is_store else tuple(container.depends_on),
-        runbook=container.runbook or _runbook(catalog, name, "StoreDown" if is_store else "ServiceDown"),
-        deployed=True if is_store else container.deployed,
-        port=container.listen_port if is_store else container.port,
-        metrics_path=None if is_store or container.metrics is None else container.metrics.path,
+        depends_on=tuple(container.depends_on) if isinstance(container, Service) else (),
+        runbook=container.runbook
+        or _runbook(catalog, name, "ServiceDown" if isinstance(container, Service) else "StoreDown"),
+        deployed=container.deployed,
+        port=container.listen_port,
+        metrics_path=container.metrics.path if isinstance(container, Service) and container.metrics else None,
     )
 
 
@@ -178,7 +188,7 @@ class _Planner:
         )
         if timeout > interval:
             if timeout_level <= interval_level < len(levels) or timeout_level < len(levels) == interval_level:
-                sentence = f"a timeout of {timeout:g}s is longer than the interval of {interval:g}s; it may be at most as long"
+                sentence = f"a timeout of {timeout:g}s is longer than the interval of {interval:g}s"
                 self.findings.append(((*levels[timeout_level][0], "timeout"), sentence))
             timeout = interval
         return interval, timeout
@@ -197,15 +207,14 @@ class _Planner:
             tcp = self._tcp(name, container, path, written)
             return join_address(tcp.host, tcp.port), tcp
         if isinstance(written, DnsProbe):
-            return written.name, _dns(written)
+            return written.name, dns_spec(written)
         host = written.host or self._address(name, container, None)[0]
         return host, IcmpSpec(host, written.payload, written.ttl, written.ip)
 
     def _address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
         """Host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
-        listens = container.listen_port if isinstance(container, Store) else container.port
         published = container.host_port if self._environment.publishes_all else None
-        chosen = port or published or listens
+        chosen = port or published or container.listen_port
         template = container.address or self._environment.address
         if chosen is None:
             template = template.replace(":{port}", "")
@@ -225,55 +234,54 @@ class _Planner:
         if url is None:
             host, port = self._address(name, container, written.port)
             url = f"{written.scheme}://{join_address(host, port)}{written.path}"
-        auth = written.basic_auth
+        auth, token = written.basic_auth, written.bearer_token
         return HttpSpec(
             url=url,
             method=written.method,
-            headers=tuple(
-                (header, self._text((*path, "headers", header), value))
-                for header, value in written.headers.items()
-            ),
-            body=None if written.send is None else self._text((*path, "send"), written.send),
+            headers=self._headers((*path, "headers"), written),
+            body=self._optional_text((*path, "send"), written.send),
             statuses=written.status,
             versions=written.versions,
-            body_conditions=_body_conditions(written),
+            body_conditions=body_conditions(written),
             json_conditions=tuple(
                 JsonCondition(item.path, item.equals_json, item.matches, not item.absent)
                 for item in written.json_conditions
             ),
-            header_conditions=_header_conditions(written),
+            header_conditions=header_conditions(written),
             follow_redirects=written.redirects >= 0,
             max_redirects=max(written.redirects, 0),
             tls=self._tls(written.tls),
-            basic_auth=auth
-            and BasicAuth(auth.username, self._secret((*path, "basic_auth", "password"), auth.password)),
-            bearer_token=written.bearer_token and self._secret((*path, "bearer_token"), written.bearer_token),
-            proxy=written.proxy and self._text((*path, "proxy"), written.proxy),
+            basic_auth=BasicAuth(
+                auth.username, self._secret((*path, "basic_auth", "password"), auth.password)
+            )
+            if auth
+            else None,
+            bearer_token=self._secret((*path, "bearer_token"), token) if token else None,
+            proxy=self._optional_text((*path, "proxy"), written.proxy),
             ip_protocol=written.ip,
             max_body_bytes=written.max_body,
             compression=written.compression,
         )
 
     def _tcp(self, name: str, container: Container, path: CatalogPath, written: TcpProbe) -> TcpSpec:
-        listens = container.listen_port if isinstance(container, Store) else container.port
         if written.address is not None:
             host, port = written.address
         elif written.host is not None:
             host, port = written.host, written.port
         else:
             host, port = self._address(name, container, written.port)
-        port = port or written.port or listens
+        port = port or written.port or container.listen_port
         if port is None:
             raise ValueError("needs a port; write it here or on the service")
         return TcpSpec(
             host=host,
             port=port,
-            tls=written.tls and self._tls(written.tls),
+            tls=self._tls(written.tls) if written.tls else None,
             starttls=written.starttls,
             exchanges=tuple(
                 Exchange(
                     step.expect,
-                    step.send and self._text((*path, "exchanges", index, "send"), step.send),
+                    self._optional_text((*path, "exchanges", index, "send"), step.send),
                     step.starttls,
                 )
                 for index, step in enumerate(written.exchanges)
@@ -292,6 +300,17 @@ class _Planner:
         )
         return self._shared.setdefault(spec, spec)
 
+    def _headers(self, path: CatalogPath, written: HttpProbe) -> tuple[tuple[str, str | SecretText], ...]:
+        for header, value in written.headers.items():
+            if header.lower() in _SECRET_HEADERS and value.literal is not None:
+                self.findings.append(((*path, header), LITERAL_SECRET))
+        return tuple(
+            (header, self._text((*path, header), value)) for header, value in written.headers.items()
+        )
+
+    def _optional_text(self, path: CatalogPath, template: TextTemplate | None) -> str | SecretText | None:
+        return None if template is None else self._text(path, template)
+
     def _text(self, path: CatalogPath, template: TextTemplate) -> str | SecretText:
         text = resolve(self._catalog, template)
         if not isinstance(text, str):
@@ -303,63 +322,6 @@ class _Planner:
         return SecretText((text,)) if isinstance(text, str) else text
 
 
-def protocol_of(written: HttpProbe | TcpProbe | DnsProbe | IcmpProbe) -> str:
-    """The key that holds it in a probe."""
-    return {HttpProbe: "http", TcpProbe: "tcp", DnsProbe: "dns", IcmpProbe: "icmp"}[type(written)]
-
-
-def join_address(host: str, port: int | None) -> str:
-    """`host:port`, with brackets round an IPv6 address."""
-    text = f"[{host}]" if ":" in host else host
-    return text if port is None else f"{text}:{port}"
-
-
-def _body_conditions(written: HttpProbe) -> tuple[Condition, ...]:
-    body = written.body
-    return (
-        *(Condition(re.escape(text)) for text in body.contains),
-        *(Condition(pattern) for pattern in body.matches),
-        *(Condition(re.escape(text), present=False) for text in body.absent),
-        *(Condition(pattern, present=False) for pattern in body.not_matches),
-    )
-
-
-def _header_conditions(written: HttpProbe) -> tuple[HeaderCondition, ...]:
-    conditions = []
-    for name, item in written.header.items():
-        if item.matches is not None:
-            conditions.append(HeaderCondition(name, item.matches))
-        if item.not_matches is not None:
-            conditions.append(HeaderCondition(name, item.not_matches, present=False))
-        if item.absent:
-            # Every value matches the empty expression, so only a missing header passes.
-            conditions.append(HeaderCondition(name, "", present=False))
-    return tuple(conditions)
-
-
-def _dns(written: DnsProbe) -> DnsSpec:
-    minimum = written.min_answers
-    if minimum is None:
-        minimum = 1 if written.rcodes == ("NOERROR",) else 0
-    return DnsSpec(
-        name=written.name,
-        type=written.type,
-        server=written.server,
-        transport=written.transport,
-        rcodes=written.rcodes,
-        answers=_answers(written.answers),
-        min_answers=minimum,
-        recursion=written.recursion,
-        ip_protocol=written.ip,
-    )
-
-
-def _answers(answers: DnsAnswers) -> tuple[Condition, ...]:
-    return (
-        *(Condition(pattern) for pattern in answers.matches),
-        *(Condition(pattern, present=False) for pattern in answers.not_matches),
-    )
-
-
 _PORT = TcpProbe()
+
 _NO_TIMES = ProbeTimes()

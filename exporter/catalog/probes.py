@@ -8,18 +8,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, Port, Tls, http_shorthand
+from exporter.catalog.network import Address, Host, IpProtocol, Url, UrlPath, split_address
 from exporter.catalog.references import Template
-from exporter.catalog.values import (
-    Address,
-    Duration,
-    Host,
-    IpProtocol,
-    Label,
-    Regex,
-    Url,
-    UrlPath,
-    split_address,
-)
+from exporter.catalog.values import Duration, Label, Regex
 
 
 class TcpExchange(Model):
@@ -28,6 +19,12 @@ class TcpExchange(Model):
     expect: Regex | None = Field(default=None, description="Wait for a line that matches.")
     send: Template | None = Field(default=None, description="Then send this line; may hold references.")
     starttls: bool = Field(default=False, description="Then start TLS.")
+
+    @model_validator(mode="after")
+    def _some_step(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("needs expect, send or starttls")
+        return self
 
 
 def _tls_shorthand(value: object) -> object:
@@ -53,6 +50,14 @@ class TcpProbe(Model):
     ip: IpProtocol = Field(
         default="any", description="Address family: one only, one first, or whichever answers first."
     )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(step.starttls for step in self.exchanges) + (self.starttls is not None) > 1:
+            raise ValueError("starttls can stand once; TLS inside TLS is not a thing that servers speak")
+        if self.address is not None and (self.host is not None or self.port is not None):
+            raise ValueError("address is host and port; take host and port out")
+        return self
 
 
 def _tcp_shorthand(value: object) -> object:
@@ -118,7 +123,8 @@ class DnsProbe(Model):
     )
     min_answers: Annotated[int, Field(ge=0)] | None = Field(
         default=None,
-        description="How many records there must be at least; default: 1, or 0 where a response code other than NOERROR is expected.",
+        description="How many records there must be at least; "
+        "default: 1, or 0 where a response code other than NOERROR is expected.",
     )
     recursion: bool = Field(default=True, description="Whether the server is asked to resolve recursively.")
     ip: IpProtocol = Field(default="any", description="Address family of the way to the server.")

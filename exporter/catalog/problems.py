@@ -68,13 +68,19 @@ def quoted(value: object) -> str:
     )
 
 
+def nearest(found: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that is most like the one found, whatever its case; none when nothing is near."""
+    lowered = {name.lower(): name for name in reversed(list(known))}
+    near = get_close_matches(found.lower(), lowered, n=1, cutoff=cutoff)
+    return lowered[near[0]] if near else None
+
+
 def suggestion(found: str, known: Iterable[str]) -> str:
     """The end of a sentence: the nearest known name, or else what there is to choose from."""
     names = list(known)
-    lowered = {name.lower(): name for name in reversed(names)}
-    near = get_close_matches(found.lower(), lowered, n=1, cutoff=0.6)
+    near = nearest(found, names)
     if near:
-        return f"did you mean {quoted(lowered[near[0]])}?"
+        return f"did you mean {quoted(near)}?"
     if not names:
         return "there is none"
     listed = ", ".join(names[:_MAX_LISTED])

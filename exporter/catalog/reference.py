@@ -87,7 +87,16 @@ def reference_page() -> str:
     """The whole page, as Markdown."""
     schema = model_schema()
     definitions: dict[str, Any] = schema["$defs"]
-    parts = [_INTRODUCTION, "## Every key", "", "### Catalog", "", schema["description"], "", _table(schema, definitions)]
+    parts = [
+        _INTRODUCTION,
+        "## Every key",
+        "",
+        "### Catalog",
+        "",
+        schema["description"],
+        "",
+        _table(schema, definitions),
+    ]
     for name in _in_order(schema, definitions):
         definition = definitions[name]
         parts += [f"### {name}", "", definition["description"], "", _table(definition, definitions)]
@@ -141,7 +150,9 @@ def _type(schema: dict[str, Any]) -> str:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_type(item) for item in schema["anyOf"] if item.get("type") != "null"))
+        return " or ".join(
+            dict.fromkeys(_type(item) for item in schema["anyOf"] if item.get("type") != "null")
+        )
     if "enum" in schema or "const" in schema:
         values = schema.get("enum", [schema.get("const")])
         return ", ".join(f"`{value if isinstance(value, str) else json.dumps(value)}`" for value in values)
@@ -162,15 +173,16 @@ def _alerts() -> str:
     rows = [
         "## Alerts",
         "",
-        "What `alerts` can name, under `defaults` or on one service or store. `off` in place of the mapping switches an"
-        " alert off.",
+        "What `alerts` can name, under `defaults` or on one service or store. `off` switches an alert off.",
         "",
         "| alert | fires when | for | severity | threshold |",
         "|---|---|---|---|---|",
     ]
     for name, alert in ALERTS.items():
         threshold = _threshold(alert.threshold) if alert.threshold else ""
-        rows.append(f"| `{name}` | {alert.meaning} | {duration_text(alert.for_)} | {alert.severity} | {threshold} |")
+        rows.append(
+            f"| `{name}` | {alert.meaning} | {duration_text(alert.for_)} | {alert.severity} | {threshold} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -191,6 +203,8 @@ def duration_text(seconds: float) -> str:
 def _engines() -> str:
     rows = ["## Engines", "", "| engine | port | image | version | user |", "|---|---|---|---|---|"]
     for name, engine in ENGINES.items():
-        rows.append(f"| `{name}` | {engine.port} | `{engine.image}` | {engine.version} | {engine.user or ''} |")
+        rows.append(
+            f"| `{name}` | {engine.port} | `{engine.image}` | {engine.version} | {engine.user or ''} |"
+        )
     rows.append("| `sqlite` | | | | a file inside a service's container |")
     return "\n".join(rows) + "\n"

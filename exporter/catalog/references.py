@@ -17,6 +17,8 @@ from exporter.catalog.values import kind, parse_environment_name, parse_secret_n
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
 _HOW = "write ${NAME}, {secret: NAME} or {file: PATH}"
 
+LITERAL_SECRET = f"a secret cannot stand in the catalog; {_HOW}"
+
 
 @dataclass(frozen=True, slots=True)
 class NamedSecret:
@@ -51,7 +53,7 @@ def parse_template(value: object) -> TextTemplate:
     if isinstance(value, dict):
         return TextTemplate((_reference(value),))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"expected text or a reference to a secret, found {kind(value)}")
+        raise ValueError(f"expected text or a reference to a secret, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
     return TextTemplate(_text_parts(parse_text(value)))
 
 
@@ -63,7 +65,7 @@ def parse_secret(value: object) -> TextTemplate:
     """
     template = parse_template(value)
     if template.literal is not None:
-        raise ValueError(f"a secret cannot stand in the catalog; {_HOW}")
+        raise ValueError(LITERAL_SECRET)
     return template
 
 
@@ -77,9 +79,17 @@ def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | 
         )
     if not isinstance(name, str) or not name:
         raise ValueError(f"a reference to a secret needs a name after {key}:")
-    if key == "secret":
-        return NamedSecret(parse_secret_name(name))
-    return FileReference(name) if key == "file" else EnvironmentReference(parse_environment_name(name))
+    if key == "file":
+        return FileReference(name)
+    try:
+        return (
+            NamedSecret(parse_secret_name(name))
+            if key == "secret"
+            else EnvironmentReference(parse_environment_name(name))
+        )
+    except ValueError:
+        # What stands there may be the secret itself, so it is not repeated.
+        raise ValueError(f"what stands after {key}: is not a name; {_HOW}") from None
 
 
 def _text_parts(text: str) -> tuple[str | EnvironmentReference, ...]:

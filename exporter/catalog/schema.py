@@ -6,13 +6,14 @@ null to take a value away. Those are derived here, so the models say everything 
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from exporter.catalog.catalog import Catalog
 from exporter.catalog.base import Model
+from exporter.catalog.catalog import Catalog
 from exporter.catalog.environments import OVERLAY_KEYS
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ def json_schema() -> dict[str, Any]:
     definitions.update(overlays)
     _drop_unused(schema)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def schema_text() -> str:
+    """The schema as JSON text."""
+    return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def _overlay(schema: Any) -> Any:

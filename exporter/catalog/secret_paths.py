@@ -2,7 +2,7 @@
 
 A name in `secrets` is read from the first of these:
 
-1. the file that the variable NAME_FILE names (`DB_PASSWORD_FILE` for `db_password`), as images' own conventions have it;
+1. the file that the variable NAME_FILE names (`DB_PASSWORD_FILE` for `db_password`), as official images do;
 2. the environment variable that `env` names;
 3. `/run/secrets/NAME`, where Docker mounts secrets, if it exists;
 4. the file that `file` names, or `./secrets/NAME` beside the catalog.

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from exporter.catalog.base import Model
-from exporter.catalog.problems import suggestion
+from exporter.catalog.deployment import NOT_OVERLAID, Environment
+from exporter.catalog.problems import nearest, quoted, suggestion
 from exporter.catalog.values import kind, shown
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ _EXPECTED = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+_SCALARS = frozenset({"int_type", "bool_type", "float_type"})
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
     "less_than_equal": ("le", "at most"),
     "greater_than": ("gt", "more than"),
     "less_than": ("lt", "less than"),
 }
+_SURE = 0.8
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -42,12 +45,17 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath) -> str:
     if code == "value_error":
         return str(context["error"])
     if code == "extra_forbidden":
-        return f"unknown key; {suggestion(str(path[-1]), _keys_at(root, path[:-1]))}"
+        return f"unknown key; {_key_suggestion(str(path[-1]), root, path[:-1])}"
     if code == "missing":
         return f'needs "{error["loc"][-1]}"'
     found = error["input"]
     if code in _EXPECTED:
-        value = f" {shown(found)}" if isinstance(found, int | float) else ""
+        # Text where a mapping or a list belongs may be a secret in the wrong place; where a number belongs, not.
+        value = (
+            f" {shown(found)}"
+            if isinstance(found, int | float) or (code in _SCALARS and isinstance(found, str))
+            else ""
+        )
         return f"expected {_EXPECTED[code]}, found {kind(found)}{value}"
     if code == "literal_error":
         allowed = _QUOTED.findall(context["expected"])
@@ -60,13 +68,29 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath) -> str:
     return "is not a value that is allowed here"
 
 
-def _keys_at(root: type[Model], path: CatalogPath) -> list[str]:
-    """The keys that the model at this path knows."""
+def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
+    """The nearest key that is known there, or else one step below: `probe.timeout` for a service's `timeuot`."""
     places: list[Any] = [root]
     for part in path:
         places = [inner for place in places for inner in _below(place, part)]
-    models = [place for place in places if _is_model(place)]
-    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+    known = [key for place in places if _is_model(place) for key in _keys(place)]
+    if Environment in places:
+        known += [key for key in _keys(root) if key not in NOT_OVERLAID]
+    if not nearest(found, known):
+        below = {inner: f"{key}.{inner}" for key in reversed(known) for inner in _inner_keys(places, key)}
+        deeper = nearest(found, below, _SURE)
+        if deeper:
+            return f"did you mean {quoted(below[deeper])}?"
+    return suggestion(found, known)
+
+
+def _inner_keys(places: list[Any], key: str) -> list[str]:
+    models = [inner for place in places for inner in _below(place, key) if _is_model(inner)]
+    return [inner for model in models for inner in _keys(model)]
+
+
+def _keys(model: type[Model]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _below(place: Any, part: str | int) -> Iterable[Any]:

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from exporter.catalog.alerts import Alerts
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Port
-from exporter.catalog.probes import HealthOrShort, Probe, ProbeTimes
-from exporter.catalog.references import parse_template
-from exporter.catalog.values import (
-    AddressTemplate,
-    Duration,
-    EnvironmentName,
-    Label,
-    Percentage,
-    Regex,
-    SecretName,
-    Size,
-    Text,
-    UrlPath,
-    shown,
-    value_type,
-)
+from exporter.catalog.network import UrlPath
+from exporter.catalog.probes import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values import Duration, EnvironmentName, Label, Percentage, Text, shown
 
 
 class Build(Model):
@@ -50,7 +35,7 @@ class Build(Model):
     )
 
     @model_validator(mode="after")
-    def _one_source(self) -> Build:
+    def _one_source(self) -> Self:
         if self.runtime and self.dockerfile:
             raise ValueError(
                 "runtime and dockerfile exclude each other; a Dockerfile of your own needs no recipe"
@@ -62,30 +47,6 @@ def _build_shorthand(value: object) -> object:
     return {"context": value} if isinstance(value, str) else value
 
 
-class Resources(Model):
-    """What one container may use."""
-
-    cpu: (
-        Annotated[
-            Decimal,
-            *value_type(
-                lambda value: _parse_cpu(value), {"type": "number", "exclusiveMinimum": 0}, "number of cores"
-            ),
-        ]
-        | None
-    ) = Field(default=None, description="Cores, such as 0.5.")
-    memory: Size | None = Field(default=None, description="Memory.")
-    processes: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Processes and threads at once."
-    )
-
-
-def _parse_cpu(value: object) -> Decimal:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 4096:
-        return Decimal(str(value))
-    raise ValueError(f"{shown(value)} is not a number of cores; write one such as 0.5 or 2")
-
-
 class Scale(Model):
     """How many replicas an autoscaler may run, and what it aims at."""
 
@@ -95,46 +56,10 @@ class Scale(Model):
     memory: Percentage | None = Field(default=None, description="Target use of the memory request.")
 
     @model_validator(mode="after")
-    def _range(self) -> Scale:
+    def _range(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min ({self.min}) is more than max ({self.max})")
         return self
-
-
-class Latency(Model):
-    """An objective of speed: this share of requests is faster than this."""
-
-    under: Duration = Field(description="The duration.")
-    for_: Percentage = Field(
-        default=Decimal(99),
-        alias="for",
-        description="The share of requests.",
-        json_schema_extra={"default": "99%"},
-    )
-
-
-def _latency_shorthand(value: object) -> object:
-    return {"under": value} if isinstance(value, str) else value
-
-
-class Slo(Model):
-    """Service level objectives."""
-
-    availability: Percentage | None = Field(
-        default=None, description="Share of probes and requests that succeed."
-    )
-    latency: (
-        Annotated[Latency, BeforeValidator(_latency_shorthand, json_schema_input_type=Latency | Duration)]
-        | None
-    ) = Field(default=None, description="Share of requests that are fast; a plain duration means 99%.")
-    period: Duration | None = Field(default=None, description="The window of the error budget; default: 30d.")
-
-
-def _slo_shorthand(value: object) -> object:
-    return {"availability": value} if isinstance(value, str) else value
-
-
-SloOrShort = Annotated[Slo, BeforeValidator(_slo_shorthand, json_schema_input_type=Slo | Percentage)]
 
 
 class Metrics(Model):
@@ -225,126 +150,6 @@ def _mount_shorthand(value: object) -> object:
 
 MountOrShort = Annotated[Mount, BeforeValidator(_mount_shorthand, json_schema_input_type=Mount | str)]
 
-_URL_WITH_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
-
-
-def _parse_variable(value: object) -> object:
-    """The value of an environment variable; a password inside a URL must be a reference."""
-    if isinstance(value, str):
-        match = _URL_WITH_PASSWORD.search(value)
-        if match and "${" not in match[1]:
-            raise ValueError(
-                "a URL cannot hold a password; write ${NAME} in its place, or mount it as a secret"
-            )
-    return parse_template(value)
-
-
-Variable = Annotated[
-    Any,
-    *value_type(_parse_variable, {"type": ["string", "number", "object"]}, "text, perhaps with references"),
-]
-
-
-class Logs(Model):
-    """What is counted in the container's log. Nothing of the text itself is exported."""
-
-    patterns: dict[SecretName, Regex] = Field(
-        default={}, description="Names and the regular expressions of lines to count."
-    )
-    levels: bool = Field(default=True, description="Whether lines of the usual error levels are counted too.")
-    max_line: Size = Field(
-        default=16 * 1024, description="Longer lines are cut.", json_schema_extra={"default": "16Ki"}
-    )
-
-
-def _logs_shorthand(value: object) -> object:
-    if value is True or value == "on":
-        return {}
-    return None if value is False or value == "off" else value
-
-
-LogsOrShort = Annotated[
-    Logs | None,
-    BeforeValidator(_logs_shorthand, json_schema_input_type=Logs | bool | Literal["on", "off"] | None),
-]
-
-
-class HealthCheck(Model):
-    """How often the container engine asks the health probe."""
-
-    interval: Duration = Field(
-        default=30.0, description="Time between two checks.", json_schema_extra={"default": "30s"}
-    )
-    timeout: Duration = Field(
-        default=10.0, description="Time that one check may take.", json_schema_extra={"default": "10s"}
-    )
-    retries: Annotated[int, Field(ge=1)] = Field(
-        default=3, description="Failures in a row until the container is unhealthy."
-    )
-    start_period: Duration = Field(
-        default=30.0,
-        description="Time to start, in which failures do not count.",
-        json_schema_extra={"default": "30s"},
-    )
-
-
-class LogRotation(Model):
-    """How large a container's log grows."""
-
-    max_size: Size = Field(
-        default=10 * 1024 * 1024, description="Size of one file.", json_schema_extra={"default": "10Mi"}
-    )
-    max_files: Annotated[int, Field(ge=1)] = Field(default=3, description="Files that are kept.")
-
-
-RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
-Command = Annotated[tuple[Text, ...], one_or_many(Text)]
-
-
-class Container(Model):
-    """Keys that a service and a store share: one container and what watches it."""
-
-    description: str = Field(default="", description="What it does, for people.")
-    owner: Label | None = Field(default=None, description="Who hears of its alerts: a name in owners.")
-    image: str | None = Field(
-        default=None, description="The image to run; with build, the name of what is built."
-    )
-    port: Port | None = Field(default=None, description="The port it listens on.")
-    host_port: Port | None = Field(
-        default=None, description="The port on the host where ports are published; default: port."
-    )
-    address: AddressTemplate | None = Field(
-        default=None, description="Where the daemon finds it; default: the environment's address."
-    )
-    probes: tuple[Probe, ...] = Field(default=(), description="Checks beside or in place of health.")
-    probe: ProbeTimes = Field(
-        default=ProbeTimes(), description="Interval and timeout of its probes; default: defaults.probe."
-    )
-    environment: dict[EnvironmentName, Variable] = Field(
-        default={}, description="Environment variables; values may hold references."
-    )
-    secrets: Annotated[tuple[SecretName, ...], one_or_many(SecretName)] = Field(
-        default=(), description="Names in secrets, mounted as files; NAME_FILE is set for each."
-    )
-    resources: Resources = Field(default=Resources(), description="Limits; default: defaults.resources.")
-    restart: RestartPolicy | None = Field(
-        default=None, description="When it is started again; default: defaults.restart."
-    )
-    healthcheck: HealthCheck | None = Field(
-        default=None, description="The container's own health check; default: defaults.healthcheck."
-    )
-    slo: SloOrShort = Field(
-        default=Slo(), description="Objectives; a plain percentage is short for availability."
-    )
-    alerts: Alerts = Field(default={}, description="Alerts that differ here; off switches one off.")
-    runbook: str | None = Field(default=None, description="URL of a page for whoever is woken.")
-    logs: LogsOrShort = Field(
-        default=None, description="What is counted in its log; on for the usual error levels."
-    )
-    labels: dict[str, Text] = Field(default={}, description="Labels of the container.")
-    command: Command = Field(default=(), description="Replaces the image's command.")
-    stop_grace: Duration | None = Field(default=None, description="Time to end before it is killed.")
-
 
 class Service(Container):
     """One service."""
@@ -352,7 +157,8 @@ class Service(Container):
     build: Annotated[Build, BeforeValidator(_build_shorthand, json_schema_input_type=Build | str)] | None = (
         Field(
             default=None,
-            description="How its image is built; a plain folder is short for context. Neither build nor image: watched and not deployed.",
+            description="How its image is built; a plain folder is short for context. "
+            "Neither build nor image: watched and not deployed.",
         )
     )
     health: HealthOrShort | None = Field(
@@ -378,13 +184,9 @@ class Service(Container):
         default=True, description="Whether the container's root file system is read-only."
     )
     writable: Annotated[tuple[str, ...], one_or_many(str)] = Field(
-        default=("/tmp",), description="Folders that stay writable, in memory."
+        default=("/tmp",),  # noqa: S108 - a path inside the container
+        description="Folders that stay writable, in memory.",
     )
-
-    @property
-    def published_port(self) -> int | None:
-        """Its port on the host, where ports are published; none of what is not deployed."""
-        return (self.host_port or self.port) if self.deployed else None
 
     @property
     def deployed(self) -> bool:
@@ -392,7 +194,7 @@ class Service(Container):
         return bool(self.build or self.image)
 
     @model_validator(mode="after")
-    def _watched(self) -> Service:
+    def _watched(self) -> Self:
         if self.port is None and self.health is None and not self.probes and not self.deployed:
             raise ValueError(
                 "nothing to watch or to deploy; give it an image, a build, a port, health or probes"

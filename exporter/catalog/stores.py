@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from exporter.catalog.backups import BackupSchedule
+from exporter.catalog.backups import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.http_probe import Tls
-from exporter.catalog.references import Secret
-from exporter.catalog.services import Container
+from exporter.catalog.containers import Container
+from exporter.catalog.http_probe import Tls  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values import Duration, Label, Percentage, Text
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
@@ -81,7 +81,7 @@ class Store(Container):
     )
 
     @model_validator(mode="after")
-    def _keys_of_engine(self) -> Store:
+    def _keys_of_engine(self) -> Self:
         written = self.model_fields_set
         if self.engine == "sqlite":
             missing = [key for key in _FILE_KEYS if key not in written]
@@ -100,8 +100,3 @@ class Store(Container):
         if self.engine == "sqlite":
             return None
         return self.port or ENGINES[self.engine].port
-
-    @property
-    def published_port(self) -> int | None:
-        """Its port on the host, where ports are published."""
-        return self.host_port or self.listen_port

@@ -7,55 +7,28 @@ schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from exporter.catalog.problems import CatalogPath, path_text, quoted
+from exporter.catalog.problems import CatalogPath, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+from exporter.catalog.yaml_scalars import Scalar, YamlError, place, scalar_value, unknown_tag
+
 MAX_BYTES = 5 * 1024 * 1024
+
 MAX_DEPTH = 64
+
 MAX_NODES = 2_000_000
 """Values after aliases are expanded: ten times what a catalog of 10,000 services holds."""
+
 _MAX_ALIASED_NODES = 500_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-Scalar = str | int | float | bool | None
-
-
-class YamlError(Exception):
-    """Text that is not one YAML mapping. `line` and `column` count from 1, 0 where there is no place."""
-
-    def __init__(self, sentence: str, line: int = 0, column: int = 0, path: str = "") -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
-        self.line = line
-        self.column = column
-        self.path = path
-
-
-class WrittenInt(int):
-    """A whole number whose text is not its shortest form (`0o17`, `007`), which `str` gives back as written."""
-
-    written: str
-
-    def __str__(self) -> str:
-        return self.written
-
-
-class WrittenFloat(float):
-    """A number that `str` gives back as written: version 7.10 is not version 7.1."""
-
-    written: str
-
-    def __str__(self) -> str:
-        return self.written
 
 
 @dataclass(slots=True)
@@ -68,19 +41,25 @@ class Node:
     keys: dict[str, tuple[int, int]] | None = None
     size: int = 1
     """How many values it holds, itself included."""
+    depth: int = 0
+    """How many levels of lists and mappings it holds, itself included."""
 
     def at(self, path: CatalogPath) -> tuple[Node, int]:
         """The deepest value on `path` that is there, and how many parts of the path lead to it."""
         node = self
         for depth, part in enumerate(path):
-            value = node.value
-            if isinstance(value, dict) and part in value:
-                node = value[part]  # type: ignore[index] # an int is never in a mapping of text keys
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                node = value[part]
-            else:
+            inner = node._child(part)
+            if inner is None:
                 return node, depth
+            node = inner
         return node, len(path)
+
+    def _child(self, part: str | int) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.value.get(str(part))
+        if isinstance(self.value, list) and isinstance(part, int) and part < len(self.value):
+            return self.value[part]
+        return None
 
 
 def plain(node: Node) -> Any:
@@ -93,21 +72,13 @@ def plain(node: Node) -> Any:
     return value
 
 
-def parse(text: str) -> Node:
-    """Read one document whose root is a mapping.
+def parse(text: str) -> tuple[Node, list[YamlError]]:
+    """Read one document whose root is a mapping. Returns it, and every duplicate key.
 
     Raises:
-        YamlErrors: the text is not that; every duplicate key is one error.
+        YamlError: the text is not that.
     """
     return _Builder(text).build()
-
-
-class YamlErrors(Exception):
-    """All that is wrong with a text, as far as it could be read."""
-
-    def __init__(self, errors: list[YamlError]) -> None:
-        super().__init__(*errors)
-        self.errors = errors
 
 
 @dataclass(slots=True)
@@ -130,7 +101,7 @@ class _Builder:
         self._aliased = 0
         self._errors: list[YamlError] = []
 
-    def build(self) -> Node:
+    def build(self) -> tuple[Node, list[YamlError]]:
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._mapping,
@@ -145,34 +116,30 @@ class _Builder:
                 handler = handlers.get(type(event))
                 if handler:
                     handler(event)
-        except YamlError as error:
-            raise YamlErrors([*self._errors, error]) from None
         except yaml.MarkedYAMLError as error:
-            raise YamlErrors([*self._errors, _syntax(error)]) from None
+            raise _syntax(error) from None
         except yaml.YAMLError as error:
-            raise YamlErrors([YamlError(f"is not YAML: {_one_line(error)}")]) from None
+            raise YamlError(f"is not YAML: {_one_line(error)}") from None
         finally:
             self._loader.dispose()
         root = self._root
-        if root is None or (root.value is None and not self._errors):
-            raise YamlErrors([YamlError("is empty; a catalog names at least a project and its services")])
+        if root is None or root.value is None:
+            raise YamlError("is empty; a catalog names at least a project and its services")
         if not isinstance(root.value, dict):
-            self._errors.insert(0, YamlError("is not a mapping of keys to values", root.line, root.column))
-        if self._errors:
-            raise YamlErrors(self._errors)
-        return root
+            raise YamlError("is not a mapping of keys to values", root.line, root.column)
+        return root, self._errors
 
     def _document(self, event: Any) -> None:
         if self._root is not None:
-            raise YamlError("a second document begins here; a catalog is one document", *_place(event))
+            raise YamlError("a second document begins here; a catalog is one document", *place(event))
 
     def _scalar(self, event: Any) -> None:
-        line, column = _place(event)
+        line, column = place(event)
         parent = self._stack[-1] if self._stack else None
         if parent and parent.key is None and parent.node.keys is not None:
             self._key(parent, event, line, column)
             return
-        self._add(Node(_scalar_value(event), line, column), event.anchor)
+        self._add(Node(scalar_value(event), line, column), event.anchor)
 
     def _key(self, parent: _Open, event: Any, line: int, column: int) -> None:
         key: str = event.value
@@ -194,33 +161,37 @@ class _Builder:
             self._anchors[event.anchor] = Node(key, line, column)
 
     def _mapping(self, event: Any) -> None:
-        line, column = _place(event)
+        line, column = place(event)
         self._open(Node({}, line, column, {}), event)
 
     def _sequence(self, event: Any) -> None:
-        line, column = _place(event)
+        line, column = place(event)
         self._open(Node([], line, column), event)
 
     def _open(self, node: Node, event: Any) -> None:
         if event.tag not in _CONTAINER_TAGS:
-            raise _unknown_tag(event)
+            raise unknown_tag(event)
         parent = self._stack[-1] if self._stack else None
         if parent and parent.key is None and parent.node.keys is not None:
             raise YamlError("a key must be text, not a list or a mapping", node.line, node.column)
-        if len(self._stack) >= MAX_DEPTH:
-            raise YamlError(f"is nested more than {MAX_DEPTH} levels deep", node.line, node.column)
+        self._check_depth(1, node.line, node.column)
         if event.anchor:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(node, event.anchor))
+
+    def _check_depth(self, levels: int, line: int, column: int) -> None:
+        if len(self._stack) + levels > MAX_DEPTH:
+            raise YamlError(f"is nested more than {MAX_DEPTH} levels deep", line, column)
 
     def _end(self, _event: Any) -> None:
         done = self._stack.pop()
         if done.merges:
             _merge_into(done.node, done.merges)
+        done.node.depth += 1
         self._add(done.node, done.anchor)
 
     def _alias(self, event: Any) -> None:
-        line, column = _place(event)
+        line, column = place(event)
         parent = self._stack[-1] if self._stack else None
         if event.anchor not in self._anchors:
             raise YamlError(f"alias *{event.anchor} has no anchor &{event.anchor} before it", line, column)
@@ -229,6 +200,8 @@ class _Builder:
             raise YamlError(f"alias *{event.anchor} stands inside its own value", line, column)
         if parent and parent.key is None and parent.node.keys is not None:
             raise YamlError("an alias cannot be a key", line, column)
+        # A chain of aliases is deep without any of its parts being so.
+        self._check_depth(node.depth, line, column)
         self._aliased += node.size
         if self._aliased > _MAX_ALIASED_NODES:
             sentence = f"aliases expand to more than {_MAX_ALIASED_NODES} values; write them out or use fewer"
@@ -247,6 +220,7 @@ class _Builder:
         parent = self._stack[-1]
         container = parent.node
         container.size += node.size
+        container.depth = max(container.depth, node.depth)
         if isinstance(container.value, list):
             container.value.append(node)
             return
@@ -293,71 +267,7 @@ def _merge_into(target: Node, sources: list[Node]) -> None:
                 target.size += value.size
 
 
-_STR_TAG = "tag:yaml.org,2002:str"
 _CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
-_SCALAR_TAGS = frozenset(
-    {None, "!"} | {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
-)
-_CONSTANTS: dict[str, Scalar] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
-_INT = re.compile(r"[-+]?[0-9]{1,4000}|0o[0-7]{1,4000}|0x[0-9a-fA-F]{1,4000}")
-_FLOAT = re.compile(
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
-)
-_NUMBER_START = frozenset("0123456789.+-")
-_BASES = {"0o": 8, "0x": 16}
-
-
-def _scalar_value(event: Any) -> Scalar:
-    text: str = event.value
-    if event.tag == _STR_TAG or (not event.implicit[0] and event.tag in (None, "!")):
-        return text
-    if event.tag not in _SCALAR_TAGS:
-        raise _unknown_tag(event)
-    if text in _CONSTANTS:
-        return _CONSTANTS[text]
-    if text[0] not in _NUMBER_START:
-        return text
-    if _INT.fullmatch(text):
-        return _integer(text)
-    if _FLOAT.fullmatch(text):
-        return _float(text)
-    return text
-
-
-def _integer(text: str) -> int:
-    number = int(text[2:], _BASES[text[:2]]) if text[:2] in _BASES else int(text)
-    if str(number) == text:
-        return number
-    written = WrittenInt(number)
-    written.written = text
-    return written
-
-
-def _float(text: str) -> float:
-    written = WrittenFloat(
-        text.replace(".inf", "inf")
-        .replace(".Inf", "inf")
-        .replace(".INF", "inf")
-        .replace(".nan", "nan")
-        .replace(".NaN", "nan")
-        .replace(".NAN", "nan")
-    )
-    written.written = text
-    return written
-
-
-def _place(event: Any) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _unknown_tag(event: Any) -> YamlError:
-    return YamlError(
-        f"the tag {quoted(event.tag)} is not known here; catalogs hold plain values", *_place(event)
-    )
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> YamlError:

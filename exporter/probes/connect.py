@@ -40,9 +40,14 @@ async def connect(
         transport, protocol = await _attempt(factory, address, port)
     else:
         transport, protocol, address = await _race(factory, addresses, port)
-    run.facts["ip_protocol"] = 4 if ":" not in address[1] else 6
-    run.facts["ip_addr"] = address[1]
+    note_address(address, run)
     return transport, protocol
+
+
+def note_address(address: Address, run: Run) -> None:
+    """Note which address the run talks to."""
+    run.facts["ip_protocol"] = 6 if ":" in address[1] else 4
+    run.facts["ip_addr"] = address[1]
 
 
 async def _attempt(factory: Callable[[], P], address: Address, port: int) -> tuple[asyncio.Transport, P]:

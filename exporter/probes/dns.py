@@ -15,16 +15,16 @@ import dns.message
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
+import dns.rrset
 
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.connect import note_address
 from exporter.probes.dns_wire import Datagram, ask_tcp, ask_udp
 from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.race import race
 from exporter.probes.resolve import resolve
 
 if TYPE_CHECKING:
-    import dns.rrset
-
     from exporter.catalog.targets import DnsSpec
     from exporter.probes.compile import Shared
     from exporter.probes.resolve import Address
@@ -74,14 +74,13 @@ class DnsProbe(MeasuredProbe):
         self._judge(answer)
 
     async def _by_udp(self, query: bytes, servers: list[Server], run: Run) -> bytes:
-        ways = [(address, port) for address, port in await self._addresses(servers, run)]
+        ways = await self._addresses(servers, run)
         run.enter("connect")
         run.peer = " or ".join(dict.fromkeys(host for host, _ in servers))
         got: Datagram = await race([partial(ask_udp, query, *way, run) for way in ways], PATIENCE)
         if got.truncated:
             return await ask_tcp(query, got.address[1], got.port, "any", run)
-        run.facts["ip_protocol"] = 6 if ":" in got.address[1] else 4
-        run.facts["ip_addr"] = got.address[1]
+        note_address(got.address, run)
         return got.reply
 
     async def _by_tcp(self, query: bytes, servers: list[Server], run: Run) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.connect import connect, shown
+from exporter.probes.connect import connect, note_address, shown
 from exporter.probes.measure import OUT_OF_SOCKETS
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagr
         raise _refused(server, error) from None
     try:
         run.enter("request")
+        note_address(address, run)
         transport.sendto(query)
         again = loop.call_later(run.time_left() * RESEND_SHARE, transport.sendto, query)
         try:
@@ -102,6 +103,7 @@ class _UdpProtocol(asyncio.DatagramProtocol):
     def error_received(self, exc: Exception) -> None:
         if not self.reply.done():
             self.reply.set_exception(_refused(self._server, exc))
+            self.reply.exception()  # the one who waited may have gone, and asyncio would log the failure
 
 
 def _refused(server: str, error: Exception) -> ProbeFailure:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
+from exporter.catalog.secrets import SecretText
+from exporter.catalog.targets import TlsSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 REDIRECTS = {301, 302, 303, 307, 308}
 KEEP_METHOD = {307, 308}
 ALPN = ("http/1.1",)
+OF_ANSWER = (
+    "status_code",
+    "version",
+    "content_length",
+    "body_bytes",
+    "last_modified",
+    "tls_version",
+    "tls_cipher",
+    "certificate_expiry",
+)
+"""Facts of one answer, not to be taken for those of the next when that does not come."""
 
 
 def compile_http(spec: HttpSpec, shared: Shared) -> MeasuredProbe:
@@ -43,8 +56,8 @@ class HttpProbe(MeasuredProbe):
         self._endpoint = parse_url(spec.url)
         self._conditions = shared.conditions(spec)
         self._request = None if has_secrets(spec) else self._first_request()
-        if self._endpoint.scheme == "https":
-            shared.tls(spec.tls, ALPN)
+        if self._endpoint.scheme == "https" or spec.tls != TlsSpec():
+            shared.tls(spec.tls, ALPN)  # now, since a file that cannot be used is an error of the catalog
 
     def _first_request(self) -> bytes:
         spec = self._spec
@@ -56,23 +69,23 @@ class HttpProbe(MeasuredProbe):
         request = self._request or self._first_request()
         answer = await self._exchange(endpoint, method, request, run)
         hops = 0
-        seen = {endpoint.url} if answer.status in REDIRECTS else set()
+        seen = {(method, endpoint.url)} if answer.status in REDIRECTS else set()
         while spec.follow_redirects and answer.status in REDIRECTS:
             hops += 1
             run.facts["redirects"] = hops
             endpoint = next_endpoint(endpoint, answer, hops, spec.max_redirects)
             if answer.status not in KEEP_METHOD and method != "HEAD":
                 method = "GET"
-            if method == "GET" and endpoint.url in seen:
+            if (method, endpoint.url) in seen:
                 raise ProbeFailure(Reason.REDIRECT, f"redirect loop: {endpoint.url} was asked before")
-            seen.add(endpoint.url)
-            request = build_request(
-                spec,
-                endpoint,
-                method,
-                with_body=method == spec.method,
-                with_credentials=endpoint.origin == self._endpoint.origin,
-            )
+            seen.add((method, endpoint.url))
+            same_origin = endpoint.origin == self._endpoint.origin
+            with_body = method == spec.method
+            if with_body and isinstance(spec.body, SecretText) and not same_origin:
+                raise ProbeFailure(Reason.REDIRECT, f"{endpoint.url} is not to have the secret in the body")
+            request = build_request(spec, endpoint, method, with_body=with_body, with_credentials=same_origin)
+            for fact in OF_ANSWER:
+                run.facts.pop(fact, None)
             answer = await self._exchange(endpoint, method, request, run)
         run.facts["redirects"] = hops
         self._conditions.judge(answer, run)
@@ -112,9 +125,17 @@ def next_endpoint(endpoint: Endpoint, answer: Answer, hops: int, max_redirects: 
     if not location:
         raise ProbeFailure(Reason.REDIRECT, f"status {answer.status} without a Location header")
     try:
-        return parse_url(urljoin(endpoint.url, location))
+        return parse_url(urljoin(endpoint.url, utf8(location)))
     except ValueError as error:
         raise ProbeFailure(Reason.REDIRECT, f"redirect to {location[:SHOWN_TEXT]!r}: {error}") from None
+
+
+def utf8(text: str) -> str:
+    """Header bytes as the UTF-8 that a server means by them when it does not quote (they are read as Latin-1)."""
+    try:
+        return text.encode("latin-1").decode()
+    except UnicodeError:
+        return text
 
 
 def note(answer: Answer, run: Run) -> None:
@@ -127,8 +148,6 @@ def note(answer: Answer, run: Run) -> None:
     facts["body_bytes"] = answer.decoded_bytes
     if answer.content_length is not None:
         facts["content_length"] = answer.content_length
-    else:
-        facts.pop("content_length", None)
     modified = last_modified(answer)
     if modified is not None:
         facts["last_modified"] = modified

@@ -49,13 +49,13 @@ class Body:
     `max_bytes` bounds the body before and after it is decoded: a few kilobytes of gzip can hold gigabytes.
     """
 
-    __slots__ = ("_answer", "_chunks", "_decoder", "_first", "_max_bytes")
+    __slots__ = ("_answer", "_chunks", "_decoder", "_max_bytes", "_start")
 
     def __init__(self, answer: Answer, max_bytes: int, *, keep: bool) -> None:
         self._answer = answer
         self._max_bytes = max_bytes
         self._chunks: list[bytes] | None = [] if keep else None
-        self._first = True
+        self._start: bytes | None = b""
         encoding = answer.encoding
         self._decoder = zlib.decompressobj(GZIP_OR_ZLIB) if encoding in DECODED else None
 
@@ -70,29 +70,35 @@ class Body:
         if answer.received_bytes > self._max_bytes:
             raise too_large(self._max_bytes)
         if self._decoder is not None:
-            data = self._decode(data)
+            data = self._decode(self._decoder, data)
         answer.decoded_bytes += len(data)
         if answer.decoded_bytes > self._max_bytes:
             raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes once decompressed")
         if self._chunks is not None:
             self._chunks.append(data)
 
-    def _decode(self, data: bytes) -> bytes:
-        assert self._decoder is not None
+    def _decode(self, decoder: zlib._Decompress, data: bytes) -> bytes:
+        if self._start is not None:
+            data = self._start = self._start + data
+            if len(data) < 2:
+                return b""
+            self._start = None
+            if self._answer.encoding == "deflate" and not is_zlib(data):
+                decoder = zlib.decompressobj(RAW_DEFLATE)
+        decoded = []
         room = self._max_bytes - self._answer.decoded_bytes + 1
         try:
-            decoded = self._decoder.decompress(data, room)
+            while data and room > 0:
+                if decoder.eof:
+                    # A gzip body may have several members, which follow one another (RFC 1952 section 2.2).
+                    decoder = zlib.decompressobj(GZIP_OR_ZLIB)
+                decoded.append(decoder.decompress(data, room))
+                room -= len(decoded[-1])
+                data = decoder.unused_data
         except zlib.error:
-            if not self._first or self._answer.encoding != "deflate":
-                raise undecodable(self._answer.encoding) from None
-            # Some servers send deflate without the zlib wrapper that RFC 9110 section 8.4.1.2 asks for.
-            self._decoder = zlib.decompressobj(RAW_DEFLATE)
-            try:
-                decoded = self._decoder.decompress(data, room)
-            except zlib.error:
-                raise undecodable(self._answer.encoding) from None
-        self._first = False
-        return decoded
+            raise undecodable(self._answer.encoding) from None
+        self._decoder = decoder
+        return b"".join(decoded)
 
     def finish(self) -> None:
         """The body has ended.
@@ -104,6 +110,13 @@ class Body:
             raise ProbeFailure(Reason.ENCODING, f"the {self._answer.encoding} body is cut short")
         if self._chunks is not None:
             self._answer.body = b"".join(self._chunks)
+
+
+def is_zlib(start: bytes) -> bool:
+    """Whether deflate has the wrapper that RFC 9110 section 8.4.1.2 asks for, by its first two bytes (RFC 1950
+    section 2.2); some servers send it bare.
+    """
+    return start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
 
 
 def too_large(max_bytes: int) -> ProbeFailure:
@@ -187,8 +200,9 @@ class AnswerProtocol(asyncio.Protocol):
             why = (exc.reason or str(exc)).replace("_", " ").lower()
             self._fail(ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {why}"))
             return
-        self.eof_received()
-        how = "reset" if isinstance(exc, ConnectionError) else "closed"
+        if exc is None:
+            self.eof_received()
+        how = "closed" if exc is None else "reset"
         self._fail(ProbeFailure(Reason.DISCONNECT, f"connection {how} {self._when()}"))
 
     def _when(self) -> str:
@@ -229,12 +243,10 @@ class AnswerProtocol(asyncio.Protocol):
             self._body.feed(data)
 
     def on_message_complete(self) -> None:
-        if self._body is not None:
-            self._complete()
+        self._complete()
 
     def _complete(self) -> None:
-        if not self.done.done():
-            assert self._body is not None
+        if self._body is not None and not self.done.done():
             try:
                 self._body.finish()
             except ProbeFailure as failure:

@@ -20,6 +20,8 @@ PATH_SAFE = "/:@!$&'()*+,;=-._~%?"
 """What RFC 3986 lets stand unquoted in a path and query; `%` because a URL comes quoted already."""
 
 CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization"}
+ORIGIN_HEADERS = CREDENTIAL_HEADERS | {"host"}
+"""Headers that a person wrote for one origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +86,15 @@ def build_request(
     """
     body = read(spec.body).encode() if with_body and spec.body is not None else b""
     headers = request_headers(spec, with_credentials=with_credentials)
-    headers = {"Host": endpoint.authority, **headers, "Connection": "close"}
-    if body or method in ("POST", "PUT", "PATCH"):
+    own = {name.lower() for name in headers}
+    if "host" not in own:
+        headers = {"Host": endpoint.authority, **headers}
+    if "connection" not in own:
+        headers["Connection"] = "close"
+    if (body or method in ("POST", "PUT", "PATCH")) and not own & {"content-length", "transfer-encoding"}:
         headers["Content-Length"] = str(len(body))
     head = f"{method} {endpoint.path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
-    return head.encode("latin-1", "replace") + b"\r\n" + body
+    return head.encode() + b"\r\n" + body
 
 
 def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]:
@@ -106,7 +112,7 @@ def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]
     if with_credentials and spec.bearer_token is not None:
         headers["Authorization"] = "Bearer " + read(spec.bearer_token)
     for name, value in spec.headers:
-        secret = isinstance(value, SecretText) or name.lower() in CREDENTIAL_HEADERS
+        secret = isinstance(value, SecretText) or name.lower() in ORIGIN_HEADERS
         if with_credentials or not secret:
             canonical = next((known for known in headers if known.lower() == name.lower()), name)
             headers[canonical] = read(value)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from icmplib import ICMPRequest, ICMPSocketError, ICMPv4Socket, ICMPv6Socket, SocketPermissionError
 
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.connect import ATTEMPT_DELAY
+from exporter.probes.connect import ATTEMPT_DELAY, note_address
 from exporter.probes.measure import OUT_OF_SOCKETS, MeasuredProbe, Run
 from exporter.probes.race import race
 from exporter.probes.resolve import resolve
@@ -128,9 +128,7 @@ class IcmpProbe(MeasuredProbe):
         run.enter("setup")
         run.peer = self._spec.host
         reply = await race([partial(self._echo, address, run) for address in addresses], ATTEMPT_DELAY)
-        family, host = reply.address
-        run.facts["ip_protocol"] = 4 if family == socket.AF_INET else 6
-        run.facts["ip_addr"] = host
+        note_address(reply.address, run)
         if reply.hop_limit is not None:
             run.facts["reply_hop_limit"] = reply.hop_limit
 
@@ -149,6 +147,7 @@ class IcmpProbe(MeasuredProbe):
             loop.add_reader(events.fileno(), exchange.read)
             try:
                 run.enter("rtt")
+                note_address(address, run)
                 exchange.send()
                 return await exchange.done
             finally:
@@ -235,6 +234,7 @@ class Exchange:
             what = os.strerror(error)
         failure = f"{self._address[1]}: {details.get(code, what)}, says {_reporter(report, self._address[0])}"
         self.done.set_exception(ProbeFailure(Reason.UNREACHABLE, failure))
+        self.done.exception()  # the one who waited may have gone, and asyncio would log the failure
 
     def _is_ours(self, packet: bytes) -> bool:
         return packet[4:8] == struct.pack("!HH", self._request.id, self._request.sequence)
@@ -258,7 +258,7 @@ def _connect(sock: socket.socket, address: Address) -> None:
     """Bind the socket to the host it is to hear; fails at once where there is no route."""
     host = address[1]
     try:
-        sock.connect(socket.getaddrinfo(host, 0, address[0], sock.type, flags=socket.AI_NUMERICHOST)[0][4])
+        sock.connect(socket.getaddrinfo(host, None, address[0], sock.type, flags=socket.AI_NUMERICHOST)[0][4])
     except OSError as error:
         raise ProbeFailure(Reason.UNREACHABLE, f"cannot send to {host}: {error.strerror}") from None
 

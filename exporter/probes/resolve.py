@@ -19,6 +19,8 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import clock
 
 if TYPE_CHECKING:
+    import pycares
+
     from exporter.catalog.targets import IpProtocol
     from exporter.probes.measure import Run
 
@@ -102,7 +104,7 @@ class _Resolver:
         self._retired = False
         self.until = clock() + RESOLVER_SECONDS
 
-    async def getaddrinfo(self, host: str, family: socket.AddressFamily) -> aiodns.AddrInfoResult:
+    async def getaddrinfo(self, host: str, family: socket.AddressFamily) -> pycares.AddrInfoResult:
         self._asking += 1
         try:
             return await self._dns.getaddrinfo(host, family=family, type=socket.SOCK_STREAM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ class Prober:
         self.shared = Shared()
 
     def __enter__(self) -> Self:
-        self._runner.run(asyncio.sleep(0))  # opens the loop's own descriptors, before any are counted
+        self._runner.run(asyncio.sleep(0))  # opens the loop's own sockets, before any are counted
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -42,7 +43,7 @@ class Prober:
 
     def run(self, spec: ProbeSpec, seconds: float = 5.0) -> ProbeResult:
         """The result of one run with `seconds` to its deadline. Asserts that the run kept its promises: it ended
-        in time, its phases make sense, no task or open descriptor is left, and it did not fail of itself.
+        in time, its phases make sense, no task and no socket is left, and it did not fail of itself.
         """
         return self.wait(self._run(spec, seconds))
 
@@ -51,7 +52,7 @@ class Prober:
 
     async def _run(self, spec: ProbeSpec, seconds: float) -> ProbeResult:
         probe = compile_probe(spec, self.shared)
-        descriptors = open_descriptors()
+        sockets = open_sockets()
         started = time.monotonic()
         result = await probe.run(started + seconds)
         took = time.monotonic() - started
@@ -59,7 +60,7 @@ class Prober:
         check(result, took)
         await close_resolver()
         await until(lambda: asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left")
-        await until(lambda: open_descriptors() <= descriptors, "descriptors are left open")
+        await until(lambda: open_sockets() <= sockets, "sockets are left open")
         return result
 
 
@@ -74,9 +75,13 @@ def check(result: ProbeResult, took: float) -> None:
     assert -1e-6 <= unaccounted < LEEWAY, f"{unaccounted} s in no phase: {result.phases}"
 
 
-def open_descriptors() -> int:
-    """How many descriptors this process, with its test servers, has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_sockets() -> int:
+    """How many sockets this process, with its test servers, has open."""
+    count = 0
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed since it was listed
+            count += str(descriptor.readlink()).startswith("socket:")
+    return count
 
 
 async def until(condition: Callable[[], bool], complaint: str, seconds: float = 5.0) -> None:

@@ -18,6 +18,12 @@ function say(text, kind) {
   document.body.classList.toggle("stale", kind === "alarm");
 }
 
+// For screen readers: spoken when it changes, and not at every refresh.
+function announce() {
+  const text = document.getElementById("verdict").innerText;
+  if (live.textContent !== text) live.textContent = text;
+}
+
 function selecting() {
   const selection = getSelection();
   return !selection.isCollapsed && main().contains(selection.anchorNode);
@@ -44,8 +50,7 @@ function swap(next) {
   const focus = focusedLink();
   main().replaceWith(document.adoptNode(next.querySelector("main")));
   if (document.title !== next.title) document.title = next.title;
-  const headline = document.getElementById("headline").textContent;
-  if (live.textContent && live.textContent !== headline) live.textContent = headline;
+  announce();
   document.querySelector("link[rel=icon]").href = next.querySelector("link[rel=icon]").href;
   const row = anchor && document.getElementById(anchor.id);
   if (row) scrollBy(0, row.getBoundingClientRect().top - anchor.top);
@@ -86,6 +91,6 @@ async function refresh() {
   if (!document.hidden) timer = setTimeout(refresh, period);
 }
 
-live.textContent = document.getElementById("headline").textContent;
+announce();
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : refresh()));
 timer = setTimeout(refresh, period);

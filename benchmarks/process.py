@@ -1,0 +1,53 @@
+"""What a process has used, by Linux's own account of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+MB = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """In MB of 1,000,000 bytes."""
+
+    rss: float
+    peak_rss: float
+    """Since the process began."""
+    pss: float
+    """As `rss`, but a page that several processes share counts in parts."""
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of all threads, those that have ended included, to a hundredth of a second."""
+    # The second field is the program's name in brackets, which may hold spaces and brackets itself.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+
+
+def memory(pid: int) -> Memory:
+    status = _kilobytes(Path(f"/proc/{pid}/status"))
+    rollup = _kilobytes(Path(f"/proc/{pid}/smaps_rollup"))
+    return Memory(*(kb * 1024 / MB for kb in (status["VmRSS"], status["VmHWM"], rollup["Pss"])))
+
+
+def rss(pid: int) -> float:
+    """In MB."""
+    return _kilobytes(Path(f"/proc/{pid}/status"))["VmRSS"] * 1024 / MB
+
+
+def descriptors(pid: int) -> int:
+    """How many files and sockets are open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def threads(pid: int) -> int:
+    return sum(1 for _ in Path(f"/proc/{pid}/task").iterdir())
+
+
+def _kilobytes(path: Path) -> dict[str, int]:
+    lines = (line.split() for line in path.read_text().splitlines())
+    return {words[0].rstrip(":"): int(words[1]) for words in lines if words[-1] == "kB"}

@@ -1,0 +1,133 @@
+"""Programs that a measurement starts, in a folder of their own; all are ended when it is over, whatever happened."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+LOG_TAIL = 2000
+
+
+class BenchmarkError(Exception):
+    """A measurement cannot be made, or would say something untrue. One sentence, perhaps with a log below."""
+
+
+class Program:
+    """One running program."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name = name
+        self.log = log
+        self._process = process
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raises BenchmarkError when it has ended by itself."""
+        status = self._process.poll()
+        if status is not None:
+            tail = self.log.read_text(errors="replace")[-LOG_TAIL:]
+            raise BenchmarkError(f"{self.name} ended with status {status}:\n{tail}")
+
+    def wait_for(self, url: str, seconds: float = START_SECONDS) -> None:
+        """Until `url` is answered with success."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.check()
+            try:
+                if httpx.get(url, timeout=5).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        tail = self.log.read_text(errors="replace")[-LOG_TAIL:]
+        raise BenchmarkError(f"{self.name} did not answer at {url} within {seconds:.0f} s:\n{tail}")
+
+    def stop(self) -> float:
+        """End it; how many seconds that took."""
+        began = time.monotonic()
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        return time.monotonic() - began
+
+
+class Programs:
+    """Starts programs, and ends all of them and removes their folder on exit."""
+
+    def __init__(self) -> None:
+        self._running: list[Program] = []
+
+    def __enter__(self) -> Self:
+        self.folder = Path(tempfile.mkdtemp(prefix="exporter-bench-"))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for program in reversed(self._running):
+            program.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, name: str, *command: str | Path, cpus: Sequence[int] = ()) -> Program:
+        """Start a command; its output goes to a log. With `cpus` it runs on these alone."""
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [str(word) for word in command],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=(lambda: os.sched_setaffinity(0, cpus)) if cpus else None,
+            )
+        program = Program(name, process, log)
+        self._running.append(program)
+        return program
+
+    def check(self) -> None:
+        """Raises BenchmarkError when one has ended by itself."""
+        for program in self._running:
+            program.check()
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+
+def find(program: str, package: str) -> str:
+    """The path of a program, or a sentence on how to get it."""
+    path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if path is None:
+        raise BenchmarkError(f"{program} is not installed (Debian package {package})")
+    return path
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listened on just now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()

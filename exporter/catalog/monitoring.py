@@ -1,0 +1,90 @@
+"""The daemon itself, and Prometheus and Grafana beside it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.network import Listen, Url
+from exporter.catalog.values import Duration, Size, Text
+
+
+class Containers(Model):
+    """How containers are watched."""
+
+    source: Literal["auto", "cgroup", "api", "off"] = Field(
+        default="auto",
+        description="Where readings come from: cgroup files, the engine's API, or the better of both.",
+    )
+    interval: Duration = Field(
+        default=10.0, description="Time between two readings.", json_schema_extra={"default": "10s"}
+    )
+    strangers: bool = Field(
+        default=True, description="Whether containers that the catalog does not name are watched too."
+    )
+    docker: Text | None = Field(
+        default=None,
+        description="The engine's address, such as unix:///var/run/docker.sock; "
+        "default: DOCKER_HOST, then the usual socket.",
+    )
+    cgroup: str | None = Field(
+        default=None, description="Where the host's cgroup files are mounted; default: found."
+    )
+    proc: str | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
+    labels: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(), description="Container labels that become labels of series, beside those of Compose."
+    )
+
+
+def _containers_shorthand(value: object) -> object:
+    if value is False:
+        return {"source": "off"}
+    return {"source": value} if isinstance(value, str) else value
+
+
+class Exporter(Model):
+    """The daemon."""
+
+    listen: Listen = Field(
+        default=("0.0.0.0", 9877),  # noqa: S104 - Prometheus scrapes it from another container
+        description="Address and port of its own web server.",
+        json_schema_extra={"default": "0.0.0.0:9877"},
+    )
+    alertmanagers: Annotated[tuple[Url, ...], one_or_many(Url)] = Field(
+        default=(), description="Alertmanagers that Prometheus sends alerts to."
+    )
+    containers: Annotated[
+        Containers,
+        BeforeValidator(
+            _containers_shorthand, json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off"]
+        ),
+    ] = Field(default=Containers(), description="How containers are watched; a plain source is short for it.")
+    image: Text | None = Field(default=None, description="The daemon's image in the generated stack.")
+
+
+class Prometheus(Model):
+    """Prometheus in the generated stack."""
+
+    scrape_interval: Duration = Field(
+        default=15.0,
+        description="Time between two scrapes of the exporter.",
+        json_schema_extra={"default": "15s"},
+    )
+    retention: Duration = Field(
+        default=1296000.0, description="How long series are kept.", json_schema_extra={"default": "15d"}
+    )
+    retention_size: Size | None = Field(default=None, description="How large they may grow.")
+    version: Text | None = Field(default=None, description="The image's tag in the generated stack.")
+    external_labels: dict[str, Text] = Field(
+        default={}, description="Labels of everything it sends elsewhere."
+    )
+
+
+class Grafana(Model):
+    """Grafana in the generated stack, and links to it."""
+
+    url: Url | None = Field(default=None, description="Where people open it; used in links of alerts.")
+    version: Text | None = Field(default=None, description="The image's tag in the generated stack.")
+    datasource: Text = Field(default="prometheus", description="uid of the Prometheus data source.")

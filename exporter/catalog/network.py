@@ -1,0 +1,183 @@
+"""Names of the network that a person writes: URLs, hosts, addresses, status codes, headers."""
+
+from __future__ import annotations
+
+import re
+from string import Formatter
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from exporter.catalog.values import kind, shown, text_schema, value_type
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+_USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s]*@")
+
+_STATUS = re.compile(r"([1-5])[xX]{2}|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?")
+
+_HOST = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?"
+)
+
+
+def parse_url(value: object) -> str:
+    """An http or https URL without a user name or password."""
+    return check_url(value, ("http", "https"))
+
+
+def check_url(
+    value: object, schemes: tuple[str, ...], credentials: str = "write them under basic_auth"
+) -> str:
+    """`credentials` says where a user name and password belong."""
+    example = f"{schemes[0]}://host:port/path"
+    if not isinstance(value, str):
+        raise ValueError(f"expected a URL such as {example}, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
+    if _USERINFO.match(value):
+        raise ValueError(f"a URL cannot hold a user name or password; {credentials}")
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or not value.isprintable() or " " in value:
+        raise ValueError(f"{shown(value)} is not a URL; write one such as {example}")
+    return value
+
+
+def parse_path(value: object) -> str:
+    """A path of an HTTP request, perhaps with a query."""
+    if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
+        raise ValueError(f"{shown(value)} is not a path; it begins with / and holds no space")
+    return value
+
+
+def parse_host(value: object) -> str:
+    if not isinstance(value, str) or not _HOST.fullmatch(value) or len(value) > 253:
+        raise ValueError(f"{shown(value)} is not a host name or an IP address")
+    return value
+
+
+def split_address(value: object) -> tuple[str, int | None]:
+    """Host and port of `host`, `host:port` or `[v6]:port`; the brackets are taken off.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    text = value if isinstance(value, str) else ""
+    host, separator, port = text.rpartition(":")
+    if not separator or (text.count(":") > 1 and not host.endswith("]")):
+        host, port = text, ""
+    parse_host(host)
+    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or (
+        separator and text.endswith(":")
+    ):
+        raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port) if port else None
+
+
+def parse_listen(value: object) -> tuple[str, int]:
+    """`0.0.0.0:9877`, `:9877` or `9877`."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if text.isdigit():
+        text = f":{text}"
+    host, port = split_address(f"0.0.0.0{text}" if text.startswith(":") else text)  # noqa: S104 - what no host means
+    if port is None:
+        raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
+    return host, port
+
+
+def parse_statuses(value: object) -> tuple[tuple[int, int], ...]:
+    """Ranges of `200`, `2xx`, `200-299` or a list of these."""
+    if value == ():
+        raise ValueError("an empty list of statuses can never be met; leave it out for 2xx")
+    return tuple(_status_range(item) for item in (value if isinstance(value, tuple) else (value,)))
+
+
+def _status_range(value: object) -> tuple[int, int]:
+    match = _STATUS.fullmatch(str(value)) if isinstance(value, str | int) else None
+    if not match:
+        raise ValueError(f"{shown(value)} is not a status; write 200, 2xx, 200-299 or a list of these")
+    if match[1]:
+        return int(match[1]) * 100, int(match[1]) * 100 + 99
+    first, last = int(match[2]), int(match[3] or match[2])
+    if first > last:
+        raise ValueError(f"{shown(value)} is not a status; the first number of a range is the smaller one")
+    return first, last
+
+
+def parse_header_name(value: object) -> str:
+    if not isinstance(value, str) or not _HEADER_NAME.fullmatch(value):
+        raise ValueError(f"{shown(value)} is not a header name; use letters, digits and hyphens")
+    return value
+
+
+_ADDRESS_FIELDS = ("service", "port", "project", "environment")
+_ADDRESS_PLACES = ", ".join(f"{{{field}}}" for field in _ADDRESS_FIELDS)
+
+
+def parse_address_template(value: object) -> str:
+    if not isinstance(value, str) or not value or " " in value:
+        raise ValueError(f"{shown(value)} is not an address; write one such as localhost:{{port}}")
+    try:
+        fields = [
+            (name, spec, conversion)
+            for _, name, spec, conversion in Formatter().parse(value)
+            if name is not None
+        ]
+    except ValueError:
+        raise ValueError(f"{shown(value)} is not an address; a {{ or }} is missing") from None
+    for name, spec, conversion in fields:
+        if name not in _ADDRESS_FIELDS or spec or conversion:
+            raise ValueError(f"{shown(value)} is not an address; it may hold {_ADDRESS_PLACES}")
+    return value
+
+
+Url = Annotated[str, *value_type(parse_url, text_schema(r"^https?://", "https://example.com/health"), "URL")]
+
+UrlPath = Annotated[str, *value_type(parse_path, text_schema("^/", "/health"), "path")]
+
+Host = Annotated[str, *value_type(parse_host, {"type": "string", "minLength": 1}, "host")]
+
+Address = Annotated[
+    tuple[str, int | None],
+    *value_type(split_address, text_schema(r"^\S+$", "mail.example.com:25"), "host:port"),
+]
+
+Listen = Annotated[
+    tuple[str, int],
+    *value_type(
+        parse_listen, {"type": ["string", "integer"], "examples": ["0.0.0.0:9877", ":9877"]}, "host:port"
+    ),
+]
+
+_STATUS_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 100, "maximum": 599},
+        {"type": "string", "pattern": r"^([1-5][xX]{2}|[1-5][0-9]{2}(\s*-\s*[1-5][0-9]{2})?)$"},
+    ]
+}
+
+Statuses = Annotated[
+    tuple[tuple[int, int], ...],
+    *value_type(
+        parse_statuses,
+        {"anyOf": [*_STATUS_SCHEMA["anyOf"], {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1}]},
+        "status or list",
+    ),
+]
+
+HeaderName = Annotated[
+    str,
+    *value_type(
+        parse_header_name, text_schema(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "Content-Type"), "header name"
+    ),
+]
+
+AddressTemplate = Annotated[
+    str,
+    *value_type(
+        parse_address_template, {"type": "string", "examples": ["localhost:{port}"]}, "address template"
+    ),
+]
+
+IpProtocol = Literal["any", "ip4", "ip6", "prefer_ip4", "prefer_ip6"]

@@ -1,0 +1,44 @@
+"""What `validate` says of a catalog, to a person or to a program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from exporter.catalog.loading import validate_file
+from exporter.catalog.problems import CatalogError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.catalog.catalog import Catalog
+
+
+def report(file: Path, *, as_json: bool) -> bool:
+    """Check the catalog in every environment and print what was found. Returns whether it is valid."""
+    try:
+        catalog = validate_file(file)
+    except CatalogError as error:
+        if as_json:
+            problems = [asdict(problem) for problem in error.problems]
+            print(json.dumps({"valid": False, "problems": problems}, indent=2))
+        else:
+            count = len(error.problems)
+            print(f"{error}\n{count} problem{'s' if count != 1 else ''}", file=sys.stderr)
+        return False
+    if as_json:
+        print(json.dumps({"valid": True, "problems": []}, indent=2))
+    else:
+        print(f"{file} is valid: {_contents(catalog)}")
+    return True
+
+
+def _contents(catalog: Catalog) -> str:
+    counts = {
+        "service": len(catalog.services),
+        "store": len(catalog.stores),
+        "environment": len(catalog.environments),
+    }
+    return ", ".join(f"{n} {noun}{'s' if n != 1 else ''}" for noun, n in counts.items() if n)

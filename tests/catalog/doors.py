@@ -1,0 +1,36 @@
+"""Short ways through the public doors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from exporter.catalog.loading import CatalogError, load_plan, validate_file
+
+if TYPE_CHECKING:
+    from exporter.catalog.targets import ProbeSpec
+
+
+class Write(Protocol):
+    def __call__(self, text: str, *, project: bool = True) -> str: ...
+
+
+def mistakes(path: str, environment: str | None = None) -> list[str]:
+    """What loading a plan says is wrong, one line each."""
+    with pytest.raises(CatalogError) as caught:
+        load_plan(path, environment)
+    return str(caught.value).splitlines()
+
+
+def all_mistakes(path: str) -> list[str]:
+    """What validating every environment says is wrong."""
+    with pytest.raises(CatalogError) as caught:
+        validate_file(path)
+    return str(caught.value).splitlines()
+
+
+def spec(path: str, probe: str, environment: str | None = None) -> ProbeSpec:
+    """The spec of the one probe of this name."""
+    [found] = [target.spec for target in load_plan(path, environment).targets if target.probe == probe]
+    return found

@@ -1,0 +1,87 @@
+"""The daemon as a person runs it: a process with a catalog, asked over HTTP."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tests.waiting import free_port, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class RunningDaemon:
+    """A started daemon. `log` is what it has said on standard error so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], url: str, catalog: Path, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.catalog = catalog
+        self._log = log
+        self.http = httpx.Client(base_url=url, timeout=10)
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self) -> None:
+        until(lambda: self._get_quietly("/-/ready") == 200, f"the first round; log:\n{self.log}")
+
+    def wait_until_up(self) -> None:
+        until(lambda: self._get_quietly("/-/healthy") == 200, f"the web side; log:\n{self.log}")
+
+    def _get_quietly(self, path: str) -> int:
+        assert self.process.poll() is None, f"the daemon ended; log:\n{self.log}"
+        try:
+            return self.http.get(path).status_code
+        except httpx.TransportError:
+            return 0
+
+    def metrics(self) -> str:
+        return self.http.get("/metrics").raise_for_status().text
+
+    def lines(self, *parts: str) -> list[str]:
+        """Sample lines that hold all of `parts`."""
+        found = (line for line in self.metrics().splitlines() if not line.startswith("#"))
+        return [line for line in found if all(part in line for part in parts)]
+
+    def value(self, *parts: str) -> float:
+        """The value of the only sample line that holds all of `parts`."""
+        (line,) = self.lines(*parts)
+        return float(line.rsplit(" ", 1)[1])
+
+    def service(self, name: str) -> dict[str, Any]:
+        services = self.http.get("/api/v1/services").raise_for_status().json()["services"]
+        return next(service for service in services if service["name"] == name)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(10)
+
+
+@contextlib.contextmanager
+def running_daemon(folder: Path, catalog: str, *arguments: str) -> Iterator[RunningDaemon]:
+    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened."""
+    file = folder / "config.yaml"
+    file.write_text(catalog)
+    port = free_port()
+    log = folder / "daemon.log"
+    command = [sys.executable, "-m", "exporter", "run", "--config", str(file), *arguments]
+    with log.open("wb") as stderr:
+        process = subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], stderr=stderr)
+    daemon = RunningDaemon(process, f"http://127.0.0.1:{port}", file, log)
+    try:
+        daemon.wait_until_up()
+        yield daemon
+    finally:
+        daemon.http.close()
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)

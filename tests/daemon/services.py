@@ -1,0 +1,74 @@
+"""Services to watch: one HTTP server whose paths are healthy, slow, failing or redirecting.
+
+Ours, because a real service does not fail on demand.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+SLOW_SECONDS = 0.3
+STATUSES = {"/health": 200, "/slow": 200, "/fail": 503, "/redirect": 302}
+
+
+class Services(ThreadingHTTPServer):
+    """`statuses` may be changed while it serves; `hang` makes requests wait until it is cleared."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.statuses = dict(STATUSES)
+        self.answering = threading.Event()
+        self.answering.set()
+        self.requests: list[tuple[float, str]] = []
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Services
+
+    def do_GET(self) -> None:
+        self.server.requests.append((time.monotonic(), self.path))
+        self.server.answering.wait(30)
+        if self.path == "/slow":
+            time.sleep(SLOW_SECONDS)
+        body = b"fine\n"
+        with contextlib.suppress(ConnectionError):
+            self.send_response(self.server.statuses.get(self.path, 404))
+            if self.path == "/redirect":
+                self.send_header("Location", "/health")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has in http.server
+        pass
+
+
+@contextlib.contextmanager
+def services(context: ssl.SSLContext | None = None) -> Iterator[Services]:
+    """Serve until the end of the block, over TLS when a context is given."""
+    server = Services()
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.answering.set()
+        server.shutdown()
+        server.server_close()
+        thread.join(10)

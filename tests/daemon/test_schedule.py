@@ -1,0 +1,69 @@
+"""Targets are spread, keep their turn, are never stacked, and never wait for one another."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from exporter.catalog.targets import HttpSpec, Target
+from exporter.daemon.schedule import slot_of, slots_in
+from tests.daemon.running import running_daemon
+from tests.daemon.services import services
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def target(name: str, interval: float = 15.0) -> Target:
+    return Target(name, "page", "http://x/", interval, 1.0, HttpSpec("http://x/"))
+
+
+def test_targets_are_spread_evenly_by_a_hash_that_is_the_same_in_every_process() -> None:
+    slots = [slot_of(target(f"service-{n}"))[1] for n in range(3000)]
+    assert slots[:5] == [165, 30, 224, 296, 192]
+    tenths = [slots.count(slot) for slot in range(slots_in(15.0))]
+    assert len(tenths) == 300
+    assert max(tenths) < 30
+    assert sum(1 for count in tenths if count == 0) < 5
+
+
+def test_probes_keep_their_pace_without_drift(tmp_path: Path) -> None:
+    with services() as server:
+        text = f"""
+project: test
+defaults: {{probe: {{interval: 200ms, timeout: 150ms}}}}
+services: {{web: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/health"}}}}]}}}}
+"""
+        with running_daemon(tmp_path, text):
+            until(lambda: len(server.requests) > 25, "25 rounds")
+        times = [at for at, _ in server.requests[1:25]]
+        # Rounds may be late on a busy machine, but lateness must not add up: each keeps to the same grid.
+        grid = [(at - times[0]) % 0.2 for at in times]
+        off = sorted(min(rest, 0.2 - rest) for rest in grid)
+        assert off[len(off) // 2] < 0.05
+        assert min(after - before for before, after in pairwise(times)) > 0.05
+
+
+def test_a_hanging_target_misses_its_turns_and_delays_nobody(tmp_path: Path) -> None:
+    with services() as hanging, services() as healthy:
+        hanging.answering.clear()
+        text = f"""
+project: test
+services:
+  hanging: {{probes: [{{name: page, interval: 10s, timeout: 10s, http: "http://127.0.0.1:{hanging.port}/health"}}]}}
+  healthy: {{probes: [{{name: page, interval: 500ms, timeout: 400ms, http: "http://127.0.0.1:{healthy.port}/health"}}]}}
+"""
+        with running_daemon(tmp_path, text) as daemon:
+            until(
+                lambda: daemon.value("exporter_probes_running") >= 1 and len(hanging.requests) == 1,
+                "the hang",
+            )
+            before = len(healthy.requests)
+            until(lambda: len(healthy.requests) >= before + 5, "the healthy target's turns")
+            assert len(hanging.requests) == 1, "a run was stacked upon one under way"
+            assert daemon.service("hanging")["state"] == "unknown"
+            assert daemon.lines("probe_success", 'service="hanging"') == []
+            assert daemon.http.get("/-/ready").status_code == 503
+            hanging.answering.set()
+            until(lambda: daemon.lines("probe_success", 'service="hanging"'), "the late answer")

@@ -1,0 +1,125 @@
+"""The command line: what each command prints, where, and with which status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from exporter import __version__
+from tests.daemon.services import services
+from tests.waiting import free_port
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "exporter", *arguments]
+    return subprocess.run(command, text=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Path:
+    return tmp_path / "config.yaml"
+
+
+def test_version() -> None:
+    assert run("version").stdout == f"{__version__}\n"
+    assert json.loads(run("version", "--json").stdout) == {"version": __version__}
+
+
+@pytest.mark.parametrize("command", ["run", "check", "validate", "schema", "healthcheck"])
+def test_help_has_an_example(command: str) -> None:
+    result = run(command, "--help")
+    assert result.returncode == 0
+    assert "Example" in result.stdout
+    assert f"exporter {command}" in " ".join(result.stdout.split()) or "HEALTHCHECK" in result.stdout
+
+
+def test_help_imports_no_command() -> None:
+    code = """
+import sys
+from exporter.cli import app
+try:
+    app(["--help"])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+    result = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
+    modules = set(result.stderr.split())
+    assert not modules & {"pydantic", "yaml", "uvloop", "starlette", "apscheduler", "httptools"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("check", "--nonsense"), ("run", "--listen", "nonsense")]
+)
+def test_wrong_usage_is_2(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert "nonsense" in result.stderr
+    assert not result.stdout
+
+
+def test_the_example_is_valid() -> None:
+    result = run("validate", str(EXAMPLE))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"{EXAMPLE} is valid: 6 services, 4 stores, 4 environments\n"
+
+
+def test_validate_shows_every_mistake_and_where(catalog: Path) -> None:
+    catalog.write_text(
+        "project: test\nservices:\n  web: {image: x, prot: 80}\n  api: {image: x, depends_on: [wbe]}\n"
+    )
+    result = run("validate", str(catalog))
+    assert result.returncode == 2
+    assert not result.stdout
+    assert f'{catalog}:3:19: services.web.prot: unknown key; did you mean "port"?' in result.stderr
+    assert f"{catalog}:4:32: services.api.depends_on[0]:" in result.stderr
+    found = json.loads(run("validate", str(catalog), "--json").stdout)
+    assert found["valid"] is False
+    assert [problem["line"] for problem in found["problems"]] == [3, 4]
+
+
+def test_schema_is_json_schema() -> None:
+    schema = json.loads(run("schema").stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert {"project", "services", "stores", "environments"} <= set(schema["properties"])
+
+
+def test_check_says_who_is_well_and_why_others_are_not(catalog: Path) -> None:
+    with services() as server:
+        catalog.write_text(f"""
+project: test
+services:
+  web: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/health"}}}}]}}
+  api: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/fail"}}}}]}}
+  old: {{probes: [{{name: port, tcp: "127.0.0.1:{free_port()}"}}]}}
+""")
+        table = run("check", "--config", str(catalog))
+        assert table.returncode == 1
+        assert "status 503, expected 200-299" in " ".join(table.stdout.replace("│", " ").split())
+        assert "1 up, 2 down" in table.stdout
+        assert not table.stderr
+        result = json.loads(run("check", "--config", str(catalog), "--json").stdout)
+        assert result["healthy"] is False
+        assert {p["service"]: p["reason"] for p in result["probes"]} == {
+            "web": "ok",
+            "api": "status",
+            "old": "connect",
+        }
+        assert run("check", "web", "--config", str(catalog)).returncode == 0
+        unknown = run("check", "wbe", "--config", str(catalog))
+    assert unknown.returncode == 2
+    assert unknown.stderr == "no service or store is named wbe; did you mean web?\n"
+
+
+def test_environment_variables_stand_in_for_options(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPORTER_CONFIG", str(catalog))
+    monkeypatch.setenv("EXPORTER_ENVIRONMENT", "stagign")
+    catalog.write_text("project: test\nservices: {web: {image: x, port: 80}}\nenvironments: {staging: {}}\n")
+    result = run("check")
+    assert result.returncode == 2
+    assert 'unknown environment "stagign"; did you mean "staging"?' in result.stderr
