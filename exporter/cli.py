@@ -86,7 +86,8 @@ def run(
     ] = False,
 ) -> None:
     """Watch the catalog's services and serve their metrics, until SIGTERM or Ctrl-C; SIGHUP reloads the catalog."""
-    from exporter.daemon.run import ListenError, LoadError
+    from exporter.daemon.loading import LoadError
+    from exporter.daemon.run import ListenError
     from exporter.daemon.run import run as run_daemon
     from exporter.logs import set_up_logs
 
@@ -112,7 +113,8 @@ def check(
     json: Json = False,
 ) -> None:
     """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
-    from exporter.catalog.loading import CatalogError, load_plan
+    from exporter.catalog.loading import load_plan
+    from exporter.catalog.problems import CatalogError
     from exporter.daemon.check import UnknownServiceError, check_once
 
     try:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
+from datetime import UTC, datetime
 
 
 class JsonFormatter(logging.Formatter):
     """`time` (RFC 3339, UTC), `level`, `logger`, `message`, and `exception` where there is one."""
 
-    converter = time.gmtime
-
     def format(self, record: logging.LogRecord) -> str:
         fields = {
-            "time": f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')}.{int(record.msecs):03d}Z",
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),

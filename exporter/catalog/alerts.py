@@ -146,7 +146,9 @@ def _parse_threshold(value: object) -> Threshold:
 
 
 AlertName = Annotated[
-    str, PlainValidator(_parse_name), WithJsonSchema({"enum": list(ALERTS), "title": "alert name"})
+    str,
+    PlainValidator(_parse_name),
+    WithJsonSchema({"type": "string", "pattern": f"^({'|'.join(ALERTS)})$", "title": "alert name"}),
 ]
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from exporter.catalog.targets import Plan
     from exporter.catalog.yaml_tree import Node
 
+__all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "read_listen", "validate_file"]
+
 
 @dataclass(frozen=True, slots=True)
 class _Source:

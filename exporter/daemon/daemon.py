@@ -97,7 +97,7 @@ class Daemon:
         self.own.config_last_reload_successful.set(1)
         self.own.config_last_reload_success_timestamp_seconds.set(time.time())
         await asyncio.gather(*(watch.stop() for watch in gone))
-        log.info("watching %d target(s) of %d service(s)", len(watches), len(plan.services))
+        log.info("watching %d targets of %d services and stores", len(watches), len(plan.services))
         # What a plan is made of lives as long as the plan; kept out of the collector's sight, it costs no pauses.
         gc.unfreeze()
         gc.collect()

@@ -22,7 +22,8 @@ class Health:
 def ask(config: Path, listen: tuple[str, int] | None) -> Health:
     """The daemon's own `/-/healthy`, at `listen`, or where the catalog says it listens."""
     if listen is None:
-        from exporter.catalog.loading import CatalogError, read_listen
+        from exporter.catalog.loading import read_listen
+        from exporter.catalog.problems import CatalogError
 
         try:
             listen = read_listen(config)

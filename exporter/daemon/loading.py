@@ -58,7 +58,8 @@ async def load_plan_apart(path: Path, environment: str | None) -> Plan:
 
 def read(path: Path, environment: str | None) -> Plan | str:
     """The plan, or the problems, one a line."""
-    from exporter.catalog.loading import CatalogError, load_plan
+    from exporter.catalog.loading import load_plan
+    from exporter.catalog.problems import CatalogError
     from exporter.probes.compile import CompileError, Shared, compile_target
 
     try:

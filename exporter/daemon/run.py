@@ -8,6 +8,7 @@ import errno
 import logging
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.catalog.targets import Plan
+    from exporter.daemon.daemon import Loader
 
 MAX_CONNECTIONS = 512
 """Requests and idle connections of the web side at once; more are answered 503."""
@@ -63,21 +64,22 @@ def run(
 
 
 async def _main(path: Path, environment: str | None, address: tuple[str, int] | None, *, demo: bool) -> None:
-    async def load() -> Plan:
-        return await load_plan_apart(path, environment)
-
+    load: Loader = partial(load_plan_apart, path, environment)
     async with contextlib.AsyncExitStack() as stack:
         if demo:
-            from exporter.demo.stand_ins import StandIns
+            from exporter.demo.loading import StandInLoader
 
-            load = await stack.enter_async_context(StandIns(load))
+            load = stand_ins = StandInLoader(load)
+            stack.push_async_callback(stand_ins.stop)
         daemon = Daemon(load)
         stack.push_async_callback(daemon.stop)
         plan = await daemon.start()
         host, port = address or (plan.listen_host, plan.listen_port)
         listener = listen(host, port, or_another=demo)
-        log.info("serving at %s", address_shown(listener))
+        url = address_shown(listener)
+        log.info("serving: %s is the page, %smetrics is for Prometheus", url, url)
         await serve(daemon, listener)
+    log.info("stopped")
 
 
 async def serve(daemon: Daemon, listener: socket.socket) -> None:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, cast
 
-from exporter.catalog.targets import DnsSpec, HttpSpec, IcmpSpec, TcpSpec
+from exporter.catalog.targets import HttpSpec
 from exporter.demo.answers import StandInAnswer, answer_for, unmet
+from exporter.demo.cast import LOOPBACK, Part, cast_of, moved_to, port_of
 from exporter.demo.http_server import MAX_HEAD_BYTES, READ_SECONDS, HttpStandIn
 from exporter.demo.moods import (
     FAILING_FROM,
@@ -30,8 +31,6 @@ from exporter.probes.http_request import parse_url
 if TYPE_CHECKING:
     from exporter.catalog.targets import Plan, ServicePlan, Target
 
-LOOPBACK = "127.0.0.1"
-"""Written as an address, because `localhost` may lead to another program that listens on `::1`."""
 MAX_CONNECTIONS = 100
 """Of one stand-in at a time; it shares the daemon's process, so it must not use up its sockets."""
 CANNOT_HAVE = {errno.EADDRINUSE, errno.EACCES}
@@ -92,24 +91,13 @@ class Demo:
         return port
 
 
-class _Part(NamedTuple):
-    """A service that takes part, and those of its targets that a stand-in can answer."""
-
-    service: ServicePlan
-    targets: list[Target]
-
-    @property
-    def speaks_http(self) -> bool:
-        return any(isinstance(target.spec, HttpSpec) for target in self.targets)
-
-
 async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> Demo:
     """Serve a stand-in for each service and store that the plan deploys.
 
     Raises:
         OSError: no socket can be opened.
     """
-    parts, left_out = _cast(plan)
+    parts, left_out = cast_of(plan)
     chosen = moods([part.service.name for part in parts if part.speaks_http])
     demo = Demo(
         plan,
@@ -132,46 +120,11 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
     return demo
 
 
-def _cast(plan: Plan) -> tuple[list[_Part], list[str]]:
-    """Who takes part, and sentences about what does not."""
-    parts: list[_Part] = []
-    notes: list[str] = []
-    for service in plan.services:
-        name = service.name
-        if not service.deployed:
-            notes.append(f"{name} is left out: the catalog watches it and does not deploy it.")
-            continue
-        asked = [target for target in plan.targets if target.service == name]
-        refused = [(target, why) for target in asked if (why := _refusal(target))]
-        notes += [f"{name}: probe {target.probe} is left out: {why}." for target, why in refused]
-        if asked and len(refused) == len(asked):
-            notes.append(f"{name} is left out: none of its probes can be answered.")
-        else:
-            parts.append(_Part(service, [target for target in asked if not _refusal(target)]))
-    return parts, notes
-
-
-def _refusal(target: Target) -> str:
-    """Why no stand-in can answer this probe; empty if one can."""
-    match target.spec:
-        case HttpSpec(url=url) if parse_url(url).scheme == "https":
-            return "a stand-in speaks no TLS"
-        case TcpSpec(tls=tls, starttls=starttls) if tls is not None or starttls is not None:
-            return "a stand-in speaks no TLS"
-        case TcpSpec(exchanges=exchanges) if exchanges:
-            return "a stand-in holds no conversation over TCP"
-        case DnsSpec():
-            return "a stand-in answers no DNS"
-        case IcmpSpec():
-            return "a stand-in has no host of its own to ping"
-    return ""
-
-
-async def _start(demo: Demo, part: _Part, mood: Mood, clock: Clock, sleep: Sleep) -> list[Target]:
+async def _start(demo: Demo, part: Part, mood: Mood, clock: Clock, sleep: Sleep) -> list[Target]:
     """Serve one service on each of its ports; its targets, pointed there."""
     by_port: dict[int, list[Target]] = {}
     for target in part.targets:
-        by_port.setdefault(_port(target), []).append(target)
+        by_port.setdefault(port_of(target), []).append(target)
     moved: list[Target] = []
     for wanted, targets in by_port.items():
         answers = _answers(demo, part.service, targets)
@@ -182,7 +135,7 @@ async def _start(demo: Demo, part: _Part, mood: Mood, clock: Clock, sleep: Sleep
         )
         port = await demo.listen(serve, wanted)
         demo.notes.append(_address_note(part.service, wanted, port, http=bool(answers)))
-        moved += [_moved(target, port) for target in targets]
+        moved += [moved_to(target, port) for target in targets]
     return moved
 
 
@@ -207,32 +160,6 @@ async def _accept(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None
     async with asyncio.timeout(READ_SECONDS):
         while await reader.read(4096):
             pass
-
-
-def _port(target: Target) -> int:
-    spec = target.spec
-    return parse_url(spec.url).port if isinstance(spec, HttpSpec) else cast("TcpSpec", spec).port
-
-
-def _moved(target: Target, port: int) -> Target:
-    """The target at its stand-in. Secrets stay behind: none is read for a stand-in, nor sent to one."""
-    spec = target.spec
-    if isinstance(spec, HttpSpec):
-        url = f"http://{LOOPBACK}:{port}{parse_url(spec.url).path}"
-        plain_headers = tuple((name, value) for name, value in spec.headers if isinstance(value, str))
-        moved = replace(
-            spec,
-            url=url,
-            headers=plain_headers,
-            body=spec.body if isinstance(spec.body, str) else None,
-            basic_auth=None,
-            bearer_token=None,
-            proxy=None,
-            ip_protocol="any",
-        )
-        return replace(target, target=url, spec=moved)
-    tcp = replace(cast("TcpSpec", spec), host=LOOPBACK, port=port, ip_protocol="any")
-    return replace(target, target=f"{LOOPBACK}:{port}", spec=tcp)
 
 
 def _address_note(service: ServicePlan, wanted: int, port: int, *, http: bool) -> str:

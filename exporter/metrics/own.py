@@ -48,9 +48,9 @@ class OwnMetrics:
 
     def render(self, form: Format) -> bytes:
         """The text of all families, without OpenMetrics' end mark."""
-        if form == "openmetrics":
-            return generate_openmetrics(self._registry).removesuffix(END)
-        return generate_latest(self._registry)
+        render = generate_openmetrics if form == "openmetrics" else generate_latest
+        text: bytes = render(self._registry)
+        return text.removesuffix(END)
 
     def _gauge(self, name: str) -> Gauge:
         family = _FAMILIES[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
@@ -82,7 +81,8 @@ def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
     Raises:
         TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
     """
-    return _maker(type(spec))(spec, shared)
+    kind: type[ProbeSpec] = type(spec)
+    return _maker(kind)(spec, shared)
 
 
 def compile_target(target: Target, shared: Shared) -> Probe:
@@ -108,7 +108,6 @@ def reads_files(spec: ProbeSpec) -> bool:
     return tls is not None and bool(tls.ca_file or tls.certificate_file or tls.key_file)
 
 
-@cache
 def _maker(kind: type[ProbeSpec]) -> Callable[[ProbeSpec, Shared], Probe]:
     module, name = PROTOCOLS[kind]
     return cast("Callable[[ProbeSpec, Shared], Probe]", getattr(import_module(module), name))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httptools
 
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.tls import said
 
 if TYPE_CHECKING:
     from exporter.probes.measure import Run
@@ -197,8 +198,7 @@ class AnswerProtocol(asyncio.Protocol):
         if self.done.done():
             return
         if isinstance(exc, ssl.SSLError):
-            why = (exc.reason or str(exc)).replace("_", " ").lower()
-            self._fail(ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {why}"))
+            self._fail(ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {said(exc)}"))
             return
         if exc is None:
             self.eof_received()

@@ -29,6 +29,21 @@ LOOK_SHARE = 0.9
 """How much of the time left a second look at an untrusted certificate may take, so that its verdict is not lost."""
 
 
+TOO_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
+PLAIN_WORDS = {
+    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
+    "HTTP_REQUEST": "the server does not speak TLS",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused: no common cipher, or it asks for a client certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not accept the client certificate: unknown authority",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the server does not accept the client certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the server does not accept the client certificate: expired",
+    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server does not accept the client certificate",
+    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name",
+}
+"""What a person should read for OpenSSL's reasons; the others are OpenSSL's own words."""
+
+
 class TlsError(Exception):
     """A context cannot be made of what the catalog says. One sentence."""
 
@@ -40,10 +55,11 @@ class Tls:
         TlsError: a certificate file or key cannot be used.
     """
 
-    __slots__ = ("_judging", "_looking", "_server_name")
+    __slots__ = ("_judging", "_looking", "_min_version", "_server_name")
 
     def __init__(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> None:
         self._server_name = spec.server_name
+        self._min_version = spec.min_version or "1.2"  # of Python's own contexts
         self._judging = _context(spec, alpn, verify=spec.verify)
         self._looking = _context(spec, alpn, verify=False) if spec.verify else None
 
@@ -74,7 +90,9 @@ class Tls:
             message = error.verify_message.rstrip(".")
             raise ProbeFailure(Reason.CERTIFICATE, f"certificate of {name}: {message}") from None
         except ssl.SSLError as error:
-            why = (error.reason or str(error)).replace("_", " ").lower()
+            why = said(error)
+            if error.reason in TOO_OLD:
+                why = f"the server speaks no TLS version from {self._min_version} on ({why})"
             raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} failed: {why}") from None
         except OSError as error:
             why = error.strerror or "connection closed"
@@ -117,6 +135,12 @@ async def _handshake(
     if secured is None:
         raise ConnectionResetError
     return secured
+
+
+def said(error: ssl.SSLError) -> str:
+    """Why TLS failed, in words."""
+    reason = error.reason or str(error)
+    return PLAIN_WORDS.get(reason) or reason.replace("_", " ").lower()
 
 
 def _note(transport: asyncio.Transport, run: Run) -> None:

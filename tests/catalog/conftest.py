@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.catalog.doors import Write
-
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.catalog.doors import Write
 
 
 @pytest.fixture

@@ -39,14 +39,16 @@ FILES = {
     "10 MB": (b"# " + b"x" * 10_000_000, "config.yaml: is larger than 5 MiB"),
     "an alias bomb": (
         ALIAS_BOMB.encode(),
-        "config.yaml:6:39: aliases expand to more than 500000 values; write them out or use fewer",
+        "config.yaml:6:40: aliases expand to more than 500000 values; write them out or use fewer",
     ),
     "a chain of aliases": (ALIAS_CHAIN.encode(), "config.yaml:64:12: is nested more than 64 levels deep"),
     "100,000 brackets": (b"a: " + b"[" * 100_000, "config.yaml:1:67: is nested more than 64 levels deep"),
     "a Python object": (
         b"a: !!python/object/apply:os.system [x]\n",
-        'config.yaml:1:4: the tag "tag:yaml.org,2002:python/object/apply:os.system" is not known here; '
-        "catalogs hold plain values",
+        (
+            'config.yaml:1:4: the tag "tag:yaml.org,2002:python/object/apply:os.system" is not known here; '
+            "catalogs hold plain values"
+        ),
     ),
     "an alias of nothing": (b"a: *b\n", "config.yaml:1:4: alias *b has no anchor &b before it"),
     "an alias of itself": (b"a: &a [*a]\n", "config.yaml:1:8: alias *a stands inside its own value"),

@@ -1147,10 +1147,14 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
         'config.yaml:6:5: services.web.helth: unknown key; did you mean "health"?',
         'config.yaml:7:18: services.web.depends_on[0]: unknown service or store "databse"; did you mean "database"?',
         "config.yaml:8:5: services.web.replicas: -1 is not allowed here; it must be at least 0",
-        "config.yaml:9:33: services.web.probes[0].http.status: 2000 is not a status; "
-        "write 200, 2xx, 200-299 or a list of these",
-        "config.yaml:9:49: services.web.probes[0].timeout: 3 is not a duration; "
-        "write a number and a unit, such as 250ms, 15s, 1m30s or 7d",
+        (
+            "config.yaml:9:34: services.web.probes[0].http.status: 2000 is not a status; "
+            "write 200, 2xx, 200-299 or a list of these"
+        ),
+        (
+            "config.yaml:9:49: services.web.probes[0].timeout: 3 is not a duration; "
+            "write a number and a unit, such as 250ms, 15s, 1m30s or 7d"
+        ),
         "config.yaml:12:5: services.api.image: this key stands here a second time; the first is on line 11",
         'config.yaml:13:5: services.api.owner: unknown owner "nobody"; there is none',
         'config.yaml:16:29: stores.database.volumes: unknown key; did you mean "volume"?',

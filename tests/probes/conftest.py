@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.probes import resolve
 from tests.probes.certificates import Authority, Certificate
+from tests.probes.name_server import NameServer
 from tests.probes.prober import Prober
 
 if TYPE_CHECKING:
@@ -17,6 +19,14 @@ if TYPE_CHECKING:
 def prober() -> Iterator[Prober]:
     with Prober() as prober:
         yield prober
+
+
+@pytest.fixture
+def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
+    """The only DNS server there is for probes. It knows no name until a test gives it one."""
+    with NameServer({}) as server:
+        monkeypatch.setattr(resolve, "NAMESERVERS", [server.address])
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -42,8 +42,10 @@ class Request:
 class Connection:
     """The server's end of one connection."""
 
-    def __init__(self, raw: socket.socket, server: Server) -> None:
+    def __init__(self, raw: socket.socket, server: Server, number: int) -> None:
         self.socket = raw
+        self.number = number
+        """1 for the server's first connection."""
         self._server = server
 
     def send(self, data: bytes) -> None:
@@ -92,16 +94,18 @@ class Connection:
 
 
 class Server:
-    """Listens on a free port of `host` while its context lasts, and runs `script` for each connection."""
+    """Listens on `port` of `host` (0: a free one) while its context lasts, and runs `script` for each connection."""
 
-    def __init__(self, script: Script, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, script: Script, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._script = script
         self._tls = tls
         self._host = host
         self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.socket(self._family)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((host, 0))
+        self._listener.bind((host, port))
         self._open: set[Connection] = set()
         self._threads: list[threading.Thread] = []
         self.stopping = threading.Event()
@@ -142,7 +146,7 @@ class Server:
             except OSError:
                 return
             self.connections += 1
-            connection = Connection(raw, self)
+            connection = Connection(raw, self, self.connections)
             self._open.add(connection)
             self._start(lambda connection=connection: self._serve(connection))  # type: ignore[misc] # a default binds it
 

@@ -214,6 +214,7 @@ NOWHERE = [
 
 
 @pytest.mark.parametrize(("script", "reason", "detail"), NOWHERE)
+@pytest.mark.usefixtures("name_server")
 def test_nowhere(script: Script, reason: Reason, detail: str, prober: Prober) -> None:
     with Server(script) as server:
         result = prober.run(HttpSpec(server.url()))
