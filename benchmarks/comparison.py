@@ -40,7 +40,7 @@ def https(times: Times) -> Result:
 
 
 def _compare(name: str, title: str, scheme: str, goal: float, times: Times) -> Result:
-    count, interval, timeout = 200, "1s", "500ms"
+    count, interval, timeout = 200, "1s", "900ms"
     with Programs() as programs:
         nginx = Nginx(programs)
         urls = nginx.urls(scheme, count)

@@ -133,7 +133,12 @@ class Blackbox:
         self.address = f"127.0.0.1:{free_ports(1)[0]}"
         config = programs.write("blackbox.yml", BLACKBOX.format(timeout=timeout, ca_file=ca_file))
         self.program: Program = programs.start(
-            "blackbox", binary, f"--config.file={config}", f"--web.listen-address={self.address}"
+            "blackbox",
+            binary,
+            f"--config.file={config}",
+            f"--web.listen-address={self.address}",
+            # Of a scrape's second it would keep half for itself, and its probes had less time than the daemon's.
+            "--timeout-offset=0.1",
         )
         self.program.wait_for(f"http://{self.address}/-/healthy")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -13,7 +12,7 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import AddressTemplate
 from exporter.catalog.probes import Probe, ProbeTimes
-from exporter.catalog.references import parse_template
+from exporter.catalog.references import Template
 from exporter.catalog.values import (
     Duration,
     EnvironmentName,
@@ -96,25 +95,6 @@ def _slo_shorthand(value: object) -> object:
 
 SloOrShort = Annotated[Slo, BeforeValidator(_slo_shorthand, json_schema_input_type=Slo | Percentage)]
 
-_URL_WITH_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s@]+)@")
-
-
-def _parse_variable(value: object) -> object:
-    """The value of an environment variable; a password inside a URL must be a reference."""
-    if isinstance(value, str):
-        match = _URL_WITH_PASSWORD.search(value)
-        if match and "${" not in match[1]:
-            raise ValueError(
-                "a URL cannot hold a password; write ${NAME} in its place, or mount it as a secret"
-            )
-    return parse_template(value)
-
-
-Variable = Annotated[
-    Any,
-    *value_type(_parse_variable, {"type": ["string", "number", "object"]}, "text, perhaps with references"),
-]
-
 
 class Logs(Model):
     """What is counted in the container's log. Nothing of the text itself is exported."""
@@ -192,7 +172,7 @@ class Container(Model):
     probe: ProbeTimes = Field(
         default=ProbeTimes(), description="Interval and timeout of its probes; default: defaults.probe."
     )
-    environment: dict[EnvironmentName, Variable] = Field(
+    environment: dict[EnvironmentName, Template] = Field(
         default={}, description="Environment variables; values may hold references."
     )
     secrets: Annotated[tuple[SecretName, ...], one_or_many(SecretName)] = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
@@ -26,12 +27,13 @@ def _parse_redirects(value: object) -> int:
 
 
 def _parse_proxy(value: object) -> TextTemplate:
+    """A URL whose user name and password, if any, hold no literal password."""
     template = parse_template(value)
     if isinstance(value, str):
-        userinfo = value.partition("://")[2].rpartition("@")[0]
-        bare = value.replace(f"{userinfo}@", "", 1) if "${" in userinfo else value
-        if template.literal is not None or bare != value:
-            check_url(bare, ("http", "https", "socks5"), "write http://NAME:${PASSWORD}@host:port")
+        scheme, separator, rest = value.partition("://")
+        bare = f"{scheme}{separator}{rest.rpartition('@')[2]}"
+        if "${" not in bare:
+            check_url(bare, ("http", "https", "socks5"))
     return template
 
 
@@ -82,6 +84,12 @@ class Tls(Model):
     certificate: str | None = Field(default=None, description="File of the client's certificate.")
     key: str | None = Field(default=None, description="File of the client certificate's key.")
 
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if self.key and not self.certificate:
+            raise ValueError("a key without a certificate proves nothing; write certificate too")
+        return self
+
 
 class BasicAuth(Model):
     """A user name and a password, sent with each request."""
@@ -125,6 +133,8 @@ class JsonCondition(Model):
     def _one_condition(self) -> Self:
         if "equals" in self.model_fields_set and self.matches is not None:
             raise ValueError("equals and matches exclude each other; write two conditions")
+        if isinstance(self.equals, float) and not isfinite(self.equals):
+            raise ValueError("equals is no number that JSON has")
         return self
 
     @property

@@ -33,14 +33,15 @@ def check_url(
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as {example}, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
     if _USERINFO.match(value):
-        raise ValueError(f"a URL cannot hold a user name or password; {credentials}")
+        raise ValueError("a URL cannot hold a user name or password; write them under basic_auth")
     try:
         parts = urlsplit(value)
         valid = parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         valid = False
     if not valid or not value.isprintable() or " " in value:
-        raise ValueError(f"{shown(value)} is not a URL; write one such as {example}")
+        found = "this" if "@" in value else shown(value)  # a password with / in it looks like a port
+        raise ValueError(f"{found} is not a URL; write one such as {example}")
     return value
 
 

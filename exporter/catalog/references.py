@@ -15,6 +15,7 @@ from exporter.catalog.secrets import EnvironmentReference, FileReference
 from exporter.catalog.values import kind, parse_environment_name, parse_secret_name, parse_text, value_type
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
+_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s]+)@")
 _HOW = "write ${NAME}, {secret: NAME} or {file: PATH}"
 
 LITERAL_SECRET = f"a secret cannot stand in the catalog; {_HOW}"
@@ -54,7 +55,11 @@ def parse_template(value: object) -> TextTemplate:
         return TextTemplate((_reference(value),))
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected text or a reference to a secret, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
-    return TextTemplate(_text_parts(parse_text(value)))
+    text = parse_text(value)
+    password = _URL_PASSWORD.search(text)
+    if password and "${" not in password[1]:
+        raise ValueError("a URL cannot hold a password; write ${NAME} in its place")
+    return TextTemplate(_text_parts(text))
 
 
 def parse_secret(value: object) -> TextTemplate:

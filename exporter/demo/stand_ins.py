@@ -112,12 +112,15 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
         await demo.stop()
         raise
     demo.notes += [_mood_note(name, mood) for name, mood in chosen.items() if mood != "steady"] + left_out
-    services = tuple(
-        replace(part.service, description=f"Stand-in: {part.service.description}".removesuffix(": "))
-        for part in parts
-    )
-    demo.plan = replace(plan, services=services, targets=tuple(targets))
+    demo.plan = replace(plan, services=tuple(_named(part) for part in parts), targets=tuple(targets))
     return demo
+
+
+def _named(part: Part) -> ServicePlan:
+    """What the page says of the service: that it is none."""
+    if not part.targets:
+        return part.service
+    return replace(part.service, description=f"Stand-in: {part.service.description}".removesuffix(": "))
 
 
 async def _start(demo: Demo, part: Part, mood: Mood, clock: Clock, sleep: Sleep) -> list[Target]:

@@ -16,6 +16,7 @@ from exporter.catalog.targets import TlsSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http import ALPN, HttpProbe, note
 from exporter.probes.http_answer import Answer, Body, too_large
+from exporter.probes.http_conditions import SHOWN_TEXT
 from exporter.probes.http_request import read
 from exporter.probes.http_tunnel import Proxy, TunnelOpen, Tunnels, parse_proxy
 
@@ -77,7 +78,7 @@ class ProxiedHttpProbe(HttpProbe):
             await self._carry(proxy, endpoint, method, request, tunnels, answer)
         except httpcore.ProxyError as error:
             raise ProbeFailure(
-                Reason.CONNECT, f"the {proxy} refused a tunnel to {endpoint.authority}: {error}"
+                Reason.CONNECT, f"the {proxy} refused a tunnel to {endpoint.authority}: {_cut(error)}"
             ) from None
         except httpcore.RemoteProtocolError as error:
             raise _broken(answer, tunnels, error) from None
@@ -176,10 +177,15 @@ def _take_head(response: httpcore.Response, answer: Answer) -> None:
 def _broken(answer: Answer, tunnels: Tunnels, error: Exception) -> ProbeFailure:
     """An end of the connection where HTTP has none, or bytes that are not HTTP; httpcore has one error for both."""
     if not all(stream.ended for stream in tunnels.streams):
-        return ProbeFailure(Reason.PROTOCOL, f"the answer is not valid HTTP: {error}")
+        return ProbeFailure(Reason.PROTOCOL, f"the answer is not valid HTTP: {_cut(error)}")
     when = (
         f"after {answer.received_bytes} bytes of the body"
         if answer.version
         else "before the answer was complete"
     )
     return ProbeFailure(Reason.DISCONNECT, f"connection closed {when}")
+
+
+def _cut(error: Exception) -> str:
+    """httpcore's sentence, which may repeat the peer's own words."""
+    return str(error)[:SHOWN_TEXT]

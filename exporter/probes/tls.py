@@ -190,8 +190,7 @@ def _context(spec: TlsSpec, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLCo
             context.load_cert_chain(spec.certificate_file, spec.key_file, password=_no_passphrase)
     except (OSError, ValueError) as error:
         files = ", ".join(f for f in (spec.ca_file, spec.certificate_file, spec.key_file) if f)
-        why = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
-        raise TlsError(f"cannot use {files}: {why}") from None
+        raise TlsError(f"cannot use {files}: {_unusable(error)}") from None
     if spec.min_version is not None:
         context.minimum_version = VERSIONS[spec.min_version]
         if spec.min_version in ("1.0", "1.1"):
@@ -200,6 +199,14 @@ def _context(spec: TlsSpec, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLCo
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
+
+
+def _unusable(error: Exception) -> str:
+    if isinstance(error, ssl.SSLError):
+        if error.reason == "KEY_VALUES_MISMATCH":
+            return "the key is not the certificate's"
+        return "not the PEM file that it should be" + (f" ({said(error)})" if error.reason else "")
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _no_passphrase() -> str:

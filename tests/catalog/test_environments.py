@@ -93,7 +93,7 @@ def test_validation_covers_every_environment_and_says_each_mistake_once(write: W
         environments:
           development: {address: "localhost:{port}"}
           laptop: {address: "127.0.0.1:{port}"}
-          production: {services: {web: {replicas: true}}}
+          production: {services: {web: {replicas: x}}}
         """
     )
     assert all_mistakes(path) == [
@@ -102,6 +102,6 @@ def test_validation_covers_every_environment_and_says_each_mistake_once(write: W
             'config.yaml:4:21: services.api.port: port 80 of the host is taken; "web" has it; '
             "set host_port on one of them (environments development, laptop)"
         ),
-        "config.yaml:8:33: environments.production.services.web.replicas: expected a whole number, found a boolean true",
+        'config.yaml:8:33: environments.production.services.web.replicas: expected a whole number, found text "x"',
     ]
     assert mistakes(path, "production") == [all_mistakes(path)[0], all_mistakes(path)[2]]

@@ -1003,8 +1003,8 @@ MISTAKES = [
             health: {proxy: "http://me:hunter2@proxy:3128"}
         """,
         (
-            "config.yaml:6:14: services.web.health.proxy: a URL cannot hold a user name or password; write "
-            "http://NAME:${PASSWORD}@host:port"
+            "config.yaml:6:14: services.web.health.proxy: a URL cannot hold a password; "
+            "write ${NAME} in its place"
         ),
     ),
     Mistake(
@@ -1017,9 +1017,20 @@ MISTAKES = [
             environment: {DATABASE: "postgresql://me:hunter2@db/shop"}
         """,
         (
-            "config.yaml:6:19: services.web.environment.DATABASE: a URL cannot hold a password; write "
-            "${NAME} in its place, or mount it as a secret"
+            "config.yaml:6:19: services.web.environment.DATABASE: a URL cannot hold a password; "
+            "write ${NAME} in its place"
         ),
+    ),
+    Mistake(
+        "a password in a URL that is none",
+        """
+        services:
+          web:
+            image: web
+            port: 80
+            health: {url: "http://me:hunter2/x@web/"}
+        """,
+        "config.yaml:6:14: services.web.health.url: this is not a URL; write one such as http://host:port/path",
     ),
     Mistake(
         "a value under secrets",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import httpx
 from tests.waiting import free_port, until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -67,7 +68,9 @@ class RunningDaemon:
 
 
 @contextlib.contextmanager
-def running_daemon(folder: Path, catalog: str, *arguments: str) -> Iterator[RunningDaemon]:
+def running_daemon(
+    folder: Path, catalog: str, *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[RunningDaemon]:
     """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened."""
     file = folder / "config.yaml"
     file.write_text(catalog)
@@ -75,7 +78,9 @@ def running_daemon(folder: Path, catalog: str, *arguments: str) -> Iterator[Runn
     log = folder / "daemon.log"
     command = [sys.executable, "-m", "exporter", "run", "--config", str(file), *arguments]
     with log.open("wb") as stderr:
-        process = subprocess.Popen([*command, "--listen", f"127.0.0.1:{port}"], stderr=stderr)
+        process = subprocess.Popen(
+            [*command, "--listen", f"127.0.0.1:{port}"], stderr=stderr, env={**os.environ, **(env or {})}
+        )
     daemon = RunningDaemon(process, f"http://127.0.0.1:{port}", file, log)
     try:
         daemon.wait_until_up()

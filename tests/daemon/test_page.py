@@ -280,6 +280,14 @@ def test_what_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "4 more" in html
 
 
+HIDE, SHOW = (
+    f"Object.defineProperty(document, 'hidden', {{ get: () => {hidden}, configurable: true }});"
+    "document.dispatchEvent(new Event('visibilitychange'))"
+    for hidden in ("true", "false")
+)
+"""What a browser does when its tab goes to the background and comes back; headless ones never do."""
+
+
 @contextmanager
 def served(app: Starlette, port: int = 0) -> Iterator[int]:
     """`app` on a loopback port, until the block ends."""
@@ -307,11 +315,12 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
     }
 
     async def root(_: object) -> HTMLResponse:
-        html = render_page(snapshot(*shows["services"]))  # type: ignore[misc]  # a dict of two kinds of value
+        html = render_page(snapshot(*shows["services"]))
         # Quicker than for people, so that the test need not wait.
         html = html.replace('data-refresh-seconds="5"', 'data-refresh-seconds="0.2"')
         headers = {"content-security-policy": CONTENT_SECURITY_POLICY}
-        return HTMLResponse(html, shows["status"], headers)  # type: ignore[arg-type]  # as above
+        shows["asked"] += 1
+        return HTMLResponse(html, shows["status"], headers)
 
     app = Starlette(routes=[Route("/", root)])
     said: list[str] = []
@@ -356,6 +365,15 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
             expect(tab.locator("#banner")).to_contain_text("Holding still while text is selected")
             tab.evaluate("getSelection().removeAllRanges()")
             expect(tab.locator("#banner")).to_be_hidden()
+
+            tab.evaluate(HIDE)
+            tab.wait_for_timeout(400)
+            before = shows["asked"]
+            tab.wait_for_timeout(600)
+            assert shows["asked"] == before
+            tab.evaluate(SHOW)
+            tab.wait_for_timeout(400)
+            assert shows["asked"] > before
         expect(tab.locator("#banner")).to_contain_text("Cannot reach the exporter since")
         expect(tab.locator("#banner")).to_contain_text("What you see is from 2027-01-15 08:00:00 UTC")
         with served(app, port):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from exporter.catalog.targets import HttpSpec, Target
 from exporter.daemon.schedule import slot_of, slots_in
+from tests.components import require
 from tests.daemon.running import running_daemon
 from tests.daemon.services import services
 from tests.waiting import until
@@ -67,3 +69,34 @@ services:
             assert daemon.http.get("/-/ready").status_code == 503
             hanging.answering.set()
             until(lambda: daemon.lines("probe_success", 'service="hanging"'), "the late answer")
+
+
+def test_a_clock_that_is_set_stops_nobody(tmp_path: Path) -> None:
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    # What the program `faketime` itself would preload, asked of it, because the path differs between machines.
+    asked = [require("faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
+    preload = subprocess.run(asked, text=True, capture_output=True, check=True).stdout.strip()
+    fake = {
+        "LD_PRELOAD": preload,
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    with services() as server:
+        text = f"""
+project: test
+services:
+  web: {{probes: [{{name: page, interval: 500ms, timeout: 400ms, http: "http://127.0.0.1:{server.port}/health"}}]}}
+"""
+        with running_daemon(tmp_path, text, env=fake) as daemon:
+            for step in ("-1h", "+1d", "+0"):
+                daemon.wait_until_ready()
+                clock.write_text(step)
+                before = len(server.requests)
+                until(
+                    lambda before=before: len(server.requests) >= before + 5, f"probes after a step to {step}"
+                )  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+            assert daemon.log.count("the clock was set by") == 3
+            missed = daemon.value("exporter_probes_missed_total")
+            assert missed == 0, "a step of the clock is no missed probe"

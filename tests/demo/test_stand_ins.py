@@ -288,6 +288,7 @@ def test_what_cannot_be_played_is_left_out_and_said() -> None:
     async def check() -> None:
         async with playing(given) as demo:
             assert [each.name for each in demo.plan.services] == ["a", "files"]
+            assert [each.description for each in demo.plan.services] == ["Stand-in", ""]
             assert [each.key for each in demo.plan.targets] == [("a", "health")]
             assert "login is left out: the catalog watches it and does not deploy it." in demo.notes
             assert "a: probe https is left out: a stand-in speaks no TLS." in demo.notes

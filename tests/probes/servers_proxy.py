@@ -1,6 +1,4 @@
-"""A proxy that forwards, tunnels and refuses. Ours, since a real one cannot be told to refuse or stall in a test;
-`test_proxy` runs tinyproxy too, where it is installed.
-"""
+"""Proxies that forward, tunnel and refuse. They are ours: a real one does not refuse or lie on demand."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ TWO = records(f"{NAME}. 300 IN CNAME x.test.", "x.test. 300 IN A 192.0.2.1", "x.
 MX = records(f"{NAME}. 300 IN MX 10 mx.test.")
 SOA = records(f"{NAME}. 300 IN SOA ns.test. admin.test. 2024010203 1 2 3 4")
 TXT = records(f'{NAME}. 300 IN TXT "v=spf1 -all"')
-ANSWERED = {"query_succeeded": 1, "ip_protocol": 4, "ip_addr": "127.0.0.1"}
+ANSWERED: dict[str, float | str] = {"query_succeeded": 1, "ip_protocol": 4, "ip_addr": "127.0.0.1"}
 
 
 def garbage(_query: bytes, _transport: str) -> Iterable[bytes]:
