@@ -52,6 +52,8 @@ FAULTS = {
 KINDS = ("healthy",) * 8 + ("slow",) + tuple(FAULTS)
 MAX_SURPRISES = 0.01
 """Share of targets whose last probe may have come out otherwise: the machine may be busy."""
+SETTLE_SECONDS = 8.0
+"""Until what the last reload added has had its first run, and its deadline."""
 MAX_RSS_GROWTH = 0.05
 MAX_FD_GROWTH = 10
 SHOWN_ROWS = 20
@@ -110,6 +112,7 @@ def soak(seconds: float, console: Console) -> tuple[list[Sample], Counts, int]:
                 )
             samples.append(sample)
             time.sleep(max(0.0, began + len(samples) * SAMPLE_SECONDS - time.monotonic()))
+        time.sleep(SETTLE_SECONDS)
         last = daemon.scrape()
         check_reasons(last.text())
         counts = last.counts()

@@ -148,11 +148,13 @@ def schema() -> None:
 
 
 @app.command(epilog='Example:  HEALTHCHECK CMD ["python", "-m", "exporter", "healthcheck"]')
-def healthcheck(config: Config = DEFAULT_CONFIG, listen: Listen = None) -> None:
+def healthcheck(
+    config: Config = DEFAULT_CONFIG, environment: Environment = None, listen: Listen = None
+) -> None:
     """Ask the daemon on this machine whether it is alive; needs no shell tool, for a container's health check."""
     from exporter.daemon.healthcheck import ask
 
-    answer = ask(config, address(listen))
+    answer = ask(config, environment, address(listen))
     typer.echo(answer.detail, err=not answer.healthy)
     raise typer.Exit(0 if answer.healthy else ANSWER_IS_NO)
 

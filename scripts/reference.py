@@ -10,7 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typer.main import get_command
+
 from exporter.catalog.catalog import Catalog
+from exporter.cli import app
 from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES, PROTOCOLS, TARGET_LABELS
 from exporter.probes.base import MEANINGS
 
@@ -24,7 +27,7 @@ Schema = dict[str, Any]
 
 
 def main() -> None:
-    pages = {"metrics.md": metrics_page(), "catalog.md": catalog_page()}
+    pages = {"metrics.md": metrics_page(), "catalog.md": catalog_page(), "commands.md": commands_page()}
     stale = [name for name, text in pages.items() if _read(DOCS / name) != text]
     if "--check" not in sys.argv[1:]:
         DOCS.mkdir(exist_ok=True)
@@ -77,6 +80,35 @@ def catalog_page() -> str:
         schema = root if name == "Catalog" else mappings[name]
         if "properties" in schema:
             parts += [f"## {name}", schema.get("description", ""), _keys(schema, mappings)]
+    return _page(*parts)
+
+
+def commands_page() -> str:
+    """Every command with its options."""
+    parts = [
+        "# Commands",
+        NOTICE,
+        "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
+        "else to standard error. Exit status 0: as asked; 1: the answer is no; 2: wrong usage or catalog.",
+    ]
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # the app is a group
+        parts += [f"## {name}", command.help]
+        if command.epilog:
+            parts.append(
+                "\n".join(f"    {line}" for line in command.epilog.split(":  ", 1)[1].split("  ·  "))
+            )
+        rows = [
+            (
+                ", ".join(f"`{option}`" for option in parameter.opts if option.startswith("-"))
+                or parameter.metavar,
+                f"`{parameter.envvar}`" if getattr(parameter, "envvar", None) else "",
+                f"`{parameter.default}`" if parameter.default not in (None, False) else "",
+                getattr(parameter, "help", ""),
+            )
+            for parameter in command.params
+        ]
+        if rows:
+            parts.append(_table(("option", "environment variable", "default", "meaning"), rows))
     return _page(*parts)
 
 

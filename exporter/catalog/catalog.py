@@ -31,6 +31,10 @@ class Catalog(Model):
     registry: str | None = Field(
         default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
     )
+    network: Label | None = Field(
+        default=None,
+        description="The name of the services' network; default: the project's name and -network.",
+    )
     exporter: Exporter = Field(default=Exporter(), description="The daemon.")
     defaults: Defaults = Field(
         default=Defaults(), description="What holds for every service that does not say otherwise."
@@ -72,6 +76,11 @@ class Catalog(Model):
     def environment(self) -> Environment:
         """The settings of that environment."""
         return self.environments.get(self._environment_name) or Environment()
+
+    @property
+    def network_name(self) -> str:
+        """The name of the services' network."""
+        return self.network or f"{self.project}-network"
 
     @property
     def folder(self) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.alerts import threshold_problem
 from exporter.catalog.base import Model
-from exporter.catalog.plan import HEALTH_PROBE
+from exporter.catalog.planner import HEALTH_PROBE
 from exporter.catalog.problems import quoted, suggestion
 from exporter.catalog.references import NamedSecret, TextTemplate
 
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from exporter.catalog.alerts import Alert
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.plan import Finding
+    from exporter.catalog.planner import Finding
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.yaml_tree import Node
+
+_MAX_SHOWN = 12
+"""Names of a cycle that are printed."""
 
 
 def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
@@ -25,9 +28,7 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
 
     `tree` is the text it was made of: a name whose entry has a mistake of its own still exists.
     """
-    names = _Names(tree)
-    yield from _references(catalog, names)
-    yield from _secret_references(catalog, names)
+    yield from _references(catalog, tree)
     yield from _cycles(catalog)
     yield from _probe_names(catalog)
     yield from _shared_names(catalog)
@@ -35,80 +36,74 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
 
 
 class _Names:
-    """The keys of each section, as written."""
+    """Names of one kind that exist."""
 
-    def __init__(self, tree: Node) -> None:
-        self._tree = tree
+    def __init__(self, what: str, *sections: Iterable[str]) -> None:
+        self._what = what
+        self._names = dict.fromkeys(name for section in sections for name in section)
+        self._sentences: dict[str, str] = {}
 
-    def first(self, *paths: CatalogPath) -> CatalogPath:
-        """The first of these paths that is written as it stands, else the last."""
-        return next((path for path in paths if self._tree.at(path)[1] == len(path)), paths[-1])
-
-    def of_stores(self, key: str) -> list[str]:
-        """What stores have under one key."""
-        nodes = [self._tree.at(("stores", name, key)) for name in self.of("stores")]
-        return [str(node.value) for node, depth in nodes if depth == len(("stores", "name", "key"))]
-
-    def of(self, section: str) -> list[str]:
-        value = self._tree.at((section,))[0].value if self._tree.at((section,))[1] else None
-        return list(value) if isinstance(value, dict) else []
+    def missing(self, path: CatalogPath, name: str | None) -> Iterator[Finding]:
+        """A finding, unless the name exists (or none is written)."""
+        if name is None or name in self._names:
+            return
+        if name not in self._sentences:
+            # Comparing with every name takes long; thousands of services may miss the same one.
+            self._sentences[name] = f"unknown {self._what} {quoted(name)}; {suggestion(name, self._names)}"
+        yield path, self._sentences[name]
 
 
-def _references(catalog: Catalog, names: _Names) -> Iterator[Finding]:
-    services, stores, owners = names.of("services"), names.of("stores"), names.of("owners")
-    watched = [*services, *stores]
-    secrets = names.of("secrets")
-    volumes = [*names.of("volumes"), *names.of_stores("volume")]
-    yield from _owner(("defaults", "owner"), catalog.defaults.owner, owners)
-    yield from _owner(("alertmanager", "watchdog"), catalog.alertmanager.watchdog, owners)
+def _section(tree: Node, key: str) -> list[str]:
+    node, depth = tree.at((key,))
+    return list(node.value) if depth and isinstance(node.value, dict) else []
+
+
+def _volumes_of_stores(tree: Node) -> Iterator[str]:
+    for name in _section(tree, "stores"):
+        path: CatalogPath = ("stores", name, "volume")
+        node, depth = tree.at(path)
+        if depth == len(path):
+            yield str(node.value)
+
+
+def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
+    owners = _Names("owner", _section(tree, "owners"))
+    secrets = _Names("secret", _section(tree, "secrets"))
+    services = _Names("service", _section(tree, "services"))
+    watched = _Names("service or store", _section(tree, "services"), _section(tree, "stores"))
+    volumes = _Names("volume", _section(tree, "volumes"), _volumes_of_stores(tree))
+    environments = _Names("environment", _section(tree, "environments"))
+    yield from owners.missing(("defaults", "owner"), catalog.defaults.owner)
+    yield from owners.missing(("alertmanager", "watchdog"), catalog.alertmanager.watchdog)
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
         for name, container in containers.items():
-            yield from _owner((section, name, "owner"), container.owner, owners)
+            yield from owners.missing((section, name, "owner"), container.owner)
             for index, secret in enumerate(container.secrets):
-                yield from _reference((section, name, "secrets", index), "secret", secret, secrets)
+                yield from secrets.missing((section, name, "secrets", index), secret)
     for name, service in catalog.services.items():
         for index, needed in enumerate(service.depends_on):
-            # A list is written with indexes, a mapping with keys: the one that is not there is not found.
-            path = names.first(
-                ("services", name, "depends_on", needed), ("services", name, "depends_on", index)
-            )
-            yield from _reference(path, "service or store", needed, watched)
+            yield from watched.missing(_dependency(tree, name, needed, index), needed)
         for index, mount in enumerate(service.volumes):
-            if mount.volume is not None:
-                yield from _reference(("services", name, "volumes", index), "volume", mount.volume, volumes)
+            yield from volumes.missing(("services", name, "volumes", index), mount.volume)
     for name, store in catalog.stores.items():
-        if store.service is not None:
-            yield from _reference(("stores", name, "service"), "service", store.service, services)
+        yield from services.missing(("stores", name, "service"), store.service)
     for url_path, route in catalog.gateway.routes.items() if catalog.gateway else ():
-        yield from _reference(("gateway", "routes", url_path, "service"), "service", route.service, services)
+        yield from services.missing(("gateway", "routes", url_path, "service"), route.service)
     for index, window in enumerate(catalog.maintenance):
         for position, name in enumerate(window.services):
-            yield from _reference(
-                ("maintenance", index, "services", position), "service or store", name, watched
-            )
+            yield from watched.missing(("maintenance", index, "services", position), name)
     for branch, environment in catalog.pipeline.branches.items() if catalog.pipeline else ():
-        yield from _reference(
-            ("pipeline", "branches", branch), "environment", environment, names.of("environments")
-        )
-
-
-def _owner(path: CatalogPath, name: str | None, owners: list[str]) -> Iterator[Finding]:
-    if name is not None:
-        yield from _reference(path, "owner", name, owners)
-
-
-def _reference(path: CatalogPath, what: str, name: str, known: Iterable[str]) -> Iterator[Finding]:
-    names = list(known)
-    if name not in names:
-        yield path, f"unknown {what} {quoted(name)}; {suggestion(name, names)}"
-
-
-def _secret_references(catalog: Catalog, names: _Names) -> Iterator[Finding]:
-    known = names.of("secrets")
+        yield from environments.missing(("pipeline", "branches", branch), environment)
     for path, template in _templates(catalog, ()):
         for part in template.parts:
             if isinstance(part, NamedSecret):
-                yield from _reference(path, "secret", part.name, known)
+                yield from secrets.missing(path, part.name)
+
+
+def _dependency(tree: Node, service: str, needed: str, index: int) -> CatalogPath:
+    """Where a dependency is written: under its name in a mapping, at its index in a list."""
+    path: CatalogPath = ("services", service, "depends_on", needed)
+    return path if tree.at(path)[1] == len(path) else (*path[:-1], index)
 
 
 def _templates(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPath, TextTemplate]]:
@@ -145,11 +140,16 @@ def _cycles(catalog: Catalog) -> Iterator[Finding]:
                     on_trail.discard(trail.pop())
             elif name in on_trail:
                 cycle = [*trail[trail.index(name) :], name]
-                yield ("services", cycle[0], "depends_on"), f"depends on itself: {' -> '.join(cycle)}"
+                yield ("services", cycle[0], "depends_on"), f"depends on itself: {_arrows(cycle)}"
             elif name not in done and name in needs:
                 trail.append(name)
                 on_trail.add(name)
                 waiting.append(iter(needs[name]))
+
+
+def _arrows(names: list[str]) -> str:
+    shown = names if len(names) <= _MAX_SHOWN else [*names[: _MAX_SHOWN - 2], "…", names[-1]]
+    return " -> ".join(shown)
 
 
 def _probe_names(catalog: Catalog) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from exporter.catalog.checks import check, check_ports
 from exporter.catalog.environments import environment_names, locate, misnamed, overlaid
 from exporter.catalog.monitoring import Exporter
 from exporter.catalog.network import parse_listen
-from exporter.catalog.plan import SecretUse, build_plan
+from exporter.catalog.plan import build_plan
 from exporter.catalog.problems import CatalogError, Problem, path_text, quoted, suggestion
 from exporter.catalog.secrets import SecretError
 from exporter.catalog.validation import validate
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.plan import Finding
+    from exporter.catalog.planner import Finding, SecretUse
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.targets import Plan
     from exporter.catalog.yaml_tree import Node
@@ -198,15 +198,12 @@ def _load(source: _Source, environment: str | None) -> _Loaded:
     catalog.in_place(environment or DEFAULT_ENVIRONMENT, source.folder)
     plan, uses, plan_findings = build_plan(catalog)
     findings += check(catalog, merged)
+    # What was taken out of a service or section may be what these miss in it.
+    touched = {path[:2] for path in removed}
     findings += [
-        finding for finding in (*check_ports(catalog), *plan_findings) if not _touched(finding, removed)
+        finding for finding in (*check_ports(catalog), *plan_findings) if finding[0][:2] not in touched
     ]
     return _Loaded(merged, catalog, plan, uses, findings)
-
-
-def _touched(finding: Finding, removed: set[CatalogPath]) -> bool:
-    """Whether a mistake may come only from what was taken out of the same service or section."""
-    return any(gone[:2] == finding[0][:2] for gone in removed)
 
 
 def _unreadable(uses: Iterable[SecretUse]) -> Iterable[Finding]:

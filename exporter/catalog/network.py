@@ -25,10 +25,12 @@ def parse_url(value: object) -> str:
     return check_url(value, ("http", "https"))
 
 
-def check_url(
-    value: object, schemes: tuple[str, ...], credentials: str = "write them under basic_auth"
-) -> str:
-    """`credentials` says where a user name and password belong."""
+def check_url(value: object, schemes: tuple[str, ...]) -> str:
+    """A URL of one of these schemes, without a user name or password.
+
+    Raises:
+        ValueError: it is not one. The sentence never holds a password.
+    """
     example = f"{schemes[0]}://host:port/path"
     if not isinstance(value, str):
         raise ValueError(f"expected a URL such as {example}, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors

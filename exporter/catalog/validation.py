@@ -18,7 +18,7 @@ from exporter.catalog.yaml_tree import plain
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from exporter.catalog.plan import Finding
+    from exporter.catalog.planner import Finding
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.yaml_tree import Node
 
@@ -35,9 +35,10 @@ def validate(tree: Node) -> tuple[Catalog | None, list[Finding], set[CatalogPath
         try:
             return Catalog.model_validate(data), findings, removed
         except ValidationError as error:
+            above = {path[:depth] for path in removed for depth in range(len(path))}
             for detail in error.errors(include_url=False):
                 path = _path(detail, tree)
-                if not _caused(detail, path, removed):
+                if not _caused(detail, path, above):
                     findings.append((path, sentence(detail, Catalog, path)))
                 if not _take_out(data, path, detail, removed):
                     return None, findings, removed
@@ -52,11 +53,11 @@ def _path(detail: ErrorDetails, tree: Node) -> CatalogPath:
     return loc[: tree.at(loc)[1]]
 
 
-def _caused(detail: ErrorDetails, path: CatalogPath, removed: set[CatalogPath]) -> bool:
-    """Whether the mistake is there only because of what was taken out."""
+def _caused(detail: ErrorDetails, path: CatalogPath, above: set[CatalogPath]) -> bool:
+    """Whether the mistake is there only because of what was taken out below it."""
     if detail["type"] not in ("missing", "value_error"):
         return False
-    return any(gone[: len(path)] == path and gone != path for gone in removed)
+    return path in above
 
 
 def _take_out(data: Any, path: CatalogPath, detail: ErrorDetails, removed: set[CatalogPath]) -> bool:

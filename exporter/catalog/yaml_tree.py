@@ -7,6 +7,7 @@ schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ MAX_NODES = 2_000_000
 
 _MAX_ALIASED_NODES = 500_000
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -78,7 +80,19 @@ def parse(text: str) -> tuple[Node, list[YamlError]]:
     Raises:
         YamlError: the text is not that.
     """
-    return _Builder(text).build()
+    control = _CONTROL.search(text)
+    if control:
+        line_start = text.rfind("\n", 0, control.start()) + 1
+        line = text.count("\n", 0, line_start) + 1
+        raise YamlError(
+            "is not YAML: control characters are not allowed", line, control.start() - line_start + 1
+        )
+    try:
+        return _Builder(text).build()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax(error) from None
+    except yaml.YAMLError as error:
+        raise YamlError(f"is not YAML: {_one_line(error)}") from None
 
 
 @dataclass(slots=True)
@@ -116,10 +130,6 @@ class _Builder:
                 handler = handlers.get(type(event))
                 if handler:
                     handler(event)
-        except yaml.MarkedYAMLError as error:
-            raise _syntax(error) from None
-        except yaml.YAMLError as error:
-            raise YamlError(f"is not YAML: {_one_line(error)}") from None
         finally:
             self._loader.dispose()
         root = self._root

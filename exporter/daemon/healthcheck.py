@@ -19,14 +19,14 @@ class Health:
     detail: str
 
 
-def ask(config: Path, listen: tuple[str, int] | None) -> Health:
-    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says it listens."""
+def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -> Health:
+    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`."""
     if listen is None:
         from exporter.catalog.loading import read_listen
         from exporter.catalog.problems import CatalogError
 
         try:
-            listen = read_listen(config)
+            listen = read_listen(config, environment)
         except CatalogError as error:
             return Health(False, str(error))
     host, port = WILDCARDS.get(listen[0], listen[0]), listen[1]

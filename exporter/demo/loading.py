@@ -1,4 +1,4 @@
-"""A plan whose services are stand-ins, made anew with every reload."""
+"""A plan whose services are stand-ins, made anew when a reload changes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ class StandInLoader:
 
     def __init__(self, load: Callable[[], Awaitable[Plan]]) -> None:
         self._load = load
+        self._given: Plan | None = None
         self._demo: Demo | None = None
 
     async def __call__(self) -> Plan:
         plan = await self._load()
+        if self._demo is not None and plan == self._given:
+            return self._demo.plan
         await self.stop()
-        self._demo = await start_stand_ins(plan)
+        self._given, self._demo = plan, await start_stand_ins(plan)
         for note in self._demo.notes:
             log.info("%s", note)
         return self._demo.plan

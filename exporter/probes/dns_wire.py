@@ -12,6 +12,8 @@ from exporter.probes.connect import connect, note_address, shown
 from exporter.probes.measure import OUT_OF_SOCKETS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.catalog.targets import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.resolve import Address
@@ -57,14 +59,10 @@ async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagr
         ProbeFailure: `connect`, when the network or the host refuses.
         OSError: this machine has no socket left.
     """
-    family, host = address
-    loop = asyncio.get_running_loop()
+    host = address[1]
     server = shown(host, port)
     try:
-        # A connected socket takes packets of this server only, and hears that its port is closed.
-        transport, protocol = await loop.create_datagram_endpoint(
-            lambda: _UdpProtocol(query, server, run), remote_addr=(host, port), family=family
-        )
+        transport, protocol = await _open_udp(lambda: _UdpProtocol(query, server, run), address, port)
     except OSError as error:
         if error.errno in OUT_OF_SOCKETS:
             raise
@@ -73,13 +71,35 @@ async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagr
         run.enter("request")
         note_address(address, run)
         transport.sendto(query)
-        again = loop.call_later(run.time_left() * RESEND_SHARE, transport.sendto, query)
+        again = asyncio.get_running_loop().call_later(run.time_left() * RESEND_SHARE, transport.sendto, query)
         try:
             return Datagram(await protocol.reply, address, port)
         finally:
             again.cancel()
     finally:
         transport.abort()
+
+
+async def _open_udp(
+    factory: Callable[[], _UdpProtocol], address: Address, port: int
+) -> tuple[asyncio.DatagramTransport, _UdpProtocol]:
+    """A connected socket: it takes packets of this server only, and hears that its port is closed."""
+    family, host = address
+    endpoint = asyncio.get_running_loop().create_datagram_endpoint(
+        factory, remote_addr=(host, port), family=family
+    )
+    opening = asyncio.ensure_future(endpoint)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # uvloop leaves the socket open when it is cancelled here itself.
+        opening.add_done_callback(_discard)
+        raise
+
+
+def _discard(opening: asyncio.Future[tuple[asyncio.DatagramTransport, _UdpProtocol]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].abort()
 
 
 class _UdpProtocol(asyncio.DatagramProtocol):

@@ -11,7 +11,14 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
 from exporter.probes.http_conditions import SHOWN_TEXT, last_modified
-from exporter.probes.http_request import Endpoint, build_request, has_secrets, parse_url
+from exporter.probes.http_request import (
+    Endpoint,
+    build_request,
+    has_secrets,
+    parse_url,
+    redact,
+    secret_values,
+)
 from exporter.probes.measure import MeasuredProbe, Run
 
 if TYPE_CHECKING:
@@ -62,6 +69,10 @@ class HttpProbe(MeasuredProbe):
     def _first_request(self) -> bytes:
         spec = self._spec
         return build_request(spec, self._endpoint, spec.method, with_body=True, with_credentials=True)
+
+    def redact(self, detail: str) -> str:
+        """As `MeasuredProbe.redact`."""
+        return detail if self._request is not None else redact(detail, secret_values(self._spec))
 
     async def ask(self, run: Run) -> None:
         spec = self._spec

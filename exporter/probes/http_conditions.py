@@ -99,20 +99,34 @@ def _judge_header(answer: Answer, name: str, pattern: re.Pattern[str], present: 
 
 def _json_check(condition: JsonCondition) -> Callable[[Any], bool]:
     # Imported here: most catalogs have no JSON condition, and the library costs a daemon 6 MB.
+    from jsonpath_rfc9535 import JSONPathError
     from jsonpath_rfc9535 import compile as compile_path
 
     query = compile_path(condition.path)
+
+    def select(value: Any) -> list[Any]:
+        try:
+            return query.find(value).values()
+        except (JSONPathError, RecursionError):
+            raise ProbeFailure(
+                Reason.BODY, f"the JSON is nested too deeply to look for {condition.path}"
+            ) from None
+
     if condition.equals is not None:
         wanted = json.loads(condition.equals)
-        return lambda value: any(_same(found, wanted) for found in query.find(value).values())
+        return lambda value: any(_same(found, wanted) for found in select(value))
     if condition.pattern is not None:
         pattern = re.compile(condition.pattern)
-        return lambda value: any(pattern.search(_text(found)) for found in query.find(value).values())
-    return lambda value: bool(query.find(value))
+        return lambda value: any(pattern.search(_text(found)) for found in select(value))
+    return lambda value: bool(select(value))
 
 
 def _same(found: object, wanted: object) -> bool:
-    """Equality as JSON has it: `true` is not 1."""
+    """Equality as JSON has it: `true` is not 1, at any depth."""
+    if isinstance(found, list) and isinstance(wanted, list):
+        return len(found) == len(wanted) and all(map(_same, found, wanted))
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return found.keys() == wanted.keys() and all(_same(found[key], wanted[key]) for key in found)
     return isinstance(found, bool) is isinstance(wanted, bool) and found == wanted
 
 

@@ -10,6 +10,7 @@ import logging
 import ssl
 from typing import TYPE_CHECKING, Any
 
+import anyio._backends._asyncio  # noqa: F401 - anyio would load it in the first run and hold up every probe for 50 ms
 import httpcore
 
 from exporter.catalog.targets import TlsSpec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -18,6 +19,10 @@ USER_AGENT = f"pageforge-exporter/{__version__}"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PATH_SAFE = "/:@!$&'()*+,;=-._~%?"
 """What RFC 3986 lets stand unquoted in a path and query; `%` because a URL comes quoted already."""
+
+SHOWN_START = 8
+"""Characters by which a secret is known."""
+REDACTED = "***"
 
 CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 ORIGIN_HEADERS = CREDENTIAL_HEADERS | {"host"}
@@ -134,3 +139,30 @@ def read(value: str | SecretText) -> str:
         return value.read()
     except SecretError as error:
         raise ProbeFailure(Reason.SECRET, str(error)) from None
+
+
+def secret_values(spec: HttpSpec) -> list[str]:
+    """What the references of a request hold now, also as basic authentication sends it."""
+    texts = [spec.body, spec.bearer_token, spec.proxy, *(value for _, value in spec.headers)]
+    values = []
+    with suppress(SecretError):
+        if spec.basic_auth is not None:
+            password = spec.basic_auth.password.read()
+            values += [password, base64.b64encode(f"{spec.basic_auth.username}:{password}".encode()).decode()]
+        for text in texts:
+            if isinstance(text, SecretText):
+                values += [part.read() for part in text.parts if not isinstance(part, str)]
+    return [value for value in values if value]
+
+
+def redact(text: str, secrets: list[str]) -> str:
+    """`text` without `secrets`, also where only the start of one is left because `text` was cut."""
+    for secret in secrets:
+        at = text.find(secret[:SHOWN_START])
+        while at >= 0:
+            end = at
+            while end < len(text) and text[end] == secret[end - at : end - at + 1]:
+                end += 1
+            text = text[:at] + REDACTED + text[end:]
+            at = text.find(secret[:SHOWN_START], at + len(REDACTED))
+    return text

@@ -16,6 +16,7 @@ import httpcore
 
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
+from exporter.probes.tls import said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -193,8 +194,7 @@ class TunnelStream(asyncio.Protocol, httpcore.AsyncNetworkStream):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ended and isinstance(exc, ssl.SSLError):
-            why = (exc.reason or str(exc)).replace("_", " ").lower()
-            self._failure = ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {why}")
+            self._failure = ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {said(exc)}")
         elif not self.ended and exc is not None:
             self._failure = ProbeFailure(Reason.DISCONNECT, "connection reset before the answer was complete")
         self.ended = True

@@ -91,6 +91,10 @@ class MeasuredProbe(ABC):
             ProbeFailure: the target did not answer as wanted.
         """
 
+    def redact(self, detail: str) -> str:
+        """`detail` without the secrets that the probe sent, should the target have repeated them."""
+        return detail
+
     async def run(self, deadline: float) -> ProbeResult:
         """As `Probe.run`."""
         run = Run(deadline)
@@ -99,7 +103,7 @@ class MeasuredProbe(ABC):
             async with asyncio.timeout_at(deadline):
                 await self.ask(run)
         except ProbeFailure as failure:
-            reason, detail = failure.reason, failure.detail
+            reason, detail = failure.reason, self.redact(failure.detail)
         except TimeoutError:
             doing = run.doing()
             reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"

@@ -7,6 +7,7 @@ import ssl
 from typing import TYPE_CHECKING, cast
 
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.tls import said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -104,12 +105,13 @@ class LineStream(asyncio.Protocol):
         words into the peer's mouth that look as if they had been protected (CVE-2011-0411).
 
         Raises:
-            ProbeFailure: `protocol` for such bytes, and as `Tls.start`.
+            ProbeFailure: `protocol` or `tls` for such bytes, and as `Tls.start`.
         """
         if self._buffer:
+            # Before anything was asked, this is a port without TLS, as the handshake would find a moment later.
+            reason = Reason.TLS if self._received == len(self._buffer) else Reason.PROTOCOL
             raise ProbeFailure(
-                Reason.PROTOCOL,
-                f"{self.shown(bytes(self._buffer))} came in plain text where TLS should begin",
+                reason, f"{self.shown(bytes(self._buffer))} came in plain text where TLS should begin"
             )
 
         async def again() -> tuple[asyncio.Transport, asyncio.Protocol]:
@@ -146,8 +148,7 @@ class LineStream(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if isinstance(exc, ssl.SSLError):
-            why = (exc.reason or str(exc)).replace("_", " ").lower()
-            self._end(ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {why}"))
+            self._end(ProbeFailure(Reason.TLS, f"TLS failed after the handshake: {said(exc)}"))
         elif exc is not None:
             self._end(ProbeFailure(Reason.DISCONNECT, "connection reset by the peer"))
         else:

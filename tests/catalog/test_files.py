@@ -35,6 +35,10 @@ FILES = {
         b"project: a\n\tservices: b\n",
         "config.yaml:2:1: is not YAML: found a tab character that violates indentation",
     ),
+    "a control character": (
+        b"project: \x07\n",
+        "config.yaml:1:10: is not YAML: control characters are not allowed",
+    ),
     "not UTF-8": (b"project: shop\nregistry: caf\xe9\n", "config.yaml:2:14: is not UTF-8 text"),
     "10 MB": (b"# " + b"x" * 10_000_000, "config.yaml: is larger than 5 MiB"),
     "an alias bomb": (

@@ -291,7 +291,7 @@ HIDE, SHOW = (
 @contextmanager
 def served(app: Starlette, port: int = 0) -> Iterator[int]:
     """`app` on a loopback port, until the block ends."""
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
     try:
@@ -309,10 +309,8 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
 
     chromium = require("chromium")
     fillers = [service(f"filler-{n}", probe()) for n in range(60)]
-    shows = {
-        "services": [service("a", probe(), depends_on=["b"]), service("b", probe()), *fillers],
-        "status": 200,
-    }
+    first = [service("a", probe(), depends_on=["b"]), service("b", probe()), *fillers]
+    shows: dict[str, Any] = {"services": first, "status": 200, "asked": 0}
 
     async def root(_: object) -> HTMLResponse:
         html = render_page(snapshot(*shows["services"]))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import logging
 import re
+import socket
+import subprocess
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,7 +20,9 @@ from exporter.catalog.targets import BasicAuth, Condition, HeaderCondition, Http
 from exporter.probes import resolve
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
+from tests.components import require
 from tests.probes.name_server import NameServer
+from tests.probes.prober import until
 from tests.probes.servers import (
     Script,
     Server,
@@ -35,6 +40,8 @@ from tests.probes.servers import (
 from tests.probes.servers_proxy import Proxy, socks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exporter.probes.base import ProbeResult
     from tests.probes.certificates import Authority, Certificate
     from tests.probes.prober import Prober
@@ -132,6 +139,52 @@ def test_certificate_of_another_name(prober: Prober, authority: Authority, trust
     assert wrong.reason is Reason.CERTIFICATE
     assert wrong.facts["certificate_expiry"] == other.not_after
     assert right.success, right
+
+
+def test_a_real_proxy(
+    prober: Prober, authority: Authority, certificate: Certificate, trusted: TlsSpec, tmp_path: Path
+) -> None:
+    """tinyproxy forwards, tunnels, lets an expired certificate be seen, and refuses a stranger."""
+    program = require("tinyproxy")
+    with Server(silence) as gone:
+        port = gone.port
+    settings = tmp_path / "tinyproxy.conf"
+    settings.write_text(
+        f"Port {port}\nListen 127.0.0.1\nMaxClients 20\nAllow 127.0.0.1\nBasicAuth me s3cret\n"
+    )
+    expired = authority.issue("127.0.0.1", expired=True)
+    with (
+        subprocess.Popen(
+            [program, "-d", "-c", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as proxy,
+        Server(HELLO) as plain,
+        Server(HELLO, tls=certificate.server_context()) as good,
+        Server(HELLO, tls=expired.server_context()) as bad,
+    ):
+        try:
+            wait_for(port)
+            ours, nobodys = f"http://me:s3cret@127.0.0.1:{port}", f"http://127.0.0.1:{port}"
+            forwarded = prober.run(HttpSpec(plain.url(), proxy=ours))
+            tunnelled = prober.run(HttpSpec(good.url(), proxy=ours, tls=trusted))
+            distrusted = prober.run(HttpSpec(bad.url(), proxy=ours, tls=trusted))
+            refused = [prober.run(HttpSpec(server.url(), proxy=nobodys)) for server in (plain, good)]
+        finally:
+            proxy.terminate()
+    assert forwarded.success, forwarded
+    assert tunnelled.success, tunnelled
+    assert distrusted.reason is Reason.CERTIFICATE
+    assert distrusted.facts["certificate_expiry"] == expired.not_after
+    assert [(result.reason, "407" in result.detail) for result in refused] == [(Reason.CONNECT, True)] * 2
+
+
+def wait_for(port: int) -> None:
+    """Wait until a program that was just started listens."""
+
+    def connected() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
+    asyncio.run(until(connected, f"nothing listens on port {port}"))
 
 
 def basic(pair: str) -> str:

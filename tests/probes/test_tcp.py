@@ -14,7 +14,7 @@ from exporter.probes import resolve, stream
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from tests.probes.name_server import NameServer
-from tests.probes.servers import Script, Server, black_hole, silence
+from tests.probes.servers import Connection, Script, Server, black_hole, silence
 from tests.probes.servers_tcp import (
     EHLO,
     closes,
@@ -73,8 +73,8 @@ def test_last_line_is_sent_before_the_probe_leaves(
 ) -> None:
     heard: list[bytes] = []
 
-    def script(connection: object) -> None:
-        while data := connection.socket.recv(65536):  # type: ignore[attr-defined] # a Connection
+    def script(connection: Connection) -> None:
+        while data := connection.socket.recv(65536):
             heard.append(data)
 
     text = "x" * 60_000
@@ -209,9 +209,17 @@ def test_tls_that_never_answers(prober: Prober) -> None:
 
 
 def test_plain_text_where_tls_is_wanted(prober: Prober) -> None:
-    with Server(converses(b"220 mx\r\n")) as server:
-        result = prober.run(tcp(server, tls=TlsSpec()))
-    assert result.reason is Reason.TLS, result
+    """Whether it comes before the handshake, as a greeting may, or in answer to it."""
+
+    def answers_plainly(connection: Connection) -> None:
+        connection.socket.recv(65536)
+        connection.send(b"220 mx\r\n")
+        connection.until_closed()
+
+    for script in (converses(b"220 mx\r\n"), answers_plainly):
+        with Server(script) as server:
+            result = prober.run(tcp(server, tls=TlsSpec()))
+        assert result.reason is Reason.TLS, result
 
 
 def test_smtp_starttls(prober: Prober, authority: Authority, certificate: Certificate) -> None:

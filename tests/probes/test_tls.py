@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import socket
 import ssl
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -81,9 +81,7 @@ UNTRUSTED = [
 
 
 @pytest.mark.parametrize(("how", "name", "detail"), UNTRUSTED)
-def test_untrusted(
-    how: dict[str, bool], name: str, detail: str, prober: Prober, authority: Authority
-) -> None:
+def test_untrusted(how: dict[str, Any], name: str, detail: str, prober: Prober, authority: Authority) -> None:
     """The run fails, and still says when the certificate ends."""
     begins = dt.datetime.now(dt.UTC) + dt.timedelta(days=1) if how.pop("future", False) else None
     certificate = authority.issue(name, not_before=begins, **how)
@@ -124,7 +122,7 @@ def test_untrusted_and_silent_the_second_time(prober: Prober, certificate: Certi
 
 
 @pytest.mark.parametrize("how", [{"expired": True}, {"self_signed": True}])
-def test_verification_off(how: dict[str, bool], prober: Prober, authority: Authority) -> None:
+def test_verification_off(how: dict[str, Any], prober: Prober, authority: Authority) -> None:
     certificate = authority.issue("other.test", **how)
     with Server(FINE, tls=certificate.server_context()) as server:
         result = prober.run(HttpSpec(server.url(), tls=TlsSpec(verify=False)))
@@ -266,6 +264,16 @@ def test_body_until_the_end_of_tls(prober: Prober, authority: Authority, certifi
     assert result.facts["body_bytes"] == 4
 
 
+def test_tls_that_ends_without_goodbye(
+    prober: Prober, authority: Authority, certificate: Certificate
+) -> None:
+    """Many servers leave it out. Like Go, and so blackbox_exporter, the probe takes it for the end of the body."""
+    with Server(ends(politely=False), tls=certificate.server_context()) as server:
+        result = prober.run(HttpSpec(server.url(), tls=trusting(authority)))
+    assert result.success, result.detail
+    assert result.facts["body_bytes"] == 4
+
+
 def test_garbage_in_tls(prober: Prober, authority: Authority, certificate: Certificate) -> None:
     def script(connection: Connection) -> None:
         connection.request()
@@ -300,5 +308,5 @@ def test_files_that_cannot_be_used(tmp_path: Path, authority: Authority, certifi
             TlsSpec(certificate_file=str(certificate.cert), key_file=str(bad)),
             TlsSpec(certificate_file=str(certificate.cert), key_file=str(another.key)),
         ):
-            with pytest.raises(TlsError, match=r"cannot use .*\.pem: \w+"):
+            with pytest.raises(TlsError, match=r"cannot use .*\.(pem|key): \w+"):
                 compile_probe(HttpSpec(url, tls=spec), Shared())

@@ -1,0 +1,152 @@
+"""Secrets in requests: read for each run, and shown nowhere."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.catalog.secrets import (
+    MAX_SECRET_BYTES,
+    EnvironmentReference,
+    FileReference,
+    SecretError,
+    SecretText,
+)
+from exporter.catalog.targets import BasicAuth, Condition, HeaderCondition, HttpSpec
+from exporter.probes.base import Reason
+from exporter.probes.compile import Shared, compile_probe
+from tests.probes.servers import Request, Server, answer, answers, redirect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.probes.prober import Prober
+
+VALUE = "s3cret-v4lue"
+FROM_ENVIRONMENT = SecretText((EnvironmentReference("TEST_SECRET"),))
+FINE = answers(lambda _: answer(b"fine"))
+
+PLACES: list[tuple[str, dict[str, Any], str, str]] = [
+    ("bearer token", {"bearer_token": FROM_ENVIRONMENT}, "authorization", f"Bearer {VALUE}"),
+    (
+        "password",
+        {"basic_auth": BasicAuth("j\u00f6rg", FROM_ENVIRONMENT)},
+        "authorization",
+        "Basic asO2cmc6czNjcmV0LXY0bHVl",
+    ),
+    ("header", {"headers": (("X-Key", FROM_ENVIRONMENT),)}, "x-key", VALUE),
+    (
+        "part of a header",
+        {"headers": (("X-Key", SecretText(("key=", *FROM_ENVIRONMENT.parts, ";v=1"))),)},
+        "x-key",
+        f"key={VALUE};v=1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("where", "header", "sent"), [pytest.param(*row[1:], id=row[0]) for row in PLACES])
+def test_places(
+    where: dict[str, Any], header: str, sent: str, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    with Server(FINE) as server:
+        assert prober.run(HttpSpec(server.url(), **where)).success
+    assert server.requests[0].header(header) == sent
+
+
+def test_body(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    with Server(FINE) as server:
+        assert prober.run(HttpSpec(server.url(), method="POST", body=FROM_ENVIRONMENT)).success
+    assert server.requests[0].body == VALUE.encode()
+
+
+def test_rotated_between_runs(prober: Prober, tmp_path: Path) -> None:
+    """A file that is written anew counts from the next run on, without a reload."""
+    file = tmp_path / "token"
+    with Server(FINE) as server:
+        spec = HttpSpec(server.url(), bearer_token=SecretText((FileReference(str(file)),)))
+        file.write_text("one\n")
+        assert prober.run(spec).success
+        file.write_text("two\r\n")
+        assert prober.run(spec).success
+        file.unlink()
+        result = prober.run(spec)
+        assert result.reason is Reason.SECRET
+        assert result.detail == f"secret file {file} cannot be read: No such file or directory"
+        assert not result.phases  # nothing was asked of anybody
+    assert [request.header("authorization") for request in server.requests] == ["Bearer one", "Bearer two"]
+
+
+def test_variable_that_is_not_set(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEST_SECRET", raising=False)
+    result = prober.run(HttpSpec("http://127.0.0.1:1/", bearer_token=FROM_ENVIRONMENT))
+    assert result.reason is Reason.SECRET
+    assert result.detail == "environment variable TEST_SECRET is not set"
+
+
+@pytest.mark.parametrize("value", ["one\r\nX-Injected: yes", "one\ntwo", "one\0two"])
+def test_value_that_would_break_the_request(value: str, prober: Prober, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(value.encode())
+    token = SecretText((FileReference(str(tmp_path / "token")),))
+    with Server(FINE) as server:
+        result = prober.run(HttpSpec(server.url(), bearer_token=token))
+    assert result.reason is Reason.SECRET
+    assert result.detail == "the value of the header Authorization holds a line break"
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [(b"\xff\xfe", "is not UTF-8 text"), (b"x" * (MAX_SECRET_BYTES + 1), "is larger than 65536 bytes")],
+)
+def test_file_that_is_no_secret(content: bytes, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(content)
+    with pytest.raises(SecretError, match=complaint):
+        SecretText((FileReference(str(tmp_path / "token")),)).read()
+
+
+def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
+    with pytest.raises(SecretError, match="Is a directory"):
+        SecretText((FileReference(str(tmp_path)),)).read()
+
+
+def echo(request: Request) -> bytes:
+    """What a careless server does with what it is given."""
+    said = (request.header("authorization") or "").removeprefix("Bearer ")
+    return answer(said.encode(), f"X-Echo: {said}")
+
+
+def loop(request: Request) -> bytes:
+    return redirect(f"ftp://host/{request.header('authorization')}")
+
+
+@pytest.mark.parametrize(
+    ("reply", "conditions"),
+    [
+        (echo, {"header_conditions": (HeaderCondition("X-Echo", "never"),)}),
+        (echo, {"body_conditions": (Condition("never"),)}),
+        (loop, {}),
+    ],
+)
+def test_shown_nowhere(
+    reply: Any,
+    conditions: dict[str, Any],
+    prober: Prober,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither in the detail of a failure, even where the server repeats it, nor in a log, a `repr` or a pickle."""
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    caplog.set_level(logging.DEBUG)
+    with Server(answers(reply)) as server:
+        spec = HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT, **conditions)
+        result = prober.run(spec)
+    assert VALUE in (server.requests[0].header("authorization") or "")
+    assert not result.success
+    shown = [result.detail, repr(result), repr(spec), repr(compile_probe(spec, Shared())), caplog.text]
+    assert not any(VALUE in text for text in shown)
+    assert VALUE.encode() not in pickle.dumps(spec)
