@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent.parent / "docs"
 NOTICE = "<!-- Made by `make docs`; do not edit. -->"
 
+COMMANDS_NOTE = (
+    "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
+    "else to standard error. Exit status 0: as asked; 1: the answer is no; 2: wrong usage or catalog."
+)
+
 Schema = dict[str, Any]
 
 
@@ -88,8 +93,7 @@ def commands_page() -> str:
     parts = [
         "# Commands",
         NOTICE,
-        "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
-        "else to standard error. Exit status 0: as asked; 1: the answer is no; 2: wrong usage or catalog.",
+        COMMANDS_NOTE,
     ]
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # the app is a group
         parts += [f"## {name}", command.help]

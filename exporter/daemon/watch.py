@@ -7,12 +7,12 @@ import logging
 import time
 from typing import TYPE_CHECKING, Literal
 
-from exporter.metrics.series import Series
 from exporter.probes.measure import clock
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import Target
     from exporter.metrics.own import OwnMetrics
+    from exporter.metrics.series import Series
     from exporter.probes.base import Probe, ProbeResult
 
 State = Literal["up", "down", "unknown"]

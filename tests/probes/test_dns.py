@@ -122,7 +122,7 @@ ANSWERS = {
     "another question": Row(other_question, Reason.TIMEOUT, "do not belong"),
     "malformed": Row(malformed, Reason.PROTOCOL, "malformed", facts={"query_succeeded": 0}),
     "malformed by TCP": Row(malformed, Reason.PROTOCOL, "malformed", {"transport": "tcp"}),
-    "one byte a second": Row(drips(A, 1.0), Reason.TIMEOUT, "waiting for the answer", {"transport": "tcp"}),
+    "one byte at a time": Row(drips(A, 0.2), Reason.TIMEOUT, "waiting for the answer", {"transport": "tcp"}),
     "TCP closes": Row(hangs_up(b""), Reason.DISCONNECT, "closed before any answer", {"transport": "tcp"}),
     "TCP closes within": Row(
         hangs_up(b"\0\x20abc"), Reason.DISCONNECT, "in the middle of the answer", {"transport": "tcp"}

@@ -108,7 +108,7 @@ FAULTS = {
         closes(b"hi\r\n554 no\r\n"), Reason.DISCONNECT, "last line was '554 no'", 1
     ),
     "closes within a line": Row(closes(b"22"), Reason.DISCONNECT, "last line was '22'", 1),
-    "one byte a second": Row(drips(b"220 mx.test\r\n", 1.0), Reason.TIMEOUT, "nothing|line that matches"),
+    "one byte at a time": Row(drips(b"220 mx.test\r\n", 0.2), Reason.TIMEOUT, "nothing|line that matches"),
     "a line without end": Row(pours_lines(b"x"), Reason.PROTOCOL, "longer than 8192 bytes"),
     "lines without end": Row(pours_lines(b"hello\r\n"), Reason.SIZE, "larger than 1048576 bytes"),
     "a long line is cut": Row(
