@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from exporter.catalog.base import Model
-from exporter.catalog.problems import quoted, suggestion
-from exporter.catalog.values import Duration, parse_duration, parse_percentage, shown
+from exporter.catalog.problems import quoted, shown, suggestion
+from exporter.catalog.values import Duration, parse_duration, parse_percentage
 
 Severity = Literal["critical", "warning", "info"]
 ThresholdKind = Literal["percentage", "duration", "number"]

@@ -14,11 +14,9 @@ from exporter.catalog.monitoring import Exporter, Grafana, Prometheus
 from exporter.catalog.operations import Costs, Infrastructure, Kubernetes, Maintenance, Pipeline
 from exporter.catalog.owners import Alertmanager, Owner
 from exporter.catalog.services import Service
+from exporter.catalog.source import DEFAULT_ENVIRONMENT
 from exporter.catalog.stores import Store
 from exporter.catalog.values import Label, SecretName
-
-DEFAULT_ENVIRONMENT = "default"
-"""The name of the only environment of a catalog that names none."""
 
 
 class Catalog(Model):

@@ -12,6 +12,7 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import AddressTemplate
 from exporter.catalog.probes import Probe, ProbeTimes
+from exporter.catalog.problems import shown
 from exporter.catalog.references import Template
 from exporter.catalog.values import (
     Duration,
@@ -22,7 +23,6 @@ from exporter.catalog.values import (
     SecretName,
     Size,
     Text,
-    shown,
     value_type,
 )
 

@@ -26,12 +26,6 @@ _ENOUGH = {"services": frozenset({"image", "build", "probes", "health"}), "store
 """Keys of which a service or store of an overlay needs one, if the base does not have it."""
 
 
-def environment_names(root: Node) -> list[str]:
-    """Names of the environments, in the order of the file."""
-    environments = _child(root, "environments")
-    return list(environments.value) if environments and isinstance(environments.value, dict) else []
-
-
 def overlaid(root: Node, environment: str | None) -> Node:
     """The catalog as it is in one environment (`None`: the base), with each environment's own settings only."""
     assert isinstance(root.value, dict)  # noqa: S101 - the parser gives a mapping

@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
+from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
-from exporter.catalog.values import JsonPath, Regex, Size, Text, shown, value_type
+from exporter.catalog.values import JsonPath, Regex, Size, Text, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.catalog.catalog import DEFAULT_ENVIRONMENT
 from exporter.catalog.checks import check, check_ports
-from exporter.catalog.environments import environment_names, locate, misnamed, overlaid
-from exporter.catalog.monitoring import Exporter
-from exporter.catalog.network import parse_listen
+from exporter.catalog.environments import locate, misnamed, overlaid
 from exporter.catalog.plan import build_plan
-from exporter.catalog.problems import CatalogError, Problem, path_text, quoted, suggestion
+from exporter.catalog.problems import CatalogError, Problem, path_text
 from exporter.catalog.secrets import SecretError
+from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
 from exporter.catalog.validation import validate
-from exporter.catalog.yaml_scalars import YamlError
-from exporter.catalog.yaml_tree import MAX_BYTES, parse, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,21 +19,10 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.planner import Finding, SecretUse
-    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.targets import Plan
     from exporter.catalog.yaml_tree import Node
 
-__all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "read_listen", "validate_file"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """One file. `name` is the path as it was given, which errors print."""
-
-    name: str
-    folder: Path
-    root: Node
-    duplicate_keys: tuple[Problem, ...]
+__all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +42,7 @@ def load_catalog(path: str | PathLike[str], environment: str | None = None) -> C
     Raises:
         CatalogError: the file cannot be read or is wrong in that environment; it holds every problem.
     """
-    source, name = _open(path, environment)
+    source, name = open_source(path, environment)
     catalog = _checked(source, name).catalog
     assert catalog is not None  # noqa: S101 - without findings there is a catalog
     return catalog
@@ -73,7 +57,7 @@ def load_plan(path: str | PathLike[str], environment: str | None = None) -> Plan
     Raises:
         CatalogError: the file cannot be read, is wrong in that environment, or a probe's secret cannot be read.
     """
-    source, name = _open(path, environment)
+    source, name = open_source(path, environment)
     loaded = _checked(source, name)
     problems = _problems(source, name, loaded.merged, _unreadable(loaded.uses))
     if problems:
@@ -89,7 +73,7 @@ def validate_file(path: str | PathLike[str]) -> Catalog:
     Raises:
         CatalogError: it holds every problem; one that several environments share stands there once.
     """
-    source, first = _open(path, None)
+    source, first = open_source(path, None)
     names: list[str | None] = [None, *environment_names(source.root)]
     found: dict[Problem, list[str | None]] = {problem: [None] for problem in source.duplicate_keys}
     catalog = None
@@ -105,24 +89,6 @@ def validate_file(path: str | PathLike[str]) -> Catalog:
     return catalog
 
 
-def read_listen(path: str | PathLike[str], environment: str | None = None) -> tuple[str, int]:
-    """Host and port on which the daemon listens; nothing else of the file is checked.
-
-    Raises:
-        CatalogError: the file cannot be read, or the address is not one.
-    """
-    source, name = _open(path, environment)
-    merged = overlaid(source.root, name)
-    place: CatalogPath = ("exporter", "listen")
-    node, depth = merged.at(place)
-    if depth < len(place):
-        return Exporter().listen
-    try:
-        return parse_listen(plain(node))
-    except ValueError as error:
-        raise CatalogError(_problems(source, name, merged, [(place, str(error))])) from None
-
-
 def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:
     """Says where a problem shows, if neither the base nor its place tells."""
     names = [name for name in environments if name]
@@ -132,54 +98,7 @@ def _in_environment(problem: Problem, environments: list[str | None]) -> Problem
     return replace(problem, sentence=f"{problem.sentence} ({words} {', '.join(names)})")
 
 
-def _open(path: str | PathLike[str], environment: str | None) -> tuple[_Source, str | None]:
-    file = Path(path)
-    name = str(path)
-    try:
-        root, duplicates = parse(_read(file, name))
-    except YamlError as error:
-        raise CatalogError([_yaml_problem(name, error)]) from None
-    names = environment_names(root)
-    if environment is None:
-        environment = names[0] if names else None
-    elif environment not in (names or [DEFAULT_ENVIRONMENT]):
-        known = names or [DEFAULT_ENVIRONMENT]
-        raise CatalogError(
-            [
-                Problem(
-                    name,
-                    0,
-                    0,
-                    "environments",
-                    f"unknown environment {quoted(environment)}; {suggestion(environment, known)}",
-                )
-            ]
-        )
-    duplicate_keys = tuple(_yaml_problem(name, error) for error in duplicates)
-    return _Source(name, file.absolute().parent, root, duplicate_keys), environment
-
-
-def _yaml_problem(name: str, error: YamlError) -> Problem:
-    return Problem(name, error.line, error.column, error.path, error.sentence)
-
-
-def _read(file: Path, name: str) -> str:
-    try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CatalogError([Problem(name, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
-    if len(raw) > MAX_BYTES:
-        raise CatalogError([Problem(name, 0, 0, "", f"is larger than {MAX_BYTES // 1024**2} MiB")])
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
-        raise CatalogError([Problem(name, line, column, "", "is not UTF-8 text")]) from None
-
-
-def _checked(source: _Source, environment: str | None) -> _Loaded:
+def _checked(source: Source, environment: str | None) -> _Loaded:
     loaded = _load(source, environment)
     problems = [*source.duplicate_keys, *_problems(source, environment, loaded.merged, loaded.findings)]
     if problems:
@@ -187,7 +106,7 @@ def _checked(source: _Source, environment: str | None) -> _Loaded:
     return loaded
 
 
-def _load(source: _Source, environment: str | None) -> _Loaded:
+def _load(source: Source, environment: str | None) -> _Loaded:
     merged = overlaid(source.root, environment)
     catalog, findings, removed = validate(merged)
     unknown = list(misnamed(source.root, environment))
@@ -215,7 +134,7 @@ def _unreadable(uses: Iterable[SecretUse]) -> Iterable[Finding]:
 
 
 def _problems(
-    source: _Source, environment: str | None, merged: Node, findings: Iterable[Finding]
+    source: Source, environment: str | None, merged: Node, findings: Iterable[Finding]
 ) -> list[Problem]:
     problems = []
     for path, sentence in findings:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Listen, Url
 from exporter.catalog.values import Duration, Size, Text
@@ -48,7 +49,7 @@ class Exporter(Model):
     """The daemon."""
 
     listen: Listen = Field(
-        default=("0.0.0.0", 9877),  # noqa: S104 - Prometheus scrapes it from another container
+        default=DEFAULT_LISTEN,
         description="Address and port of its own web server.",
         json_schema_extra={"default": "0.0.0.0:9877"},
     )

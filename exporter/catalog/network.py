@@ -7,17 +7,15 @@ from string import Formatter
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from exporter.catalog.values import kind, shown, text_schema, value_type
+from exporter.catalog.addresses import parse_host, parse_listen, split_address
+from exporter.catalog.problems import kind, shown
+from exporter.catalog.values import text_schema, value_type
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 _USERINFO = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s]*@")
 
 _STATUS = re.compile(r"([1-5])[xX]{2}|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?")
-
-_HOST = re.compile(
-    r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?"
-)
 
 
 def parse_url(value: object) -> str:
@@ -52,41 +50,6 @@ def parse_path(value: object) -> str:
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
         raise ValueError(f"{shown(value)} is not a path; it begins with / and holds no space")
     return value
-
-
-def parse_host(value: object) -> str:
-    if not isinstance(value, str) or not _HOST.fullmatch(value) or len(value) > 253:
-        raise ValueError(f"{shown(value)} is not a host name or an IP address")
-    return value
-
-
-def split_address(value: object) -> tuple[str, int | None]:
-    """Host and port of `host`, `host:port` or `[v6]:port`; the brackets are taken off.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    text = value if isinstance(value, str) else ""
-    host, separator, port = text.rpartition(":")
-    if not separator or (text.count(":") > 1 and not host.endswith("]")):
-        host, port = text, ""
-    parse_host(host)
-    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or (
-        separator and text.endswith(":")
-    ):
-        raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")
-    return host.removeprefix("[").removesuffix("]"), int(port) if port else None
-
-
-def parse_listen(value: object) -> tuple[str, int]:
-    """`0.0.0.0:9877`, `:9877` or `9877`."""
-    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if text.isdigit():
-        text = f":{text}"
-    host, port = split_address(f"0.0.0.0{text}" if text.startswith(":") else text)  # noqa: S104 - what no host means
-    if port is None:
-        raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
-    return host, port
 
 
 def parse_statuses(value: object) -> tuple[tuple[int, int], ...]:

@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.problems import shown
 from exporter.catalog.schedules import TimeZone, WeeklyWindow
-from exporter.catalog.values import Label, Size, Text, shown, value_type
+from exporter.catalog.values import Label, Size, Text, value_type
 
 
 class Pipeline(Model):

@@ -10,8 +10,9 @@ from pydantic import BeforeValidator, Field
 from exporter.catalog.alerts import Severity
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Address
+from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template
-from exporter.catalog.values import Duration, Label, Text, shown, value_type
+from exporter.catalog.values import Duration, Label, Text, value_type
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.catalog.addresses import split_address
 from exporter.catalog.http_probe import HttpProbe
-from exporter.catalog.network import split_address
 from exporter.catalog.probe_specs import (
     body_conditions,
     dns_spec,

@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
+from exporter.catalog.addresses import split_address
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, Port, Tls, http_shorthand
-from exporter.catalog.network import Address, Host, IpProtocol, Url, UrlPath, split_address
+from exporter.catalog.network import Address, Host, IpProtocol, Url, UrlPath
 from exporter.catalog.references import Template
 from exporter.catalog.values import Duration, Label, Regex
 

@@ -75,6 +75,21 @@ def nearest(found: str, known: Iterable[str], cutoff: float = 0.6) -> str | None
     return lowered[near[0]] if near else None
 
 
+def shown(value: object) -> str:
+    """What was found, short: text in quotes, other scalars bare, containers by kind."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else kind(value)
+
+
+def kind(value: object) -> str:
+    """What sort of value it is, in YAML's words."""
+    names = {str: "text", bool: "a boolean", type(None): "nothing", dict: "a mapping", tuple: "a list"}
+    return names.get(type(value), "a number")
+
+
 def suggestion(found: str, known: Iterable[str]) -> str:
     """The end of a sentence: the nearest known name, or else what there is to choose from."""
     names = list(known)

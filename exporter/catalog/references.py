@@ -10,9 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from exporter.catalog.problems import suggestion
+from exporter.catalog.problems import kind, suggestion
 from exporter.catalog.secrets import EnvironmentReference, FileReference
-from exporter.catalog.values import kind, parse_environment_name, parse_secret_name, parse_text, value_type
+from exporter.catalog.values import parse_environment_name, parse_secret_name, parse_text, value_type
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s]+)@")

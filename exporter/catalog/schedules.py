@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated
 from zoneinfo import available_timezones
 
-from exporter.catalog.problems import suggestion
-from exporter.catalog.values import shown, text_schema, value_type
+from exporter.catalog.problems import shown, suggestion
+from exporter.catalog.values import text_schema, value_type
 
 _CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from exporter.catalog.base import Model
 from exporter.catalog.deployment import NOT_OVERLAID, Environment
-from exporter.catalog.problems import nearest, quoted, suggestion
-from exporter.catalog.values import kind, shown
+from exporter.catalog.problems import kind, nearest, quoted, shown, suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

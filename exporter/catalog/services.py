@@ -11,7 +11,8 @@ from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import UrlPath
 from exporter.catalog.probes import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.values import Duration, EnvironmentName, Label, Percentage, Text, shown
+from exporter.catalog.problems import shown
+from exporter.catalog.values import Duration, EnvironmentName, Label, Percentage, Text
 
 
 class Build(Model):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
-from exporter.catalog.problems import quoted
+from exporter.catalog.problems import kind, quoted, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,21 +155,6 @@ def parse_json_path(value: object) -> str:
         reason = str(error).split(", line", 1)[0]
         raise ValueError(f"{quoted(path)} is not a JSON path (RFC 9535): {reason}") from None
     return path
-
-
-def shown(value: object) -> str:
-    """What was found, short: text in quotes, other scalars bare, containers by kind."""
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else kind(value)
-
-
-def kind(value: object) -> str:
-    """What sort of value it is, in YAML's words."""
-    names = {str: "text", bool: "a boolean", type(None): "nothing", dict: "a mapping", tuple: "a list"}
-    return names.get(type(value), "a number")
 
 
 def text_schema(pattern: str, *examples: str) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def test_file(content: bytes, line: str, tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_a_file_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert mistakes("config.yaml") == ["config.yaml: cannot be read: No such file or directory"]
+    assert mistakes("config.yaml") == [
+        "config.yaml: there is no such file; name the catalog with --config FILE"
+    ]
     assert mistakes(".") == [".: cannot be read: Is a directory"]
 
 

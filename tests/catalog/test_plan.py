@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.loading import load_plan, read_listen
+from exporter.catalog.addresses import read_listen
+from exporter.catalog.loading import load_plan
 from exporter.catalog.targets import (
     Condition,
     DnsSpec,

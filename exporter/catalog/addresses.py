@@ -1,0 +1,77 @@
+"""Hosts, ports and where the daemon listens; free of pydantic, since a health check reads it every few seconds."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from exporter.catalog.problems import CatalogError, Problem, path_text, shown
+from exporter.catalog.source import open_source
+from exporter.catalog.yaml_tree import plain
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from exporter.catalog.problems import CatalogPath
+
+DEFAULT_LISTEN = ("0.0.0.0", 9877)  # noqa: S104 - Prometheus scrapes it from another container
+
+_HOST = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?"
+)
+
+
+def parse_host(value: object) -> str:
+    if not isinstance(value, str) or not _HOST.fullmatch(value) or len(value) > 253:
+        raise ValueError(f"{shown(value)} is not a host name or an IP address")
+    return value
+
+
+def split_address(value: object) -> tuple[str, int | None]:
+    """Host and port of `host`, `host:port` or `[v6]:port`; the brackets are taken off.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    text = value if isinstance(value, str) else ""
+    host, separator, port = text.rpartition(":")
+    if not separator or (text.count(":") > 1 and not host.endswith("]")):
+        host, port = text, ""
+    parse_host(host)
+    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or (
+        separator and text.endswith(":")
+    ):
+        raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port) if port else None
+
+
+def parse_listen(value: object) -> tuple[str, int]:
+    """`0.0.0.0:9877`, `:9877` or `9877`."""
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if text.isdigit():
+        text = f":{text}"
+    host, port = split_address(f"0.0.0.0{text}" if text.startswith(":") else text)  # noqa: S104 - what no host means
+    if port is None:
+        raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
+    return host, port
+
+
+def read_listen(path: str | PathLike[str], environment: str | None = None) -> tuple[str, int]:
+    """Host and port on which the daemon listens; nothing else of the file is checked.
+
+    Raises:
+        CatalogError: the file cannot be read, or the address is not one.
+    """
+    source, name = open_source(path, environment)
+    place: CatalogPath = ("exporter", "listen")
+    for prefix in (("environments", name or ""), ()):
+        written = (*prefix, *place)
+        node, depth = source.root.at(written)
+        if depth == len(written):
+            try:
+                return parse_listen(plain(node))
+            except ValueError as error:
+                raise CatalogError(
+                    [Problem(source.name, node.line, node.column, path_text(written), str(error))]
+                ) from None
+    return DEFAULT_LISTEN
