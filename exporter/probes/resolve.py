@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -46,6 +47,10 @@ old address. A new resolver has no memory; within this time, a thousand targets 
 
 NAMESERVERS: list[str] | None = None
 """`address:port` of the servers to ask; None: those of /etc/resolv.conf."""
+
+# Without inotify watches it warns, for each resolver, that a changed resolv.conf will not be noticed. A new resolver
+# reads it anew, so there is nothing to warn of.
+logging.getLogger("aiodns").setLevel(logging.ERROR)
 
 _resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resolver] = WeakKeyDictionary()
 

@@ -93,8 +93,8 @@ def test_another_target_of_the_same_name_begins_anew(daemon: RunningDaemon, serv
             'config.yaml:3:20: services.kept.prot: unknown key; did you mean "port"?',
         ),
         (
-            "project: test\nservices: {kept: {probes: [{name: p, http: {url: https://x, tls: {ca: no-such-file.pem}}}]}}",
-            "no-such-file.pem",
+            "project: test\nservices: {kept: {probes: [{name: p, http: {url: https://x, tls: {ca: none.pem}}}]}}",
+            "none.pem",
         ),
     ],
     ids=["not YAML", "empty", "unknown key", "no such file"],
