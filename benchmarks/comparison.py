@@ -63,6 +63,7 @@ def _compare(name: str, title: str, scheme: str, goal: float, times: Times) -> R
         cpu, probes = window.cpu, window.counts.probes
         mine, theirs = memory(daemon.pid), memory(blackbox.pid)
         both = (cpu[daemon.pid] + cpu[ours.pid], cpu[blackbox.pid] + cpu[peers.pid])
+        duration = f"avg(avg_over_time(probe_duration_seconds[{window.range}])) * 1000"
         scrape = f"avg(avg_over_time(scrape_duration_seconds[{window.range}])) * 1000"
         return Result(
             name,
@@ -89,6 +90,13 @@ def _compare(name: str, title: str, scheme: str, goal: float, times: Times) -> R
                     None,
                     1e3 * (peers.interval_p99() - 1.0),
                     remark="by Prometheus, which is blackbox_exporter's schedule; it reports no lateness itself",
+                ),
+                Figure(
+                    "Probe duration as reported, mean",
+                    "ms",
+                    ours.value(duration, window.end),
+                    peers.value(duration, window.end),
+                    remark="of the same answers: the rest is time that a probe waits for the program that makes it",
                 ),
                 Figure(
                     "Scrape, mean",

@@ -35,7 +35,9 @@ MAX_SLOTS = 400
 FIRST_ROUND_SECONDS = 5.0
 """A target that is new has its first run within this time, or within its interval if that is shorter."""
 CLOCK_CHECK_SECONDS = 1.0
-CLOCK_STEP_SECONDS = 0.5
+CLOCK_STEP_SECONDS = SLOT_SECONDS
+CLOCK_READ_SECONDS = 0.005
+"""Two clocks that were read further apart than this, on a busy machine, say nothing about each other."""
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +128,7 @@ class Schedule:
 
     async def _start_round(self, slot: Slot) -> None:
         now = clock()
-        due = slot.due
+        due = min(slot.due, now)  # early only when the clock was set: APScheduler goes by it
         behind = max(0, int((now - due) / slot.interval))
         slot.due = due + (behind + 1) * slot.interval
         for watch in slot.watches.values():
@@ -149,12 +151,14 @@ class Schedule:
 
     def _check_clock(self) -> None:
         """Plan anew when the machine's clock was set: APScheduler plans by it, and would wait out a step back."""
-        offset = time.time() - clock()
-        if abs(offset - self._clock_offset) > CLOCK_STEP_SECONDS:
-            log.warning("the clock was set by %+.1f s; planning anew", offset - self._clock_offset)
-            for slot in self._slots.values():
-                self._schedule(slot)
-        self._clock_offset = offset
+        before, wall, after = clock(), time.time(), clock()
+        if after - before < CLOCK_READ_SECONDS:
+            step = wall - after - self._clock_offset
+            if abs(step) > CLOCK_STEP_SECONDS:
+                log.warning("the clock was set by %+.1f s; planning anew", step)
+                for slot in self._slots.values():
+                    self._schedule(slot)
+            self._clock_offset = wall - after
         self._clock_check = asyncio.get_running_loop().call_later(CLOCK_CHECK_SECONDS, self._check_clock)
 
 

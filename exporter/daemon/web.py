@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 GZIP_LEVEL = 1
 GZIP_WBITS = 31
-LARGE_BLOCK_BYTES = 256 * 1024
-"""After a family's block of this size the probes under way get a turn: joining and compressing it takes about 1 ms."""
+TURN_BYTES = 256 * 1024
+"""After this much text the probes under way get a turn: joining and compressing it takes about 1 ms."""
 
 
 def application(daemon: Daemon) -> Starlette:
@@ -36,9 +36,12 @@ def application(daemon: Daemon) -> Starlette:
         zipped = accepts_gzip(request.headers.get("accept-encoding", ""))
         compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WBITS) if zipped else None
         parts: list[bytes] = []
+        size = 0
         for block in blocks(daemon.series(), form):
             parts.append(compressor.compress(block) if compressor else block)
-            if len(block) > LARGE_BLOCK_BYTES:
+            size += len(block)
+            if size > TURN_BYTES:
+                size = 0
                 await asyncio.sleep(0)
         last = daemon.own.render(form) + (END if form == "openmetrics" else b"")
         parts += [compressor.compress(last), compressor.flush()] if compressor else [last]
