@@ -6,9 +6,14 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.outputs.registry import Output
 
 app = typer.Typer(
     name="exporter",
@@ -145,6 +150,94 @@ def schema() -> None:
     from exporter.catalog.schema import schema_text
 
     sys.stdout.write(schema_text())
+
+
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="Write nothing; exit with 1 and show a diff when a file is not up to date."),
+]
+Diff = Annotated[bool, typer.Option("--diff", help="As --check: write nothing and show what would change.")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite files that were edited by hand, too.")]
+
+
+@app.command(
+    epilog="Examples:  exporter gen  ·  exporter gen --check  ·  exporter gen -c services.yaml --out build"
+)
+def gen(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    out: Out = Path(),
+    check: Check = False,
+    diff: Diff = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write every file that the catalog makes. --environment says whose dashboards and rules stand at the top."""
+    from exporter.outputs.registry import OUTPUTS
+
+    _generate(config, OUTPUTS, environment, out, check, diff, force, json)
+
+
+@app.command(
+    name="gen-dashboards", epilog="Examples:  exporter gen-dashboards  ·  exporter gen-dashboards --check"
+)
+def gen_dashboards(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    out: Out = Path("dashboards"),
+    check: Check = False,
+    diff: Diff = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write the Grafana dashboards straight into --out."""
+    from exporter.outputs.registry import output_named
+
+    _generate(config, [output_named("dashboards", "")], environment, out, check, diff, force, json)
+
+
+@app.command(
+    name="gen-alerts",
+    epilog="Examples:  exporter gen-alerts  ·  exporter gen-alerts -e production --out rules",
+)
+def gen_alerts(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    out: Out = Path("alert_rules"),
+    check: Check = False,
+    diff: Diff = False,
+    force: Force = False,
+    json: Json = False,
+) -> None:
+    """Write the Prometheus rules and their promtool tests straight into --out."""
+    from exporter.outputs.registry import output_named
+
+    _generate(config, [output_named("alerts", "")], environment, out, check, diff, force, json)
+
+
+def _generate(
+    config: Path,
+    outputs: Iterable[Output],
+    environment: str | None,
+    out: Path,
+    check: bool,
+    diff: bool,
+    force: bool,
+    json: bool,
+) -> None:
+    from exporter.catalog.problems import CatalogError
+    from exporter.outputs.base import OutputError
+    from exporter.outputs.generate import generate
+    from exporter.outputs.writer import WriteError
+
+    try:
+        good = generate(config, outputs, environment, out, check=check, diff=diff, force=force, as_json=json)
+    except (CatalogError, OutputError) as error:
+        fail(str(error), WRONG_USAGE)
+    except WriteError as error:
+        fail(str(error), ANSWER_IS_NO)
+    raise typer.Exit(0 if good else ANSWER_IS_NO)
 
 
 @app.command(epilog='Example:  HEALTHCHECK CMD ["python", "-m", "exporter", "healthcheck"]')

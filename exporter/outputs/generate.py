@@ -1,0 +1,113 @@
+"""`gen`, `gen-dashboards` and `gen-alerts`: render, compare, then write or say what differs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from exporter.catalog.loading import load_catalog, validate_file
+from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, write
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from exporter.outputs.base import File
+    from exporter.outputs.registry import Output
+    from exporter.outputs.writer import Change
+
+STYLES = {State.UNCHANGED: "dim", State.NEW: "green", State.CHANGED: "yellow", State.STALE: "magenta"}
+VERBS = {
+    State.UNCHANGED: "unchanged",
+    State.NEW: "written",
+    State.CHANGED: "written",
+    State.EDITED: "kept: edited by hand",
+    State.STALE: "removed",
+    State.STALE_EDITED: "kept: edited by hand, no longer made",
+}
+
+
+def rendered(
+    config: Path, outputs: Iterable[Output], environment: str | None, out: Path
+) -> Iterator[tuple[Path, list[File]]]:
+    """Each output's folder below `out`, and all files in it: of `environment`, and of every one where an output is
+    made for each. A folder of an environment that the catalog no longer has comes with no files.
+
+    Raises:
+        CatalogError: the catalog is wrong.
+        OutputError: it does not say what an output needs.
+    """
+    main = load_catalog(config, environment)
+    names = list(main.environments) or [main.environment_name]
+    catalogs = {name: main if name == main.environment_name else load_catalog(config, name) for name in names}
+    for output in outputs:
+        if not output.per_environment:
+            yield out / output.folder, list(output.render(main))
+            continue
+        for name, catalog in catalogs.items():
+            yield out / output.folder.format(environment=name), list(output.render(catalog))
+        ours = {out / output.folder.format(environment=name) for name in names}
+        for manifest in sorted(out.glob(f"{output.folder.format(environment='*')}/{MANIFEST}")):
+            if manifest.parent not in ours:
+                yield manifest.parent, []
+
+
+def generate(
+    config: Path,
+    outputs: Iterable[Output],
+    environment: str | None,
+    out: Path,
+    *,
+    check: bool,
+    diff: bool,
+    force: bool,
+    as_json: bool,
+) -> bool:
+    """Write the files of these outputs below `out`; with `check` or `diff`, write nothing and say what differs.
+
+    Returns whether all is well: nothing differs (`check`, `diff`), or nothing had to be kept because of somebody's
+    edits.
+
+    Raises:
+        CatalogError, OutputError, WriteError: nothing was written.
+    """
+    validate_file(config)
+    trees = rendered(config, outputs, environment, out)
+    changes = [change for folder, files in list(trees) for change in compare(folder, files)]
+    only_looking = check or diff
+    if not only_looking:
+        write(changes, force=force)
+    differing = [change for change in changes if change.state is not State.UNCHANGED]
+    if as_json:
+        print(json.dumps([{"path": str(c.place), "state": str(c.state)} for c in changes], indent=2))
+    elif only_looking:
+        for change in differing:
+            sys.stdout.write(change.diff() or f"{change.place}: {change.state}\n")
+        summary = f"{len(differing)} of {len(changes)} files differ" if differing else "nothing differs"
+        print(summary, file=sys.stderr)
+    else:
+        _print_table(changes, force=force)
+    if only_looking:
+        return not differing
+    return force or not any(change.state in PROTECTED for change in changes)
+
+
+def _print_table(changes: list[Change], *, force: bool) -> None:
+    table = Table(box=None, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("")
+    for change in changes:
+        verb = VERBS[change.state]
+        if force and change.state in PROTECTED:
+            verb = "removed" if change.after is None else "overwritten"
+        table.add_row(str(change.place), verb, style=STYLES.get(change.state, "red"))
+    console = Console()
+    console.print(table)
+    kept = sum(change.state in PROTECTED for change in changes)
+    if kept and not force:
+        hint = f"{kept} file(s) edited by hand were kept; --diff shows the edits, --force overwrites them"
+        print(hint, file=sys.stderr)
