@@ -1,6 +1,6 @@
 """The lines that one probe's result adds to each family.
 
-A sampler is called once per finished run, never per scrape. It gets the series (its labels and counts) and the
+A sampler is called once per finished run, never per scrape. It gets the target's labels and counts, and the
 result, and returns whole lines, or nothing for what was not measured.
 """
 
@@ -13,46 +13,46 @@ from typing import TYPE_CHECKING
 from exporter.metrics.text import label_text, number
 
 if TYPE_CHECKING:
-    from exporter.metrics.series import Series
+    from exporter.metrics.counts import Counts
     from exporter.probes.base import ProbeResult
 
-Sampler = Callable[[str, "Series", "ProbeResult"], str]
-"""Of a family's name, the series and the result: the lines."""
+Sampler = Callable[[str, "Counts", "ProbeResult"], str]
+"""Of a family's name, the target's counts and the result: the lines."""
 
 FNV_OFFSET = 2166136261
 FNV_PRIME = 16777619
 
 
-def success(name: str, series: Series, result: ProbeResult) -> str:
-    return f"{name}{{{series.labels}}} {1 if result.success else 0}\n"
+def success(name: str, target: Counts, result: ProbeResult) -> str:
+    return f"{name}{{{target.labels}}} {1 if result.success else 0}\n"
 
 
-def duration(name: str, series: Series, result: ProbeResult) -> str:
-    return f"{name}{{{series.labels}}} {result.duration_seconds:.6g}\n"
+def duration(name: str, target: Counts, result: ProbeResult) -> str:
+    return f"{name}{{{target.labels}}} {result.duration_seconds:.6g}\n"
 
 
-def failure(name: str, series: Series, result: ProbeResult) -> str:
-    return "" if result.success else f'{name}{{{series.labels},reason="{result.reason}"}} 1\n'
+def failure(name: str, target: Counts, result: ProbeResult) -> str:
+    return "" if result.success else f'{name}{{{target.labels},reason="{result.reason}"}} 1\n'
 
 
-def results(name: str, series: Series, _: ProbeResult) -> str:
-    labels = series.labels
+def results(name: str, target: Counts, _: ProbeResult) -> str:
+    labels = target.labels
     return (
-        f'{name}{{{labels},result="success"}} {series.successes}\n'
-        f'{name}{{{labels},result="failure"}} {series.failures}\n'
+        f'{name}{{{labels},result="success"}} {target.successes}\n'
+        f'{name}{{{labels},result="failure"}} {target.failures}\n'
     )
 
 
-def latency(name: str, series: Series, _: ProbeResult) -> str:
-    labels = series.labels
+def latency(name: str, target: Counts, _: ProbeResult) -> str:
+    labels = target.labels
     lines = [
         f'{name}_bucket{{{labels},le="{bound}"}} {count}\n'
-        for bound, count in zip(series.bounds, series.counts, strict=True)
+        for bound, count in zip(target.bounds, target.counts, strict=True)
     ]
-    total = series.successes
+    total = target.successes
     lines.append(
         f'{name}_bucket{{{labels},le="+Inf"}} {total}\n'
-        f"{name}_sum{{{labels}}} {series.seconds!r}\n"
+        f"{name}_sum{{{labels}}} {target.seconds!r}\n"
         f"{name}_count{{{labels}}} {total}\n"
     )
     return "".join(lines)
@@ -61,9 +61,9 @@ def latency(name: str, series: Series, _: ProbeResult) -> str:
 def fact(key: str) -> Sampler:
     """A family with the value of one fact."""
 
-    def sample(name: str, series: Series, result: ProbeResult) -> str:
+    def sample(name: str, target: Counts, result: ProbeResult) -> str:
         value = result.facts.get(key)
-        return "" if value is None else f"{name}{{{series.labels}}} {number(value)}\n"  # type: ignore[arg-type]  # the facts of value families are numbers
+        return "" if value is None else f"{name}{{{target.labels}}} {number(value)}\n"  # type: ignore[arg-type]  # the facts of value families are numbers
 
     return sample
 
@@ -71,11 +71,11 @@ def fact(key: str) -> Sampler:
 def info(label: str, key: str) -> Sampler:
     """A family that is 1, with one fact's text as a label."""
 
-    def sample(name: str, series: Series, result: ProbeResult) -> str:
+    def sample(name: str, target: Counts, result: ProbeResult) -> str:
         value = result.facts.get(key)
         if value is None:
             return ""
-        return f"{name}{{{series.labels},{label_text([(label, str(value))])}}} 1\n"
+        return f"{name}{{{target.labels},{label_text([(label, str(value))])}}} 1\n"
 
     return sample
 
@@ -83,9 +83,9 @@ def info(label: str, key: str) -> Sampler:
 def phase(key: str) -> Sampler:
     """A family with the seconds of one phase."""
 
-    def sample(name: str, series: Series, result: ProbeResult) -> str:
+    def sample(name: str, target: Counts, result: ProbeResult) -> str:
         value = result.phases.get(key)
-        return "" if value is None else f"{name}{{{series.labels}}} {value:.6g}\n"
+        return "" if value is None else f"{name}{{{target.labels}}} {value:.6g}\n"
 
     return sample
 
@@ -93,8 +93,8 @@ def phase(key: str) -> Sampler:
 def phases(*names: str) -> Sampler:
     """A family with the seconds of each phase, by the label `phase`."""
 
-    def sample(name: str, series: Series, result: ProbeResult) -> str:
-        found, labels = result.phases, series.labels
+    def sample(name: str, target: Counts, result: ProbeResult) -> str:
+        found, labels = result.phases, target.labels
         return "".join(
             [f'{name}{{{labels},phase="{key}"}} {found[key]:.6g}\n' for key in names if key in found]
         )
@@ -102,9 +102,9 @@ def phases(*names: str) -> Sampler:
     return sample
 
 
-def address_hash(name: str, series: Series, result: ProbeResult) -> str:
+def address_hash(name: str, target: Counts, result: ProbeResult) -> str:
     address = result.facts.get("ip_addr")
-    return "" if address is None else f"{name}{{{series.labels}}} {fnv1a(str(address))}\n"
+    return "" if address is None else f"{name}{{{target.labels}}} {fnv1a(str(address))}\n"
 
 
 @lru_cache(maxsize=16384)

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from exporter.catalog.targets import DnsSpec, HttpSpec, IcmpSpec, ProbeSpec, TcpSpec, TlsSpec
 from exporter.probes.base import ProbeFailure
 from exporter.probes.tls import Tls, TlsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
 
     from exporter.catalog.targets import Target
     from exporter.probes.base import Probe
     from exporter.probes.http_conditions import Conditions
 
-PROTOCOLS: dict[type[ProbeSpec], tuple[str, str]] = {
-    HttpSpec: ("exporter.probes.http", "compile_http"),
-    TcpSpec: ("exporter.probes.tcp", "TcpProbe"),
-    DnsSpec: ("exporter.probes.dns", "DnsProbe"),
-    IcmpSpec: ("exporter.probes.icmp", "IcmpProbe"),
-}
-"""Of each spec, the module and what in it makes the probe of `(spec, shared)`. Imported where a catalog asks for it."""
 
-PROTOCOL_NAMES: dict[type[ProbeSpec], str] = {
-    HttpSpec: "http",
-    TcpSpec: "tcp",
-    DnsSpec: "dns",
-    IcmpSpec: "icmp",
+class Maker(NamedTuple):
+    """The protocol's name, and the module and class that make a probe of `(spec, shared)`."""
+
+    protocol: str
+    module: str
+    name: str
+
+
+MAKERS: dict[type[ProbeSpec], Maker] = {
+    HttpSpec: Maker("http", "exporter.probes.http", "HttpProbe"),
+    TcpSpec: Maker("tcp", "exporter.probes.tcp", "TcpProbe"),
+    DnsSpec: Maker("dns", "exporter.probes.dns", "DnsProbe"),
+    IcmpSpec: Maker("icmp", "exporter.probes.icmp", "IcmpProbe"),
 }
+"""Modules are imported where a catalog asks for them."""
+
+PROXIED_HTTP = Maker("http", "exporter.probes.http_proxy", "ProxiedHttpProbe")
+"""What the lean way does not do."""
 
 
 class Shared:
@@ -81,8 +85,9 @@ def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
     Raises:
         TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
     """
-    kind: type[ProbeSpec] = type(spec)
-    return _maker(kind)(spec, shared)
+    maker = _maker(spec)
+    make = getattr(import_module(maker.module), maker.name)
+    return cast("Probe", make(spec, shared))
 
 
 def compile_target(target: Target, shared: Shared) -> Probe:
@@ -99,7 +104,7 @@ def compile_target(target: Target, shared: Shared) -> Probe:
 
 def protocol_of(spec: ProbeSpec) -> str:
     """The protocol's name, as `metrics.families` and the API have it."""
-    return PROTOCOL_NAMES[type(spec)]
+    return MAKERS[type(spec)].protocol
 
 
 def reads_files(spec: ProbeSpec) -> bool:
@@ -108,6 +113,6 @@ def reads_files(spec: ProbeSpec) -> bool:
     return tls is not None and bool(tls.ca_file or tls.certificate_file or tls.key_file)
 
 
-def _maker(kind: type[ProbeSpec]) -> Callable[[ProbeSpec, Shared], Probe]:
-    module, name = PROTOCOLS[kind]
-    return cast("Callable[[ProbeSpec, Shared], Probe]", getattr(import_module(module), name))
+def _maker(spec: ProbeSpec) -> Maker:
+    proxied = isinstance(spec, HttpSpec) and spec.proxy is not None
+    return PROXIED_HTTP if proxied else MAKERS[type(spec)]

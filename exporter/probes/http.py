@@ -43,15 +43,6 @@ OF_ANSWER = (
 """Facts of one answer, not to be taken for those of the next when that does not come."""
 
 
-def compile_http(spec: HttpSpec, shared: Shared) -> MeasuredProbe:
-    """The probe of one spec; one that goes through a proxy is httpx's work."""
-    if spec.proxy is not None:
-        from exporter.probes.http_proxy import ProxiedHttpProbe
-
-        return ProxiedHttpProbe(spec, shared)
-    return HttpProbe(spec, shared)
-
-
 class HttpProbe(MeasuredProbe):
     """One request straight to its server, following redirects where the catalog says so."""
 
