@@ -24,7 +24,9 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        return self.ours / self.peer if self.ours is not None and self.peer else None
+        if self.ours is None or not self.peer or self.unit == "count":
+            return None
+        return self.ours / self.peer
 
     @property
     def judged(self) -> float | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -78,6 +80,8 @@ class Programs:
         self._running: list[Program] = []
 
     def __enter__(self) -> Self:
+        # Told to stop, leave through __exit__.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.folder = Path(tempfile.mkdtemp(prefix="exporter-bench-"))
         return self
 

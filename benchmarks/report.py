@@ -116,7 +116,7 @@ def markdown(results: list[Result], about: dict[str, Any]) -> str:
                 cells += [shown(figure.peer, figure.unit), shown(figure.ratio, "")]
             lines.append(row(cells))
         if remarks(result):
-            lines += ["", *remarks(result)]
+            lines += ["", *(f"- {remark}" for remark in remarks(result))]
     return "\n".join(lines)
 
 
