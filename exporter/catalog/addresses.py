@@ -1,18 +1,10 @@
-"""Hosts, ports and where the daemon listens; free of pydantic, since a health check reads it every few seconds."""
+"""Hosts and ports, as a person writes them; free of pydantic, for the daemon and for a health check."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import CatalogError, Problem, path_text, shown
-from exporter.catalog.source import open_source
-from exporter.catalog.yaml_tree import plain
-
-if TYPE_CHECKING:
-    from os import PathLike
-
-    from exporter.catalog.problems import CatalogPath
+from exporter.catalog.problems import shown
 
 DEFAULT_LISTEN = ("0.0.0.0", 9877)  # noqa: S104 - Prometheus scrapes it from another container
 
@@ -54,24 +46,3 @@ def parse_listen(value: object) -> tuple[str, int]:
     if port is None:
         raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
     return host, port
-
-
-def read_listen(path: str | PathLike[str], environment: str | None = None) -> tuple[str, int]:
-    """Host and port on which the daemon listens; nothing else of the file is checked.
-
-    Raises:
-        CatalogError: the file cannot be read, or the address is not one.
-    """
-    source, name = open_source(path, environment)
-    place: CatalogPath = ("exporter", "listen")
-    for prefix in (("environments", name or ""), ()):
-        written = (*prefix, *place)
-        node, depth = source.root.at(written)
-        if depth == len(written):
-            try:
-                return parse_listen(plain(node))
-            except ValueError as error:
-                raise CatalogError(
-                    [Problem(source.name, node.line, node.column, path_text(written), str(error))]
-                ) from None
-    return DEFAULT_LISTEN

@@ -22,7 +22,7 @@ class Health:
 def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -> Health:
     """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`."""
     if listen is None:
-        from exporter.catalog.addresses import read_listen
+        from exporter.catalog.listening import read_listen
         from exporter.catalog.problems import CatalogError
 
         try:

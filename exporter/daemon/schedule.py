@@ -1,7 +1,9 @@
 """When each target is probed: spread over its interval, without drift, never stacked.
 
-Targets of one interval are spread over slots by a stable hash of their name, so a restart or a reload changes
-nobody's turn. APScheduler drives one job a slot, not one a target: its bookkeeping costs as much as a lean HTTP probe.
+A stable hash of its name gives each target its own time within the interval, so a restart or a reload changes
+nobody's turn. APScheduler drives one job for all targets of a slot of the interval, and a timer of the loop starts
+each of them at its own time: a job a target would cost as much as a lean HTTP probe, and targets that start together
+would measure each other.
 """
 
 from __future__ import annotations
@@ -9,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from exporter.probes.compile import is_costly
 from exporter.probes.measure import clock
 
 if TYPE_CHECKING:
@@ -28,14 +29,19 @@ if TYPE_CHECKING:
     from exporter.catalog.targets import Target
     from exporter.daemon.watch import Watch
 
-SLOT_SECONDS = 0.05
-"""Half of the 100 ms within which a probe should start: a slot's targets start at once, one after the other."""
+SLOT_SECONDS = 0.5
 MAX_SLOTS = 400
-"""Of one interval; a job costs 2 KB and the targets of a slot start within milliseconds even by the hundred."""
+"""Of one interval; a job costs 2 KB."""
+GRID_SECONDS = 0.05
+"""Probes that cost a tenth of a millisecond start together on this grid: to wake up for each of them costs more than
+the probe, and measured together they appear slower by no more than a few tenths of a millisecond a neighbour. What
+costs more, a TLS handshake say, starts at its own time.
+"""
 FIRST_ROUND_SECONDS = 5.0
 """A target that is new has its first run within this time, or within its interval if that is shorter."""
 CLOCK_CHECK_SECONDS = 1.0
-CLOCK_STEP_SECONDS = SLOT_SECONDS
+CLOCK_STEP_SECONDS = 0.05
+"""Half of the 100 ms within which a probe should start."""
 CLOCK_READ_SECONDS = 0.005
 """Two clocks that were read further apart than this, on a busy machine, say nothing about each other."""
 
@@ -43,7 +49,7 @@ log = logging.getLogger(__name__)
 
 
 class Slot:
-    """The targets that start together, once an interval."""
+    """A part of an interval, and the targets whose time is in it. `offset`: seconds from the interval's start."""
 
     __slots__ = ("due", "interval", "job", "offset", "watches")
 
@@ -98,45 +104,36 @@ class Schedule:
 
     def add(self, watches: Iterable[Watch]) -> None:
         """Give each watch its turn, and a first run soon."""
-        first_rounds: dict[int, list[Watch]] = defaultdict(list)
+        loop = asyncio.get_running_loop()
         now = clock()
         for watch in watches:
             target = watch.target
             key = slot_of(target)
             slot = self._slots.get(key)
             if slot is None:
-                slot = self._slots[key] = Slot(
-                    target.interval, key[1] * target.interval / slots_in(target.interval)
-                )
+                slot = self._slots[key] = Slot(target.interval, key[1] * slot_seconds(target.interval))
                 self._schedule(slot)
             slot.watches[target.key] = watch
-            wait = slot.offset / target.interval * min(target.interval, FIRST_ROUND_SECONDS)
-            watch.not_before = now + wait + target.timeout
-            first_rounds[int(wait / SLOT_SECONDS)].append(watch)
-        wall = time.time()
-        for index, group in first_rounds.items():
-            wait = index * SLOT_SECONDS
-            at = datetime.fromtimestamp(wall + wait, UTC)
-            self._scheduler.add_job(self._start_first, DateTrigger(at), args=(group, now + wait))
-
-    async def _start_first(self, watches: list[Watch], due: float) -> None:
-        for watch in watches:
-            slot = self._slots.get(slot_of(watch.target))
-            # A reload may have taken the target away, or given its turn to a successor, since this was planned.
-            if slot is not None and slot.watches.get(watch.target.key) is watch:
-                watch.start(due)
+            fraction = fraction_of(target)
+            watch.delay = on_grid(target, fraction * target.interval - slot.offset)
+            first = now + on_grid(target, fraction * min(target.interval, FIRST_ROUND_SECONDS))
+            watch.not_before = first + target.timeout
+            loop.call_at(first, watch.start, first)
 
     async def _start_round(self, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
         now = clock()
         due = min(slot.due, now)  # early only when the clock was set: APScheduler goes by it
         behind = max(0, int((now - due) / slot.interval))
         slot.due = due + (behind + 1) * slot.interval
+        due += behind * slot.interval
         for watch in slot.watches.values():
-            if due < watch.not_before:
+            turn = due + watch.delay
+            if turn < watch.not_before:
                 continue
             if behind:
                 watch.miss(behind)
-            watch.start(due + behind * slot.interval)
+            loop.call_at(turn, watch.start, turn)
 
     def _schedule(self, slot: Slot) -> None:
         """Plan a slot's rounds at its offset from whole intervals since the epoch."""
@@ -162,13 +159,27 @@ class Schedule:
         self._clock_check = asyncio.get_running_loop().call_later(CLOCK_CHECK_SECONDS, self._check_clock)
 
 
+def fraction_of(target: Target) -> float:
+    """Where in its interval a target's name puts it, from 0 to 1, the same in every process."""
+    name = f"{target.service}/{target.probe}".encode()
+    return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") / 2**64
+
+
+def on_grid(target: Target, seconds: float) -> float:
+    """The time at which a target starts that would have its turn after `seconds`."""
+    return seconds if is_costly(target.spec) else seconds // GRID_SECONDS * GRID_SECONDS
+
+
 def slots_in(interval: float) -> int:
     """Into how many slots an interval (seconds) is cut."""
     return min(MAX_SLOTS, max(1, round(interval / SLOT_SECONDS)))
 
 
+def slot_seconds(interval: float) -> float:
+    """How long a slot of an interval (seconds) is."""
+    return interval / slots_in(interval)
+
+
 def slot_of(target: Target) -> tuple[float, int]:
-    """The interval and the slot in it that a target's name gives it, the same in every process."""
-    name = f"{target.service}/{target.probe}".encode()
-    fraction = int.from_bytes(blake2b(name, digest_size=8).digest(), "big") / 2**64
-    return target.interval, int(fraction * slots_in(target.interval))
+    """A target's interval, and the number of the slot in it."""
+    return target.interval, int(fraction_of(target) * slots_in(target.interval))

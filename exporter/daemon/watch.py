@@ -25,7 +25,9 @@ class Watch:
 
     __slots__ = (
         "_own",
+        "_stopped",
         "_task",
+        "delay",
         "finished_at",
         "missed",
         "not_before",
@@ -48,8 +50,11 @@ class Watch:
         self.finished_at: float | None = None
         """When the last run ended, in seconds since the epoch."""
         self.missed = 0
+        self._stopped = False
+        self.delay = 0.0
+        """Seconds from the start of its slot to its turn."""
         self.not_before = 0.0
-        """Rounds due before this time of the monotonic clock are not this target's: its first run covers them."""
+        """Turns before this time of the monotonic clock are left out: the first run covers them."""
 
     @property
     def state(self) -> State:
@@ -65,6 +70,8 @@ class Watch:
 
     def start(self, due: float) -> None:
         """Begin the run that was due at `due` of the monotonic clock, or count it as missed while one is under way."""
+        if self._stopped:
+            return
         if self._task is not None:
             self.miss(1)
         else:
@@ -77,7 +84,8 @@ class Watch:
         log.warning("%s/%s: missed %d run(s)", self.target.service, self.target.probe, rounds)
 
     async def stop(self) -> None:
-        """Cancel the run under way and wait until its sockets are closed."""
+        """Begin no more runs, cancel the one under way, and wait until its sockets are closed."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -85,12 +93,12 @@ class Watch:
     async def _run(self, due: float) -> None:
         started = clock()
         self._own.probe_lateness_seconds.observe(max(0.0, started - due))
-        self._own.probes_running.inc()
+        self._own.running += 1
         try:
             result = await self.probe.run(started + self.target.timeout)
             self._finish(result)
         finally:
-            self._own.probes_running.dec()
+            self._own.running -= 1
             self._task = None
 
     def _finish(self, result: ProbeResult) -> None:

@@ -36,7 +36,9 @@ class OwnMetrics:
         ProcessCollector(registry=self._registry)
         self.build_info = self._gauge("exporter_build_info")
         self.targets = self._gauge("exporter_targets")
-        self.probes_running = self._gauge("exporter_probes_running")
+        self.running = 0
+        """Probes under way: a plain number, read at each scrape, since it changes twice a probe."""
+        self._gauge("exporter_probes_running").set_function(lambda: self.running)
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
         self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")

@@ -58,26 +58,52 @@ def latency(name: str, target: Counts, _: ProbeResult) -> str:
     return "".join(lines)
 
 
-def fact(key: str) -> Sampler:
+class OfFacts:
+    """A sampler whose lines depend on the result's facts alone, and so stay while those stay."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, name: str, target: Counts, result: ProbeResult) -> str:
+        value = result.facts.get(self._key)
+        return "" if value is None else self.line(name, target.labels, value)
+
+    def line(self, name: str, labels: str, value: float | str) -> str:
+        """The line of a fact that was measured."""
+        raise NotImplementedError
+
+
+class Fact(OfFacts):
     """A family with the value of one fact."""
 
-    def sample(name: str, target: Counts, result: ProbeResult) -> str:
-        value = result.facts.get(key)
-        return "" if value is None else f"{name}{{{target.labels}}} {number(value)}\n"  # type: ignore[arg-type]  # the facts of value families are numbers
+    __slots__ = ()
 
-    return sample
+    def line(self, name: str, labels: str, value: float | str) -> str:
+        return f"{name}{{{labels}}} {value if isinstance(value, str) else number(value)}\n"
 
 
-def info(label: str, key: str) -> Sampler:
+class Info(OfFacts):
     """A family that is 1, with one fact's text as a label."""
 
-    def sample(name: str, target: Counts, result: ProbeResult) -> str:
-        value = result.facts.get(key)
-        if value is None:
-            return ""
-        return f"{name}{{{target.labels},{label_text([(label, str(value))])}}} 1\n"
+    __slots__ = ("_label",)
 
-    return sample
+    def __init__(self, label: str, key: str) -> None:
+        super().__init__(key)
+        self._label = label
+
+    def line(self, name: str, labels: str, value: float | str) -> str:
+        return f"{name}{{{labels},{label_text([(self._label, str(value))])}}} 1\n"
+
+
+class AddressHash(OfFacts):
+    """A family with the hash of an address."""
+
+    __slots__ = ()
+
+    def line(self, name: str, labels: str, value: float | str) -> str:
+        return f"{name}{{{labels}}} {fnv1a(str(value))}\n"
 
 
 def phase(key: str) -> Sampler:
@@ -100,11 +126,6 @@ def phases(*names: str) -> Sampler:
         )
 
     return sample
-
-
-def address_hash(name: str, target: Counts, result: ProbeResult) -> str:
-    address = result.facts.get("ip_addr")
-    return "" if address is None else f"{name}{{{target.labels}}} {fnv1a(str(address))}\n"
 
 
 @lru_cache(maxsize=16384)

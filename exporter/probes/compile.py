@@ -11,7 +11,6 @@ from exporter.probes.base import ProbeFailure
 from exporter.probes.tls import Tls, TlsError
 
 if TYPE_CHECKING:
-
     from exporter.catalog.targets import Target
     from exporter.probes.base import Probe
     from exporter.probes.http_conditions import Conditions
@@ -116,3 +115,12 @@ def reads_files(spec: ProbeSpec) -> bool:
 def _maker(spec: ProbeSpec) -> Maker:
     proxied = isinstance(spec, HttpSpec) and spec.proxy is not None
     return PROXIED_HTTP if proxied else MAKERS[type(spec)]
+
+
+def is_costly(spec: ProbeSpec) -> bool:
+    """Whether a run takes a millisecond of CPU and more, as a TLS handshake does, so that runs at the same time would
+    measure each other.
+    """
+    if isinstance(spec, HttpSpec):
+        return spec.proxy is not None or spec.url.startswith("https:")
+    return not isinstance(spec, TcpSpec) or spec.tls is not None or spec.starttls is not None

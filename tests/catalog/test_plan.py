@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.addresses import read_listen
+from exporter.catalog.listening import read_listen
 from exporter.catalog.loading import load_plan
 from exporter.catalog.targets import (
     Condition,

@@ -6,8 +6,10 @@ import subprocess
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
+
 from exporter.catalog.targets import HttpSpec, Target
-from exporter.daemon.schedule import slot_of, slots_in
+from exporter.daemon.schedule import fraction_of, slot_of, slot_seconds
 from tests.components import require
 from tests.daemon.running import running_daemon
 from tests.daemon.services import services
@@ -22,12 +24,18 @@ def target(name: str, interval: float = 15.0) -> Target:
 
 
 def test_targets_are_spread_evenly_by_a_hash_that_is_the_same_in_every_process() -> None:
-    slots = [slot_of(target(f"service-{n}"))[1] for n in range(3000)]
-    assert slots[:5] == [165, 30, 224, 296, 192]
-    tenths = [slots.count(slot) for slot in range(slots_in(15.0))]
-    assert len(tenths) == 300
-    assert max(tenths) < 30
-    assert sum(1 for count in tenths if count == 0) < 5
+    fractions = [fraction_of(target(f"service-{n}")) for n in range(3000)]
+    assert [round(fraction, 2) for fraction in fractions[:5]] == [0.55, 0.1, 0.75, 0.99, 0.64]
+    twentieths = [int(fraction * 20) for fraction in fractions]
+    assert all(120 < twentieths.count(part) < 180 for part in range(20))
+
+
+@pytest.mark.parametrize("interval", [0.1, 1.0, 15.0, 3600.0])
+def test_a_slot_holds_the_turns_of_its_targets(interval: float) -> None:
+    for n in range(200):
+        _, slot = slot_of(target(f"service-{n}", interval))
+        delay = fraction_of(target(f"service-{n}")) * interval - slot * slot_seconds(interval)
+        assert 0 <= delay < slot_seconds(interval)
 
 
 def test_probes_keep_their_pace_without_drift(tmp_path: Path) -> None:
