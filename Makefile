@@ -10,16 +10,20 @@ SCRIPTS := .ci/run scripts/apt-install scripts/lock scripts/python-env scripts/t
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format docs lock clean
+.PHONY: help run test test-system bench lint format docs lock clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.runtime ## start the daemon on the example catalog, with stand-ins for its services
 	$(BIN)/python -m exporter run --demo $(ARGS)
 
 test: components lint ## lint, types and tests, as CI runs them
 	$(BIN)/python -m pytest $(ARGS)
+
+test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
+	scripts/test-components
+	$(BIN)/python -m pytest tests/system $(ARGS)
 
 bench: $(VENV)/.dev ## measure against blackbox_exporter
 	scripts/test-components bench

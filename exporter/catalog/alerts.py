@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from exporter.catalog.base import Model
 from exporter.catalog.problems import quoted, shown, suggestion
-from exporter.catalog.values import Duration, parse_duration, parse_percentage
+from exporter.catalog.values import Wait, parse_duration, parse_percentage
 
 Severity = Literal["critical", "warning", "info"]
 ThresholdKind = Literal["percentage", "duration", "number"]
@@ -167,8 +167,8 @@ class Alert(Model):
         ]
         | None
     ) = Field(default=None, description="The limit: a percentage, a duration or a number, as the alert asks.")
-    for_: Duration | None = Field(
-        default=None, alias="for", description="How long it must last before it fires."
+    for_: Wait | None = Field(
+        default=None, alias="for", description="How long it must last before it fires; 0s: at once."
     )
     severity: Severity | None = Field(default=None, description="Who is woken by it.")
     runbook: str | None = Field(default=None, description="URL of the runbook.")

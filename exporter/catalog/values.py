@@ -71,6 +71,11 @@ def parse_duration(value: object) -> float:
     return float(seconds)
 
 
+def parse_wait(value: object) -> float:
+    """As `parse_duration`; `0s` too, and `0`, which means at once."""
+    return 0.0 if value == 0 or value in ("0", "0s") else parse_duration(value)
+
+
 def parse_size(value: object) -> int:
     """Bytes of `512Mi`, `1G`, `64k`, `100`."""
     match = (
@@ -119,6 +124,12 @@ def parse_environment_name(value: object) -> str:
         raise ValueError(
             f"{shown(value)} is not a name of an environment variable; use letters, digits and _"
         )
+    return value
+
+
+def parse_label_name(value: object) -> str:
+    if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value) or value.startswith("__"):
+        raise ValueError(f"{shown(value)} is not a name of a label; use letters, digits and _")
     return value
 
 
@@ -174,6 +185,17 @@ Duration = Annotated[
 ]
 """Seconds."""
 
+Wait = Annotated[
+    float,
+    *value_type(
+        parse_wait,
+        {"anyOf": [text_schema(r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$", "5m", "0s"), {"const": 0}]},
+        "duration",
+    ),
+    _seconds_as_text,
+]
+"""Seconds; 0 is at once."""
+
 Size = Annotated[
     int,
     *value_type(
@@ -218,6 +240,12 @@ EnvironmentName = Annotated[
         parse_environment_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name"
     ),
 ]
+
+LabelName = Annotated[
+    str,
+    *value_type(parse_label_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "region"), "label name"),
+]
+"""Of a series."""
 
 Text = Annotated[str, *value_type(parse_text, {"type": ["string", "number"]}, "text")]
 

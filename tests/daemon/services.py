@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -16,17 +17,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLOW_SECONDS = 0.3
-STATUSES = {"/health": 200, "/slow": 200, "/fail": 503, "/redirect": 302}
+STATUSES = {"/health": 200, "/slow": 200, "/fail": 503, "/redirect": 302, "/metrics": 200}
 
 
 class Services(ThreadingHTTPServer):
-    """`statuses` may be changed while it serves; `hang` makes requests wait until it is cleared."""
+    """`statuses` and `delays` (seconds) may be changed while it serves; requests wait while `answering` is clear.
+
+    `/metrics` says that the service has answered `counted` requests by status, as its own metrics would.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.statuses = dict(STATUSES)
+        self.delays = {"/slow": SLOW_SECONDS}
+        self.counted: Counter[str] = Counter()
         self.answering = threading.Event()
         self.answering.set()
         self.requests: list[tuple[float, str]] = []
@@ -42,9 +48,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.requests.append((time.monotonic(), self.path))
         self.server.answering.wait(30)
-        if self.path == "/slow":
-            time.sleep(SLOW_SECONDS)
-        body = b"fine\n"
+        time.sleep(self.server.delays.get(self.path, 0))
+        body = self._metrics() if self.path == "/metrics" else b"fine\n"
         with contextlib.suppress(ConnectionError):
             self.send_response(self.server.statuses.get(self.path, 404))
             if self.path == "/redirect":
@@ -52,6 +57,10 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+    def _metrics(self) -> bytes:
+        counted = self.server.counted.items()
+        return "".join(f'http_requests_total{{status="{status}"}} {n}\n' for status, n in counted).encode()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name it has in http.server
         pass

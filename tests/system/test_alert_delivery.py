@@ -1,0 +1,215 @@
+"""From a broken service to a person and back: daemon, Prometheus, generated rules, Alertmanager, webhook.
+
+Every fault is real to the daemon: a server that answers 503, answers late, serves an old certificate, or is gone.
+Windows of the rules are those that are generated; only the waits before an alert fires are cut to nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.daemon.services import Services, services
+from tests.probes.certificates import Authority, Certificate
+from tests.system.receiver import Receiver, receiver
+from tests.system.stack import ENVIRONMENT, Stack, running_stack
+from tests.waiting import free_port, until
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DELIVERY_SECONDS = 60
+
+CATALOG = """
+project: shop
+exporter: {{alertmanagers: "http://127.0.0.1:{alertmanager}"}}
+prometheus: {{scrape_interval: 1s}}
+defaults:
+  owner: team
+  probe: {{interval: 1s, timeout: 900ms}}
+  metrics_interval: 1s
+  runbooks: "https://runbooks.example.com/{{alert}}"
+  alerts:
+    ServiceDown: {{for: 0s}}
+    ServiceSlow: {{for: 0s, threshold: 200ms}}
+    ServiceAbsent: {{for: 0s}}
+    StoreDown: {{for: 0s}}
+    HighErrorRate: {{for: 0s, threshold: 5%}}
+    HighLatency: off
+    CertificateExpiringSoon: {{for: 0s}}
+    ServiceFlapping: off
+    SloBurnRateFast: off
+    SloBurnRateSlow: off
+    ScrapeTargetDown: off
+owners:
+  team: {{webhook: "{receiver}"}}
+alertmanager: {{watchdog: team, group_wait: 5s, group_interval: 5s}}
+services:
+  web: {{probes: [{{name: page, http: "http://127.0.0.1:{web}/health"}}], depends_on: [api]}}
+  api:
+    address: "127.0.0.1:{api}"
+    port: 1
+    probes: [{{name: page, http: "http://127.0.0.1:{api}/health"}}]
+    metrics: /metrics
+    depends_on: [cache]
+  slow: {{probes: [{{name: page, http: "http://127.0.0.1:{slow}/health"}}]}}
+  secure: {{probes: [{{name: page, http: {{url: "https://localhost:{secure}/health", tls: {{ca: {ca}}}}}}}]}}
+{ghost}
+stores:
+  cache: {{engine: redis, version: "7.4", address: "127.0.0.1:{cache}"}}
+environments: {{{environment}: {{}}}}
+"""
+GHOST = '  ghost: {{probes: [{{name: page, http: "http://127.0.0.1:{web}/health"}}]}}'
+
+
+class Store:
+    """A port that accepts connections, and can be shut and opened again."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._listener: socket.socket | None = None
+        self.open()
+
+    def open(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def shut(self) -> None:
+        assert self._listener is not None
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    @staticmethod
+    def _accept(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                listener.accept()[0].close()
+
+
+class World:
+    """Everything that runs, and the handles to break it."""
+
+    def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
+        self.web = stack.enter_context(services())
+        self.api = stack.enter_context(services())
+        self.slow = stack.enter_context(services())
+        authority = Authority(folder)
+        self.good: Certificate = authority.issue("localhost")
+        self.old: Certificate = authority.issue(
+            "localhost", not_after=dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+        )
+        self.tls: ssl.SSLContext = self.good.server_context()
+        secure: Services = stack.enter_context(services(self.tls))
+        self.cache = Store()
+        stack.callback(self.cache.shut)
+        self.received: Receiver = stack.enter_context(receiver())
+        self.ports = {
+            "web": self.web.port,
+            "api": self.api.port,
+            "slow": self.slow.port,
+            "secure": secure.port,
+            "cache": self.cache.port,
+            "alertmanager": free_port(),
+        }
+        self._values = {
+            **self.ports,
+            "receiver": self.received.url,
+            "ca": authority.ca_file,
+            "environment": ENVIRONMENT,
+        }
+        self.stack: Stack = stack.enter_context(
+            running_stack(folder, self.catalog(), self.catalog(), self.ports["alertmanager"])
+        )
+
+    def catalog(self, *, ghost: bool = True) -> str:
+        line = GHOST.format(**self._values) if ghost else ""
+        return CATALOG.format(**self._values, ghost=line)
+
+    def reload(self, *, ghost: bool) -> None:
+        daemon = self.stack.daemon
+        daemon.catalog.write_text(self.catalog(ghost=ghost))
+        daemon.http.post("/-/reload").raise_for_status()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with contextlib.ExitStack() as stack:
+        running = World(tmp_path_factory.mktemp("system"), stack)
+        running.stack.daemon.wait_until_ready()
+        until(lambda: len(running.stack.query("service:probe_success:min == 1")) == 6, "all to be up", 60)
+        running.received.notifications.clear()
+        yield running
+
+
+def delivered(world: World, status: str, *expected: tuple[str, str]) -> None:
+    """Wait until each of these alerts was delivered."""
+    for name, service in expected:
+        until(
+            lambda name=name, service=service: world.received.has(status, name, service),  # type: ignore[misc]  # mypy cannot infer it
+            f"{name} of {service} to be delivered as {status}; "
+            f"Prometheus fires {sorted(world.stack.firing())}",
+            DELIVERY_SECONDS,
+        )
+
+
+def test_all_is_well_and_the_watchdog_says_so(world: World) -> None:
+    def watchdog() -> bool:
+        return any(a.what[0] == "Watchdog" for n in list(world.received.notifications) for a in n)
+
+    world.received.notifications.clear()
+    until(lambda: ("Watchdog", "") in world.stack.firing(), "the watchdog to fire", 60)
+    assert {name for name, _ in world.stack.firing()} == {"Watchdog"}
+    assert watchdog() or until(watchdog, "the watchdog to be delivered", 400)
+
+
+def test_each_fault_is_delivered_once_it_is_there_and_once_it_is_over(world: World) -> None:
+    world.received.notifications.clear()
+    faults = {
+        ("ServiceDown", "web"): "critical",
+        ("ServiceSlow", "slow"): "warning",
+        ("HighErrorRate", "api"): "warning",
+        ("CertificateExpiringSoon", "secure"): "critical",
+        ("ServiceAbsent", "ghost"): "warning",
+    }
+    world.web.statuses["/health"] = 503
+    world.slow.delays["/health"] = 0.4
+    world.api.counted.update({"200": 1000, "500": 400})
+    world.tls.load_cert_chain(world.old.cert, world.old.key)
+    world.reload(ghost=False)
+    delivered(world, "firing", *faults)
+    for (name, service), severity in faults.items():
+        alert = world.received.has("firing", name, service)
+        assert alert is not None
+        assert alert.labels["owner"] == "team"
+        assert alert.labels["severity"] == severity
+        assert alert.annotations["runbook_url"] == f"https://runbooks.example.com/{name}"
+        assert alert.annotations["summary"]
+    world.web.statuses["/health"] = 200
+    world.slow.delays.clear()
+    world.api.counted["200"] += 1_000_000
+    world.tls.load_cert_chain(world.good.cert, world.good.key)
+    world.reload(ghost=True)
+    delivered(world, "resolved", *faults)
+
+
+def test_a_broken_store_is_told_once_and_not_for_each_service_on_it(world: World) -> None:
+    until(lambda: {name for name, _ in world.stack.firing()} == {"Watchdog"}, "quiet", 60)
+    world.received.notifications.clear()
+    world.cache.shut()
+    world.api.statuses["/health"] = 503
+    world.web.statuses["/health"] = 503
+    delivered(world, "firing", ("StoreDown", "cache"))
+    broken = {("StoreDown", "cache"), ("ServiceDown", "api"), ("ServiceDown", "web")}
+    until(lambda: broken <= world.stack.firing(), "the services to be down in Prometheus", 60)
+    world.cache.open()
+    world.api.statuses["/health"] = 200
+    world.web.statuses["/health"] = 200
+    delivered(world, "resolved", ("StoreDown", "cache"))
+    assert {alert.what for alert in world.received.alerts("firing")} == {("StoreDown", "cache")}
