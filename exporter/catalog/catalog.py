@@ -25,6 +25,10 @@ class Catalog(Model):
     project: Label = Field(
         description="The name of the whole; it begins the names of networks, volumes and images."
     )
+    title: str = Field(
+        default="",
+        description="Its name as people write it; default: the project's, its words with capitals.",
+    )
     description: str = Field(default="", description="What it is, for people.")
     registry: str | None = Field(
         default=None, description="Where images that are built here are pushed, such as ghcr.io/team."

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Listen, Url
-from exporter.catalog.values import Duration, Size, Text
+from exporter.catalog.values import Duration, LabelName, Size, Text
 
 
 class Containers(Model):
@@ -78,7 +78,7 @@ class Prometheus(Model):
     )
     retention_size: Size | None = Field(default=None, description="How large they may grow.")
     version: Text | None = Field(default=None, description="The image's tag in the generated stack.")
-    external_labels: dict[str, Text] = Field(
+    external_labels: dict[LabelName, Text] = Field(
         default={}, description="Labels of everything it sends elsewhere."
     )
 

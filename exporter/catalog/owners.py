@@ -155,6 +155,11 @@ class Alertmanager(Model):
     watchdog: Label | None = Field(
         default=None, description="The owner who receives the watchdog; default: nobody."
     )
+    watchdog_interval: Duration = Field(
+        default=300.0,
+        description="Time between two messages of the watchdog.",
+        json_schema_extra={"default": "5m"},
+    )
     retention: Duration = Field(
         default=432000.0,
         description="How long silences and notifications are kept.",

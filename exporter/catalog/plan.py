@@ -21,8 +21,8 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
     """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
     planner = Planner(catalog)
     services = (
-        *(_service_plan(catalog, name, service) for name, service in catalog.services.items()),
-        *(_service_plan(catalog, name, store) for name, store in catalog.stores.items()),
+        *(_service_plan(catalog, planner, name, service) for name, service in catalog.services.items()),
+        *(_service_plan(catalog, planner, name, store) for name, store in catalog.stores.items()),
     )
     for name, service in catalog.services.items():
         planner.service(name, service)
@@ -41,18 +41,23 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
     return plan, planner.uses, planner.findings
 
 
-def _service_plan(catalog: Catalog, name: str, container: Service | Store) -> ServicePlan:
+def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Service | Store) -> ServicePlan:
+    service = container if isinstance(container, Service) else None
+    metrics = service.metrics if service else None
     return ServicePlan(
         name=name,
-        kind="service" if isinstance(container, Service) else "store",
+        kind="service" if service else "store",
         description=container.description,
         owner=container.owner or catalog.defaults.owner,
-        depends_on=tuple(container.depends_on) if isinstance(container, Service) else (),
-        runbook=container.runbook
-        or _runbook(catalog, name, "ServiceDown" if isinstance(container, Service) else "StoreDown"),
+        depends_on=tuple(service.depends_on) if service else (),
+        runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
         deployed=container.deployed,
         port=container.listen_port,
-        metrics_path=container.metrics.path if isinstance(container, Service) and container.metrics else None,
+        metrics_path=metrics.path if metrics else None,
+        metrics_target=planner.metrics_target(name, service, metrics) if service and metrics else None,
+        metrics_scheme=metrics.scheme if metrics else "http",
+        metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
+        replicas=service.replicas if service else 1,
     )
 
 

@@ -35,13 +35,15 @@ if TYPE_CHECKING:
     from exporter.catalog.http_probe import Tls
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.references import TextTemplate
-    from exporter.catalog.services import Service
+    from exporter.catalog.services import Metrics, Service
     from exporter.catalog.stores import Store
     from exporter.catalog.targets import ProbeSpec
 
 DEFAULT_INTERVAL = 15.0
 
 DEFAULT_TIMEOUT = 5.0
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 PORT_PROBE = "port"
 
@@ -90,6 +92,15 @@ class Planner:
         self._probes(name, store, base)
         if store.listen_port is not None and all(probe.name != PORT_PROBE for probe in store.probes):
             self._add(name, store, PORT_PROBE, base, _PORT, _NO_TIMES)
+
+    def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
+        """host:port of the service's own metrics: the scheme's port where none is written, as of HTTP probes."""
+        try:
+            host, port = self._address(name, service, metrics.port)
+        except ValueError as error:
+            self.findings.append((("services", name, "metrics"), str(error)))
+            return None
+        return join_address(host, port or DEFAULT_PORTS[metrics.scheme])
 
     def _probes(self, name: str, container: Container, base: CatalogPath) -> None:
         for index, probe in enumerate(container.probes):

@@ -68,6 +68,7 @@ class Metrics(Model):
 
     path: UrlPath = Field(default="/metrics", description="Where they are served.")
     port: Port | None = Field(default=None, description="The port; default: the service's.")
+    scheme: Literal["http", "https"] = Field(default="http", description="http or https.")
     interval: Duration | None = Field(
         default=None, description="Time between two scrapes; default: defaults.metrics_interval."
     )

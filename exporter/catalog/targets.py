@@ -176,6 +176,12 @@ class ServicePlan:
     """False of a service with neither build nor image: somebody else's, watched and not deployed."""
     port: int | None = None
     metrics_path: str | None = None
+    metrics_target: str | None = None
+    """host:port at which Prometheus finds the service's own metrics; none where it has none."""
+    metrics_scheme: Literal["http", "https"] = "http"
+    metrics_interval: float | None = None
+    """Seconds."""
+    replicas: int = 1
 
 
 @dataclass(frozen=True, slots=True)

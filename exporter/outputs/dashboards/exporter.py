@@ -1,0 +1,272 @@
+"""The exporter's own health, and that of Prometheus and Alertmanager around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.outputs.dashboards.model import (
+    GREEN,
+    RED,
+    UP_OR_DOWN,
+    YES_OR_NO,
+    Board,
+    Panel,
+    Query,
+    Section,
+    Step,
+)
+from exporter.outputs.dashboards.phrases import NO_CONTAINERS, NO_EXPORTER
+from exporter.outputs.dashboards.text import title_of
+from exporter.outputs.dashboards.uids import EXPORTER
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+
+OWN = '{job="exporter"}'
+RANGE = "[$__rate_interval]"
+UP_STEPS = (Step(RED), Step(GREEN, 1))
+LATE_SECONDS = 1.0
+SLOW_SCRAPE_SECONDS = 1.0
+QUANTILES = (("0.5", "p50"), ("0.99", "p99"))
+NO_PROMETHEUS = "Prometheus does not scrape itself: it needs the job prometheus"
+NO_ALERTMANAGER = "Alertmanager is not scraped: Prometheus needs the job alertmanager"
+
+
+def exporter(catalog: Catalog) -> Board:
+    return Board(
+        EXPORTER,
+        f"{title_of(catalog)} Exporter",
+        "The program that watches: whether it keeps up, is scraped, and its alerts arrive.",
+        (
+            Section("Now", _now()),
+            Section("Schedule", _schedule()),
+            Section("Scrapes and process", _process()),
+            Section("On the way to people", _delivery()),
+        ),
+        alerts='alertname=~"Exporter.*"',
+    )
+
+
+def _now() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Scraped",
+            "stat",
+            (Query(f"min(up{OWN})", "exporter", instant=True),),
+            "short",
+            "Whether Prometheus reaches the exporter.",
+            NO_EXPORTER,
+            4,
+            4,
+            steps=UP_STEPS,
+            mapping=UP_OR_DOWN,
+        ),
+        Panel(
+            "Targets",
+            "stat",
+            (Query(f"sum(exporter_targets{OWN})", "targets", instant=True),),
+            "short",
+            "Probes in the catalog: health, probes and port of services and stores.",
+            NO_EXPORTER,
+            4,
+            4,
+            steps=UP_STEPS,
+        ),
+        Panel(
+            "Catalog loaded",
+            "stat",
+            (Query(f"min(exporter_config_last_reload_successful{OWN})", "reload", instant=True),),
+            "short",
+            "Whether the last load of the catalog succeeded. After a failed one the older catalog runs on, and the log "
+            "names every mistake.",
+            NO_EXPORTER,
+            4,
+            4,
+            steps=UP_STEPS,
+            mapping=YES_OR_NO,
+        ),
+        Panel(
+            "Loaded since",
+            "stat",
+            (
+                Query(
+                    f"time() - max(exporter_config_last_reload_success_timestamp_seconds{OWN})",
+                    "since",
+                    instant=True,
+                ),
+            ),
+            "dtdurations",
+            "How long ago the running catalog was loaded.",
+            NO_EXPORTER,
+            4,
+            4,
+        ),
+        Panel(
+            "Docker reachable",
+            "stat",
+            (Query(f"min(exporter_docker_up{OWN})", "Docker", instant=True),),
+            "short",
+            "Whether the exporter reaches Docker, as exporter.containers says.",
+            NO_CONTAINERS,
+            4,
+            4,
+            steps=UP_STEPS,
+            mapping=YES_OR_NO,
+        ),
+        Panel(
+            "Version",
+            "stat",
+            (Query(f"max by (version) (exporter_build_info{OWN})", "{{version}}", instant=True),),
+            "short",
+            "The version that runs; two during a deploy.",
+            NO_EXPORTER,
+            4,
+            4,
+            mapping=(("1", "runs", GREEN),),
+        ),
+    )
+
+
+def _schedule() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Lateness of probes",
+            "lines",
+            _quantiles("exporter_probe_lateness_seconds_bucket"),
+            "s",
+            "How long after their time probes start. When it grows, the exporter wants for CPU.",
+            NO_EXPORTER,
+            steps=(Step(GREEN), Step(RED, LATE_SECONDS)),
+            minimum=0,
+        ),
+        Panel(
+            "Missed probes",
+            "lines",
+            (Query(f"sum(increase(exporter_probes_missed_total{OWN}{RANGE}))", "missed"),),
+            "short",
+            "Probes left out because the same target's last one still ran, or because the exporter was held up. "
+            "ExporterProbesMissed fires on them.",
+            NO_EXPORTER,
+            minimum=0,
+        ),
+        Panel(
+            "Probes",
+            "lines",
+            (
+                Query(f"sum by (result) (rate(probe_results_total{RANGE}))", "{{result}} a second"),
+                Query(f"sum(exporter_probes_running{OWN})", "under way"),
+            ),
+            "short",
+            "Probes that end a second, by result, and those under way.",
+            NO_EXPORTER,
+            minimum=0,
+        ),
+    )
+
+
+def _process() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Scrape time",
+            "lines",
+            (
+                *_quantiles("exporter_scrape_duration_seconds_bucket"),
+                Query(f"max(scrape_duration_seconds{OWN})", "as Prometheus sees it"),
+            ),
+            "s",
+            "How long a scrape of the exporter takes, as the two sides measure it.",
+            NO_EXPORTER,
+            steps=(Step(GREEN), Step(RED, SLOW_SCRAPE_SECONDS)),
+            minimum=0,
+        ),
+        Panel(
+            "Series",
+            "lines",
+            (Query(f"sum(scrape_samples_scraped{OWN})", "samples a scrape"),),
+            "short",
+            "Samples in one scrape of the exporter.",
+            NO_EXPORTER,
+            minimum=0,
+        ),
+        Panel(
+            "CPU",
+            "lines",
+            (Query(f"sum(rate(process_cpu_seconds_total{OWN}{RANGE}))", "exporter"),),
+            "cores",
+            "Cores that the exporter uses.",
+            NO_EXPORTER,
+            minimum=0,
+        ),
+        Panel(
+            "Memory",
+            "lines",
+            (Query(f"sum(process_resident_memory_bytes{OWN})", "exporter"),),
+            "bytes",
+            "Resident memory of the exporter.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
+        Panel(
+            "Open files",
+            "lines",
+            (
+                Query(f"sum(process_open_fds{OWN})", "open"),
+                Query(f"min(process_max_fds{OWN})", "limit"),
+            ),
+            "short",
+            "Open files and connections of the exporter, and how many it may have.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
+    )
+
+
+def _delivery() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Scrape targets",
+            "states",
+            (Query("min by (job) (up)", "{{job}}"),),
+            "short",
+            "Whether Prometheus reaches everything in each of its jobs. The job services holds those with metrics.",
+            NO_PROMETHEUS,
+            steps=UP_STEPS,
+            mapping=(("0", "some down", RED), ("1", "all up", GREEN)),
+        ),
+        Panel(
+            "Rules that could not be evaluated",
+            "lines",
+            (Query(f"sum(increase(prometheus_rule_evaluation_failures_total{RANGE}))", "failures"),),
+            "short",
+            "A rule that fails says nothing, so it should be 0.",
+            NO_PROMETHEUS,
+            minimum=0,
+        ),
+        Panel(
+            "Notifications",
+            "lines",
+            (
+                Query(
+                    f"sum by (integration) (increase(alertmanager_notifications_total{RANGE}))",
+                    "{{integration}} sent",
+                ),
+                Query(
+                    f"sum by (integration) (increase(alertmanager_notifications_failed_total{RANGE}))",
+                    "{{integration}} failed",
+                ),
+            ),
+            "short",
+            "What Alertmanager sent by each way, and what failed. Ways come from owners.",
+            NO_ALERTMANAGER,
+            minimum=0,
+        ),
+    )
+
+
+def _quantiles(buckets: str) -> tuple[Query, ...]:
+    return tuple(
+        Query(f"histogram_quantile({quantile}, sum by (le) (rate({buckets}{OWN}{RANGE})))", legend)
+        for quantile, legend in QUANTILES
+    )

@@ -1,0 +1,88 @@
+"""The containers of the service that is chosen."""
+
+from __future__ import annotations
+
+from exporter.outputs.dashboards.model import LIMIT, Panel, Query
+from exporter.outputs.dashboards.phrases import NO_CONTAINERS, NO_LIMIT_SET
+
+OF_SERVICE = 'service="$service"'
+
+
+def containers_of_service() -> tuple[Panel, ...]:
+    used = f"container_memory_working_set_bytes{{{OF_SERVICE}}}"
+    limit = f"(container_spec_memory_limit_bytes{{{OF_SERVICE}}} > 0)"
+    return (
+        Panel(
+            "CPU",
+            "lines",
+            (
+                Query(
+                    f"sum by (name) (rate(container_cpu_usage_seconds_total{{{OF_SERVICE}}}[$__rate_interval]))",
+                    "{{name}}",
+                ),
+            ),
+            "cores",
+            "Cores that each container of the service uses. The limit is resources.cpu.",
+            NO_CONTAINERS,
+            minimum=0,
+        ),
+        Panel(
+            "Memory",
+            "lines",
+            (
+                Query(f"max by (name) ({used})", "{{name}}"),
+                Query(f"min({limit})", LIMIT),
+            ),
+            "bytes",
+            "The working set, which is what the kernel cannot take back. The dashed line is the smallest limit, from "
+            "resources.memory; without one there is none.",
+            NO_CONTAINERS,
+            minimum=0,
+        ),
+        Panel(
+            "Memory against limit",
+            "lines",
+            (
+                Query(f"max by (name) ({used} / {limit})", "{{name}}"),
+                Query("vector(${memory_limit:raw})", LIMIT),
+            ),
+            "percentunit",
+            "The working set as a share of the container's limit; unlimited containers are left out. The dashed line "
+            "is the limit of HighMemoryUsage for this service.",
+            NO_LIMIT_SET,
+            minimum=0,
+        ),
+        Panel(
+            "Restarts",
+            "lines",
+            (
+                Query(
+                    f"sum by (name) (increase(container_restarts_total{{{OF_SERVICE}}}[$__rate_interval]))",
+                    "{{name}}",
+                ),
+            ),
+            "short",
+            "Restarts of each container of the service.",
+            NO_CONTAINERS,
+            12,
+            minimum=0,
+        ),
+        Panel(
+            "Network",
+            "lines",
+            (
+                Query(
+                    f"sum by (name) (rate(container_network_receive_bytes_total{{{OF_SERVICE}}}[$__rate_interval]))",
+                    "{{name}} received",
+                ),
+                Query(
+                    f"-sum by (name) (rate(container_network_transmit_bytes_total{{{OF_SERVICE}}}[$__rate_interval]))",
+                    "{{name}} sent",
+                ),
+            ),
+            "Bps",
+            "Bytes that each container of the service receives, and sends below the line.",
+            NO_CONTAINERS,
+            12,
+        ),
+    )

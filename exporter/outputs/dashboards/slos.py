@@ -1,0 +1,160 @@
+"""Objectives: what was measured, how much of the error budget is left, how fast it burns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.outputs.dashboards.model import (
+    GREEN,
+    LIMIT,
+    RED,
+    Board,
+    Column,
+    Panel,
+    Query,
+    Section,
+    Step,
+    Variable,
+)
+from exporter.outputs.dashboards.overview import BUDGET_STEPS
+from exporter.outputs.dashboards.phrases import NO_SLO, OF_ROW, OF_SERIES, service_link
+from exporter.outputs.dashboards.text import title_of
+from exporter.outputs.dashboards.uids import SLOS
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+
+CHOSEN = 'service=~"$service",slo=~"$slo"'
+BY = "max by (service, slo)"
+LEGEND = "{{service}} {{slo}}"
+
+WINDOWS = (("1h", "5m", "14.4"), ("6h", "30m", "6"), ("1d", "2h", "3"), ("3d", "6h", "1"))
+"""Long window, short window, and the burn rate at which an alert fires when both are over it, for a period of 30
+days; in another period it grows with the days.
+"""
+
+DAYS = 30
+
+BURN_RATES = (("now", "slo:current_burn_rate:ratio"), ("over the period", "slo:period_burn_rate:ratio"))
+
+
+def slos(catalog: Catalog) -> Board:
+    return Board(
+        SLOS,
+        f"{title_of(catalog)} SLOs",
+        "Service level objectives: measured, budget left, and how fast it burns.",
+        (
+            Section("Objectives", _objectives(catalog)),
+            Section("Error budget", _budget(catalog)),
+            Section("Burn rates", tuple(_burn(*window) for window in WINDOWS)),
+            Section("Errors", _errors()),
+        ),
+        (
+            Variable("service", "Service", "label_values(slo:objective:ratio, service)", many=True),
+            Variable("slo", "Objective", values=("availability", "latency"), many=True),
+        ),
+        'service=~"$service"',
+    )
+
+
+def _ratio(record: str) -> str:
+    return f"{BY} ({record}{{{CHOSEN}}})"
+
+
+def _objectives(catalog: Catalog) -> tuple[Panel, ...]:
+    remaining, budget = _ratio("slo:period_error_budget_remaining:ratio"), _ratio("slo:error_budget:ratio")
+    return (
+        Panel(
+            "Objectives",
+            "table",
+            (
+                Query(_ratio("slo:objective:ratio"), instant=True),
+                Query(f"1 - (1 - {remaining}) * {budget}", instant=True),
+                Query(remaining, instant=True),
+            ),
+            "percentunit",
+            "The objective, what was measured over its period, and the share of the error budget that is left. "
+            "Objective and period come from slo of each service and of defaults.",
+            NO_SLO,
+            24,
+            10,
+            columns=(
+                Column("service", "Service"),
+                Column("slo", "SLO"),
+                Column("Value #A", "Objective"),
+                Column("Value #B", "Measured"),
+                Column("Value #C", "Budget left", BUDGET_STEPS),
+            ),
+            links=(service_link(catalog, OF_ROW),),
+        ),
+    )
+
+
+def _budget(catalog: Catalog) -> tuple[Panel, ...]:
+    link = service_link(catalog, OF_SERIES)
+    return (
+        Panel(
+            "Error budget left, over time",
+            "lines",
+            (Query(_ratio("slo:period_error_budget_remaining:ratio"), LEGEND),),
+            "percentunit",
+            "The share of the period's error budget that is left; below 0 the objective is missed.",
+            NO_SLO,
+            12,
+            steps=(Step(RED), Step(GREEN, 0.0)),
+            maximum=1,
+            links=(link,),
+        ),
+        *(
+            Panel(
+                f"Burn rate {when}",
+                "bars",
+                (Query(f"sort_desc({_ratio(record)})", LEGEND, instant=True),),
+                "short",
+                f"How fast the budget burns {when}: 1 uses up exactly the budget of the period.",
+                NO_SLO,
+                6,
+                steps=(Step(GREEN), Step(RED, 1)),
+                minimum=0,
+                links=(link,),
+            )
+            for when, record in BURN_RATES
+        ),
+    )
+
+
+def _burn(long: str, short: str, factor: str) -> Panel:
+    budget = f"{_ratio('slo:error_budget:ratio')}"
+    return Panel(
+        f"Burn rate of {long} and {short}",
+        "lines",
+        (
+            *(
+                Query(f"{_ratio(f'slo:sli_error:ratio_rate{window}')} / {budget}", f"{LEGEND} {window}")
+                for window in (long, short)
+            ),
+            Query(f"max(slo:time_period:days{{{CHOSEN}}}) / {DAYS} * {factor}", LIMIT),
+        ),
+        "short",
+        f"How fast the error budget burns. While both windows are over the dashed line, which is {factor} for a period "
+        f"of {DAYS} days, an alert fires.",
+        NO_SLO,
+        12,
+        minimum=0,
+    )
+
+
+def _errors() -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Share of failures",
+            "lines",
+            (Query(_ratio("slo:sli_error:ratio_rate5m"), LEGEND),),
+            "percentunit",
+            "The share of five minutes' events that missed the objective: failed ones for availability, slow ones for "
+            "latency.",
+            NO_SLO,
+            24,
+            minimum=0,
+        ),
+    )

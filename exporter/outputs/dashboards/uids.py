@@ -1,0 +1,35 @@
+"""Names and addresses of the dashboards, for themselves and for whoever links to them."""
+
+from __future__ import annotations
+
+import hashlib
+
+OVERVIEW, SERVICE, CONTAINERS, SLOS, STORES, EXPORTER = BOARDS = (
+    "overview",
+    "service",
+    "containers",
+    "slos",
+    "stores",
+    "exporter",
+)
+"""A dashboard's name is that of its file, and the end of its uid."""
+
+MAX_UID = 40
+"""Grafana refuses a longer one."""
+
+_HASH = 8
+
+
+def board_uid(project: str, board: str) -> str:
+    """The uid of one dashboard: stable, and another one in another project, also where a long name is cut."""
+    uid = f"{project}-{board}"
+    if len(uid) <= MAX_UID:
+        return uid
+    digest = hashlib.sha256(project.encode()).hexdigest()[:_HASH]
+    kept = MAX_UID - len(board) - _HASH - 2
+    return f"{project[:kept].rstrip('-')}-{digest}-{board}"
+
+
+def board_path(project: str, board: str) -> str:
+    """The path below Grafana's own address."""
+    return f"/d/{board_uid(project, board)}"
