@@ -1,4 +1,4 @@
-"""What the daemon serves: metrics, health, reload, the services as JSON and as a page."""
+"""What the daemon serves: metrics, health, reload, targets for Prometheus, the services as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from exporter.daemon.discovery import target_groups
 from exporter.daemon.loading import LoadError
 from exporter.daemon.state import snapshot
 from exporter.metrics.exposition import CONTENT_TYPES, accepts_gzip, blocks, negotiate
@@ -72,6 +73,9 @@ def application(daemon: Daemon) -> Starlette:
             snapshot(daemon.plan, daemon.watches.values()), headers={"cache-control": "no-store"}
         )
 
+    async def discovery(_: Request) -> Response:
+        return JSONResponse(await target_groups(daemon.plan), headers={"cache-control": "no-store"})
+
     async def page(_: Request) -> Response:
         # In a thread: hundreds of services take 35 ms, which probes must not wait for.
         html, policy = await asyncio.to_thread(_render_page, snapshot(daemon.plan, daemon.watches.values()))
@@ -91,6 +95,7 @@ def application(daemon: Daemon) -> Starlette:
             Route("/-/ready", ready),
             Route("/-/reload", reload, methods=["POST"]),
             Route("/api/v1/services", services),
+            Route("/sd", discovery),
         ]
     )
 

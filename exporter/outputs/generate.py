@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.catalog.loading import load_catalog, validate_file
-from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, write
+from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from exporter.outputs.registry import Output
     from exporter.outputs.writer import Change
 
+TABLE_REST = 60
+"""Columns for what happened to a file, beside its name."""
 STYLES = {State.UNCHANGED: "dim", State.NEW: "green", State.CHANGED: "yellow", State.STALE: "magenta"}
 VERBS = {
     State.UNCHANGED: "unchanged",
@@ -76,11 +78,14 @@ def generate(
         CatalogError, OutputError, WriteError: nothing was written.
     """
     validate_file(config)
-    trees = rendered(config, outputs, environment, out)
-    changes = [change for folder, files in list(trees) for change in compare(folder, files)]
+    trees = list(rendered(config, outputs, environment, out))
+    changes = [change for folder, files in trees for change in compare(folder, files)]
     only_looking = check or diff
     if not only_looking:
         write(changes, force=force)
+        for folder, files in reversed(trees):
+            if not files:
+                remove_empty(folder, out)
     differing = [change for change in changes if change.state is not State.UNCHANGED]
     if as_json:
         print(json.dumps([{"path": str(c.place), "state": str(c.state)} for c in changes], indent=2))
@@ -106,6 +111,9 @@ def _print_table(changes: list[Change], *, force: bool) -> None:
             verb = "removed" if change.after is None else "overwritten"
         table.add_row(str(change.place), verb, style=STYLES.get(change.state, "red"))
     console = Console()
+    if not console.is_terminal:
+        # What reads a pipe wants a file on each line, not a table that fits a screen.
+        console.width = max((len(str(change.place)) for change in changes), default=0) + TABLE_REST
     console.print(table)
     kept = sum(change.state in PROTECTED for change in changes)
     if kept and not force:

@@ -9,21 +9,24 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from exporter.outputs.transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from exporter.outputs.base import File
 
-MANIFEST = ".exporter-manifest.json"
+MANIFEST = ".exporter-manifest"
+"""Without an ending: Grafana takes every .json beside its dashboards for one of them, hidden or not."""
 MANIFEST_VERSION = 1
 FILE_MODE, EXECUTABLE_MODE = 0o644, 0o755
+_NO_LINE_BREAK = "\\ No newline at end of file"
 
 
 class State(StrEnum):
@@ -67,7 +70,8 @@ class Change:
     def diff(self) -> str:
         """The unified diff from disk to what was rendered."""
         names = (f"{self.place} (on disk)", f"{self.place} (from the catalog)")
-        return "".join(difflib.unified_diff(_lines(self.before), _lines(self.after), *names))
+        lines = difflib.unified_diff(_lines(self.before), _lines(self.after), *names)
+        return "".join(line if line.endswith("\n") else f"{line}\n{_NO_LINE_BREAK}\n" for line in lines)
 
 
 def compare(folder: Path, files: Iterable[File]) -> list[Change]:
@@ -78,24 +82,23 @@ def compare(folder: Path, files: Iterable[File]) -> list[Change]:
     """
     known = _read_manifest(folder)
     wanted = {file.path: file for file in files}
-    for path in wanted:
+    for path in (*wanted, *known):
         _check_path(path)
+    _check_links(folder, (*wanted, *known))
     changes = [_compare_one(folder, file, known.get(file.path)) for file in wanted.values()]
     for path, digest in known.items():
         if path in wanted:
             continue
         before, _ = _read(folder / path)
         if before is not None:
-            state = State.STALE if _digest(before) == digest else State.STALE_EDITED
+            ours = _digest(before) == digest and not (folder / path).is_symlink()
+            state = State.STALE if ours else State.STALE_EDITED
             changes.append(Change(folder, path, state, before, None))
     return sorted(changes, key=lambda change: change.path)
 
 
 def write(changes: Iterable[Change], *, force: bool = False) -> None:
-    """Make the folders as was rendered. Files that are not ours stay, unless `force`.
-
-    Everything is first written beside its place and only then renamed into it, so a full disk or a folder that
-    cannot be written leaves the old files as they were.
+    """Make the folders as was rendered: all of it, or nothing. Files that are not ours stay, unless `force`.
 
     Raises:
         WriteError: nothing was changed.
@@ -103,38 +106,55 @@ def write(changes: Iterable[Change], *, force: bool = False) -> None:
     by_folder: dict[Path, list[Change]] = {}
     for change in changes:
         by_folder.setdefault(change.folder, []).append(change)
-    touched = WRITTEN | ({State.EDITED} if force else set())
-    removed = REMOVED | ({State.STALE_EDITED} if force else set())
-    staged: list[tuple[Path, Path]] = []
-    gone: list[tuple[Path, str]] = []
+    emptied: list[tuple[Path, str]] = []
     try:
-        for folder, here in by_folder.items():
-            known = _read_manifest(folder)
-            before = dict(known)
-            for change in here:
-                if change.after is not None and change.state in touched:
-                    mode = EXECUTABLE_MODE if change.executable else FILE_MODE
-                    staged.append(_stage(change.place, change.after, mode))
-                if change.after is not None and change.state in touched | {State.UNCHANGED}:
-                    known[change.path] = _digest(change.after)
-                elif change.state in removed:
-                    known.pop(change.path, None)
-                    gone.append((folder, change.path))
-            if known and known != before:
-                staged.append(_stage(folder / MANIFEST, _manifest_text(known), FILE_MODE))
-            elif before and not known:
-                gone.append((folder, MANIFEST))
-        for temporary, place in staged:
-            temporary.replace(place)
-        for folder, path in gone:
-            _remove(folder, path)
+        with Transaction() as transaction:
+            for folder, here in by_folder.items():
+                emptied += _prepare(transaction, folder, here, force=force)
+            transaction.commit()
     except OSError as error:
         where = error.filename2 or error.filename or "the files"
         why = error.strerror or str(error)
         raise WriteError(f"cannot write {where}: {why}; nothing was changed") from None
-    finally:
-        for temporary, _ in staged:
-            temporary.unlink(missing_ok=True)
+    for folder, path in emptied:
+        remove_empty((folder / path).parent, folder)
+
+
+def remove_empty(folder: Path, root: Path) -> None:
+    """Remove `folder` and those above it, as long as they are empty, up to `root`, which stays."""
+    while folder != root:
+        try:
+            folder.rmdir()
+        except OSError:
+            return  # not empty, or gone already
+        folder = folder.parent
+
+
+def _prepare(
+    transaction: Transaction, folder: Path, changes: list[Change], *, force: bool
+) -> list[tuple[Path, str]]:
+    """What is to happen in one folder, its manifest last; returns what will be gone."""
+    touched = WRITTEN | ({State.EDITED} if force else set())
+    removed = REMOVED | ({State.STALE_EDITED} if force else set())
+    known = _read_manifest(folder)
+    before = dict(known)
+    gone = []
+    for change in changes:
+        if change.after is not None and change.state in touched:
+            mode = EXECUTABLE_MODE if change.executable else FILE_MODE
+            transaction.write(change.place, change.after, mode)
+        if change.after is not None and change.state in touched | {State.UNCHANGED}:
+            known[change.path] = _digest(change.after)
+        elif change.state in removed:
+            del known[change.path]
+            transaction.remove(change.place)
+            gone.append((folder, change.path))
+    if known and known != before:
+        transaction.write(folder / MANIFEST, _manifest_text(known), FILE_MODE)
+    elif before and not known:
+        transaction.remove(folder / MANIFEST)
+        gone.append((folder, MANIFEST))
+    return gone
 
 
 def _manifest_text(files: Mapping[str, str]) -> str:
@@ -147,7 +167,7 @@ def _compare_one(folder: Path, file: File, digest: str | None) -> Change:
         state = State.NEW
     elif before == file.text and executable == file.executable:
         state = State.UNCHANGED
-    elif digest is not None and digest == _digest(before):
+    elif digest is not None and digest == _digest(before) and not (folder / file.path).is_symlink():
         state = State.CHANGED
     else:
         state = State.EDITED
@@ -160,9 +180,12 @@ def _read(path: Path) -> tuple[str | None, bool]:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
         return text, bool(path.stat().st_mode & 0o100)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise WriteError(f"{path} is a link to nothing; remove it") from None
         return None, False
     except NotADirectoryError:
-        raise WriteError(f"{path.parent} is a file; a folder is needed there, so move it away") from None
+        blocking = next(parent for parent in path.parents if parent.exists())
+        raise WriteError(f"{blocking} is a file; a folder is needed there, so move it away") from None
     except IsADirectoryError:
         raise WriteError(f"{path} is a folder; a file is to be written there, so move it away") from None
     except OSError as error:
@@ -171,6 +194,8 @@ def _read(path: Path) -> tuple[str | None, bool]:
 
 def _read_manifest(folder: Path) -> dict[str, str]:
     """Hashes by path of what was written earlier."""
+    if (folder / MANIFEST).is_symlink():
+        raise WriteError(f"{folder / MANIFEST} is a link; a file is needed there, so remove it")
     text, _ = _read(folder / MANIFEST)
     if text is None:
         return {}
@@ -185,6 +210,16 @@ def _read_manifest(folder: Path) -> dict[str, str]:
         ) from None
 
 
+def _check_links(folder: Path, paths: Iterable[str]) -> None:
+    """The folder itself may be a link, for that is its owner's wish; below it, no link may lead out of it."""
+    root = folder.resolve()
+    for parent in {(folder / path).parent for path in paths} | {folder}:
+        if not parent.resolve().is_relative_to(root):
+            raise WriteError(
+                f"{parent} is a link that leads out of {folder}; nothing is written there, so remove it"
+            )
+
+
 def _check_path(path: str) -> None:
     """A path that leads out of the folder is a defect of an output, or of a manifest that somebody changed."""
     parts = PurePosixPath(path).parts
@@ -192,36 +227,15 @@ def _check_path(path: str) -> None:
         raise ValueError(f"{path!r} leads out of the folder")
 
 
-def _stage(place: Path, text: str, mode: int) -> tuple[Path, Path]:
-    """Write beside `place`; the temporary file and the place."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary, place
-
-
-def _remove(folder: Path, path: str) -> None:
-    """Remove a file, and the folders that are empty without it."""
-    place = folder / path
-    place.unlink(missing_ok=True)
-    for parent in place.parents:
-        if parent == folder or any(parent.iterdir()):
-            return
-        parent.rmdir()
-
-
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _lines(text: str | None) -> list[str]:
-    return [] if text is None else text.splitlines(keepends=True)
+    """Lines to print: of a file that is not UTF-8, what cannot be read as such is replaced."""
+    if text is None:
+        return []
+    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return [f"{line}\n" for line in readable.split("\n")[:-1]] + [
+        line for line in readable.split("\n")[-1:] if line
+    ]

@@ -259,6 +259,37 @@ def test_the_page_is_told_of_each_service(write: Write) -> None:
     assert plan.buckets == (0.3, 2.0)
 
 
+METRICS = {
+    "the service's own port": ("/m", "{}", ("web:80", "/m", "http", 30.0)),
+    "another port": ("{port: 9100}", "{}", ("web:9100", "/metrics", "http", 30.0)),
+    "everything": (
+        "{path: /m, port: 9100, scheme: https, interval: 1m}",
+        "{address: 'localhost:{port}'}",
+        ("localhost:9100", "/m", "https", 60.0),
+    ),
+    "an address without a port": (
+        "{scheme: https}",
+        "{address: '{service}.internal'}",
+        ("web.internal:443", "/metrics", "https", 30.0),
+    ),
+    "IPv6": ("/m", "{address: '[::1]:{port}'}", ("[::1]:80", "/m", "http", 30.0)),
+    "none": ("off", "{}", (None, None, "http", None)),
+}
+
+
+@pytest.mark.parametrize(("metrics", "environment", "expected"), METRICS.values(), ids=METRICS)
+def test_where_prometheus_finds_metrics(
+    metrics: str, environment: str, expected: tuple[str | None, str | None, str, float | None], write: Write
+) -> None:
+    path = write(
+        f"services: {{web: {{image: web, port: 80, metrics: {metrics}, replicas: 2}}}}\n"
+        f"environments: {{dev: {environment}}}\n"
+    )
+    [web] = load_plan(path).services
+    assert (web.metrics_target, web.metrics_path, web.metrics_scheme, web.metrics_interval) == expected
+    assert web.replicas == 2
+
+
 def test_the_listen_address_can_be_read_alone(write: Write) -> None:
     assert read_listen(write("services: {}\n")) == ("0.0.0.0", 9877)
     assert read_listen(write("exporter: {listen: '[::1]:9000'}\nservices: {web: {nonsense: 1}}\n")) == (

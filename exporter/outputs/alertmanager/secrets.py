@@ -1,0 +1,51 @@
+"""The secrets that Alertmanager reads: what the stack has to mount for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.catalog.references import TextTemplate
+from exporter.outputs.base import OutputError
+from exporter.outputs.stack import SECRETS_FOLDER, MountedSecret, mounted_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.catalog.base import Model
+    from exporter.catalog.catalog import Catalog
+
+
+def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:
+    """Each file that alertmanager.yml names, once, by name.
+
+    Raises:
+        OutputError: no single file holds one of them, or two of them would be the same file.
+    """
+    found: dict[str, tuple[MountedSecret, str]] = {}
+    for where, template in _references(catalog):
+        secret = mounted_secret(template, where)
+        other, first = found.setdefault(secret.name, (secret, where))
+        if other != secret:
+            raise OutputError(
+                f"{where} and {first} would both be the file {SECRETS_FOLDER}/{secret.name}; "
+                "give one of them a name of its own under secrets"
+            )
+    return [secret for _, (secret, _) in sorted(found.items())]
+
+
+def _references(catalog: Catalog) -> Iterator[tuple[str, TextTemplate]]:
+    yield from _in_model("alertmanager", catalog.alertmanager)
+    if catalog.alertmanager.smtp:
+        yield from _in_model("alertmanager.smtp", catalog.alertmanager.smtp)
+    for name, owner in catalog.owners.items():
+        for kind in type(owner).model_fields:
+            receivers = getattr(owner, kind)
+            for index, receiver in enumerate(receivers if isinstance(receivers, tuple) else ()):
+                yield from _in_model(f"owners.{name}.{kind}[{index}]", receiver)
+
+
+def _in_model(where: str, model: Model) -> Iterator[tuple[str, TextTemplate]]:
+    for key in type(model).model_fields:
+        value = getattr(model, key)
+        if isinstance(value, TextTemplate) and value.literal is None:
+            yield f"{where}.{key}", value

@@ -1,0 +1,59 @@
+"""Maintenance windows as Alertmanager's time intervals."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.operations import Maintenance
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+MIDNIGHT = 1440
+
+
+@dataclass(frozen=True, slots=True)
+class MuteTime:
+    """A named interval, and the services it is for; none means all."""
+
+    name: str
+    services: frozenset[str]
+    interval: dict[str, Any]
+
+
+def mute_times(catalog: Catalog) -> list[MuteTime]:
+    """Of each window of the catalog; windows that share a name are numbered, since intervals cannot."""
+    shared = {name for name, count in Counter(w.name for w in catalog.maintenance).items() if count > 1}
+    seen: Counter[str] = Counter()
+    times = []
+    for window in catalog.maintenance:
+        seen[window.name] += 1
+        # No name of the catalog holds a #, so a numbered name is nobody else's.
+        name = f"{window.name}#{seen[window.name]}" if window.name in shared else window.name
+        interval = {"name": name, "time_intervals": _specs(window)}
+        times.append(MuteTime(name, frozenset(window.services), interval))
+    return times
+
+
+def _specs(window: Maintenance) -> list[dict[str, Any]]:
+    """An interval of Alertmanager ends by 24:00, so a window over midnight is two, the second a day later."""
+    days, start, end = window.when.days, window.when.start, window.when.end
+    if end > start:
+        pieces = [(days, start, end)]
+    else:
+        next_days = tuple(sorted((day + 1) % len(WEEKDAYS) for day in days))
+        pieces = [(days, start, MIDNIGHT), (next_days, 0, end)]
+    return [_spec(*piece, window.timezone) for piece in pieces if piece[1] < piece[2]]
+
+
+def _spec(days: tuple[int, ...], start: int, end: int, timezone: str) -> dict[str, Any]:
+    spec: dict[str, Any] = {"times": [{"start_time": _clock(start), "end_time": _clock(end)}]}
+    if len(days) < len(WEEKDAYS):
+        spec["weekdays"] = [WEEKDAYS[day] for day in days]
+    return {**spec, "location": timezone}
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"

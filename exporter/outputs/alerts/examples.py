@@ -1,0 +1,108 @@
+"""Tests of the rules in promtool's format: each is quiet while all is well, fires when it is not, and resolves.
+
+They ask for `ALERTS`, the series that Prometheus makes of alerts, and so hold the labels exactly and leave the words
+of annotations free.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from itertools import cycle, islice
+from math import ceil
+from typing import TYPE_CHECKING
+
+from exporter.outputs.alerts.model import Example
+from exporter.outputs.alerts.promql import matcher, number, quote
+from exporter.outputs.durations import duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.outputs.alerts.model import AlertRule, Series
+
+LOOKBACK = 5
+"""Minutes for which Prometheus holds a sample to be current."""
+MARGIN = 5
+MOST_SHOWN = 8
+"""Tests of one alert. A large catalog may have hundreds of rules of it, which differ in numbers only, and promtool
+evaluates every rule in every test.
+"""
+
+
+def rule_tests(rules: Iterable[AlertRule]) -> list[dict[str, object]]:
+    """Tests of the first rules of each alert."""
+    seen: Counter[str] = Counter()
+    tests = []
+    for rule in rules:
+        if seen[rule.recipe.alert] < MOST_SHOWN:
+            shown = list(_rule_test(rule))
+            seen[rule.recipe.alert] += len(shown)
+            tests += shown
+    return tests
+
+
+def _rule_test(rule: AlertRule) -> Iterator[dict[str, object]]:
+    """The test of one rule, of its first subject; none where its settings leave nothing to show in a short time."""
+    recipe, settings, subject = rule.recipe, rule.settings, rule.subjects[0]
+    good = recipe.window + LOOKBACK + MARGIN
+    bad = ceil(settings.for_ / 60) + good
+    example = Example(
+        who=matcher(recipe.label, [subject.name]),
+        name=subject.name,
+        limit=settings.limit or Decimal(0),
+        seconds=(good + bad) * 60,
+        for_=settings.for_,
+        values=subject.values,
+    )
+    series = recipe.example(example)
+    if not series and recipe.alert != "Watchdog":
+        return
+    who = settings.service or subject.name
+    firing = _labels(rule)
+    checks = (
+        [(good - 1, ""), (good + bad - 1, firing), (good + bad + good - 1, "")] if series else [(bad, firing)]
+    )
+    story = "is quiet, fires, resolves" if series else "always fires"
+    yield {
+        "name": f"{recipe.alert} of {who} {story}",
+        "interval": "1m",
+        "input_series": [_input(item, bad, good) for item in series],
+        "promql_expr_test": [
+            {
+                "expr": f'ALERTS{{alertname="{recipe.alert}",alertstate="firing",service={quote(who)}}}',
+                "eval_time": duration_text(minutes * 60),
+                "exp_samples": [{"labels": labels, "value": 1}] if labels else [],
+            }
+            for minutes, labels in checks
+        ],
+    }
+
+
+def _labels(rule: AlertRule) -> str:
+    subject = rule.subjects[0]
+    labels = {"alertname": rule.recipe.alert, "alertstate": "firing", **rule.labels}
+    if rule.recipe.label == "service" and subject.name:
+        labels["service"] = subject.name
+    own = ",".join(f"{key}={quote(value)}" for key, value in labels.items())
+    keeps = rule.recipe.keeps.replace("<name>", subject.name)
+    return f"ALERTS{{{own}{',' if keeps else ''}{keeps}}}"
+
+
+def _input(item: Series, bad: int, good: int) -> dict[str, str]:
+    """So many minutes of good samples, then bad, then good ones again; one a minute."""
+    return {"series": item.selector, "values": " ".join(_values(item, bad, good))}
+
+
+def _values(item: Series, bad: int, good: int) -> Iterator[str]:
+    start = Decimal(0)
+    for value, minutes in ((item.good, good), (item.bad, bad), (item.good, good)):
+        if value is None:
+            yield f"_x{minutes}"
+        elif isinstance(value, str):
+            yield from islice(cycle(value.split()), minutes)
+        elif item.counter:
+            yield f"{number(start)}+{number(Decimal(value))}x{minutes - 1}"
+            start += Decimal(value) * minutes
+        else:
+            yield f"{number(Decimal(value))}x{minutes - 1}"

@@ -1,0 +1,100 @@
+"""Alerts about objectives, and about this program and the way of alerts itself."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from exporter.outputs.alerts.model import Example, Recipe, Series
+from exporter.outputs.alerts.services import requests
+
+
+def _burning(example: Example) -> tuple[Series, ...]:
+    """Everything fails, then nothing."""
+    if example.values["slo"] != "availability" or 16 * Decimal(example.values["budget"]) >= 1:
+        return ()
+    if "requests" in example.values:
+        if not example.has_plain_metrics:
+            return ()
+        ok, failed = requests(example, 6000, 0)
+        return (Series(ok.selector, 0, 6000, counter=True), failed)
+    labels = f'{example.who},probe="health",target="x"'
+    return (
+        Series(f'probe_results_total{{{labels},result="success"}}', 0, 4, counter=True),
+        Series(f'probe_results_total{{{labels},result="failure"}}', 4, 0, counter=True),
+    )
+
+
+SLO_RECIPES = tuple(
+    Recipe(
+        alert, "slos", "slos",
+        expr="<burn rates>",
+        summary=f"{{{{ $labels.service }}}} burns its error budget {speed}",
+        description="{{ $value | humanizePercentage }} of what counts for the {{ $labels.slo }} of "
+        f"{{{{ $labels.service }}}} fails. {outlook}",
+        dashboard="slos",
+        example=_burning,
+        window=window,
+        keeps='slo="availability"',
+    )
+    for alert, speed, outlook, window in (
+        ("SloBurnRateFast", "fast", "At this rate the budget of the whole period ends within days.", 30),
+        ("SloBurnRateSlow", "too fast", "At this rate the budget ends before its period does.", 360),
+    )
+)  # fmt: skip
+
+EXPORTER_RECIPES = (
+    Recipe(
+        "ExporterDown", "exporter", "exporter",
+        expr='(up{job="exporter"} == 0)\nor\nabsent(up{job="exporter"})',
+        summary="The exporter is down",
+        description="Prometheus cannot scrape the exporter{{ with $labels.instance }} at {{ . }}{{ end }}: nothing is "
+        "watched, and no other alert of it can fire.",
+        dashboard="exporter",
+        example=lambda _: (Series('up{job="exporter"}', 0, 1),),
+        keeps='job="exporter"',
+    ),
+    Recipe(
+        "ExporterReloadFailed", "exporter", "exporter",
+        expr="exporter_config_last_reload_successful == 0",
+        summary="The exporter runs on an old catalog",
+        description="The last reload of the catalog failed, and the exporter runs on the one before. What is wrong "
+        "with the file: exporter validate",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_config_last_reload_successful", 0, 1),),
+    ),
+    Recipe(
+        "ExporterProbesMissed", "exporter", "exporter",
+        # The window is shorter than what the alert waits for, so one missed probe does not fire it.
+        expr="increase(exporter_probes_missed_total[5m]) > 0",
+        summary="The exporter misses probes",
+        description="{{ $value | humanize }} probes were left out in five minutes: a target's last probe still ran, or "
+        "the machine is too busy.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_probes_missed_total", 3, 0, counter=True),),
+        window=5,
+    ),
+    Recipe(
+        "ExporterDockerUnreachable", "exporter", "docker",
+        expr="exporter_docker_up == 0",
+        summary="The exporter cannot reach Docker",
+        description="The exporter cannot reach Docker, so nothing is known of containers.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_docker_up", 0, 1),),
+    ),
+    Recipe(
+        "ExporterNoTargets", "exporter", "exporter",
+        expr="exporter_targets == 0",
+        summary="The exporter watches nothing",
+        description="The exporter runs and has no target: its catalog has no service to probe.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_targets", 0, 1),),
+    ),
+    Recipe(
+        "Watchdog", "exporter", "watchdog",
+        expr="vector(1)",
+        summary="Alerts arrive",
+        description="This alert always fires. When it stops to arrive, no other alert arrives either.",
+        dashboard="overview",
+        example=lambda _: (),
+    ),
+)  # fmt: skip

@@ -1,0 +1,189 @@
+"""Alerts about services, by their probes and by their own metrics."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from exporter.outputs.alerts.model import Example, Recipe, Series
+
+TRAFFIC_FLOOR = "0.1"
+"""Requests a second under which ratios and quantiles say nothing: 30 in five minutes."""
+
+EXPORTER_ANSWERS = 'and on () (max(up{job="exporter"}) == 1)'
+"""While the exporter is down everything is absent; ExporterDown says so, once."""
+
+WHY = (
+    '{{ range query (printf "probe_failure_info{service=%q}" $labels.service) }}'
+    "Probe {{ .Labels.probe }} of {{ .Labels.target }}: {{ .Labels.reason }}. {{ end }}"
+)
+"""Why probes fail now. Not a label, which would begin a new alert whenever the reason changes."""
+
+PROBE = 'probe="health",target="http://example/health"'
+
+
+def _down(example: Example) -> tuple[Series, ...]:
+    return (
+        Series(f"probe_success{{{example.who},{PROBE}}}", 0, 1),
+        Series(f'probe_success{{{example.who},probe="other",target="x"}}', 1, 1),
+    )
+
+
+def _slow(example: Example) -> tuple[Series, ...]:
+    return (
+        Series(f"probe_success{{{example.who},{PROBE}}}", 1, 1),
+        Series(f"probe_duration_seconds{{{example.who},{PROBE}}}", example.limit * 2, example.limit / 2),
+    )
+
+
+def _certificate(example: Example) -> tuple[Series, ...]:
+    """The clock of these tests starts at 0, so a time is a number of seconds from the test's start."""
+    if example.limit <= 2 * example.seconds:
+        return ()
+    expiry = Decimal(example.seconds) + example.limit / 2
+    return (
+        Series(
+            f"probe_ssl_earliest_cert_expiry{{{example.who},{PROBE}}}", expiry, expiry + 4 * example.limit
+        ),
+    )
+
+
+def _expired(example: Example) -> tuple[Series, ...]:
+    return (Series(f"probe_ssl_earliest_cert_expiry{{{example.who},{PROBE}}}", 0, 10**9),)
+
+
+def requests(example: Example, errors: Decimal | int, later: Decimal | int) -> tuple[Series, ...]:
+    """6,000 good requests a minute, and so many that fail."""
+    name, status = example.values["requests"], example.values["status"]
+    labels = f'job="services",{example.who}'
+    return (
+        Series(f'{name}{{{labels},{status}="200"}}', 6000, 6000, counter=True),
+        Series(f'{name}{{{labels},{status}="503"}}', errors, later, counter=True),
+    )
+
+
+def _errors(example: Example) -> tuple[Series, ...]:
+    if example.limit >= 1 or not example.has_plain_metrics:
+        return ()
+    bad, good = (round(6000 * ratio / (1 - ratio)) for ratio in (example.above, example.below))
+    return requests(example, bad, good)
+
+
+def _latency(example: Example) -> tuple[Series, ...]:
+    """Every request lies in the bucket over the limit, then in the one under it."""
+    name, labels = example.values["durations"], f'job="services",{example.who}'
+    return (
+        Series(f'{name}_bucket{{{labels},le="{example.limit}"}}', 0, 6000, counter=True),
+        Series(f'{name}_bucket{{{labels},le="{example.limit * 2}"}}', 6000, 6000, counter=True),
+        Series(f'{name}_bucket{{{labels},le="+Inf"}}', 6000, 6000, counter=True),
+    )
+
+
+SERVICE_RECIPES = (
+    Recipe(
+        "ServiceDown", "alerts", "probed services",
+        expr="min by (service) (probe_success{<who>}) == 0",
+        summary="{{ $labels.service }} is down",
+        description=f"A probe of {{{{ $labels.service }}}} fails. {WHY}"
+        "Ask again: exporter check {{ $labels.service }}",
+        dashboard="service",
+        example=_down,
+    ),
+    Recipe(
+        "ServiceSlow", "alerts", "probed",
+        # A failed probe may take up to its timeout: ServiceDown tells of it.
+        expr="(probe_duration_seconds{<who>} > <limit>) and (probe_success{<who>} == 1)",
+        summary="{{ $labels.service }} answers slowly",
+        description="Probe {{ $labels.probe }} of {{ $labels.target }} takes {{ $value | humanizeDuration }}; "
+        "the limit is <shown>.",
+        dashboard="service",
+        example=_slow,
+        keeps=PROBE,
+    ),
+    Recipe(
+        "ServiceFlapping", "alerts", "probed",
+        expr="changes(probe_success{<who>}[1h]) > <limit>",
+        summary="{{ $labels.service }} comes and goes",
+        description="Probe {{ $labels.probe }} of {{ $labels.target }} changed between success and failure "
+        "{{ $value | humanize }} times in an hour.",
+        dashboard="service",
+        example=lambda e: () if e.limit > 50 else (Series(f"probe_success{{{e.who},{PROBE}}}", "0 1", 1),),
+        window=60,
+        keeps=PROBE,
+    ),
+    Recipe(
+        "ServiceAbsent", "alerts", "probed",
+        expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
+        each="absent(probe_success{<who>})",
+        summary="{{ $labels.service }} is not watched",
+        description="The catalog names {{ $labels.service }}, and the exporter, which answers, has no series of it. "
+        "Does it run on the same catalog?",
+        dashboard="exporter",
+        example=lambda example: (
+            Series(f"probe_success{{{example.who}}}", None, 1),
+            Series('up{job="exporter"}', 1, 1),
+        ),
+    ),
+    Recipe(
+        "ScrapeTargetDown", "alerts", "measured",
+        expr='(up{job="services",<who>} == 0)\nor\n(\n  <each>\n)',
+        each='absent(up{job="services",<who>})',
+        summary="Metrics of {{ $labels.service }} are not scraped",
+        description="Prometheus gets no metrics of {{ $labels.service }}{{ with $labels.instance }} at {{ . }}{{ end "
+        "}}. Its error, latency and SLO alerts are blind until it does.",
+        dashboard="service",
+        example=lambda example: (
+            Series(f'up{{job="services",{example.who},instance="example:80"}}', 0, 1),
+        ),
+        keeps='instance="example:80",job="services"',
+    ),
+    Recipe(
+        "CertificateExpiring", "alerts", "probed",
+        expr="((probe_ssl_earliest_cert_expiry{<who>} - time()) > 0) < <limit>",
+        summary="A certificate of {{ $labels.service }} expires in {{ $value | humanizeDuration }}",
+        description="A certificate that {{ $labels.target }} presents ends in {{ $value | humanizeDuration }}.",
+        dashboard="service",
+        example=_certificate,
+        keeps=PROBE,
+    ),
+    Recipe(
+        "CertificateExpiringSoon", "alerts", "probed",
+        expr="((probe_ssl_earliest_cert_expiry{<who>} - time()) > 0) < <limit>",
+        summary="A certificate of {{ $labels.service }} expires in {{ $value | humanizeDuration }}",
+        description="A certificate that {{ $labels.target }} presents ends in {{ $value | humanizeDuration }}. "
+        "Renewal has failed until now.",
+        dashboard="service",
+        example=_certificate,
+        keeps=PROBE,
+    ),
+    Recipe(
+        "CertificateExpired", "alerts", "probed",
+        expr="(time() - probe_ssl_earliest_cert_expiry{<who>}) >= 0",
+        summary="A certificate of {{ $labels.service }} has expired",
+        description="A certificate that {{ $labels.target }} presents ended {{ $value | humanizeDuration }} ago.",
+        dashboard="service",
+        example=_expired,
+        keeps=PROBE,
+    ),
+    Recipe(
+        "HighErrorRate", "alerts", "measured",
+        expr="(service:http_request_errors:ratio_rate5m{<who>} > <limit>)\n"
+        f"and\n(service:http_requests:rate5m{{<who>}} > {TRAFFIC_FLOOR})",
+        summary="{{ $value | humanizePercentage }} of requests to {{ $labels.service }} fail",
+        description="{{ $value | humanizePercentage }} of the answers of {{ $labels.service }} in the last five "
+        "minutes were 5xx; the limit is <shown>.",
+        dashboard="service",
+        example=_errors,
+        window=5,
+    ),
+    Recipe(
+        "HighLatency", "alerts", "measured",
+        expr="(service:http_request_duration_seconds:p95_5m{<who>} > <limit>)\n"
+        f"and\n(service:http_requests:rate5m{{<who>}} > {TRAFFIC_FLOOR})",
+        summary="{{ $labels.service }} is slow for its users",
+        description="5 % of requests to {{ $labels.service }} take longer than {{ $value | humanizeDuration }}; "
+        "the limit is <shown>.",
+        dashboard="service",
+        example=lambda e: (*requests(e, 0, 0), *_latency(e)) if e.has_plain_metrics else (),
+        window=5,
+    ),
+)  # fmt: skip

@@ -1,0 +1,150 @@
+"""Service level objectives: their series, under sloth's names, and the rates at which an error budget burns.
+
+The windows and factors are those of the Site Reliability Workbook, chapter 5: multiple windows, multiple burn rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from exporter.outputs.alerts.model import RecordingRule
+from exporter.outputs.alerts.promql import any_of, matcher, number
+from exporter.outputs.alerts.requests import (
+    error_ratio,
+    fast_ratio,
+    probe_error_ratio,
+    probe_fast_ratio,
+    probed_names,
+)
+from exporter.outputs.durations import duration_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.catalog.catalog import Catalog
+
+DAY = 86400
+DEFAULT_PERIOD = 30.0 * DAY
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+PER_BUDGET = "/ slo:error_budget:ratio"
+FACTORS_PERIOD = 30 * DAY
+"""The period that the factors below are meant for; another one scales them."""
+
+
+@dataclass(frozen=True, slots=True)
+class BurnRate:
+    """The budget burns `factor` times as fast as it may, over both windows: the long one says that it matters, the
+    short one that it still goes on.
+    """
+
+    alert: str
+    factor: Decimal
+    short: str
+    long: str
+
+
+BURN_RATES = (
+    BurnRate("SloBurnRateFast", Decimal("14.4"), "5m", "1h"),
+    BurnRate("SloBurnRateFast", Decimal(6), "30m", "6h"),
+    BurnRate("SloBurnRateSlow", Decimal(3), "2h", "1d"),
+    BurnRate("SloBurnRateSlow", Decimal(1), "6h", "3d"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One objective of one service. `ratio`: 0.999. `period`: seconds."""
+
+    service: str
+    slo: str
+    ratio: Decimal
+    period: Decimal
+    sli: str
+    """The ratio of errors over `<window>`, of the services `<who>`."""
+
+
+def objectives(catalog: Catalog) -> Iterator[Objective]:
+    """Every objective that can be measured: of services with metrics of their own by these, of others by probes."""
+    probed = set(probed_names(catalog))
+    defaults = catalog.defaults.slo
+    for name, container in (*catalog.services.items(), *catalog.stores.items()):
+        own = container.slo
+        metrics = getattr(container, "metrics", None)
+        if metrics is None and name not in probed:
+            continue
+        period = Decimal(str(own.period or defaults.period or DEFAULT_PERIOD))
+        availability = own.availability if own.availability is not None else defaults.availability
+        if availability is not None:
+            sli = error_ratio(metrics) if metrics else probe_error_ratio()
+            yield Objective(name, "availability", availability / 100, period, sli)
+        latency = own.latency or defaults.latency
+        if latency is not None:
+            under = Decimal(str(latency.under))
+            fast = fast_ratio(metrics, under) if metrics else probe_fast_ratio(under)
+            yield Objective(name, "latency", latency.for_ / 100, period, f"1 - {fast}")
+
+
+def sli_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
+    """The ratio of errors over each window, one rule for each: its operands are of different services."""
+    by_slo: dict[str, list[str]] = {}
+    for (slo, sli), names in _grouped((o.slo, o.sli, o.service) for o in objectives).items():
+        by_slo.setdefault(slo, []).append(sli.replace("<who>", matcher("service", names)))
+    for slo, ratios in by_slo.items():
+        for window in WINDOWS:
+            expr = any_of(ratios).replace("<window>", window)
+            yield RecordingRule(f"slo:sli_error:ratio_rate{window}", expr, {"slo": slo})
+    if by_slo:
+        yield RecordingRule("slo:current_burn_rate:ratio", f"slo:sli_error:ratio_rate5m {PER_BUDGET}")
+
+
+def objective_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
+    """What was promised: exact numbers, one rule for each, since a constant has no labels of its own."""
+    for objective in objectives:
+        labels = {"service": objective.service, "slo": objective.slo}
+        for record, value in (
+            ("slo:objective:ratio", objective.ratio),
+            ("slo:error_budget:ratio", 1 - objective.ratio),
+            ("slo:time_period:days", Fraction(objective.period) / DAY),
+        ):
+            yield RecordingRule(record, f"vector({number(value)})", labels)
+
+
+def budget_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
+    """How fast the budget burnt over its period, and what is left of it.
+
+    The period's ratio is the mean of its five-minute ratios, as sloth has it: raw counters over 30 days cost too much.
+    """
+    means = []
+    for (period, _), names in _grouped((str(o.period), "", o.service) for o in objectives).items():
+        selector = f"{{{matcher('service', list(dict.fromkeys(names)))}}}"
+        window = duration_text(float(period))
+        means.append(f"avg_over_time(slo:sli_error:ratio_rate5m{selector}[{window}:5m]) {PER_BUDGET}")
+    if not means:
+        return
+    yield RecordingRule("slo:period_burn_rate:ratio", any_of(means))
+    yield RecordingRule("slo:period_error_budget_remaining:ratio", "1 - slo:period_burn_rate:ratio")
+
+
+def burn_rate_expr(alert: str, period: Decimal) -> str:
+    """The alert's pairs of windows. Both sides of each `or` have the same labels, so nothing is lost."""
+    pairs = []
+    for rate in BURN_RATES:
+        if rate.alert != alert:
+            continue
+        factor = number(Fraction(rate.factor) * Fraction(period) / FACTORS_PERIOD)
+        over = f"{{<who>}} > {factor} * slo:error_budget:ratio"
+        pairs.append(
+            f"(\n    slo:sli_error:ratio_rate{rate.short}{over}\n"
+            f"  and\n    slo:sli_error:ratio_rate{rate.long}{over}\n)"
+        )
+    return "\nor\n".join(pairs)
+
+
+def _grouped(items: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str], list[str]]:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for first, second, name in items:
+        groups.setdefault((first, second), []).append(name)
+    return groups

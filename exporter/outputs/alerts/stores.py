@@ -1,0 +1,115 @@
+"""Alerts about stores, volumes and their backups."""
+
+from __future__ import annotations
+
+from exporter.outputs.alerts.model import Example, Recipe, Series
+from exporter.outputs.alerts.services import EXPORTER_ANSWERS, WHY
+
+
+def _disk(example: Example) -> tuple[Series, ...]:
+    if example.limit >= 1:
+        return ()
+    free = (round(10**9 * (1 - example.above)), round(10**9 * (1 - example.below)))
+    return (
+        Series(f"volume_filesystem_avail_bytes{{{example.who}}}", *free),
+        Series(f"volume_filesystem_size_bytes{{{example.who}}}", 10**9, 10**9),
+    )
+
+
+def _used(example: Example) -> tuple[Series, ...]:
+    if example.limit >= 1:
+        return ()
+    return (
+        Series(
+            f"store_connections{{{example.who}}}", round(1000 * example.above), round(1000 * example.below)
+        ),
+        Series(f"store_connections_max{{{example.who}}}", 1000, 1000),
+    )
+
+
+STORE_RECIPES = (
+    Recipe(
+        "StoreDown", "stores", "probed stores",
+        expr="min by (service) (probe_success{<who>}) == 0",
+        summary="Store {{ $labels.service }} is down",
+        description=f"A probe of store {{{{ $labels.service }}}} fails. {WHY}"
+        "What depends on it fails too, and is muted meanwhile.",
+        dashboard="stores",
+        example=lambda e: (Series(f'probe_success{{{e.who},probe="port",target="example:1"}}', 0, 1),),
+    ),
+    Recipe(
+        "StoreConnectionsHigh", "stores", "stores",
+        expr="store_connections{<who>} / (store_connections_max{<who>} > 0) > <limit>",
+        summary="{{ $labels.service }} runs out of connections",
+        description="{{ $value | humanizePercentage }} of the connections that {{ $labels.service }} allows "
+        "are in use.",
+        dashboard="stores",
+        example=_used,
+    ),
+    Recipe(
+        "StoreReplicationLag", "stores", "replicated",
+        expr="store_replication_lag_seconds{<who>} > <limit>",
+        summary="A replica of {{ $labels.service }} is behind",
+        description="A replica of {{ $labels.service }} is {{ $value | humanizeDuration }} behind; the limit is "
+        "<shown>.",
+        dashboard="stores",
+        example=lambda e: (
+            Series(f"store_replication_lag_seconds{{{e.who}}}", e.limit * 2, e.limit / 2),
+        ),
+    ),
+    Recipe(
+        "DiskFilling", "stores", "volumes", label="volume",
+        # The forecast waits for six hours of history: a fresh volume's first copy is no trend.
+        expr="(\n"
+        "  1 - volume_filesystem_avail_bytes{<who>} / (volume_filesystem_size_bytes{<who>} > 0) > <limit>\n"
+        ")\nor\n(\n"
+        "    1 - volume_filesystem_avail_bytes{<who>} / (volume_filesystem_size_bytes{<who>} > 0)\n"
+        "  and\n    predict_linear(volume_filesystem_avail_bytes{<who>}[6h], 86400) < 0\n"
+        "  and\n    volume_filesystem_avail_bytes{<who>} offset 6h\n)",
+        summary="The disk of volume {{ $labels.volume }} fills up",
+        description="The file system of volume {{ $labels.volume }} is {{ $value | humanizePercentage }} full: over "
+        "<shown>, or on its way to be full within a day.",
+        dashboard="stores",
+        example=_disk,
+        keeps='volume="<name>"',
+    ),
+    Recipe(
+        "BackupMissing", "backups", "backups",
+        expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
+        each="absent(backup_last_success_timestamp_seconds{<who>})",
+        summary="{{ $labels.service }} has no backup",
+        description="The catalog asks for backups of {{ $labels.service }}, and no good one is known.",
+        dashboard="stores",
+        example=lambda e: (
+            Series(f"backup_last_success_timestamp_seconds{{{e.who}}}", None, 1),
+            Series('up{job="exporter"}', 1, 1),
+        ),
+    ),
+    Recipe(
+        "BackupStale", "backups", "backups",
+        expr="time() - backup_last_success_timestamp_seconds{<who>} > <limit>",
+        summary="The backup of {{ $labels.service }} is {{ $value | humanizeDuration }} old",
+        description="The last good backup of {{ $labels.service }} is {{ $value | humanizeDuration }} old; its "
+        "schedule allows <shown>.",
+        dashboard="stores",
+        example=lambda e: (
+            Series(f"backup_last_success_timestamp_seconds{{{e.who}}}", -round(e.limit) - 60, 10**9),
+        ),
+    ),
+    Recipe(
+        "BackupFailed", "backups", "backups",
+        expr="backup_last_run_success{<who>} == 0",
+        summary="The last backup of {{ $labels.service }} failed",
+        description="The last run of the backup of {{ $labels.service }} failed; the copies of earlier runs are kept.",
+        dashboard="stores",
+        example=lambda e: (Series(f"backup_last_run_success{{{e.who}}}", 0, 1),),
+    ),
+    Recipe(
+        "BackupDrillFailed", "backups", "drills",
+        expr="backup_drill_success{<who>} == 0",
+        summary="The backup of {{ $labels.service }} could not be restored",
+        description="The last restore drill of {{ $labels.service }} failed: its backups may be worthless.",
+        dashboard="stores",
+        example=lambda e: (Series(f"backup_drill_success{{{e.who}}}", 0, 1),),
+    ),
+)  # fmt: skip

@@ -1,0 +1,146 @@
+"""Whom the catalog's alerts can be about, by kind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from exporter.catalog.services import Service
+from exporter.outputs.alerts.backup_age import max_age
+from exporter.outputs.alerts.model import Subject
+from exporter.outputs.alerts.requests import probed_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.containers import Container
+    from exporter.outputs.alerts.slo import Objective
+
+HUNDRED = Decimal(100)
+EXPORTER = "exporter"
+"""The label `service` of alerts about this program."""
+
+
+def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tuple[Subject, ...]]:
+    """Subjects by kind, each kind in the order of the catalog."""
+    probed = set(probed_names(catalog))
+    containers: dict[str, Container] = {**catalog.services, **catalog.stores}
+    all_ = {name: _subject(catalog, name, container) for name, container in containers.items()}
+    servers = {name: store for name, store in catalog.stores.items() if store.engine != "sqlite"}
+    runs = [
+        name for name, c in containers.items() if c.deployed and (name in servers or name in catalog.services)
+    ]
+    watched = catalog.exporter.containers.source != "off"
+    owner = catalog.defaults.owner
+    return {
+        "probed": tuple(all_[name] for name in containers if name in probed),
+        "probed services": tuple(all_[name] for name in catalog.services if name in probed),
+        "probed stores": tuple(all_[name] for name in catalog.stores if name in probed),
+        "measured": tuple(all_[name] for name, service in catalog.services.items() if service.metrics),
+        "containers": tuple(all_[name] for name in runs) if watched else (),
+        "logged": tuple(all_[name] for name in runs if containers[name].logs) if watched else (),
+        "docker": (Subject("", owner=owner, service=EXPORTER),) if watched else (),
+        "stores": tuple(
+            _subject(
+                catalog,
+                name,
+                store,
+                limit=None if store.max_connections is None else store.max_connections / HUNDRED,
+            )
+            for name, store in servers.items()
+        ),
+        "replicated": tuple(
+            _subject(
+                catalog,
+                name,
+                store,
+                limit=min((Decimal(str(r.max_lag)) for r in store.replicas if r.max_lag), default=None),
+            )
+            for name, store in servers.items()
+            if store.replicas
+        ),
+        "volumes": tuple(_volumes(catalog)),
+        "backups": tuple(_backups(catalog)),
+        "drills": tuple(_backups(catalog)) if catalog.backup.drill else (),
+        "slos": _slos(promises, all_),
+        "exporter": (Subject("", owner=owner, service=EXPORTER),),
+        "watchdog": (Subject("", owner=catalog.alertmanager.watchdog, service="prometheus"),),
+    }
+
+
+def _subject(
+    catalog: Catalog,
+    name: str,
+    container: Container,
+    *,
+    limit: Decimal | None = None,
+    service: str | None = None,
+) -> Subject:
+    owner = container.owner or catalog.defaults.owner
+    metrics = container.metrics if isinstance(container, Service) else None
+    values = (
+        {"requests": metrics.requests, "durations": metrics.durations, "status": metrics.status_label}
+        if metrics
+        else {}
+    )
+    return Subject(name, container.alerts, owner, container.runbook, limit, service, values)
+
+
+def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
+    """Volumes, and whose each is: the store's whose data it holds, else the first service's that mounts it."""
+    users: dict[str, tuple[str, Container]] = {}
+    for name, store in catalog.stores.items():
+        if store.volume:
+            users.setdefault(store.volume, (name, store))
+    for name, service in catalog.services.items():
+        for mount in service.volumes:
+            if mount.volume:
+                users.setdefault(mount.volume, (name, service))
+    return users
+
+
+def _volumes(catalog: Catalog) -> Iterator[Subject]:
+    users = _users(catalog)
+    for volume in dict.fromkeys((*catalog.volumes, *users)):
+        if volume in users:
+            name, container = users[volume]
+            yield _subject(catalog, volume, container, service=name)
+        else:
+            yield Subject(volume, owner=catalog.defaults.owner, service=volume)
+
+
+def _backups(catalog: Catalog) -> Iterator[Subject]:
+    users = _users(catalog)
+    for name, store in catalog.stores.items():
+        if store.backup:
+            yield _subject(catalog, name, store, limit=max_age(store.backup, ("stores", name)))
+    for name, volume in catalog.volumes.items():
+        if not volume.backup:
+            continue
+        age = max_age(volume.backup, ("volumes", name))
+        if name in users:
+            yield _subject(catalog, name, users[name][1], limit=age)
+        else:
+            yield Subject(name, owner=catalog.defaults.owner, limit=age)
+
+
+def _slos(promises: Iterable[Objective], all_: Mapping[str, Subject]) -> tuple[Subject, ...]:
+    """Each service that has an objective, once; `values` say the first one's period, which the factors depend on."""
+    first: dict[str, Objective] = {}
+    for objective in promises:
+        first.setdefault(objective.service, objective)
+    return tuple(
+        replace(
+            subject,
+            values={
+                **subject.values,
+                "period": str(first[name].period),
+                "slo": first[name].slo,
+                "budget": str(1 - first[name].ratio),
+            },
+        )
+        for name, subject in all_.items()
+        if name in first
+    )

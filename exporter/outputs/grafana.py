@@ -1,0 +1,81 @@
+"""Grafana's provisioning: its data sources, and where its dashboards lie. They are an output of their own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from exporter.outputs.base import File, OutputError
+from exporter.outputs.durations import duration_text
+from exporter.outputs.stack import DASHBOARDS_FOLDER, PROMETHEUS_URL, alertmanagers
+from exporter.outputs.yaml_text import yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.catalog import Catalog
+
+ALERTMANAGER_UID = "alertmanager"
+UPDATE_SECONDS = 30
+"""How often Grafana looks whether a dashboard's file has changed."""
+
+_UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+def render(catalog: Catalog) -> Iterable[File]:
+    """What is mounted at /etc/grafana/provisioning.
+
+    Raises:
+        OutputError: the uid of the data source is not one.
+    """
+    uid = catalog.grafana.datasource
+    if not _UID.fullmatch(uid) or uid == ALERTMANAGER_UID:
+        raise OutputError(
+            f"grafana.datasource {uid!r} is not a uid; use up to 40 letters, digits, _ and -, "
+            f"and not {ALERTMANAGER_UID}, which is Alertmanager's"
+        )
+    datasources = [
+        {
+            "name": "Prometheus",
+            "type": "prometheus",
+            "uid": uid,
+            "access": "proxy",
+            "url": PROMETHEUS_URL,
+            "isDefault": True,
+            "editable": False,
+            "jsonData": {
+                "httpMethod": "POST",
+                "timeInterval": duration_text(catalog.prometheus.scrape_interval),
+                "alertmanagerUid": ALERTMANAGER_UID,
+            },
+        },
+        {
+            "name": "Alertmanager",
+            "type": "alertmanager",
+            "uid": ALERTMANAGER_UID,
+            "access": "proxy",
+            "url": _literal(alertmanagers(catalog)[0].url),
+            "editable": False,
+            "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
+        },
+    ]
+    provider = {
+        "name": catalog.project,
+        "folder": catalog.project,
+        "type": "file",
+        "disableDeletion": True,
+        "allowUiUpdates": False,
+        "updateIntervalSeconds": UPDATE_SECONDS,
+        "options": {"path": DASHBOARDS_FOLDER},
+    }
+    yield File(
+        "provisioning/datasources/prometheus.yml", yaml_text({"apiVersion": 1, "datasources": datasources})
+    )
+    yield File(
+        "provisioning/dashboards/dashboards.yml", yaml_text({"apiVersion": 1, "providers": [provider]})
+    )
+
+
+def _literal(text: str) -> str:
+    """Grafana expands $NAME in what it provisions, and $$ to a single one."""
+    return text.replace("$", "$$")

@@ -1,0 +1,101 @@
+"""prometheus.yml: what Prometheus scrapes, which rules it follows, and whom it alerts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.base import File
+from exporter.outputs.durations import duration_text
+from exporter.outputs.stack import alertmanagers, exporter_address
+from exporter.outputs.yaml_text import Note, yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.catalog import Catalog
+    from exporter.outputs.stack import Alertmanager
+
+MAX_SCRAPE_TIMEOUT = 10.0
+"""Prometheus's own default, in seconds. A timeout longer than its interval is an error."""
+RULES = "rules/*.yml"
+"""Beside the file. Tests of the rules lie a folder deeper, where this does not look."""
+
+
+def render(catalog: Catalog) -> Iterable[File]:
+    """The configuration of Prometheus in the catalog's environment."""
+    interval = catalog.prometheus.scrape_interval
+    config = {
+        "global": {
+            "scrape_interval": duration_text(interval),
+            "scrape_timeout": duration_text(min(interval, MAX_SCRAPE_TIMEOUT)),
+            "evaluation_interval": duration_text(interval),
+            "external_labels": _external_labels(catalog),
+        },
+        "rule_files": [RULES],
+        "alerting": {
+            "alertmanagers": [
+                {
+                    "scheme": manager.scheme,
+                    **({"path_prefix": manager.prefix} if manager.prefix else {}),
+                    "static_configs": [{"targets": [manager.address]}],
+                }
+                for manager in alertmanagers(catalog)
+            ]
+        },
+        "scrape_configs": _jobs(catalog),
+    }
+    yield File("prometheus.yml", yaml_text(config, f"{catalog.project} in {catalog.environment_name}."))
+
+
+def _external_labels(catalog: Catalog) -> dict[str, str]:
+    """The catalog's own win. Prometheus 3 expands $NAME in their values, and $$ to a single one."""
+    own = {"project": catalog.project, "environment": catalog.environment_name}
+    labels = own | catalog.prometheus.external_labels
+    return {name: value.replace("$", "$$") for name, value in labels.items()}
+
+
+def _jobs(catalog: Catalog) -> list[Note]:
+    exporter = exporter_address(catalog)
+    interval = catalog.defaults.metrics_interval
+    return [
+        Note(
+            "Probes, containers and the exporter itself. Its labels say what was watched, so they win.",
+            {"job_name": "exporter", "honor_labels": True, "static_configs": [{"targets": [exporter]}]},
+        ),
+        Note(
+            "Each service's own metrics. The exporter says where they are, and how often, so Prometheus follows a "
+            "reload of the catalog without one of its own.",
+            {
+                "job_name": "services",
+                "scrape_interval": duration_text(interval),
+                "scrape_timeout": duration_text(min(interval, MAX_SCRAPE_TIMEOUT)),
+                "http_sd_configs": [
+                    {
+                        "url": f"http://{exporter}/sd",
+                        "refresh_interval": duration_text(catalog.prometheus.scrape_interval),
+                    }
+                ],
+            },
+        ),
+        Note(
+            "Prometheus itself.",
+            {"job_name": "prometheus", "static_configs": [{"targets": ["localhost:9090"]}]},
+        ),
+        Note(
+            "Alertmanager.",
+            {
+                "job_name": "alertmanager",
+                "static_configs": [_static(manager) for manager in alertmanagers(catalog)],
+            },
+        ),
+    ]
+
+
+def _static(manager: Alertmanager) -> dict[str, Any]:
+    """Labels, since Alertmanagers of one job can differ in scheme and path."""
+    labels = {}
+    if manager.scheme != "http":
+        labels["__scheme__"] = manager.scheme
+    if manager.prefix:
+        labels["__metrics_path__"] = f"{manager.prefix}/metrics"
+    return {"targets": [manager.address], **({"labels": labels} if labels else {})}

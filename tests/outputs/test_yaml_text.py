@@ -1,0 +1,73 @@
+"""Text that YAML parsers must not take for anything else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+
+from exporter.outputs.yaml_text import NOTICE, Note, yaml_text
+from tests.outputs.catalogs import NASTY
+
+STRINGS = [
+    *(
+        "",
+        " ",
+        "a",
+        "a b",
+        "-",
+        "- a",
+        "a: b",
+        "a #b",
+        "#a",
+        "on",
+        "No",
+        "y",
+        "~",
+        "null",
+        "True",
+        "1",
+        "1e3",
+    ),
+    *("0x1f", "0o17", "1_000", "12:30", "1.5", ".inf", "2020-01-01", "=", "<<", "!a", "&a", "*a", "%a", "@a"),
+    *("`a", "'a'", '"a"', "a'b\"c", "\\", "{a}", "[a]", "a,b", "?", "|", ">", "a\n", "a\nb", "a\nb\n", "\na"),
+    *("a\n\nb", "a \nb", " a\nb", "a\n b", "a\tb\nc", "\r", "\r\n", "\x00\x07\x7f\x85", "\ufeffa", "\u2028"),
+    *("ü🚀", "---", "...", "a\n---\nb", NASTY, "x" * 500),
+]
+
+
+@pytest.mark.parametrize("text", STRINGS, ids=ascii)
+def test_strings_come_back_as_they_were(text: str) -> None:
+    data: dict[str, Any] = {"value": text, "list": [text], "deep": [{"key": text, "other": [text, [text]]}]}
+    if len(text) < 100:
+        data[f"k{text}"] = {text: text}
+    assert yaml.safe_load(yaml_text(data)) == data
+
+
+def test_other_values() -> None:
+    data: dict[str, Any] = {
+        "a": True,
+        "b": None,
+        "c": 0,
+        "d": 1e-7,
+        "e": Decimal("0.10"),
+        "f": {},
+        "g": [],
+        "h": [1, [2], {}],
+    }
+    assert yaml_text(data).splitlines()[1:] == [
+        "a: true", "b: null", "c: 0", "d: 0.0000001", "e: 0.10", "f: {}", "g: []",
+        "h:", "  - 1", "  - [2]", "  - {}",
+    ]  # fmt: skip
+    with pytest.raises(TypeError, match="set has no YAML form"):
+        yaml_text({"a": {1}})
+
+
+def test_comments_stay_comments_whatever_they_hold() -> None:
+    text = yaml_text({"a": Note("one\ntwo\u2028three: 3", 1), "b": [Note("x", {"c": 2})]}, f"head {NASTY}")
+    assert yaml.safe_load(text) == {"a": 1, "b": [{"c": 2}]}
+    assert text.splitlines()[0] == f"# {NOTICE}"
+    assert "# one two three: 3\na: 1\n" in text
+    assert "  # x\n  - c: 2\n" in text
