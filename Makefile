@@ -29,11 +29,12 @@ bench: $(VENV)/.dev ## measure against blackbox_exporter
 	scripts/test-components bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-lint: $(VENV)/.dev ## formatting, lint, types, reference pages; changes nothing
+lint: $(VENV)/.dev ## formatting, lint, types, generated files; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.reference --check
+	$(BIN)/python -m exporter gen --config config.example.yaml --check
 	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
 	else echo 'shellcheck is not installed: scripts were not checked'; fi
 
@@ -41,8 +42,9 @@ format: $(VENV)/.dev ## format the code and repair what lint can repair
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.dev ## write the reference pages again
+docs: $(VENV)/.dev ## write the reference pages and the generated files of the example again
 	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m exporter gen --config config.example.yaml
 
 lock: $(BIN)/python ## resolve the dependencies again, at their newest allowed versions
 	scripts/lock $(BIN)/python

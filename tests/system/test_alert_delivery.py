@@ -66,7 +66,7 @@ stores:
   cache: {{engine: redis, version: "7.4", address: "127.0.0.1:{cache}"}}
 environments: {{{environment}: {{}}}}
 """
-GHOST = '  ghost: {{probes: [{{name: page, http: "http://127.0.0.1:{web}/health"}}]}}'
+GHOST = '  ghost: {{probes: [{{name: page, http: "http://127.0.0.1:{slow}/health"}}]}}'
 
 
 class Store:
