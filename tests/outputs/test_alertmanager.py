@@ -70,7 +70,8 @@ EXAMPLE_ROUTES = [
     ({"alertname": "Somebodys"}, "platform/warning-info"),
     ({"alertname": "Somebodys", "owner": "nobody-we-know", "severity": "critical"}, "platform/critical"),
     ({"alertname": "ServiceDown", "service": "layout-backend", "severity": "critical"}, "platform/critical"),
-    ({"alertname": "Watchdog", "severity": "info", "owner": "platform"}, "Nobody"),
+    ({"alertname": "Anything", "owner": "deadman", "severity": "critical"}, "deadman"),
+    ({"alertname": "Watchdog", "severity": "info", "owner": "deadman"}, "Watchdog"),
 ]
 
 
