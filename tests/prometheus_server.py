@@ -1,4 +1,4 @@
-"""A real Prometheus on data of a test's own, asked over its API."""
+"""A real Prometheus, asked over its API."""
 
 from __future__ import annotations
 
@@ -28,11 +28,44 @@ class Prometheus:
         answer: dict[str, Any] = self._http.post("/api/v1/query", data=form).json()
         return answer
 
+    def vector(self, expression: str) -> list[dict[str, Any]]:
+        """The samples of an instant query, each with `metric` and `value`."""
+        answer = self.ask(expression)
+        assert answer["status"] == "success", answer
+        return list(answer["data"]["result"])
+
+    def values(self, expression: str, by: str = "service") -> dict[str, float]:
+        """The values of an instant query, by one label."""
+        return {row["metric"].get(by, ""): float(row["value"][1]) for row in self.vector(expression)}
+
     def ready(self) -> bool:
         try:
             return self._http.get("/-/ready").status_code == 200
         except httpx.TransportError:
             return False
+
+
+@contextlib.contextmanager
+def prometheus(config: Path, storage: Path, *flags: str) -> Iterator[Prometheus]:
+    """Run Prometheus with this configuration until the end of the block."""
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            require("prometheus"),
+            f"--config.file={config}",
+            f"--storage.tsdb.path={storage}",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=error",
+            *flags,
+        ]
+    )
+    server = Prometheus(f"http://127.0.0.1:{port}")
+    try:
+        until(server.ready, "Prometheus", 30)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 @contextlib.contextmanager
@@ -45,20 +78,6 @@ def prometheus_on(folder: Path, openmetrics: str) -> Iterator[Prometheus]:
         [require("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", text, storage],
         check=True,
     )
-    port = free_port()
-    command = [
-        require("prometheus"),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={storage}",
-        "--storage.tsdb.retention.time=100y",  # the samples' times are fixed, and long ago one day
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    process = subprocess.Popen(command)
-    server = Prometheus(f"http://127.0.0.1:{port}")
-    try:
-        until(server.ready, "Prometheus", 30)
+    # The samples' times are fixed, and long ago one day.
+    with prometheus(config, storage, "--storage.tsdb.retention.time=100y") as server:
         yield server
-    finally:
-        process.terminate()
-        process.wait(20)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -15,58 +14,22 @@ from tests.components import require
 from tests.daemon.running import RunningDaemon, running_daemon
 from tests.daemon.services import SLOW_SECONDS, services
 from tests.probes.certificates import Authority
+from tests.prometheus_server import Prometheus, prometheus
 from tests.waiting import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-Query = "dict[str, float]"
 
-
-class Prometheus:
-    """A running Prometheus with one scrape job, asked over its API."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def query(self, expression: str, by: str = "service") -> dict[str, float]:
-        """The instant vector, by one label."""
-        answer = httpx.get(f"{self._url}/api/v1/query", params={"query": expression}).json()
-        return {row["metric"].get(by, ""): float(row["value"][1]) for row in answer["data"]["result"]}
-
-    def targets(self) -> list[dict[str, Any]]:
-        try:
-            answer = httpx.get(f"{self._url}/api/v1/targets")
-        except httpx.TransportError:
-            return []
-        return list(answer.json()["data"]["activeTargets"]) if answer.status_code == 200 else []
-
-
-@contextlib.contextmanager
-def prometheus(folder: Path, daemon: RunningDaemon) -> Iterator[Prometheus]:
-    port = free_port()
+def scrape_config(folder: Path, daemon: RunningDaemon) -> Path:
     address = daemon.url.removeprefix("http://")
     config = folder / "prometheus.yml"
     config.write_text(
         "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
         f"scrape_configs: [{{job_name: exporter, static_configs: [{{targets: ['{address}']}}]}}]\n"
     )
-    command = [
-        require("prometheus"),
-        f"--config.file={config}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--log.level=error",
-    ]
-    process = subprocess.Popen(command)
-    server = Prometheus(f"http://127.0.0.1:{port}")
-    try:
-        until(lambda: [t for t in server.targets() if t["health"] == "up"], "a first scrape", 30)
-        yield server
-    finally:
-        process.terminate()
-        process.wait(20)
+    return config
 
 
 def catalog(port: int, tls_port: int, expired_port: int, ca_file: Path) -> str:
@@ -100,8 +63,8 @@ def scraped(
         text = catalog(plain.port, secure.port, expired.port, authority.ca_file)
         daemon = stack.enter_context(running_daemon(folder, text))
         daemon.wait_until_ready()
-        server = stack.enter_context(prometheus(folder, daemon))
-        until(lambda: len(server.query("probe_success")) == 8, "all series")
+        server = stack.enter_context(prometheus(scrape_config(folder, daemon), folder / "tsdb"))
+        until(lambda: len(server.values("probe_success")) == 8, "all series")
         yield server, daemon, authority
 
 
@@ -112,29 +75,29 @@ REASONS = {"failing": "status", "expired": "certificate", "refused": "connect", 
 
 
 def test_every_service_is_up_or_down_as_it_is(scraped: Scraped) -> None:
-    found = scraped[0].query("probe_success")
+    found = scraped[0].values("probe_success")
     assert found == {**dict.fromkeys(UP, 1.0), **dict.fromkeys(REASONS, 0.0)}
 
 
 def test_what_failed_says_why(scraped: Scraped) -> None:
     for service, reason in REASONS.items():
-        assert scraped[0].query(f'probe_failure_info{{service="{service}"}}', "reason") == {reason: 1.0}
-    assert not set(scraped[0].query("probe_failure_info")) & UP
+        assert scraped[0].values(f'probe_failure_info{{service="{service}"}}', "reason") == {reason: 1.0}
+    assert not set(scraped[0].values("probe_failure_info")) & UP
 
 
 def test_phases_tell_where_the_time_went(scraped: Scraped) -> None:
     server = scraped[0]
-    slow = server.query('probe_http_duration_seconds{service="slow"}', "phase")
+    slow = server.values('probe_http_duration_seconds{service="slow"}', "phase")
     assert set(slow) == {"connect", "processing", "transfer"}
     assert slow["processing"] >= SLOW_SECONDS * 0.9 > slow["connect"]
-    assert set(server.query('probe_http_duration_seconds{service="secure"}', "phase")) == {
+    assert set(server.values('probe_http_duration_seconds{service="secure"}', "phase")) == {
         "resolve",
         "connect",
         "tls",
         "processing",
         "transfer",
     }
-    assert set(server.query('probe_http_duration_seconds{service="unresolvable"}', "phase")) == {"resolve"}
+    assert set(server.values('probe_http_duration_seconds{service="unresolvable"}', "phase")) == {"resolve"}
 
 
 @pytest.mark.parametrize(
@@ -150,11 +113,11 @@ def test_phases_tell_where_the_time_went(scraped: Scraped) -> None:
     ],
 )
 def test_what_was_measured_and_nothing_else(scraped: Scraped, query: str, expected: dict[str, float]) -> None:
-    assert scraped[0].query(query) == expected
+    assert scraped[0].values(query) == expected
 
 
 def test_certificates_tell_their_end_also_when_it_is_past(scraped: Scraped) -> None:
-    left = scraped[0].query("probe_ssl_earliest_cert_expiry - time()")
+    left = scraped[0].values("probe_ssl_earliest_cert_expiry - time()")
     assert set(left) == {"secure", "expired"}
     assert left["secure"] > 0 > left["expired"]
 
@@ -162,15 +125,16 @@ def test_certificates_tell_their_end_also_when_it_is_past(scraped: Scraped) -> N
 def test_counters_and_histograms_count_every_probe(scraped: Scraped) -> None:
     server = scraped[0]
     until(
-        lambda: server.query('increase(probe_results_total{service="healthy",result="success"}[10s])'), "rate"
+        lambda: server.values('increase(probe_results_total{service="healthy",result="success"}[10s])'),
+        "rate",
     )
-    counted = server.query('probe_latency_seconds_count - probe_results_total{result="success"}')
+    counted = server.values('probe_latency_seconds_count - probe_results_total{result="success"}')
     assert not counted  # the labels differ, so nothing may match by accident
-    same = server.query(
+    same = server.values(
         'probe_latency_seconds_count == ignoring(result) probe_results_total{result="success"}'
     )
     assert set(same) == UP | set(REASONS)
-    quick = server.query('probe_latency_seconds_bucket{le="0.25"}')
+    quick = server.values('probe_latency_seconds_bucket{le="0.25"}')
     assert quick["slow"] == 0
     assert quick["healthy"] > 0
 

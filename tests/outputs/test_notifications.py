@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.outputs.alertmanager import render
+from tests.alertmanager_server import RunningAlertmanager, Webhook, alertmanager, webhook
 from tests.outputs.catalogs import catalog_of, rendered
-from tests.outputs.receiving import RunningAlertmanager, Webhook, alertmanager, webhook
 from tests.waiting import until
 
 if TYPE_CHECKING:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import httpx
-
-from tests.components import require
+from tests.alertmanager_server import alertmanager
 from tests.daemon.running import RunningDaemon, running_daemon
-from tests.waiting import free_port, until
+from tests.prometheus_server import Prometheus, prometheus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,22 +23,15 @@ ENVIRONMENT = "test"
 
 
 class Stack:
-    """`prometheus`, `alertmanager`: their URLs."""
+    """What runs."""
 
-    def __init__(self, daemon: RunningDaemon, prometheus: str, alertmanager: str) -> None:
+    def __init__(self, daemon: RunningDaemon, prometheus: Prometheus) -> None:
         self.daemon = daemon
         self.prometheus = prometheus
-        self.alertmanager = alertmanager
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The instant vector."""
-        answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression}).json()
-        assert answer["status"] == "success", answer
-        return list(answer["data"]["result"])
 
     def firing(self) -> set[tuple[str, str]]:
         """Names and services of the alerts that fire in Prometheus."""
-        rows = self.query('ALERTS{alertstate="firing"}')
+        rows = self.prometheus.vector('ALERTS{alertstate="firing"}')
         return {(row["metric"]["alertname"], row["metric"].get("service", "")) for row in rows}
 
 
@@ -61,44 +52,7 @@ def running_stack(folder: Path, rules_catalog: str, catalog: str, alertmanager_p
         daemon = stack.enter_context(running_daemon(folder, catalog))
         config = deploy / "prometheus" / "prometheus.yml"
         config.write_text(config.read_text().replace("exporter:9877", daemon.url.removeprefix("http://")))
-        port, cluster = free_port(), "--cluster.listen-address="
         stack.enter_context(
-            _program(
-                "prometheus",
-                f"--config.file={config}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-                "--log.level=warn",
-            )
+            alertmanager(folder, deploy / "alertmanager" / "alertmanager.yml", alertmanager_port)
         )
-        stack.enter_context(
-            _program(
-                "prometheus-alertmanager",
-                f"--config.file={deploy / 'alertmanager' / 'alertmanager.yml'}",
-                f"--storage.path={folder / 'alertmanager'}",
-                f"--web.listen-address=127.0.0.1:{alertmanager_port}",
-                cluster,
-                "--log.level=warn",
-            )
-        )
-        running = Stack(daemon, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{alertmanager_port}")
-        for url in (running.prometheus, running.alertmanager):
-            until(lambda url=url: _ready(url), f"{url} to be ready", 30)  # type: ignore[misc]  # mypy cannot infer it
-        yield running
-
-
-@contextlib.contextmanager
-def _program(name: str, *arguments: str) -> Iterator[None]:
-    process = subprocess.Popen([require(name), *arguments])
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/-/ready").status_code == 200
-    except httpx.TransportError:
-        return False
+        yield Stack(daemon, stack.enter_context(prometheus(config, folder / "tsdb")))

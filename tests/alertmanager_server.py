@@ -117,9 +117,9 @@ class RunningAlertmanager:
 
 
 @contextlib.contextmanager
-def alertmanager(folder: Path, config: Path) -> Iterator[RunningAlertmanager]:
-    """Run Alertmanager with this configuration until the end of the block."""
-    port = free_port()
+def alertmanager(folder: Path, config: Path, port: int | None = None) -> Iterator[RunningAlertmanager]:
+    """Run Alertmanager with this configuration, on a port of one's own or any, until the end of the block."""
+    port = port or free_port()
     process = subprocess.Popen(
         [
             require("prometheus-alertmanager"),
