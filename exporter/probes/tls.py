@@ -22,6 +22,7 @@ VERSIONS = {
     "1.2": ssl.TLSVersion.TLSv1_2,
     "1.3": ssl.TLSVersion.TLSv1_3,
 }
+DEFAULT_MIN_VERSION = "1.2"
 SHOWN_VERSIONS = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 """OpenSSL's names to blackbox_exporter's, which rules compare `probe_tls_version_info{version}` with."""
 
@@ -59,7 +60,7 @@ class Tls:
 
     def __init__(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> None:
         self._server_name = spec.server_name
-        self._min_version = spec.min_version or "1.2"  # of Python's own contexts
+        self._min_version = spec.min_version or DEFAULT_MIN_VERSION
         self._judging = _context(spec, alpn, verify=spec.verify)
         self._looking = _context(spec, alpn, verify=False) if spec.verify else None
 
@@ -191,11 +192,11 @@ def _context(spec: TlsSpec, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLCo
     except (OSError, ValueError) as error:
         files = ", ".join(f for f in (spec.ca_file, spec.certificate_file, spec.key_file) if f)
         raise TlsError(f"cannot use {files}: {_unusable(error)}") from None
-    if spec.min_version is not None:
-        context.minimum_version = VERSIONS[spec.min_version]
-        if spec.min_version in ("1.0", "1.1"):
-            # OpenSSL 3 allows these versions' signatures only at security level 0.
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    # Set always: a distribution's Python may leave it to the machine's OpenSSL configuration.
+    context.minimum_version = VERSIONS[spec.min_version or DEFAULT_MIN_VERSION]
+    if spec.min_version in ("1.0", "1.1"):
+        # OpenSSL 3 allows these versions' signatures only at security level 0.
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")
     if alpn:
         context.set_alpn_protocols(list(alpn))
     return context
