@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a probe ended as it did; the value of the `reason` label, so the list is closed.
-
-    The docstring of each member is the sentence that the reference page prints.
-    """
+    """Why a probe ended as it did; the value of the `reason` label, so the list is closed. `MEANINGS` explains it."""
 
     OK = "ok"
     TIMEOUT = "timeout"
