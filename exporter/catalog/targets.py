@@ -139,7 +139,95 @@ class IcmpSpec:
     ip_protocol: IpProtocol = "any"
 
 
-ProbeSpec = HttpSpec | TcpSpec | DnsSpec | IcmpSpec
+@dataclass(frozen=True, slots=True)
+class WebSocketSpec:
+    """One WebSocket handshake (RFC 6455), and perhaps one message each way.
+
+    `url` begins with `ws:` or `wss:`. `send`: a text message sent after the handshake. `expect`: a regular expression
+    that a text message from the server must match before the deadline.
+    """
+
+    url: str
+    headers: tuple[tuple[str, str | SecretText], ...] = ()
+    subprotocols: tuple[str, ...] = ()
+    send: str | SecretText | None = None
+    expect: str | None = None
+    tls: TlsSpec = field(default_factory=TlsSpec)
+    basic_auth: BasicAuth | None = None
+    bearer_token: SecretText | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcSpec:
+    """One call of `grpc.health.v1.Health/Check`. An empty `service` asks for the server as a whole."""
+
+    host: str
+    port: int
+    service: str = ""
+    metadata: tuple[tuple[str, str | SecretText], ...] = ()
+    tls: TlsSpec | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlSpec:
+    """One connection to PostgreSQL, a login, and questions. `tls`: none means a connection in the clear."""
+
+    host: str
+    port: int
+    username: str
+    database: str
+    password: SecretText | None = None
+    tls: TlsSpec | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSpec:
+    """One connection to Redis, a login where there is a password, and questions."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: SecretText | None = None
+    tls: TlsSpec | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class MongodbSpec:
+    """One connection to MongoDB, a login where there is a user, and questions. `database`: where the user is known."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: SecretText | None = None
+    database: str = "admin"
+    tls: TlsSpec | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteSpec:
+    """A file of SQLite, opened for reading only. `check_interval`: seconds between two `PRAGMA quick_check`."""
+
+    path: str
+    check_interval: float = 21600.0
+
+
+ProbeSpec = (
+    HttpSpec
+    | TcpSpec
+    | DnsSpec
+    | IcmpSpec
+    | WebSocketSpec
+    | GrpcSpec
+    | PostgresqlSpec
+    | RedisSpec
+    | MongodbSpec
+    | SqliteSpec
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +251,51 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class LogsPlan:
+    """What is counted in a service's log: names and regular expressions, matched against each line."""
+
+    patterns: tuple[tuple[str, str], ...]
+    max_line: int
+    """Bytes of a line that are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainersPlan:
+    """How containers are watched.
+
+    `docker`: the address of the engine as the catalog has it; none means DOCKER_HOST, the context, or the usual
+    socket. `cgroup`, `proc`: where the host's files are mounted; none of `cgroup` means where this process sees them.
+    `projects`: Compose projects and Swarm stacks whose services are the catalog's. `labels`: names of container labels
+    that become labels of series beside those of Compose and Swarm.
+    """
+
+    source: Literal["auto", "cgroup", "api", "off"] = "auto"
+    interval: float = 10.0
+    strangers: bool = True
+    docker: str | None = None
+    cgroup: str | None = None
+    proc: str | None = None
+    projects: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VolumePlan:
+    """A volume, and the folder at which the daemon sees it."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupsPlan:
+    """Whose backups are watched: names of stores and volumes, and the folder of their markers."""
+
+    folder: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePlan:
     """What the status page says of a service or store beside its probes."""
 
@@ -182,6 +315,7 @@ class ServicePlan:
     metrics_interval: float | None = None
     """Seconds."""
     replicas: int = 1
+    logs: LogsPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,3 +330,6 @@ class Plan:
     targets: tuple[Target, ...]
     buckets: tuple[float, ...] = ()
     """Upper bounds, in seconds, that SLOs ask of `probe_latency_seconds` beside the default ones."""
+    containers: ContainersPlan = field(default_factory=ContainersPlan)
+    volumes: tuple[VolumePlan, ...] = ()
+    backups: BackupsPlan | None = None

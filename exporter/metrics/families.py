@@ -6,46 +6,16 @@ that a run did not measure is absent, never 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
 from exporter.metrics import samples
-
-if TYPE_CHECKING:
-    from exporter.metrics.samples import Sampler
-
-Kind = Literal["gauge", "counter", "histogram"]
-
-PROTOCOLS = ("http", "tcp", "dns", "icmp")
-TARGET_LABELS = ("service", "probe", "target")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A family of a probe's series: `sample` makes its lines of one result."""
-
-    name: str
-    kind: Kind
-    help: str
-    sample: Sampler
-    labels: tuple[str, ...] = ()
-    """Beside `TARGET_LABELS`."""
-    protocols: tuple[str, ...] = PROTOCOLS
-
-
-@dataclass(frozen=True, slots=True)
-class OwnFamily:
-    """A family of the exporter itself."""
-
-    name: str
-    kind: Kind
-    help: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
+from exporter.metrics.family import PROTOCOLS, Family, OwnFamily
+from exporter.metrics.store_families import STORE_FAMILIES
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
+
+NETWORKED = tuple(protocol for protocol in PROTOCOLS if protocol != "sqlite")
+TLS = ("http", "tcp", "websocket")
+"""Protocols whose probes see the certificate."""
 
 PROBE_FAMILIES = (
     Family(
@@ -86,25 +56,28 @@ PROBE_FAMILIES = (
         "gauge",
         "Time to resolve the target's name; absent for an address.",
         samples.phase("resolve"),
+        protocols=NETWORKED,
     ),
     Family(
         "probe_ip_protocol",
         "gauge",
         "Whether IPv4 or IPv6 was used.",
         samples.Fact("ip_protocol"),
+        protocols=NETWORKED,
     ),
     Family(
         "probe_ip_addr_hash",
         "gauge",
         "FNV-1a hash of the address used, to see when it changes.",
         samples.AddressHash("ip_addr"),
+        protocols=NETWORKED,
     ),
     Family(
         "probe_failed_due_to_regex",
         "gauge",
         "Whether a regular expression was why the probe failed.",
         samples.Fact("failed_due_to_regex"),
-        protocols=("http", "tcp"),
+        protocols=("http", "tcp", "websocket"),
     ),
     Family(
         "probe_http_duration_seconds",
@@ -169,7 +142,7 @@ PROBE_FAMILIES = (
         "When the first certificate of the presented chain ends, since the epoch; also of a chain that is expired "
         "or not trusted.",
         samples.Fact("certificate_expiry"),
-        protocols=("http", "tcp"),
+        protocols=TLS,
     ),
     Family(
         "probe_tls_version_info",
@@ -177,7 +150,7 @@ PROBE_FAMILIES = (
         "The TLS version that was agreed on.",
         samples.Info("version", "tls_version"),
         ("version",),
-        ("http", "tcp"),
+        TLS,
     ),
     Family(
         "probe_tls_cipher_info",
@@ -185,7 +158,7 @@ PROBE_FAMILIES = (
         "The cipher suite that was agreed on.",
         samples.Info("cipher", "tls_cipher"),
         ("cipher",),
-        ("http", "tcp"),
+        TLS,
     ),
     Family(
         "probe_dns_duration_seconds",
@@ -245,6 +218,7 @@ PROBE_FAMILIES = (
         samples.Fact("reply_hop_limit"),
         protocols=("icmp",),
     ),
+    *STORE_FAMILIES,
 )
 
 OWN_FAMILIES = (

@@ -29,6 +29,11 @@ class Reason(StrEnum):
     ENCODING = "encoding"
     BODY = "body"
     ANSWER = "answer"
+    LOGIN = "login"
+    FULL = "full"
+    MISSING = "missing"
+    LOCKED = "locked"
+    CORRUPT = "corrupt"
     UNREACHABLE = "unreachable"
     PERMISSION = "permission"
     SECRET = "secret"  # noqa: S105 - the name of a reason, not a password
@@ -46,12 +51,17 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.PROTOCOL: "What came back is not the protocol that was asked for.",
     Reason.VERSION: "The answer came in an HTTP version that is not on the list.",
     Reason.REDIRECT: "The redirects loop, are too many, or lead nowhere that can be asked.",
-    Reason.STATUS: "The status code is not among those expected.",
+    Reason.STATUS: "The status code, or the serving status, is not among those expected.",
     Reason.HEADER: "A header is missing or does not match.",
     Reason.SIZE: "The body is larger than the limit.",
     Reason.ENCODING: "The body is not compressed as expected, or cannot be decompressed.",
     Reason.BODY: "The body, or the JSON or text in it, does not match.",
-    Reason.ANSWER: "The DNS response code or the records are not those expected.",
+    Reason.ANSWER: "The DNS response code or the records are not those expected, or a store answered with an error.",
+    Reason.LOGIN: "The store refused the user or the password, or what that user may see.",
+    Reason.FULL: "The store takes no more connections.",
+    Reason.MISSING: "The file of the store is not there, or the exporter does not see the volume that holds it.",
+    Reason.LOCKED: "Another process held the file of the store locked for the whole of the deadline; it is not broken.",
+    Reason.CORRUPT: "The file of the store is damaged, or no database at all.",
     Reason.UNREACHABLE: "The network reported that the host cannot be reached.",
     Reason.PERMISSION: "This process may not open the socket that the probe needs.",
     Reason.SECRET: "A secret that the probe refers to cannot be read.",

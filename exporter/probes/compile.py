@@ -6,7 +6,20 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.targets import DnsSpec, HttpSpec, IcmpSpec, ProbeSpec, TcpSpec, TlsSpec
+from exporter.catalog.targets import (
+    DnsSpec,
+    GrpcSpec,
+    HttpSpec,
+    IcmpSpec,
+    MongodbSpec,
+    PostgresqlSpec,
+    ProbeSpec,
+    RedisSpec,
+    SqliteSpec,
+    TcpSpec,
+    TlsSpec,
+    WebSocketSpec,
+)
 from exporter.probes.base import ProbeFailure
 from exporter.probes.tls import Tls, TlsError
 
@@ -17,11 +30,12 @@ if TYPE_CHECKING:
 
 
 class Maker(NamedTuple):
-    """The protocol's name, and the module and class that make a probe of `(spec, shared)`."""
+    """The protocol's name, the module and class that make a probe of `(spec, shared)`, and the extra they need."""
 
     protocol: str
     module: str
     name: str
+    extra: str | None = None
 
 
 MAKERS: dict[type[ProbeSpec], Maker] = {
@@ -29,6 +43,12 @@ MAKERS: dict[type[ProbeSpec], Maker] = {
     TcpSpec: Maker("tcp", "exporter.probes.tcp", "TcpProbe"),
     DnsSpec: Maker("dns", "exporter.probes.dns", "DnsProbe"),
     IcmpSpec: Maker("icmp", "exporter.probes.icmp", "IcmpProbe"),
+    WebSocketSpec: Maker("websocket", "exporter.probes.websocket", "WebSocketProbe"),
+    GrpcSpec: Maker("grpc", "exporter.probes.grpc", "GrpcProbe", "grpc"),
+    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe", "postgresql"),
+    RedisSpec: Maker("redis", "exporter.probes.redis", "RedisProbe", "redis"),
+    MongodbSpec: Maker("mongodb", "exporter.probes.mongodb", "MongodbProbe", "mongodb"),
+    SqliteSpec: Maker("sqlite", "exporter.probes.sqlite", "SqliteProbe"),
 }
 """Modules are imported where a catalog asks for them."""
 
@@ -85,8 +105,16 @@ def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
         TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
     """
     maker = _maker(spec)
-    make = getattr(import_module(maker.module), maker.name)
-    return cast("Probe", make(spec, shared))
+    try:
+        module = import_module(maker.module)
+    except ModuleNotFoundError as error:
+        if maker.extra is None:
+            raise
+        raise ValueError(
+            f"needs the Python package {error.name}, which is not installed; "
+            f"run: pip install 'pageforge-exporter[{maker.extra}]'"
+        ) from None
+    return cast("Probe", getattr(module, maker.name)(spec, shared))
 
 
 def compile_target(target: Target, shared: Shared) -> Probe:

@@ -29,6 +29,11 @@ DOING = {
     "request": "waiting for the answer",
     "setup": "opening the socket",
     "rtt": "waiting for the echo reply",
+    "login": "logging in",
+    "open": "opening the file",
+    "check": "waiting for the answer",
+    "handshake": "waiting for the answer to the handshake",
+    "message": "waiting for a message",
 }
 """What a probe was doing when its deadline passed, by phase."""
 
