@@ -48,18 +48,20 @@ def load_catalog(path: str | PathLike[str], environment: str | None = None) -> C
     return catalog
 
 
-def load_plan(path: str | PathLike[str], environment: str | None = None) -> Plan:
+def load_plan(
+    path: str | PathLike[str], environment: str | None = None, *, secrets: bool = True
+) -> Plan:
     """What the daemon runs on in one environment; `None` is the first of the file.
 
-    Every secret that a probe of this environment refers to is read once, so that a variable that is not set or
-    a file that is missing shows now; its value is dropped.
+    With `secrets`, every secret that a probe of this environment refers to is read once, so that a variable that is
+    not set or a file that is missing shows now; its value is dropped.
 
     Raises:
         CatalogError: the file cannot be read, is wrong in that environment, or a probe's secret cannot be read.
     """
     source, name = open_source(path, environment)
     loaded = _checked(source, name)
-    problems = _problems(source, name, loaded.merged, _unreadable(loaded.uses))
+    problems = _problems(source, name, loaded.merged, _unreadable(loaded.uses)) if secrets else []
     if problems:
         raise CatalogError(problems)
     assert loaded.plan is not None  # noqa: S101 - without findings there is a plan

@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field
 
 from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.network import Listen, Url
-from exporter.catalog.values import Duration, LabelName, Size, Text
+from exporter.catalog.network import Listen, Url, check_places
+from exporter.catalog.problems import shown
+from exporter.catalog.values import Duration, LabelName, Size, Text, value_type
 
 
 class Containers(Model):
@@ -34,6 +35,11 @@ class Containers(Model):
         default=None, description="Where the host's cgroup files are mounted; default: found."
     )
     proc: str | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
+    projects: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(),
+        description="Compose projects and Swarm stacks whose services are the catalog's; "
+        "default: the project's name, and the project's name and -environment.",
+    )
     labels: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Container labels that become labels of series, beside those of Compose."
     )
@@ -43,6 +49,16 @@ def _containers_shorthand(value: object) -> object:
     if value is False:
         return {"source": "off"}
     return {"source": value} if isinstance(value, str) else value
+
+
+_VOLUME_FIELDS = ("volume", "project", "environment")
+
+
+def _parse_volumes(value: object) -> str:
+    if not isinstance(value, str) or "{volume}" not in value:
+        raise ValueError(f"{shown(value)} is not a folder of volumes; write one such as /volumes/{{volume}}")
+    check_places(value, "a folder of volumes", _VOLUME_FIELDS)
+    return value
 
 
 class Exporter(Model):
@@ -62,6 +78,15 @@ class Exporter(Model):
             _containers_shorthand, json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off"]
         ),
     ] = Field(default=Containers(), description="How containers are watched; a plain source is short for it.")
+    volumes: Annotated[
+        str,
+        *value_type(
+            _parse_volumes, {"type": "string", "examples": ["/volumes/{volume}"]}, "folder with {volume} in it"
+        ),
+    ] = Field(
+        default="/volumes/{volume}",
+        description="The folder at which the daemon sees a volume, for its free space and for files of SQLite.",
+    )
     image: Text | None = Field(default=None, description="The daemon's image in the generated stack.")
 
 

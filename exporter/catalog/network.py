@@ -78,24 +78,29 @@ def parse_header_name(value: object) -> str:
 
 
 _ADDRESS_FIELDS = ("service", "port", "project", "environment")
-_ADDRESS_PLACES = ", ".join(f"{{{field}}}" for field in _ADDRESS_FIELDS)
 
 
 def parse_address_template(value: object) -> str:
     if not isinstance(value, str) or not value or " " in value:
         raise ValueError(f"{shown(value)} is not an address; write one such as localhost:{{port}}")
-    try:
-        fields = [
-            (name, spec, conversion)
-            for _, name, spec, conversion in Formatter().parse(value)
-            if name is not None
-        ]
-    except ValueError:
-        raise ValueError(f"{shown(value)} is not an address; a {{ or }} is missing") from None
-    for name, spec, conversion in fields:
-        if name not in _ADDRESS_FIELDS or spec or conversion:
-            raise ValueError(f"{shown(value)} is not an address; it may hold {_ADDRESS_PLACES}")
+    check_places(value, "an address", _ADDRESS_FIELDS)
     return value
+
+
+def check_places(text: str, what: str, allowed: tuple[str, ...]) -> None:
+    """See that the places in braces of `text` are among those that `what` may hold.
+
+    Raises:
+        ValueError: they are not.
+    """
+    try:
+        fields = [item[1:] for item in Formatter().parse(text) if item[1] is not None]
+    except ValueError:
+        raise ValueError(f"{shown(text)} is not {what}; a {{ or }} is missing") from None
+    for name, spec, conversion in fields:
+        if name not in allowed or spec or conversion:
+            places = ", ".join(f"{{{field}}}" for field in allowed)
+            raise ValueError(f"{shown(text)} is not {what}; it may hold {places}")
 
 
 Url = Annotated[str, *value_type(parse_url, text_schema(r"^https?://", "https://example.com/health"), "URL")]

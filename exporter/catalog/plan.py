@@ -6,15 +6,26 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.planner import Planner
 from exporter.catalog.services import Service
+from exporter.catalog.log_levels import DEFAULT_PATTERNS
+from exporter.catalog.secret_paths import absolute
+from exporter.catalog.store_specs import volume_path
 from exporter.catalog.targets import (
+    BackupsPlan,
+    ContainersPlan,
+    LogsPlan,
     Plan,
     ServicePlan,
+    VolumePlan,
 )
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.containers import Container
     from exporter.catalog.planner import Finding, SecretUse
     from exporter.catalog.stores import Store
+
+MARKERS = "markers"
+"""The folder of the backups' markers; docs/backup-marker.md has their format."""
 
 
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
@@ -37,6 +48,9 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         services=services,
         targets=tuple(planner.targets),
         buckets=_buckets(catalog),
+        containers=_containers(catalog),
+        volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
+        backups=_backups(catalog),
     )
     return plan, planner.uses, planner.findings
 
@@ -58,7 +72,46 @@ def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Serv
         metrics_scheme=metrics.scheme if metrics else "http",
         metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
         replicas=service.replicas if service else 1,
+        logs=_logs(container),
     )
+
+
+def _logs(container: Container) -> LogsPlan | None:
+    logs = container.logs
+    if logs is None:
+        return None
+    levels = DEFAULT_PATTERNS if logs.levels else ()
+    patterns = dict((*levels, *logs.patterns.items()))
+    return LogsPlan(tuple(patterns.items()), int(logs.max_line))
+
+
+def _containers(catalog: Catalog) -> ContainersPlan:
+    written = catalog.exporter.containers
+    return ContainersPlan(
+        source=written.source,
+        interval=written.interval,
+        strangers=written.strangers,
+        docker=written.docker,
+        cgroup=written.cgroup,
+        proc=written.proc,
+        projects=written.projects or (catalog.project, f"{catalog.project}-{catalog.environment_name}"),
+        labels=written.labels,
+    )
+
+
+def volume_names(catalog: Catalog) -> list[str]:
+    """Every volume of the catalog once: those of `volumes`, and those that stores bring."""
+    stores = (store.volume for store in catalog.stores.values() if store.volume)
+    return list(dict.fromkeys((*catalog.volumes, *stores)))
+
+
+def _backups(catalog: Catalog) -> BackupsPlan:
+    saved = (
+        *(name for name, store in catalog.stores.items() if store.backup),
+        *(name for name, volume in catalog.volumes.items() if volume.backup),
+    )
+    folder = f"{catalog.backup.directory}/{catalog.environment_name}/{MARKERS}"
+    return BackupsPlan(absolute(catalog, folder), saved)
 
 
 def _runbook(catalog: Catalog, service: str, alert: str) -> str | None:

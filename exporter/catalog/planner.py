@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.addresses import split_address
 from exporter.catalog.http_probe import HttpProbe
+from exporter.catalog.network_probes import GrpcProbe, WebSocketProbe
 from exporter.catalog.probe_specs import (
     body_conditions,
     dns_spec,
@@ -14,25 +15,31 @@ from exporter.catalog.probe_specs import (
     join_address,
     protocol_of,
 )
-from exporter.catalog.probes import DnsProbe, Health, IcmpProbe, Probe, ProbeTimes, TcpProbe
+from exporter.catalog.probes import DnsProbe, Health, Probe, ProbeTimes, TcpProbe
 from exporter.catalog.references import LITERAL_SECRET
 from exporter.catalog.secret_paths import absolute, resolve
 from exporter.catalog.secrets import SecretText
+from exporter.catalog.store_specs import file_spec, server_spec
 from exporter.catalog.targets import (
     BasicAuth,
     Exchange,
+    GrpcSpec,
     HttpSpec,
     IcmpSpec,
     JsonCondition,
     Target,
     TcpSpec,
     TlsSpec,
+    WebSocketSpec,
 )
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.containers import Container
+    from exporter.catalog.http_probe import BasicAuth as WrittenAuth
     from exporter.catalog.http_probe import Tls
+    from exporter.catalog.network_probes import AddressedProbe
+    from exporter.catalog.probes import ProtocolProbe
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.references import TextTemplate
     from exporter.catalog.services import Metrics, Service
@@ -90,8 +97,38 @@ class Planner:
     def store(self, name: str, store: Store) -> None:
         base: CatalogPath = ("stores", name)
         self._probes(name, store, base)
-        if store.listen_port is not None and all(probe.name != PORT_PROBE for probe in store.probes):
-            self._add(name, store, PORT_PROBE, base, _PORT, _NO_TIMES)
+        if all(probe.name != store.engine for probe in store.probes):
+            plan = self._file if store.engine == "sqlite" else self._server
+            plan(name, store, base)
+
+    def _server(self, name: str, store: Store, base: CatalogPath) -> None:
+        """The store itself, and each server that follows it."""
+        password = self._secret((*base, "password"), store.password) if store.password else None
+        tls = self._tls(store.tls) if store.tls else None
+        interval, timeout = self._times(store, base, _NO_TIMES)
+        try:
+            host, port = self._address(name, store, None)
+        except ValueError as error:
+            self.findings.append((base, str(error)))
+            return
+        port = port or store.listen_port or 0
+        places = [(store.engine, host, port)]
+        places += [(f"replica-{other.host}", other.host, other.port or port) for other in store.replicas]
+        hosts = [other.host for other in store.replicas]
+        for probe, at, on in places:
+            label = join_address(at, on)
+            unique = f"{probe}-{on}" if hosts.count(at) > 1 and probe != store.engine else probe
+            spec = server_spec(store, at, on, password, tls)
+            self.targets.append(Target(name, unique, label, interval, timeout, spec))
+
+    def _file(self, name: str, store: Store, base: CatalogPath) -> None:
+        interval, timeout = self._times(store, base, _NO_TIMES)
+        try:
+            spec = file_spec(self._catalog, store)
+        except ValueError as error:
+            self.findings.append(((*base, "path"), str(error)))
+            return
+        self.targets.append(Target(name, store.engine, spec.path, interval, timeout, spec))
 
     def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
         """host:port of the service's own metrics: the scheme's port where none is written, as of HTTP probes."""
@@ -113,7 +150,7 @@ class Planner:
         container: Container,
         probe: str,
         path: CatalogPath,
-        written: HttpProbe | TcpProbe | DnsProbe | IcmpProbe,
+        written: ProtocolProbe,
         times: Times,
     ) -> None:
         interval, timeout = self._times(container, path, times)
@@ -155,7 +192,7 @@ class Planner:
         name: str,
         container: Container,
         path: CatalogPath,
-        written: HttpProbe | TcpProbe | DnsProbe | IcmpProbe,
+        written: ProtocolProbe,
     ) -> tuple[str, ProbeSpec]:
         if isinstance(written, HttpProbe):
             spec = self._http(name, container, path, written)
@@ -165,6 +202,12 @@ class Planner:
             return join_address(tcp.host, tcp.port), tcp
         if isinstance(written, DnsProbe):
             return written.name, dns_spec(written)
+        if isinstance(written, WebSocketProbe):
+            websocket = self._websocket(name, container, path, written)
+            return websocket.url, websocket
+        if isinstance(written, GrpcProbe):
+            grpc = self._grpc(name, container, path, written)
+            return join_address(grpc.host, grpc.port) + (f"/{grpc.service}" if grpc.service else ""), grpc
         host = written.host or self._address(name, container, None)[0]
         return host, IcmpSpec(host, written.payload, written.ttl, written.ip)
 
@@ -186,16 +229,17 @@ class Planner:
         host, given = split_address(text)
         return host, port or given
 
+    def _url(self, name: str, container: Container, written: HttpProbe | WebSocketProbe) -> str:
+        if written.url is not None:
+            return written.url
+        host, port = self._address(name, container, written.port)
+        return f"{written.scheme}://{join_address(host, port)}{written.path}"
+
     def _http(self, name: str, container: Container, path: CatalogPath, written: HttpProbe) -> HttpSpec:
-        url = written.url
-        if url is None:
-            host, port = self._address(name, container, written.port)
-            url = f"{written.scheme}://{join_address(host, port)}{written.path}"
-        auth, token = written.basic_auth, written.bearer_token
         return HttpSpec(
-            url=url,
+            url=self._url(name, container, written),
             method=written.method,
-            headers=self._headers((*path, "headers"), written),
+            headers=self._headers((*path, "headers"), written.headers),
             body=self._optional_text((*path, "send"), written.send),
             statuses=written.status,
             versions=written.versions,
@@ -208,19 +252,42 @@ class Planner:
             follow_redirects=written.redirects >= 0,
             max_redirects=max(written.redirects, 0),
             tls=self._tls(written.tls),
-            basic_auth=BasicAuth(
-                auth.username, self._secret((*path, "basic_auth", "password"), auth.password)
-            )
-            if auth
-            else None,
-            bearer_token=self._secret((*path, "bearer_token"), token) if token else None,
+            basic_auth=self._basic_auth((*path, "basic_auth"), written.basic_auth),
+            bearer_token=self._optional_secret((*path, "bearer_token"), written.bearer_token),
             proxy=self._optional_text((*path, "proxy"), written.proxy),
             ip_protocol=written.ip,
             max_body_bytes=written.max_body,
             compression=written.compression,
         )
 
-    def _tcp(self, name: str, container: Container, path: CatalogPath, written: TcpProbe) -> TcpSpec:
+    def _websocket(
+        self, name: str, container: Container, path: CatalogPath, written: WebSocketProbe
+    ) -> WebSocketSpec:
+        return WebSocketSpec(
+            url=self._url(name, container, written),
+            headers=self._headers((*path, "headers"), written.headers),
+            subprotocols=written.subprotocols,
+            send=self._optional_text((*path, "send"), written.send),
+            expect=written.expect,
+            tls=self._tls(written.tls),
+            basic_auth=self._basic_auth((*path, "basic_auth"), written.basic_auth),
+            bearer_token=self._optional_secret((*path, "bearer_token"), written.bearer_token),
+            ip_protocol=written.ip,
+        )
+
+    def _grpc(self, name: str, container: Container, path: CatalogPath, written: GrpcProbe) -> GrpcSpec:
+        host, port = self._port(name, container, written)
+        return GrpcSpec(
+            host=host,
+            port=port,
+            service=written.service,
+            metadata=self._headers((*path, "metadata"), written.metadata),
+            tls=self._tls(written.tls) if written.tls else None,
+            ip_protocol=written.ip,
+        )
+
+    def _port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
+        """Host and port of a probe of one port."""
         if written.address is not None:
             host, port = written.address
         elif written.host is not None:
@@ -230,6 +297,10 @@ class Planner:
         port = port or written.port or container.listen_port
         if port is None:
             raise ValueError("needs a port; write it here or on the service")
+        return host, port
+
+    def _tcp(self, name: str, container: Container, path: CatalogPath, written: TcpProbe) -> TcpSpec:
+        host, port = self._port(name, container, written)
         return TcpSpec(
             host=host,
             port=port,
@@ -257,13 +328,21 @@ class Planner:
         )
         return self._shared.setdefault(spec, spec)
 
-    def _headers(self, path: CatalogPath, written: HttpProbe) -> tuple[tuple[str, str | SecretText], ...]:
-        for header, value in written.headers.items():
+    def _headers(
+        self, path: CatalogPath, headers: dict[str, TextTemplate]
+    ) -> tuple[tuple[str, str | SecretText], ...]:
+        for header, value in headers.items():
             if header.lower() in _SECRET_HEADERS and value.literal is not None:
                 self.findings.append(((*path, header), LITERAL_SECRET))
-        return tuple(
-            (header, self._text((*path, header), value)) for header, value in written.headers.items()
-        )
+        return tuple((header, self._text((*path, header), value)) for header, value in headers.items())
+
+    def _basic_auth(self, path: CatalogPath, written: WrittenAuth | None) -> BasicAuth | None:
+        if written is None:
+            return None
+        return BasicAuth(written.username, self._secret((*path, "password"), written.password))
+
+    def _optional_secret(self, path: CatalogPath, template: TextTemplate | None) -> SecretText | None:
+        return None if template is None else self._secret(path, template)
 
     def _optional_text(self, path: CatalogPath, template: TextTemplate | None) -> str | SecretText | None:
         return None if template is None else self._text(path, template)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from exporter.catalog.network_probes import GrpcProbe, WebSocketProbe
 from exporter.catalog.probes import DnsProbe, IcmpProbe, TcpProbe
 from exporter.catalog.targets import Condition, DnsSpec, HeaderCondition
 
 if TYPE_CHECKING:
+    from exporter.catalog.base import Model
     from exporter.catalog.http_probe import HttpProbe
-    from exporter.catalog.probes import DnsAnswers
+    from exporter.catalog.probes import DnsAnswers, ProtocolProbe
 
 
 def body_conditions(written: HttpProbe) -> tuple[Condition, ...]:
@@ -60,10 +62,18 @@ def _answers(answers: DnsAnswers) -> tuple[Condition, ...]:
     )
 
 
-def protocol_of(written: HttpProbe | TcpProbe | DnsProbe | IcmpProbe) -> str:
+def protocol_of(written: ProtocolProbe) -> str:
     """The key that holds it in a probe."""
-    keys = {TcpProbe: "tcp", DnsProbe: "dns", IcmpProbe: "icmp"}
-    return keys.get(type(written), "http")
+    return _KEYS.get(type(written), "http")
+
+
+_KEYS: dict[type[Model], str] = {
+    TcpProbe: "tcp",
+    DnsProbe: "dns",
+    IcmpProbe: "icmp",
+    GrpcProbe: "grpc",
+    WebSocketProbe: "websocket",
+}
 
 
 def join_address(host: str, port: int | None) -> str:

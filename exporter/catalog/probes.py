@@ -8,8 +8,17 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, mod
 
 from exporter.catalog.addresses import split_address
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, Port, Tls, http_shorthand
-from exporter.catalog.network import Address, Host, IpProtocol, Url, UrlPath
+from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, http_shorthand
+from exporter.catalog.network import Host, IpProtocol, Url, UrlPath
+from exporter.catalog.network_probes import (
+    AddressedProbe,
+    GrpcProbe,
+    GrpcProbeOrShort,
+    TlsOrOff,
+    WebSocketProbe,
+    WebSocketProbeOrShort,
+    address_shorthand,
+)
 from exporter.catalog.references import Template
 from exporter.catalog.values import Duration, Label, Regex
 
@@ -28,22 +37,12 @@ class TcpExchange(Model):
         return self
 
 
-def _tls_shorthand(value: object) -> object:
-    """`tls: true` is TLS with the defaults, `tls: off` is none."""
-    if value is True:
-        return {}
-    return None if value is False or value == "off" else value
-
-
-class TcpProbe(Model):
+class TcpProbe(AddressedProbe):
     """One TCP connection."""
 
-    address: Address | None = Field(default=None, description="host:port; default: the service's address.")
-    host: Host | None = Field(default=None, description="The host; default: the service's.")
-    port: Port | None = Field(default=None, description="The port; default: the service's.")
-    tls: Annotated[
-        Tls | None, BeforeValidator(_tls_shorthand, json_schema_input_type=Tls | bool | Literal["off"] | None)
-    ] = Field(default=None, description="TLS from the start (true for the defaults), or after STARTTLS.")
+    tls: TlsOrOff = Field(
+        default=None, description="TLS from the start (true for the defaults), or after STARTTLS."
+    )
     starttls: Literal["smtp"] | None = Field(
         default=None, description="The protocol whose STARTTLS comes before TLS."
     )
@@ -53,20 +52,10 @@ class TcpProbe(Model):
     )
 
     @model_validator(mode="after")
-    def _one_place(self) -> Self:
+    def _one_starttls(self) -> Self:
         if sum(step.starttls for step in self.exchanges) + (self.starttls is not None) > 1:
             raise ValueError("starttls can stand once; TLS inside TLS is not a thing that servers speak")
-        if self.address is not None and (self.host is not None or self.port is not None):
-            raise ValueError("address is host and port; take host and port out")
         return self
-
-
-def _tcp_shorthand(value: object) -> object:
-    if value is True:
-        return {}
-    if isinstance(value, int) and not isinstance(value, bool):
-        return {"port": value}
-    return value if isinstance(value, dict) else {"address": value}
 
 
 class DnsAnswers(Model):
@@ -150,7 +139,9 @@ def _icmp_shorthand(value: object) -> object:
     return {} if value is True else {"host": value} if isinstance(value, str) else value
 
 
-PROTOCOLS = ("http", "tcp", "dns", "icmp")
+PROTOCOLS = ("http", "tcp", "dns", "icmp", "grpc", "websocket")
+
+ProtocolProbe = HttpProbe | TcpProbe | DnsProbe | IcmpProbe | GrpcProbe | WebSocketProbe
 
 
 class Probe(Model):
@@ -162,7 +153,7 @@ class Probe(Model):
     )
     tcp: Annotated[
         TcpProbe | None,
-        BeforeValidator(_tcp_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True]),
+        BeforeValidator(address_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True]),
     ] = Field(
         default=None,
         description="A TCP connection; a port, host:port, or true for the service's own port is short for it.",
@@ -175,6 +166,14 @@ class Probe(Model):
         BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True]),
     ] = Field(
         default=None, description="An echo request; a host, or true for the service's own, is short for it."
+    )
+    grpc: GrpcProbeOrShort = Field(
+        default=None,
+        description="A call of gRPC's standard health service; a port, host:port, or true for the service's own "
+        "port is short for it.",
+    )
+    websocket: WebSocketProbeOrShort = Field(
+        default=None, description="A WebSocket handshake; a plain path or URL is short for it."
     )
     interval: Duration | None = Field(
         default=None, description="Time between two checks; default: the service's."
@@ -192,9 +191,9 @@ class Probe(Model):
         return self
 
     @property
-    def spec(self) -> HttpProbe | TcpProbe | DnsProbe | IcmpProbe:
+    def spec(self) -> ProtocolProbe:
         """The protocol's part."""
-        spec = self.http or self.tcp or self.dns or self.icmp
+        spec = self.http or self.tcp or self.dns or self.icmp or self.grpc or self.websocket
         assert spec is not None  # noqa: S101 - held by the validator above
         return spec
 

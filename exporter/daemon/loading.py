@@ -24,8 +24,9 @@ class LoadError(Exception):
     """The catalog cannot be used. One line for each problem."""
 
 
-async def load_plan_apart(path: Path, environment: str | None) -> Plan:
-    """The plan of the catalog at `path`, with every probe of it known to compile.
+async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool = True) -> Loaded:
+    """The plan of the catalog at `path`, with every probe of it known to compile; with `secrets`, each secret of its
+    probes known to be readable.
 
     Raises:
         LoadError: what is wrong with it.

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.targets import DnsSpec, HttpSpec, IcmpSpec, TcpSpec
+from exporter.catalog.targets import (
+    DnsSpec,
+    GrpcSpec,
+    HttpSpec,
+    IcmpSpec,
+    MongodbSpec,
+    PostgresqlSpec,
+    RedisSpec,
+    SqliteSpec,
+    TcpSpec,
+    WebSocketSpec,
+)
 from exporter.probes.http_request import parse_url
 
 if TYPE_CHECKING:
@@ -58,6 +69,12 @@ def _refusal(target: Target) -> str:
             return "a stand-in answers no DNS"
         case IcmpSpec():
             return "a stand-in has no host of its own to ping"
+        case GrpcSpec():
+            return "a stand-in speaks no gRPC"
+        case WebSocketSpec():
+            return "a stand-in speaks no WebSocket"
+        case SqliteSpec():
+            return "a stand-in has no file"
     return ""
 
 
@@ -67,8 +84,13 @@ def port_of(target: Target) -> int:
 
 
 def moved_to(target: Target, port: int) -> Target:
-    """The target at its stand-in. Secrets stay behind: none is read for a stand-in, nor sent to one."""
+    """The target at its stand-in. Secrets stay behind: none is read for a stand-in, nor sent to one.
+
+    Of a database, the stand-in is only a port that accepts, so only that is asked of it.
+    """
     spec = target.spec
+    if isinstance(spec, PostgresqlSpec | RedisSpec | MongodbSpec):
+        spec = TcpSpec(spec.host, spec.port)
     if isinstance(spec, HttpSpec):
         url = f"http://{LOOPBACK}:{port}{parse_url(spec.url).path}"
         plain_headers = tuple((name, value) for name, value in spec.headers if isinstance(value, str))

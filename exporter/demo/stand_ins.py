@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from exporter.catalog.targets import HttpSpec
+from exporter.catalog.targets import ContainersPlan, HttpSpec
 from exporter.demo.answers import StandInAnswer, answer_for, unmet
 from exporter.demo.cast import LOOPBACK, Part, cast_of, moved_to, port_of
 from exporter.demo.http_server import MAX_HEAD_BYTES, READ_SECONDS, HttpStandIn
@@ -112,7 +112,14 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
         await demo.stop()
         raise
     demo.notes += [_mood_note(name, mood) for name, mood in chosen.items() if mood != "steady"] + left_out
-    demo.plan = replace(plan, services=tuple(_named(part) for part in parts), targets=tuple(targets))
+    demo.plan = replace(
+        plan,
+        services=tuple(_named(part) for part in parts),
+        targets=tuple(targets),
+        containers=ContainersPlan(source="off"),
+        volumes=(),
+        backups=None,
+    )
     return demo
 
 

@@ -6,13 +6,16 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from exporter.metrics.families import PROBE_FAMILIES, Family
+from exporter.metrics.families import PROBE_FAMILIES
 from exporter.metrics.series import families_of
 from exporter.metrics.text import help_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
+    from exporter.metrics.family import Family, ItemFamily
+    from exporter.metrics.items import Items
     from exporter.metrics.series import Series
 
 Format = Literal["text", "openmetrics"]
@@ -58,8 +61,8 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def blocks(series: Iterable[Series], form: Format) -> Iterator[bytes]:
-    """The text of each family that has samples, in the table's order, in blocks of bounded size.
+def blocks(series: Iterable[Series], items: Iterable[Items[Any]], form: Format) -> Iterator[bytes]:
+    """The text of each family that has samples, in the tables' order, in blocks of bounded size.
 
     The lines are taken from all series before the first block is made, so what is joined later is of one moment,
     even when probes end between two blocks.
@@ -73,19 +76,27 @@ def blocks(series: Iterable[Series], form: Format) -> Iterator[bytes]:
         for protocol, chunks in finished.items()
     }
     del finished
+    tables = [(table.families, table.chunks()) for table in items]
     for family in PROBE_FAMILIES:
         chunks = [
             chunk for column in columns.values() if family in column for chunk in column.pop(family) if chunk
         ]
-        for start in range(0, len(chunks), CHUNKS_AT_ONCE):
-            head = _head(family, form) if start == 0 else b""
-            yield head + b"".join(chunks[start : start + CHUNKS_AT_ONCE])
+        yield from _blocks(family, chunks, form)
+    for families, rows in tables:
+        for index, item_family in enumerate(families):
+            yield from _blocks(item_family, [row[index] for row in rows if row[index]], form)
+
+
+def _blocks(family: Family | ItemFamily[Any], chunks: list[bytes], form: Format) -> Iterator[bytes]:
+    for start in range(0, len(chunks), CHUNKS_AT_ONCE):
+        head = _head(family.name, family.kind, family.help, form) if start == 0 else b""
+        yield head + b"".join(chunks[start : start + CHUNKS_AT_ONCE])
 
 
 @cache
-def _head(family: Family, form: Format) -> bytes:
-    """HELP and TYPE. OpenMetrics names a counter without the `_total` of its samples."""
-    name = family.name
-    if form == "openmetrics" and family.kind == "counter":
+def _head(name: str, kind: str, help_: str, form: Format) -> bytes:
+    """HELP and TYPE. OpenMetrics names a counter without the `_total` of its samples, and knows no other counters."""
+    if form == "openmetrics" and kind == "counter":
+        kind = "counter" if name.endswith("_total") else "unknown"
         name = name.removesuffix("_total")
-    return f"# HELP {name} {help_text(family.help)}\n# TYPE {name} {family.kind}\n".encode()
+    return f"# HELP {name} {help_text(help_)}\n# TYPE {name} {kind}\n".encode()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from exporter.metrics.samples import Sampler
+
+T = TypeVar("T")
 
 Kind = Literal["gauge", "counter", "histogram"]
 
@@ -36,3 +40,19 @@ class OwnFamily:
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFamily(Generic[T]):
+    """A family of things that are looked at as a whole: containers, volumes, backups.
+
+    `sample` gives the samples of one thing: the labels beside the thing's own, as text that begins with a comma or is
+    empty, and the value.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    sample: Callable[[T], Iterable[tuple[str, float]]]
+    labels: tuple[str, ...] = ()
+    """Beside those of the thing."""

@@ -6,12 +6,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from exporter.metrics.counts import Counts
-from exporter.metrics.families import PROBE_FAMILIES, Family
+from exporter.metrics.families import PROBE_FAMILIES
 from exporter.metrics.samples import OfFacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.metrics.family import Family
     from exporter.probes.base import ProbeResult
 
 

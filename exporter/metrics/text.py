@@ -23,7 +23,7 @@ def label_text(labels: Iterable[tuple[str, str]]) -> str:
 def number(value: float) -> str:
     """A value with all its digits; integers without a fraction."""
     if isinstance(value, int):
-        return str(value)
+        return format(value, "d")  # True is 1
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):

@@ -862,7 +862,10 @@ MISTAKES = [
             port: 80
             probes: [{name: page}]
         """,
-        "config.yaml:6:14: services.web.probes[0]: needs exactly one of http, tcp, dns, icmp; found none",
+        (
+            "config.yaml:6:14: services.web.probes[0]: needs exactly one of http, tcp, dns, icmp, grpc, "
+            "websocket; found none"
+        ),
     ),
     Mistake(
         "a probe with two protocols",
@@ -874,8 +877,8 @@ MISTAKES = [
             probes: [{name: page, tcp: 80, icmp: true}]
         """,
         (
-            "config.yaml:6:14: services.web.probes[0]: needs exactly one of http, tcp, dns, icmp; found tcp "
-            "and icmp"
+            "config.yaml:6:14: services.web.probes[0]: needs exactly one of http, tcp, dns, icmp, grpc, "
+            "websocket; found tcp and icmp"
         ),
     ),
     Mistake(
@@ -896,6 +899,107 @@ MISTAKES = [
           worker: {image: worker, probes: [{name: up, tcp: true}]}
         """,
         "config.yaml:3:47: services.worker.probes[0].tcp: needs a port; write it here or on the service",
+    ),
+    Mistake(
+        "a gRPC probe without a port",
+        """
+        services:
+          worker: {image: worker, probes: [{name: up, grpc: true}]}
+        """,
+        "config.yaml:3:47: services.worker.probes[0].grpc: needs a port; write it here or on the service",
+    ),
+    Mistake(
+        "two addresses of a gRPC probe",
+        """
+        services:
+          web: {image: web, probes: [{name: up, grpc: {address: "web:1", port: 2}}]}
+        """,
+        "config.yaml:3:41: services.web.probes[0].grpc: address is whole; take host and port out",
+    ),
+    Mistake(
+        "metadata that gRPC writes itself",
+        """
+        services:
+          web: {image: web, probes: [{name: up, grpc: {port: 1, metadata: {grpc-timeout: 1S}}}]}
+        """,
+        (
+            "config.yaml:3:68: services.web.probes[0].grpc.metadata.grpc-timeout: metadata cannot hold "
+            '"grpc-timeout", which gRPC writes itself'
+        ),
+    ),
+    Mistake(
+        "metadata key with a space",
+        """
+        services:
+          web: {image: web, probes: [{name: up, grpc: {port: 1, metadata: {"a b": c}}}]}
+        """,
+        (
+            'config.yaml:3:68: services.web.probes[0].grpc.metadata."a b": "a b" is not a metadata key; use '
+            "letters, digits, hyphens, dots and _"
+        ),
+    ),
+    Mistake(
+        "metadata on two lines",
+        """
+        services:
+          web: {image: web, probes: [{name: up, grpc: {port: 1, metadata: {a: "b\\nc"}}}]}
+        """,
+        (
+            "config.yaml:3:68: services.web.probes[0].grpc.metadata.a: metadata cannot hold line breaks and what "
+            "is not ASCII; write such a value as base64, under a key that ends in -bin"
+        ),
+    ),
+    Mistake(
+        "an HTTP URL of a WebSocket",
+        """
+        services:
+          web: {image: web, probes: [{name: up, websocket: "http://web/events"}]}
+        """,
+        (
+            'config.yaml:3:41: services.web.probes[0].websocket: "http://web/events" is not a URL; write '
+            "one such as ws://host:port/path"
+        ),
+    ),
+    Mistake(
+        "a WebSocket's URL with a fragment",
+        """
+        services:
+          web: {image: web, probes: [{name: up, websocket: "ws://web/#top"}]}
+        """,
+        (
+            'config.yaml:3:41: services.web.probes[0].websocket: "ws://web/#top" is not a URL of a '
+            "WebSocket; take the fragment out"
+        ),
+    ),
+    Mistake(
+        "a WebSocket's URL and its parts",
+        """
+        services:
+          web: {image: web, probes: [{name: up, websocket: {url: "ws://web/", scheme: wss}}]}
+        """,
+        "config.yaml:3:41: services.web.probes[0].websocket: url is whole; take scheme out",
+    ),
+    Mistake(
+        "a header of the WebSocket handshake",
+        """
+        services:
+          web: {image: web, port: 80, probes: [{name: up, websocket: {headers: {Sec-WebSocket-Protocol: x}}}]}
+        """,
+        (
+            "config.yaml:3:73: services.web.probes[0].websocket.headers.Sec-WebSocket-Protocol: headers "
+            'cannot hold "Sec-WebSocket-Protocol", which the handshake writes itself; write subprotocols'
+        ),
+    ),
+    Mistake(
+        "a subprotocol with a space",
+        """
+        services:
+          web: {image: web, port: 80, probes: [{name: up, websocket: {subprotocols: [a b]}}]}
+        """,
+        (
+            'config.yaml:3:78: services.web.probes[0].websocket.subprotocols[0]: "a b" is not a subprotocol; '
+            "write a name such as graphql-transport-ws"
+        ),
     ),
     Mistake(
         "a header that is absent and matches",
@@ -977,6 +1081,39 @@ MISTAKES = [
         (
             "config.yaml:6:24: services.web.health.headers.Authorization: a secret cannot stand in the "
             "catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
+        ),
+    ),
+    Mistake(
+        "a token in the metadata of gRPC",
+        """
+        services:
+          web: {image: web, port: 80, probes: [{name: up, grpc: {metadata: {Authorization: hunter2}}}]}
+        """,
+        (
+            "config.yaml:3:69: services.web.probes[0].grpc.metadata.Authorization: a secret cannot stand in "
+            "the catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
+        ),
+    ),
+    Mistake(
+        "a token in a header of a WebSocket",
+        """
+        services:
+          web: {image: web, port: 80, probes: [{name: up, websocket: {headers: {Cookie: hunter2}}}]}
+        """,
+        (
+            "config.yaml:3:73: services.web.probes[0].websocket.headers.Cookie: a secret cannot stand in "
+            "the catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
+        ),
+    ),
+    Mistake(
+        "a password in a WebSocket's URL",
+        """
+        services:
+          web: {image: web, probes: [{name: up, websocket: "ws://me:hunter2@web/"}]}
+        """,
+        (
+            "config.yaml:3:41: services.web.probes[0].websocket: a URL cannot hold a user name or password; "
+            "write them under basic_auth"
         ),
     ),
     Mistake(

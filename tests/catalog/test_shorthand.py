@@ -27,6 +27,31 @@ PROBES = {
     ),
     "icmp": ("probes: [{name: a, icmp: host}]", "probes: [{name: a, icmp: {host: host}}]"),
     "icmp of the service": ("probes: [{name: a, icmp: true}]", "probes: [{name: a, icmp: {host: web}}]"),
+    "grpc of the service": (
+        "probes: [{name: a, grpc: true}]",
+        "probes: [{name: a, grpc: {host: web, port: 80}}]",
+    ),
+    "grpc by port": ("probes: [{name: a, grpc: 81}]", "probes: [{name: a, grpc: {port: 81}}]"),
+    "grpc by address": (
+        "probes: [{name: a, grpc: 'h:81'}]",
+        "probes: [{name: a, grpc: {address: 'h:81', service: '', tls: off}}]",
+    ),
+    "grpc with tls": (
+        "probes: [{name: a, grpc: {tls: true}}]",
+        "probes: [{name: a, grpc: {tls: {verify: true}}}]",
+    ),
+    "websocket by path": (
+        "probes: [{name: a, websocket: /x}]",
+        "probes: [{name: a, websocket: {path: /x, scheme: ws, port: 80}}]",
+    ),
+    "websocket by url": (
+        "probes: [{name: a, websocket: 'wss://h/x'}]",
+        "probes: [{name: a, websocket: {url: 'wss://h/x'}}]",
+    ),
+    "subprotocols": (
+        "probes: [{name: a, websocket: {subprotocols: mqtt}}]",
+        "probes: [{name: a, websocket: {subprotocols: [mqtt]}}]",
+    ),
     "status": ("health: {status: 2xx}", "health: {status: [200-299]}"),
     "body": ("health: {body: ok}", "health: {body: {contains: [ok]}}"),
     "json": ("health: {json: $.ok}", "health: {json: [{path: $.ok}]}"),

@@ -1,0 +1,158 @@
+"""Where the cgroup of a container is: in which hierarchy, and in which folders of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from exporter.containers.proc_net import read_membership
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from exporter.containers.model import Container
+
+_USUAL = "/sys/fs/cgroup"
+_CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "blkio", "pids")
+UNIFIED = ""
+"""The name of v2's only hierarchy, as in /proc/PID/cgroup."""
+
+_KNOWN = (
+    "docker/{id}",
+    "system.slice/docker-{id}.scope",
+    "user.slice/user-*.slice/user@*.service/*.slice/docker-{id}.scope",
+    "machine.slice/libpod-{id}.scope",
+    "user.slice/user-*.slice/user@*.service/*.slice/libpod-{id}.scope",
+)
+"""Docker with the driver cgroupfs and systemd, rootless Docker, Podman, rootless Podman."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """The cgroup file systems of a host. `mounts`: folder of each controller; of v2 one alone, named `""`."""
+
+    version: Literal[1, 2]
+    mounts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The cgroup of one container. `folders`: as in `Hierarchy.mounts`, only those that are there."""
+
+    version: Literal[1, 2]
+    folders: Mapping[str, str]
+
+
+def find_hierarchy(cgroup: str | None, mountinfo: str = "/proc/self/mountinfo") -> Hierarchy | None:
+    """The hierarchy mounted at `cgroup`; with None, where this process sees one. None if there is none.
+
+    A hybrid of both versions is v1, as all controllers are there; beside it `unified/` only groups processes.
+    """
+    if cgroup is not None:
+        return _look_at(cgroup)
+    return _look_at(_USUAL) or _look_at_mounts(mountinfo)
+
+
+def find_group(hierarchy: Hierarchy, proc: str, container: Container) -> Group | None:
+    """The cgroup of a container that runs. None if it cannot be seen from here.
+
+    What /proc says of its first process is surest. From another PID namespace it says nothing, and from a private
+    cgroup namespace `/../…`; then the engine's own path is tried, and last the places that engines are known to use.
+    """
+    identity = container.identity
+    said = read_membership(proc, container.status.pid, identity.id)
+    candidates: list[Mapping[str, str]] = []
+    if said is not None:
+        candidates.append(_parse_membership(said.decode(errors="replace"), identity.id))
+    if identity.id in identity.cgroup:
+        candidates.append(dict.fromkeys(hierarchy.mounts, identity.cgroup))
+    for paths in candidates:
+        group = _existing(hierarchy, paths)
+        if group is not None:
+            return group
+    return _search(hierarchy, identity.id)
+
+
+def _look_at(root: str) -> Hierarchy | None:
+    if Path(root, "cgroup.controllers").exists():
+        return Hierarchy(2, {UNIFIED: root})
+    try:
+        names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    except OSError:
+        return None
+    # Controllers that share a hierarchy have one folder, such as `cpu,cpuacct`.
+    return _hierarchy_v1((name.split(","), f"{root}/{name}") for name in names)
+
+
+def _look_at_mounts(mountinfo: str) -> Hierarchy | None:
+    """By proc_pid_mountinfo(5): `… MOUNT_POINT OPTIONS … - TYPE SOURCE SUPER_OPTIONS`."""
+    try:
+        lines = Path(mountinfo).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    unified: list[str] = []
+    controllers: list[tuple[list[str], str]] = []
+    for line in lines:
+        mount, _, file_system = line.partition(" - ")
+        point = mount.split()[4].replace(r"\040", " ")
+        kind, *_, options = file_system.split()
+        if kind == "cgroup2":
+            unified.append(point)
+        elif kind == "cgroup":
+            controllers.append((options.split(","), point))
+    return _hierarchy_v1(controllers) or (Hierarchy(2, {UNIFIED: unified[0]}) if unified else None)
+
+
+def _hierarchy_v1(folders: Iterable[tuple[list[str], str]]) -> Hierarchy | None:
+    mounts: dict[str, str] = {}
+    for names, folder in folders:
+        for name in names:
+            if name in _CONTROLLERS_V1:
+                mounts.setdefault(name, folder)
+    return Hierarchy(1, mounts) if "memory" in mounts or "cpuacct" in mounts else None
+
+
+def _parse_membership(text: str, container_id: str) -> dict[str, str]:
+    """Path of each controller from lines such as `4:cpu,cpuacct:/docker/ID`, cut behind the container's own folder:
+    its first process may be in a cgroup that the container made within its own."""
+    paths: dict[str, str] = {}
+    for line in text.splitlines():
+        _, names, path = line.split(":", 2)
+        parts = path.split("/")
+        own = next((place for place, part in enumerate(parts) if container_id in part), None)
+        if own is None:
+            continue
+        for name in names.split(","):
+            paths[name] = "/".join(parts[: own + 1])
+    return paths
+
+
+def _existing(hierarchy: Hierarchy, paths: Mapping[str, str]) -> Group | None:
+    folders: dict[str, str] = {}
+    for name, mount in hierarchy.mounts.items():
+        path = paths.get(name)
+        if path is None or ".." in path.split("/"):
+            continue
+        folder = f"{mount}/{path.strip('/')}"
+        if Path(folder).is_dir():
+            folders[name] = folder
+    return Group(hierarchy.version, folders) if folders else None
+
+
+def _search(hierarchy: Hierarchy, container_id: str) -> Group | None:
+    for pattern in _KNOWN:
+        place = pattern.format(id=container_id)
+        folders = {
+            name: folder for name, mount in hierarchy.mounts.items() for folder in _first(mount, place)
+        }
+        if folders:
+            return Group(hierarchy.version, folders)
+    return None
+
+
+def _first(mount: str, pattern: str) -> Iterator[str]:
+    for folder in Path(mount).glob(pattern):
+        yield str(folder)
+        return

@@ -1,0 +1,60 @@
+"""Network counters of a container, from the /proc of its first process."""
+
+from __future__ import annotations
+
+import os
+
+from exporter.containers.kernel_files import GoneError, read
+from exporter.containers.model import Interface
+
+_NOT_ITS_OWN = ("veth", "docker", "nerdctl")
+"""Ends of other containers' networks, of an engine that runs within the container. cAdvisor leaves out the same; their
+names are made up for each container, so they would be series without end."""
+
+
+def read_membership(proc: str, pid: int, container_id: str) -> bytes | None:
+    """/proc/PID/cgroup, if the process is of that container; otherwise None.
+
+    The engine's number of a process can be another process in the PID namespace that `proc` shows, so it is believed
+    only if its cgroup has the container's id.
+    """
+    if not pid:
+        return None
+    try:
+        text = read(f"{proc}/{pid}/cgroup")
+    except GoneError:
+        return None
+    return text if text is not None and container_id.encode() in text else None
+
+
+def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, ...]:
+    """The interfaces of the container's first process, but for loopback.
+
+    Raises GoneError if there is no such process, or it is not of that container.
+    """
+    try:
+        # An open folder of /proc stays that process's own, whoever is given its number next.
+        folder = os.open(f"{proc}/{pid}", os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise GoneError from error
+    try:
+        membership = read("cgroup", folder)
+        if membership is None or container_id.encode() not in membership:
+            raise GoneError
+        table = read("net/dev", folder)
+    finally:
+        os.close(folder)
+    if table is None:
+        raise GoneError
+    return _parse(table)
+
+
+def _parse(table: bytes) -> tuple[Interface, ...]:
+    found = []
+    for line in table.splitlines()[2:]:
+        name, _, numbers = line.decode().strip().rpartition(":")
+        if name == "lo" or name.startswith(_NOT_ITS_OWN):
+            continue
+        values = [int(value) for value in numbers.split()]
+        found.append(Interface(name, *values[0:4], *values[8:12]))
+    return tuple(found)

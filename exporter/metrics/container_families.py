@@ -1,0 +1,211 @@
+"""The families of containers: cAdvisor's names, units and labels, and what cAdvisor lacks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.containers.model import ACTIVE, HEALTHS, STATES
+from exporter.metrics.family import ItemFamily
+from exporter.metrics.items import value
+from exporter.metrics.text import label_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from exporter.containers.model import Container, Device, Identity, Interface, Pressure, Reading
+    from exporter.metrics.family import Kind
+
+CONTAINER_LABELS = ("id", "image", "name", "service")
+"""Those of every container; a stranger has no `service`. Labels of the container itself are added to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A container and, while it runs, what was read of it last."""
+
+    container: Container
+    reading: Reading | None
+
+
+def container_labels(identity: Identity) -> str:
+    """The labels of every series of a container, as text without braces."""
+    service = [("service", identity.service)] if identity.service is not None else []
+    return label_text(
+        [
+            ("id", identity.cgroup),
+            ("image", identity.image),
+            ("name", identity.name),
+            *service,
+            *identity.labels,
+        ]
+    )
+
+
+def _of_container(get: Callable[[Container], float | None]) -> Callable[[Seen], Iterable[tuple[str, float]]]:
+    return value(lambda seen: get(seen.container))
+
+
+def _of_reading(attribute: str, labels: str = "") -> Callable[[Seen], Iterable[tuple[str, float]]]:
+    def sample(seen: Seen) -> Iterable[tuple[str, float]]:
+        found = getattr(seen.reading, attribute, None)
+        return () if found is None else ((labels, found),)
+
+    return sample
+
+
+def _of_interfaces(attribute: str) -> Callable[[Seen], Iterable[tuple[str, float]]]:
+    def sample(seen: Seen) -> Iterable[tuple[str, float]]:
+        interfaces: Iterable[Interface] = seen.reading.interfaces if seen.reading else ()
+        return [(f",{label_text([('interface', one.name)])}", getattr(one, attribute)) for one in interfaces]
+
+    return sample
+
+
+def _of_devices(attribute: str) -> Callable[[Seen], Iterable[tuple[str, float]]]:
+    def sample(seen: Seen) -> Iterable[tuple[str, float]]:
+        devices: Iterable[Device] = seen.reading.devices if seen.reading else ()
+        found = [(one.name, getattr(one, attribute)) for one in devices]
+        return [(f",{label_text([('device', name)])}", count) for name, count in found if count is not None]
+
+    return sample
+
+
+def _of_pressure(resource: str, attribute: str) -> Callable[[Seen], Iterable[tuple[str, float]]]:
+    def sample(seen: Seen) -> Iterable[tuple[str, float]]:
+        pressures: Iterable[tuple[str, Pressure]] = seen.reading.pressures if seen.reading else ()
+        return [("", getattr(found, attribute)) for name, found in pressures if name == resource]
+
+    return sample
+
+
+def _failures(seen: Seen) -> Iterable[tuple[str, float]]:
+    reading = seen.reading
+    if reading is None:
+        return ()
+    kinds = (("pgfault", reading.page_faults), ("pgmajfault", reading.major_page_faults))
+    return [(f',failure_type="{kind}",scope="container"', n) for kind, n in kinds if n is not None]
+
+
+def _states(seen: Seen) -> Iterable[tuple[str, float]]:
+    return [(f',state="{state}"', seen.container.status.state == state) for state in STATES]
+
+
+def _healths(seen: Seen) -> Iterable[tuple[str, float]]:
+    return [(f',status="{health}"', seen.container.status.health == health) for health in HEALTHS]
+
+
+def _image(seen: Seen) -> Iterable[tuple[str, float]]:
+    return ((f",{label_text([('image_digest', seen.container.identity.image_digest)])}", 1),)
+
+
+def _last_seen(seen: Seen) -> float | None:
+    return seen.reading.taken_at if seen.reading else seen.container.status.finished_at
+
+
+def _start_time(container: Container) -> float | None:
+    return container.status.started_at if container.status.state in ACTIVE else None
+
+
+def _finish_time(container: Container) -> float | None:
+    return None if container.status.state in ACTIVE else container.status.finished_at
+
+
+def _read(name: str, kind: Kind, help_: str, attribute: str) -> ItemFamily[Seen]:
+    return ItemFamily(name, kind, help_, _of_reading(attribute))
+
+
+def _limit(name: str, help_: str, get: Callable[[Container], float | None]) -> ItemFamily[Seen]:
+    return ItemFamily(name, "gauge", help_, _of_container(get))
+
+
+CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
+    ItemFamily("container_state", "gauge", "The state of the engine's that the container is in: 1, and 0 for each "
+               "other. Stopped containers too.", _states, ("state",)),
+    ItemFamily("container_health_status", "gauge", "What the container's own health check says: 1, and 0 for each "
+               "other; none without a check.", _healths, ("status",)),
+    _limit("container_health_failing_streak", "Failures in a row of the container's own health check.",
+           lambda c: c.status.failing_streak if c.status.health != "none" else None),
+    _limit("container_exit_code", "Exit code of a container that has ended; absent while it runs.",
+           lambda c: c.status.exit_code),
+    _limit("container_oom_killed", "Whether the container's last end was for want of memory.",
+           lambda c: c.status.oom_killed),
+    ItemFamily("container_restarts_total", "counter", "Restarts by the engine's restart policy.",
+               _of_container(lambda c: c.status.restarts)),
+    ItemFamily("container_oom_events_total", "counter", "Processes of the container killed for want of memory since "
+               "the exporter first saw it, also in lives that have ended.", _of_container(lambda c: c.oom_events)),
+    ItemFamily("container_image_info", "gauge", "The image that the container was made of; always 1.", _image,
+               ("image_digest",)),
+    _limit("container_start_time_seconds", "When it started, since the epoch; absent of one that does not run.",
+           _start_time),
+    _limit("container_finish_time_seconds", "When it ended, since the epoch; absent of one that runs.",
+           _finish_time),
+    ItemFamily("container_last_seen", "gauge", "When it was last seen running, since the epoch.", value(_last_seen)),
+    ItemFamily("container_cpu_usage_seconds_total", "counter", "CPU time used.",
+               _of_reading("cpu_seconds", ',cpu="total"'), ("cpu",)),
+    _read("container_cpu_user_seconds_total", "counter", "CPU time used by its programs.", "cpu_user_seconds"),
+    _read("container_cpu_system_seconds_total", "counter", "CPU time used by the kernel for it.",
+          "cpu_system_seconds"),
+    _read("container_cpu_cfs_periods_total", "counter", "Periods of the CPU quota.", "cfs_periods"),
+    _read("container_cpu_cfs_throttled_periods_total", "counter", "Periods in which it was held back.",
+          "cfs_throttled_periods"),
+    _read("container_cpu_cfs_throttled_seconds_total", "counter", "Time for which it was held back.",
+          "cfs_throttled_seconds"),
+    _limit("container_spec_cpu_period", "Length of a period of the CPU quota, in microseconds; 0 without one.",
+           lambda c: c.limits.cpu_period),
+    _limit("container_spec_cpu_quota", "CPU time that it may use in each period, in microseconds; absent without one.",
+           lambda c: c.limits.cpu_quota or None),
+    _limit("container_spec_cpu_shares", "Its share of the CPU beside others; 0 when none was set.",
+           lambda c: c.limits.cpu_shares),
+    _read("container_memory_usage_bytes", "gauge", "Memory used, with page cache.", "memory_usage"),
+    _read("container_memory_working_set_bytes", "gauge", "Memory used without inactive page cache: what counts for "
+          "being killed.", "memory_working_set"),
+    _read("container_memory_rss", "gauge", "Anonymous memory, in bytes.", "memory_rss"),
+    _read("container_memory_cache", "gauge", "Page cache, in bytes.", "memory_cache"),
+    _read("container_memory_swap", "gauge", "Swap used, in bytes.", "memory_swap"),
+    _read("container_memory_mapped_file", "gauge", "Memory-mapped files, in bytes.", "memory_mapped_file"),
+    _read("container_memory_kernel_usage", "gauge", "Memory of the kernel for it, in bytes.", "memory_kernel"),
+    _read("container_memory_max_usage_bytes", "gauge", "The most memory that it ever used.", "memory_max_usage"),
+    _read("container_memory_total_active_file_bytes", "gauge", "Active page cache.", "memory_active_file"),
+    _read("container_memory_total_inactive_file_bytes", "gauge", "Inactive page cache.", "memory_inactive_file"),
+    _read("container_memory_failcnt", "counter", "How often it hit its memory limit.", "memory_failcnt"),
+    ItemFamily("container_memory_failures_total", "counter", "Page faults: all (pgfault), and those that had to read "
+               "from a disk (pgmajfault).", _failures, ("failure_type", "scope")),
+    _limit("container_spec_memory_limit_bytes", "Memory that it may use; 0 without a limit.",
+           lambda c: c.limits.memory),
+    _limit("container_spec_memory_swap_limit_bytes", "Memory and swap that it may use; 0 without a limit.",
+           lambda c: c.limits.memory_swap),
+    _limit("container_spec_memory_reservation_limit_bytes", "Memory that it is left with when memory is short; 0 when "
+           "none was set.", lambda c: c.limits.memory_reservation),
+    *(
+        ItemFamily(f"container_network_{direction}_{name}_total", "counter", f"{help_} {word}.",
+                   _of_interfaces(f"{direction}_{attribute}"), ("interface",))
+        for direction, word in (("receive", "received"), ("transmit", "sent"))
+        for name, attribute, help_ in (
+            ("bytes", "bytes", "Bytes"),
+            ("packets", "packets", "Packets"),
+            ("errors", "errors", "Errors of packets"),
+            ("packets_dropped", "dropped", "Dropped packets of those"),
+        )
+    ),
+    *(
+        ItemFamily(f"container_fs_{name}_total", "counter", help_, _of_devices(attribute), ("device",))
+        for name, attribute, help_ in (
+            ("reads_bytes", "read_bytes", "Bytes read from block devices."),
+            ("writes_bytes", "write_bytes", "Bytes written to block devices."),
+            ("reads", "reads", "Reads of block devices."),
+            ("writes", "writes", "Writes to block devices."),
+        )
+    ),
+    _read("container_processes", "gauge", "Processes.", "processes"),
+    _read("container_threads", "gauge", "Threads.", "threads"),
+    _read("container_threads_max", "gauge", "Threads that it may have; 0 without a limit.", "threads_max"),
+    *(
+        ItemFamily(f"container_pressure_{resource}_{attribute}_seconds_total", "counter",
+                   f"Time in which {who} waited for {what} (pressure stall information; cgroup v2 only).",
+                   _of_pressure(resource, attribute))
+        for resource, what in (("cpu", "CPU"), ("memory", "memory"), ("io", "I/O"))
+        for attribute, who in (("waiting", "some task"), ("stalled", "all tasks"))
+    ),
+)  # fmt: skip
+"""Samples of what was read are there while the container runs; the others of stopped containers too."""

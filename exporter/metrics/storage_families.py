@@ -1,0 +1,171 @@
+"""The families of Docker itself, of logs, volumes and backups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.metrics.family import ItemFamily
+from exporter.metrics.items import value
+from exporter.metrics.text import label_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from exporter.containers.backups import BackupMarker
+    from exporter.containers.volumes import Space
+
+
+@dataclass(frozen=True, slots=True)
+class DockerView:
+    """`sources`: how many running containers are read from each source."""
+
+    up: bool
+    sources: Mapping[str, int]
+
+
+def _sources(docker: DockerView) -> Iterable[tuple[str, float]]:
+    return [(f',source="{source}"', count) for source, count in docker.sources.items()] if docker.up else ()
+
+
+DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
+    ItemFamily(
+        "exporter_docker_up",
+        "gauge",
+        "Whether the Docker engine answers; absent where containers are not watched.",
+        value(lambda docker: docker.up),
+    ),
+    ItemFamily(
+        "exporter_containers",
+        "gauge",
+        "Running containers by where their readings come from: cgroup (files), api (the engine's statistics), none.",
+        _sources,
+        ("source",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """What was counted in the logs of one service since the exporter watches them."""
+
+    matches: Mapping[str, int]
+    skipped: int
+    readable: bool
+
+
+def _matches(log: LogView) -> Iterable[tuple[str, float]]:
+    return [(f",{label_text([('pattern', name)])}", count) for name, count in log.matches.items()]
+
+
+LOG_FAMILIES: tuple[ItemFamily[LogView], ...] = (
+    ItemFamily(
+        "container_log_matches_total",
+        "counter",
+        "Lines in the logs of a service's containers that matched a pattern.",
+        _matches,
+        ("pattern",),
+    ),
+    ItemFamily(
+        "container_log_lines_skipped_total",
+        "counter",
+        "Lines that were not looked at, since there were too many in a second.",
+        value(lambda log: log.skipped),
+    ),
+    ItemFamily(
+        "container_log_readable",
+        "gauge",
+        "Whether the logs of the service's containers can be read; some logging drivers cannot.",
+        value(lambda log: log.readable),
+    ),
+)
+"""With the label `service`."""
+
+VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
+    ItemFamily(
+        "volume_filesystem_avail_bytes",
+        "gauge",
+        "Space left to programs on the file system that holds the volume.",
+        value(lambda space: space.available_bytes),
+    ),
+    ItemFamily(
+        "volume_filesystem_size_bytes",
+        "gauge",
+        "Size of the file system that holds the volume.",
+        value(lambda space: space.size_bytes),
+    ),
+    ItemFamily(
+        "volume_filesystem_files",
+        "gauge",
+        "Files (inodes) that the file system can hold; 0 where it has no such limit.",
+        value(lambda space: space.files),
+    ),
+    ItemFamily(
+        "volume_filesystem_files_free",
+        "gauge",
+        "Files (inodes) that the file system can still take.",
+        value(lambda space: space.files_free),
+    ),
+)
+"""With the label `volume`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackupView:
+    """The marker of a store or volume; none where there is none or it cannot be read."""
+
+    marker: BackupMarker | None
+    readable: bool
+
+
+BACKUP_FAMILIES: tuple[ItemFamily[BackupView], ...] = (
+    ItemFamily(
+        "backup_marker_readable",
+        "gauge",
+        "Whether the marker of the last backup can be read: 1 also while there is none.",
+        value(lambda view: view.readable),
+    ),
+    ItemFamily(
+        "backup_last_run_timestamp_seconds",
+        "gauge",
+        "When the last run of the backup ended, since the epoch.",
+        value(lambda view: view.marker.last_run_finished if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_last_run_success",
+        "gauge",
+        "Whether the last run of the backup succeeded.",
+        value(lambda view: view.marker.last_run_success if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_last_run_duration_seconds",
+        "gauge",
+        "How long the last run of the backup took.",
+        value(lambda view: view.marker.last_run_seconds if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_last_success_timestamp_seconds",
+        "gauge",
+        "When the last good backup ended, since the epoch.",
+        value(lambda view: view.marker.last_success if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_size_bytes",
+        "gauge",
+        "Size of the last good backup.",
+        value(lambda view: view.marker.size_bytes if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_drill_timestamp_seconds",
+        "gauge",
+        "When the last restore drill ended, since the epoch.",
+        value(lambda view: view.marker.drill_finished if view.marker else None),
+    ),
+    ItemFamily(
+        "backup_drill_success",
+        "gauge",
+        "Whether the last restore drill could restore the backup.",
+        value(lambda view: view.marker.drill_success if view.marker else None),
+    ),
+)
+"""With the label `service`, the name of a store or volume."""
