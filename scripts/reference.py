@@ -13,14 +13,32 @@ from typer.main import get_command
 
 from exporter.catalog.reference import reference_page
 from exporter.cli import app
-from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES, PROTOCOLS, TARGET_LABELS
+from exporter.metrics.container_families import CONTAINER_FAMILIES, CONTAINER_LABELS
+from exporter.metrics.families import NETWORKED, OWN_FAMILIES, PROBE_FAMILIES
+from exporter.metrics.family import PROTOCOLS, TARGET_LABELS
+from exporter.metrics.storage_families import (
+    BACKUP_FAMILIES,
+    DOCKER_FAMILIES,
+    LOG_FAMILIES,
+    VOLUME_FAMILIES,
+)
+from exporter.metrics.store_families import STORES
 from exporter.probes.base import MEANINGS
+from scripts.peer_metrics import (
+    BLACKBOX_EXPORTED,
+    BLACKBOX_LEFT_OUT,
+    CADVISOR_EXPORTED,
+    CADVISOR_LEFT_OUT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTICE = "<!-- Made by `make docs`; do not edit. -->"
+
+EVERY_PROTOCOL = (PROTOCOLS, NETWORKED)
+PROTOCOL_TITLES = {"grpc": "gRPC", "websocket": "WebSocket"}
 
 COMMANDS_NOTE = (
     "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
@@ -40,33 +58,74 @@ def main() -> None:
 
 
 def metrics_page() -> str:
-    """Every family, by what it is of, and the closed list of reasons."""
-    labels = ", ".join(f"`{label}`" for label in TARGET_LABELS)
+    """Every family, by what it is of, the closed list of reasons, and what of other exporters is there."""
     return _page(
         "# Metrics",
         NOTICE,
-        f"Every series of a probe has the labels {labels}; other labels are named. What was not measured has no "
-        "sample: it is never 0.",
+        f"Every series of a probe has the labels {_code(TARGET_LABELS)}; other labels are named. What was not measured "
+        "has no sample: it is never 0.",
         "## Probes of every protocol",
-        _families(family for family in PROBE_FAMILIES if family.protocols == PROTOCOLS),
-        *(
-            part
-            for protocol in PROTOCOLS
-            for part in (
-                f"## {protocol.upper()}",
-                _families(
-                    family
-                    for family in PROBE_FAMILIES
-                    if protocol in family.protocols and family.protocols != PROTOCOLS
-                ),
-            )
+        _families(family for family in PROBE_FAMILIES if family.protocols in EVERY_PROTOCOL),
+        *(part for protocol in PROTOCOLS if protocol not in STORES for part in _protocol(protocol)),
+        "## Stores",
+        "PostgreSQL, Redis, MongoDB and SQLite; `of` names those that have the family.",
+        _table(
+            ("name", "type", "labels", "of", "meaning"),
+            (
+                (*_cells(family)[:3], ", ".join(family.protocols), family.help)
+                for family in PROBE_FAMILIES
+                if set(family.protocols) <= set(STORES)
+            ),
         ),
         "## Why a probe failed",
         "The values of the label `reason`.",
         _table(("reason", "meaning"), ((f"`{reason}`", meaning) for reason, meaning in MEANINGS.items())),
+        "## Containers",
+        f"With the labels {_code(CONTAINER_LABELS)} and `container_label_*`: those of Compose and Swarm, and those "
+        "that `exporter.containers.labels` names. A container that the catalog does not name has no `service`. "
+        "Readings are there while the container runs, its state also after that, and nothing once it is removed or "
+        "Docker cannot be reached.",
+        _families(CONTAINER_FAMILIES),
+        "## Docker",
+        _families(DOCKER_FAMILIES),
+        "## Logs",
+        "With the label `service`, for services with `logs` in the catalog. Nothing of a log's text is exported.",
+        _families(LOG_FAMILIES),
+        "## Volumes",
+        "With the label `volume`, for volumes that the exporter sees at `exporter.volumes`.",
+        _families(VOLUME_FAMILIES),
+        "## Backups",
+        "With the label `service`: the name of the store or volume. They come from "
+        "[the marker](backup-marker.md) that a backup leaves.",
+        _families(BACKUP_FAMILIES),
         "## The exporter itself",
         _families(OWN_FAMILIES),
+        "## Names of cAdvisor",
+        f"Exported, with cAdvisor's types, units and labels: {_code(CADVISOR_EXPORTED)}.",
+        "Not exported:",
+        _left_out(CADVISOR_LEFT_OUT),
+        "## Names of blackbox_exporter",
+        f"Exported: {_code(BLACKBOX_EXPORTED)}.",
+        "Not exported:",
+        _left_out(BLACKBOX_LEFT_OUT),
     )
+
+
+def _protocol(protocol: str) -> tuple[str, str]:
+    families = (
+        family
+        for family in PROBE_FAMILIES
+        if protocol in family.protocols and family.protocols not in EVERY_PROTOCOL
+    )
+    return f"## {PROTOCOL_TITLES.get(protocol, protocol.upper())}", _families(families)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _left_out(reasons: dict[str, str]) -> str:
+    return _table(("name", "why not"), ((f"`{name}`", why) for name, why in reasons.items()))
 
 
 def commands_page() -> str:
@@ -98,15 +157,14 @@ def commands_page() -> str:
 
 
 def _families(families: Iterable[Any]) -> str:
-    rows = []
-    for family in families:
-        name = family.name
-        if family.kind == "counter" and not name.endswith("_total"):
-            name += "_total"
-        rows.append(
-            (f"`{name}`", family.kind, ", ".join(f"`{label}`" for label in family.labels), family.help)
-        )
-    return _table(("name", "type", "labels", "meaning"), rows)
+    return _table(("name", "type", "labels", "meaning"), (_cells(family) for family in families))
+
+
+def _cells(family: Any) -> tuple[str, str, str, str]:
+    name = family.name
+    if family in OWN_FAMILIES and family.kind == "counter":
+        name += "_total"
+    return f"`{name}`", family.kind, _code(family.labels), family.help
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes"},
+    "metrics": {"catalog", "probes", "containers"},
     "probes": {"catalog"},
-    "containers": {"catalog", "metrics"},
+    "containers": {"catalog"},
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "metrics", "demo"},
     "outputs": {"catalog"},

@@ -48,9 +48,7 @@ def load_catalog(path: str | PathLike[str], environment: str | None = None) -> C
     return catalog
 
 
-def load_plan(
-    path: str | PathLike[str], environment: str | None = None, *, secrets: bool = True
-) -> Plan:
+def load_plan(path: str | PathLike[str], environment: str | None = None, *, secrets: bool = True) -> Plan:
     """What the daemon runs on in one environment; `None` is the first of the file.
 
     With `secrets`, every secret that a probe of this environment refers to is read once, so that a variable that is

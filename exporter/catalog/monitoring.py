@@ -10,7 +10,7 @@ from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Listen, Url, check_places
 from exporter.catalog.problems import shown
-from exporter.catalog.values import Duration, LabelName, Size, Text, value_type
+from exporter.catalog.values import Duration, LabelName, Size, Text, text_schema, value_type
 
 
 class Containers(Model):
@@ -52,6 +52,7 @@ def _containers_shorthand(value: object) -> object:
 
 
 _VOLUME_FIELDS = ("volume", "project", "environment")
+_VOLUMES_PATTERN = rf"^(?=.*\{{volume\}})([^{{}}]|\{{({'|'.join(_VOLUME_FIELDS)})\}})*$"
 
 
 def _parse_volumes(value: object) -> str:
@@ -81,7 +82,7 @@ class Exporter(Model):
     volumes: Annotated[
         str,
         *value_type(
-            _parse_volumes, {"type": "string", "examples": ["/volumes/{volume}"]}, "folder with {volume} in it"
+            _parse_volumes, text_schema(_VOLUMES_PATTERN, "/volumes/{volume}"), "folder with {volume} in it"
         ),
     ] = Field(
         default="/volumes/{volume}",

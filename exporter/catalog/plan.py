@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.planner import Planner
-from exporter.catalog.services import Service
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
+from exporter.catalog.planner import Planner
 from exporter.catalog.secret_paths import absolute
+from exporter.catalog.services import Service
 from exporter.catalog.store_specs import volume_path
 from exporter.catalog.targets import (
     BackupsPlan,

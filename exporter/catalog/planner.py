@@ -112,7 +112,7 @@ class Planner:
             self.findings.append((base, str(error)))
             return
         port = port or store.listen_port or 0
-        places = [(store.engine, host, port)]
+        places: list[tuple[str, str, int]] = [(store.engine, host, port)]
         places += [(f"replica-{other.host}", other.host, other.port or port) for other in store.replicas]
         hosts = [other.host for other in store.replicas]
         for probe, at, on in places:

@@ -260,11 +260,23 @@ class LogsPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Docker engine's Unix socket, or its host and port, with TLS where there is a `tls`."""
+
+    shown: str
+    """The address, for people."""
+    socket: str | None = None
+    host: str = ""
+    port: int = 0
+    tls: TlsSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ContainersPlan:
     """How containers are watched.
 
     `docker`: the address of the engine as the catalog has it; none means DOCKER_HOST, the context, or the usual
-    socket. `cgroup`, `proc`: where the host's files are mounted; none of `cgroup` means where this process sees them.
+    socket. `endpoint`: the engine that this led to, once it was looked for. `cgroup`, `proc`: where the host's files are mounted; none of `cgroup` means where this process sees them.
     `projects`: Compose projects and Swarm stacks whose services are the catalog's. `labels`: names of container labels
     that become labels of series beside those of Compose and Swarm.
     """
@@ -273,6 +285,7 @@ class ContainersPlan:
     interval: float = 10.0
     strangers: bool = True
     docker: str | None = None
+    endpoint: Endpoint | None = None
     cgroup: str | None = None
     proc: str | None = None
     projects: tuple[str, ...] = ()

@@ -11,15 +11,17 @@ _KEPT = 300.0
 
 
 class BlockDevices:
-    """`sys`: where sysfs is mounted. A container without one of its own sees the host's, so it is seldom elsewhere."""
+    """`sys`: where sysfs is mounted, which shows the host's devices in a container too; None if no name is known."""
 
-    def __init__(self, sys: str = "/sys") -> None:
-        self._folder = f"{sys}/dev/block"
+    def __init__(self, sys: str | None = "/sys") -> None:
+        self._folder = None if sys is None else f"{sys}/dev/block"
         self._names: dict[str, str] = {}
         self._until = 0.0
 
     def name(self, number: str) -> str:
         """Such as `/dev/sda` of `8:0`; the number itself if the kernel tells no name."""
+        if self._folder is None:
+            return number
         now = time.monotonic()
         if now > self._until:
             self._names.clear()

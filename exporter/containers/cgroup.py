@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from exporter.containers.proc_net import read_membership
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from exporter.containers.model import Container
+    from exporter.containers.model import Identity
 
-_USUAL = "/sys/fs/cgroup"
+USUAL_MOUNT = "/sys/fs/cgroup"
 _CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "blkio", "pids")
 UNIFIED = ""
 """The name of v2's only hierarchy, as in /proc/PID/cgroup."""
@@ -45,27 +43,29 @@ class Group:
     folders: Mapping[str, str]
 
 
-def find_hierarchy(cgroup: str | None, mountinfo: str = "/proc/self/mountinfo") -> Hierarchy | None:
-    """The hierarchy mounted at `cgroup`; with None, where this process sees one. None if there is none.
+def find_hierarchy(
+    cgroup: str | None, usual: str = USUAL_MOUNT, mountinfo: str = "/proc/self/mountinfo"
+) -> Hierarchy | None:
+    """The hierarchy mounted at `cgroup`; with None at the `usual` place, or where `mountinfo` has one. None if there
+    is none.
 
     A hybrid of both versions is v1, as all controllers are there; beside it `unified/` only groups processes.
     """
     if cgroup is not None:
         return _look_at(cgroup)
-    return _look_at(_USUAL) or _look_at_mounts(mountinfo)
+    return _look_at(usual) or _look_at_mounts(mountinfo)
 
 
-def find_group(hierarchy: Hierarchy, proc: str, container: Container) -> Group | None:
+def find_group(hierarchy: Hierarchy, identity: Identity, membership: bytes | None) -> Group | None:
     """The cgroup of a container that runs. None if it cannot be seen from here.
 
-    What /proc says of its first process is surest. From another PID namespace it says nothing, and from a private
-    cgroup namespace `/../…`; then the engine's own path is tried, and last the places that engines are known to use.
+    `membership`: /proc/PID/cgroup of its first process (`proc_net.read_membership`), which is surest. It cannot be had
+    from another PID namespace, and a private cgroup namespace makes `/../…` of its paths; then the engine's own path
+    is tried, and last the places that engines are known to use.
     """
-    identity = container.identity
-    said = read_membership(proc, container.status.pid, identity.id)
     candidates: list[Mapping[str, str]] = []
-    if said is not None:
-        candidates.append(_parse_membership(said.decode(errors="replace"), identity.id))
+    if membership is not None:
+        candidates.append(_parse_membership(membership.decode(errors="replace"), identity.id))
     if identity.id in identity.cgroup:
         candidates.append(dict.fromkeys(hierarchy.mounts, identity.cgroup))
     for paths in candidates:

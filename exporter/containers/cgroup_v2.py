@@ -6,26 +6,29 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal
 
-from exporter.containers.group_files import count_processes, require_alive, working_set
-from exporter.containers.kernel_files import number, read, read_number, read_table, seconds
+from exporter.containers.group_files import read_processes, read_threads, read_threads_max, working_set
+from exporter.containers.kernel_files import number, seconds
 from exporter.containers.model import Device, Interface, Pressure, Reading
 
 if TYPE_CHECKING:
     from exporter.containers.block_devices import BlockDevices
+    from exporter.containers.kernel_files import KeptFiles
 
 _MICRO = 1e6
 _RESOURCES: tuple[Literal["cpu", "memory", "io"], ...] = ("cpu", "memory", "io")
 
 
-def read_v2(folder: str, devices: BlockDevices, interfaces: tuple[Interface, ...]) -> Reading:
+def read_v2(
+    folder: str, files: KeptFiles, devices: BlockDevices, interfaces: tuple[Interface, ...]
+) -> Reading:
     """Read the container's cgroup at `folder`. Raises GoneError if the container ended meanwhile."""
     taken_at = time.time()
-    cpu = read_table(f"{folder}/cpu.stat")
-    memory = read_table(f"{folder}/memory.stat")
-    events = read_table(f"{folder}/memory.events")
-    usage = read_number(f"{folder}/memory.current")
+    cpu = files.table(f"{folder}/cpu.stat")
+    memory = files.table(f"{folder}/memory.stat")
+    events = files.table(f"{folder}/memory.events")
+    usage = files.number(f"{folder}/memory.current")
     inactive_file = number(memory, b"inactive_file")
-    reading = Reading(
+    return Reading(
         taken_at=taken_at,
         source="cgroup",
         cpu_seconds=seconds(cpu, b"usage_usec", _MICRO),
@@ -38,26 +41,59 @@ def read_v2(folder: str, devices: BlockDevices, interfaces: tuple[Interface, ...
         memory_working_set=working_set(usage, inactive_file),
         memory_rss=number(memory, b"anon"),
         memory_cache=number(memory, b"file"),
-        memory_swap=read_number(f"{folder}/memory.swap.current"),
+        memory_swap=files.number(f"{folder}/memory.swap.current"),
         memory_mapped_file=number(memory, b"file_mapped"),
         memory_kernel=number(memory, b"kernel"),
-        memory_max_usage=read_number(f"{folder}/memory.peak"),
+        memory_max_usage=files.number(f"{folder}/memory.peak"),
         memory_active_file=number(memory, b"active_file"),
         memory_inactive_file=inactive_file,
         memory_failcnt=number(events, b"max"),
         page_faults=number(memory, b"pgfault"),
         major_page_faults=number(memory, b"pgmajfault"),
         oom_kills=number(events, b"oom_kill"),
-        processes=count_processes(folder),
-        threads=(threads := read_number(f"{folder}/pids.current")),
-        threads_max=_limit(read(f"{folder}/pids.max")),
         interfaces=interfaces,
-        devices=_devices(read(f"{folder}/io.stat"), devices),
-        pressures=tuple(
-            (resource, pressure)
-            for resource in _RESOURCES
-            if (pressure := _pressure(read(f"{folder}/{resource}.pressure"))) is not None
-        ),
+        devices=_devices(files.read(f"{folder}/io.stat") or b"", devices),
+        pressures=_pressures(folder, files),
+        processes=read_processes(folder, files),
+        threads_max=read_threads_max(folder, files),
+        threads=read_threads(folder, files),
     )
-    require_alive(folder, threads)
-    return reading
+
+
+def _devices(text: bytes, devices: BlockDevices) -> tuple[Device, ...]:
+    """Of lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`."""
+    found = []
+    for line in text.decode().splitlines():
+        device, _, rest = line.partition(" ")
+        values = dict(word.split("=", 1) for word in rest.split())
+        # Some kernels name a device and nothing of it.
+        if "rbytes" in values:
+            found.append(
+                Device(
+                    devices.name(device),
+                    read_bytes=int(values["rbytes"]),
+                    write_bytes=int(values["wbytes"]),
+                    reads=int(values["rios"]),
+                    writes=int(values["wios"]),
+                )
+            )
+    return tuple(found)
+
+
+def _pressures(folder: str, files: KeptFiles) -> tuple[tuple[Literal["cpu", "memory", "io"], Pressure], ...]:
+    found = []
+    for resource in _RESOURCES:
+        totals = _totals(files.read(f"{folder}/{resource}.pressure") or b"")
+        # Before Linux 5.13 a CPU has no `full`, as a task that runs is not stalled; nor is there anything to tell then.
+        if b"some" in totals and b"full" in totals:
+            found.append((resource, Pressure(totals[b"some"] / _MICRO, totals[b"full"] / _MICRO)))
+    return tuple(found)
+
+
+def _totals(text: bytes) -> dict[bytes, int]:
+    """Microseconds by kind, of lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=571810`."""
+    totals = {}
+    for line in text.splitlines():
+        values, _, total = line.partition(b" total=")
+        totals[values[:4]] = int(total)
+    return totals

@@ -20,6 +20,22 @@ Source = Literal["cgroup", "api"]
 
 
 @dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says of itself."""
+
+    version: str
+    """Of the engine, such as `28.2.2`."""
+    api_version: str
+    """Of the API that is spoken with it, such as `1.41`."""
+    cgroup_driver: Literal["cgroupfs", "systemd", "none"]
+    """`none` of a rootless engine that may not make cgroups."""
+    cgroup_version: Literal[1, 2]
+    rootless: bool = False
+    user: int | None = None
+    """Number of the user whom a rootless engine runs as; none if it cannot be known."""
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """What a container is; none of it changes while it exists, but for `name` (docker rename)."""
 

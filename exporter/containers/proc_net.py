@@ -35,7 +35,7 @@ def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, 
     try:
         # An open folder of /proc stays that process's own, whoever is given its number next.
         folder = os.open(f"{proc}/{pid}", os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
+    except (FileNotFoundError, ProcessLookupError) as error:
         raise GoneError from error
     try:
         membership = read("cgroup", folder)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
+from exporter.daemon.storage import StorageWatch
+from exporter.daemon.surroundings import Surroundings
 from exporter.daemon.watch import Watch
 from exporter.metrics.families import DEFAULT_BUCKETS
 from exporter.metrics.own import OwnMetrics
@@ -20,8 +22,11 @@ from exporter.probes.resolve import close_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from typing import Any
 
     from exporter.catalog.targets import Plan, Target
+    from exporter.daemon.containers import ContainerWatch
+    from exporter.metrics.items import Items
 
     Loader = Callable[[], Awaitable[Plan]]
 
@@ -42,6 +47,10 @@ class Daemon:
         self.plan: Plan
         self.watches: dict[tuple[str, str], Watch] = {}
         self._first_round_done = False
+        self._storage = StorageWatch()
+        self._containers: ContainerWatch | None = None
+        self._containers_of: object = None
+        """What of the plan the present watch of containers was made for."""
 
     async def start(self) -> Plan:
         """Load the plan and begin to watch.
@@ -58,7 +67,9 @@ class Daemon:
     async def stop(self) -> None:
         """End every run under way and close its sockets."""
         self._schedule.stop()
-        await asyncio.gather(*(watch.stop() for watch in self.watches.values()))
+        await asyncio.gather(*(watch.stop() for watch in self.watches.values()), self._storage.stop())
+        if self._containers is not None:
+            await self._containers.stop()
         await close_resolver()
 
     @property
@@ -97,11 +108,29 @@ class Daemon:
         self.own.config_last_reload_successful.set(1)
         self.own.config_last_reload_success_timestamp_seconds.set(time.time())
         await asyncio.gather(*(watch.stop() for watch in gone))
+        await self._storage.apply(plan)
+        await self._watch_containers(plan)
         log.info("watching %d targets of %d services and stores", len(watches), len(plan.services))
         # What a plan is made of lives as long as the plan; kept out of the collector's sight, it costs no pauses.
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+
+    async def _watch_containers(self, plan: Plan) -> None:
+        """A new watch, unless the present one is of the same; counts of logs and kills begin anew with it."""
+        of = (plan.containers, [(service.name, service.logs) for service in plan.services])
+        if of == self._containers_of:
+            return
+        if self._containers is not None:
+            await self._containers.stop()
+            self._containers = None
+        self._containers_of = of
+        endpoint = plan.containers.endpoint
+        if plan.containers.source != "off" and endpoint is not None:
+            # Imported here: the client of the engine costs memory that a daemon without containers can save.
+            from exporter.daemon.containers import ContainerWatch
+
+            self._containers = ContainerWatch(plan, endpoint)
 
     async def _compile(self, plan: Plan, bounds: tuple[float, ...]) -> dict[tuple[str, str], Watch]:
         shared = Shared()
@@ -132,6 +161,26 @@ class Daemon:
         ):
             watch.inherit(old)
         return watch
+
+    async def refresh(self) -> None:
+        """Read what is due of containers, for whoever looks next. Waits for no engine and no disk."""
+        if self._containers is not None:
+            await self._containers.refresh()
+
+    def tables(self) -> tuple[Items[Any], ...]:
+        """What is exported beside the targets."""
+        containers = self._containers.tables if self._containers is not None else ()
+        return (*containers, *self._storage.tables)
+
+    def surroundings(self) -> Surroundings:
+        """What is known beside the probes, for the API and the page."""
+        watch = self._containers
+        return Surroundings(
+            docker=watch.docker() if watch else None,
+            containers=watch.views() if watch else (),
+            volumes=self._storage.volumes,
+            backups=self._storage.backups,
+        )
 
     def series(self) -> Iterable[Series]:
         """Of every target, in the catalog's order."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ class LoadError(Exception):
     """The catalog cannot be used. One line for each problem."""
 
 
-async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool = True) -> Loaded:
+async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool = True) -> Plan:
     """The plan of the catalog at `path`, with every probe of it known to compile; with `secrets`, each secret of its
     probes known to be readable.
 
@@ -35,6 +36,7 @@ async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool 
         sys.executable,
         "-m",
         "exporter.daemon.loading",
+        "with-secrets" if secrets else "without-secrets",
         str(path),
         *([environment] if environment is not None else []),
         stdin=asyncio.subprocess.DEVNULL,
@@ -57,14 +59,15 @@ async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool 
     return answer
 
 
-def read(path: Path, environment: str | None) -> Plan | str:
+def read(path: Path, environment: str | None, *, secrets: bool) -> Plan | str:
     """The plan, or the problems, one a line."""
     from exporter.catalog.loading import load_plan
     from exporter.catalog.problems import CatalogError
+    from exporter.containers.endpoint import EndpointError, resolve_endpoint
     from exporter.probes.compile import CompileError, Shared, compile_target
 
     try:
-        plan = load_plan(path, environment)
+        plan = load_plan(path, environment, secrets=secrets)
     except CatalogError as error:
         return str(error)
     shared = Shared()
@@ -74,13 +77,19 @@ def read(path: Path, environment: str | None) -> Plan | str:
             compile_target(target, shared)
         except CompileError as error:
             problems.append(f"{path}: {error}")
-    return "\n".join(problems) or plan
+    containers = plan.containers
+    if containers.source != "off":
+        try:
+            containers = replace(containers, endpoint=resolve_endpoint(containers.docker))
+        except EndpointError as error:
+            problems.append(f"{path}: exporter.containers.docker: {error}")
+    return "\n".join(problems) or replace(plan, containers=containers)
 
 
 def main() -> None:
     """The child: the plan, or the problems, pickled to standard output."""
-    path, *environment = sys.argv[1:]
-    answer = read(Path(path), environment[0] if environment else None)
+    secrets, path, *environment = sys.argv[1:]
+    answer = read(Path(path), environment[0] if environment else None, secrets=secrets == "with-secrets")
     pickle.dump(answer, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
 
 

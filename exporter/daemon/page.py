@@ -14,14 +14,20 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from exporter.daemon.page_rows import PHASES, RANKS, WORDS, Link, anchor_of, moment, service_view
+from exporter.daemon.page_containers import engine_view, strangers_view
+from exporter.daemon.page_rows import PHASES, RANKS, WORDS, Link, anchor_of, rows_of, service_view
+from exporter.daemon.page_storage import volume_rows
+from exporter.daemon.page_words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REFRESH_SECONDS = 5
-MAX_PROBES = 1500
-"""Rows enough for 300 services with several probes each. More would stall the probes while the page is made."""
+MAX_ROWS = 1500
+"""Enough for 300 services with several probes and containers each. More would stall the probes while it is made."""
+MAX_STRANGERS = 100
+FOLDED_ABOVE = 10
+"""More containers than this that are no service's are folded away."""
 MAX_NAMED = 10
 """How many of the services that are down the headline names."""
 
@@ -80,6 +86,8 @@ def render_page(snapshot: dict[str, Any]) -> str:
     views = [(service["kind"], service_view(service, states, now)) for service in shown]
     sections = [(kind, title, [view for of, view in views if of == kind]) for kind, title in SECTIONS]
     down = [service["name"] for service in ordered if service["state"] == "down"]
+    engine = engine_view(snapshot["docker"])
+    volumes = volume_rows(snapshot["volumes"], now)
     return _template.render(
         style=Markup(STYLE),  # noqa: S704 - this package's own file
         script=Markup(SCRIPT),  # noqa: S704 - this package's own file
@@ -95,8 +103,12 @@ def render_page(snapshot: dict[str, Any]) -> str:
         more_down=max(0, len(down) - MAX_NAMED),
         sections=[section for section in sections if section[2]],
         hidden=hidden,
+        engine=engine,
+        volumes=volumes,
+        filling=[volume for volume in volumes if volume.tone in ("down", "unknown")],
+        strangers=strangers_view(snapshot["strangers"], now, MAX_STRANGERS, FOLDED_ABOVE),
         icons=ICONS,
-        phases=PHASES,
+        phases=(*PHASES, "other"),
     )
 
 
@@ -109,11 +121,11 @@ def _rank(service: Mapping[str, Any], states: Mapping[str, str]) -> int:
 
 
 def _cut(ordered: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
-    """The first services, with at most `MAX_PROBES` probes (but one service at least), and how many are left off."""
+    """The first services, with at most `MAX_ROWS` rows (but one service at least), and how many are left off."""
     rows = 0
     for index, service in enumerate(ordered):
-        rows += max(1, len(service["probes"]))
-        if rows > MAX_PROBES and index:
+        rows += rows_of(service)
+        if rows > MAX_ROWS and index:
             return ordered[:index], len(ordered) - index
     return ordered, 0
 
@@ -125,5 +137,5 @@ def _headline(summary: Mapping[str, int]) -> str:
     if summary["down"]:
         return f"{summary['down']} of {watched} down"
     if summary["unknown"]:
-        return f"{summary['unknown']} of {watched} not probed yet"
+        return f"{summary['unknown']} of {watched} unknown"
     return f"All {watched} up" if watched > 1 else "Up"

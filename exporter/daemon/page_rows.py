@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from exporter.daemon.page_containers import ContainerRow, container_rows
+from exporter.daemon.page_storage import Note, backup_note, store_note
+from exporter.daemon.page_words import Moment, moment, period, seconds, span
 from exporter.probes.base import MEANINGS
 
 if TYPE_CHECKING:
@@ -21,14 +23,8 @@ REASONS = {str(reason): meaning for reason, meaning in MEANINGS.items()}
 EXPIRY_SHOWN_SECONDS = 30 * 86400
 """A certificate that ends within this time is mentioned."""
 BAR_WIDTH = 100
-
-
-class Moment(NamedTuple):
-    """A time for machines, for people who need it exact, and how long ago it was."""
-
-    iso: str
-    exact: str
-    ago: str
+MAX_CONTAINERS = 12
+"""Containers of one service that have a row."""
 
 
 class Segment(NamedTuple):
@@ -64,6 +60,7 @@ class ProbeView(NamedTuple):
     counts: str
     missed: int
     certificate: str
+    store: Note | None
 
 
 class Link(NamedTuple):
@@ -73,7 +70,10 @@ class Link(NamedTuple):
 
 
 class ServiceView(NamedTuple):
-    """A row; `only` is the probe that shares it, `probes` are those with rows of their own, summed up in `account`."""
+    """A row; `only` is the probe that shares it, `probes` are those with rows of their own, summed up in `account`.
+
+    `containers` have rows of their own, but for the `more_containers` that do not fit.
+    """
 
     name: str
     anchor: str
@@ -89,6 +89,9 @@ class ServiceView(NamedTuple):
     failing: list[Link]
     only: ProbeView | None
     probes: list[ProbeView]
+    containers: list[ContainerRow]
+    more_containers: int
+    backup: Note | None
 
 
 def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: float) -> ServiceView:
@@ -101,6 +104,7 @@ def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: flo
         for name in service["depends_on"]
     ]
     state = service["state"]
+    containers, more = container_rows(service["containers"], now, MAX_CONTAINERS)
     return ServiceView(
         name=service["name"],
         anchor=anchor,
@@ -111,12 +115,20 @@ def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: flo
         state=state,
         word=WORDS.get(state, state),
         since=moment(service["since"], now),
-        account=_account([probe.state for probe in probes]),
+        account=_account(probes) if probes else _account_without_probes(service),
         depends_on=links,
         failing=[link for link in links if link.state == "down"],
         only=probes[0] if len(probes) == 1 else None,
         probes=probes if len(probes) > 1 else [],
+        containers=containers,
+        more_containers=more,
+        backup=backup_note(service["backup"], now),
     )
+
+
+def rows_of(service: Mapping[str, Any]) -> int:
+    """How many rows of the page the service takes, at most."""
+    return 1 + len(service["probes"]) + min(MAX_CONTAINERS, len(service["containers"]))
 
 
 def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
@@ -141,16 +153,27 @@ def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
         counts=f"{probe['failures']:,} of {runs:,} failed" if runs else "",
         missed=probe["missed"],
         certificate=_certificate(probe["facts"].get("certificate_expiry"), now),
+        store=store_note(probe["facts"], now),
     )
 
 
-def _account(states: list[str]) -> str:
-    if not states:
-        return "Nothing probes it"
+def _account(probes: list[ProbeView]) -> str:
+    states = [probe.state for probe in probes]
     for state in ("down", "unknown"):
         if count := states.count(state):
             return f"{count} of {len(states)} probes {WORDS.get(state, state)}"
     return f"All {len(states)} probes ok"
+
+
+def _account_without_probes(service: Mapping[str, Any]) -> str:
+    containers = len(service["containers"])
+    if service["state"] == "unwatched":
+        return "Nothing probes it"
+    if not containers:
+        return "Nothing probes it, and Docker does not tell of its containers"
+    return (
+        f"Nothing probes it; judged by its {f'{containers:,} containers' if containers > 1 else 'container'}"
+    )
 
 
 def _latency(total: float | None, phases: Mapping[str, float]) -> Latency | None:
@@ -198,37 +221,3 @@ def _web_link(url: str | None) -> str | None:
         return url if urlsplit(url).scheme in ("http", "https") else None
     except ValueError:
         return None
-
-
-def moment(at: float | None, now: float) -> Moment | None:
-    """`at`, both in seconds since the epoch."""
-    if at is None:
-        return None
-    time = datetime.fromtimestamp(at, UTC)
-    return Moment(time.isoformat(timespec="seconds"), f"{time:%Y-%m-%d %H:%M:%S} UTC", span(now - at))
-
-
-def span(duration: float) -> str:
-    """How long ago, for people: at most the two largest units, never rounded up."""
-    whole = max(0, int(duration))
-    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
-    if minutes < 1:
-        return f"{whole} s"
-    if hours < 1:
-        return f"{minutes} min"
-    if days < 1:
-        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
-    return f"{days} d {hours % 24} h" if hours % 24 and days < 14 else f"{days} d"
-
-
-def period(duration: float) -> str:
-    """A duration that somebody wrote: exact."""
-    return f"{duration / 60:g} min" if duration >= 60 and duration % 60 == 0 else f"{duration:g} s"
-
-
-def seconds(duration: float) -> str:
-    """A latency for people: three digits that mean something."""
-    if duration >= 1:
-        return f"{duration:.2f} s"
-    milliseconds = duration * 1000
-    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"

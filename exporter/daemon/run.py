@@ -83,7 +83,7 @@ def run(
 
 
 async def _main(path: Path, environment: str | None, address: tuple[str, int] | None, *, demo: bool) -> None:
-    load: Loader = partial(load_plan_apart, path, environment)
+    load: Loader = partial(load_plan_apart, path, environment, secrets=not demo)  # stand-ins are sent none
     async with contextlib.AsyncExitStack() as stack:
         if demo:
             from exporter.demo.loading import StandInLoader

@@ -1,45 +1,62 @@
-"""What is running now: the plan, its watches, and the account of them that the API and the page give."""
+"""What is running now: the plan, its watches and what surrounds them, as the API and the page tell it."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any
 
+from exporter.daemon.state_containers import container_state, docker_state, judge
+from exporter.daemon.state_storage import backup_state, volume_state
+from exporter.daemon.surroundings import Surroundings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.targets import Plan, ServicePlan
+    from exporter.daemon.surroundings import ContainerView
     from exporter.daemon.watch import State, Watch
 
 WORST: tuple[State, ...] = ("down", "unknown", "up")
 """A service is as well as the worst of its probes."""
+NOTHING = Surroundings()
 
 
-def snapshot(plan: Plan, watches: Iterable[Watch]) -> dict[str, Any]:
+def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = NOTHING) -> dict[str, Any]:
     """The state of every service, as `/api/v1/services` gives it. Times are seconds since the epoch."""
+    now = time.time()
     probes: dict[str, list[Watch]] = {service.name: [] for service in plan.services}
     for watch in watches:
         probes[watch.target.service].append(watch)
-    services = [_service(service, probes[service.name]) for service in plan.services]
+    containers: dict[str, list[ContainerView]] = {service.name: [] for service in plan.services}
+    strangers: list[ContainerView] = []
+    for view in surroundings.containers:
+        containers.get(view.container.identity.service or "", strangers).append(view)
+    backed_up = frozenset(plan.backups.names) if plan.backups else frozenset()
+    services = [
+        _service(service, probes[service.name], containers[service.name], surroundings)
+        | {"backup": backup_state(surroundings, service.name, now) if service.name in backed_up else None}
+        for service in plan.services
+    ]
     states = [service["state"] for service in services]
     return {
         "project": plan.project,
         "environment": plan.environment,
-        "time": time.time(),
+        "time": now,
         "summary": {state: states.count(state) for state in ("up", "down", "unknown", "unwatched")},
+        "docker": docker_state(surroundings.docker) if surroundings.docker else None,
         "services": services,
+        "strangers": [container_state(view) for view in strangers],
+        "volumes": [
+            volume_state(volume, surroundings.volumes.get(volume.name))
+            | {"backup": backup_state(surroundings, volume.name, now) if volume.name in backed_up else None}
+            for volume in plan.volumes
+        ],
     }
 
 
-def _service(service: ServicePlan, watches: list[Watch]) -> dict[str, Any]:
-    states = {watch.state for watch in watches}
-    worst = next((state for state in WORST if state in states), "unwatched")
-    began = [watch.since for watch in watches if watch.state == worst and watch.since is not None]
-    first = next((watch for watch in watches if watch.state == worst), None)
-    result = first.result if first is not None else None
-    since: float | None = None
-    if began:
-        since = max(began) if worst == "up" else min(began)
+def _service(
+    service: ServicePlan, watches: list[Watch], containers: list[ContainerView], surroundings: Surroundings
+) -> dict[str, Any]:
     return {
         "name": service.name,
         "kind": service.kind,
@@ -48,12 +65,39 @@ def _service(service: ServicePlan, watches: list[Watch]) -> dict[str, Any]:
         "depends_on": list(service.depends_on),
         "deployed": service.deployed,
         "runbook": service.runbook,
+        **(_by_probes(watches) if watches else _by_containers(service, containers, surroundings)),
+        "probes": [_probe(watch) for watch in watches],
+        "containers": [container_state(view) for view in containers],
+    }
+
+
+def _by_probes(watches: list[Watch]) -> dict[str, Any]:
+    states = {watch.state for watch in watches}
+    worst = next(state for state in WORST if state in states)
+    began = [watch.since for watch in watches if watch.state == worst and watch.since is not None]
+    result = next(watch.result for watch in watches if watch.state == worst)
+    since: float | None = None
+    if began:
+        since = max(began) if worst == "up" else min(began)
+    return {
         "state": worst,
         "reason": str(result.reason) if result is not None else None,
         "detail": result.detail if result is not None else "",
         "since": since,
-        "probes": [_probe(watch) for watch in watches],
     }
+
+
+def _by_containers(
+    service: ServicePlan, containers: list[ContainerView], surroundings: Surroundings
+) -> dict[str, Any]:
+    """The state of a service that nothing probes."""
+    docker = surroundings.docker
+    if docker is None or not service.deployed:
+        return {"state": "unwatched", "reason": None, "detail": "", "since": None}
+    if not docker.up:
+        return {"state": "unknown", "reason": None, "detail": docker.error, "since": None}
+    state, detail, since = judge([view.container for view in containers])
+    return {"state": state, "reason": None, "detail": detail, "since": since}
 
 
 def _probe(watch: Watch) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.containers.backups import BackupMarker
+    from exporter.containers.backup_marker import BackupMarker
     from exporter.containers.model import Container, Reading
     from exporter.containers.volumes import Space
 

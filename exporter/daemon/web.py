@@ -38,7 +38,8 @@ def application(daemon: Daemon) -> Starlette:
         compressor = isal_zlib.compressobj(GZIP_LEVEL, isal_zlib.DEFLATED, GZIP_WBITS) if zipped else None
         parts: list[bytes] = []
         size = 0
-        for block in blocks(daemon.series(), form):
+        await daemon.refresh()
+        for block in blocks(daemon.series(), form, daemon.tables()):
             parts.append(compressor.compress(block) if compressor else block)
             size += len(block)
             if size > TURN_BYTES:
@@ -68,17 +69,19 @@ def application(daemon: Daemon) -> Starlette:
             return PlainTextResponse(f"reload failed; the catalog loaded before runs on:\n{error}\n", 400)
         return PlainTextResponse("reloaded\n")
 
+    async def state() -> dict[str, Any]:
+        await daemon.refresh()
+        return snapshot(daemon.plan, daemon.watches.values(), daemon.surroundings())
+
     async def services(_: Request) -> Response:
-        return JSONResponse(
-            snapshot(daemon.plan, daemon.watches.values()), headers={"cache-control": "no-store"}
-        )
+        return JSONResponse(await state(), headers={"cache-control": "no-store"})
 
     async def discovery(_: Request) -> Response:
         return JSONResponse(await target_groups(daemon.plan), headers={"cache-control": "no-store"})
 
     async def page(_: Request) -> Response:
         # In a thread: hundreds of services take 35 ms, which probes must not wait for.
-        html, policy = await asyncio.to_thread(_render_page, snapshot(daemon.plan, daemon.watches.values()))
+        html, policy = await asyncio.to_thread(_render_page, await state())
         headers = {
             "cache-control": "no-store",
             "content-security-policy": policy,

@@ -61,7 +61,7 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def blocks(series: Iterable[Series], items: Iterable[Items[Any]], form: Format) -> Iterator[bytes]:
+def blocks(series: Iterable[Series], form: Format, items: Iterable[Items[Any]] = ()) -> Iterator[bytes]:
     """The text of each family that has samples, in the tables' order, in blocks of bounded size.
 
     The lines are taken from all series before the first block is made, so what is joined later is of one moment,

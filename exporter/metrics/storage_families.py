@@ -12,7 +12,7 @@ from exporter.metrics.text import label_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.containers.backups import BackupMarker
+    from exporter.containers.backup_marker import Outcome, Success
     from exporter.containers.volumes import Space
 
 
@@ -86,7 +86,7 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
         "volume_filesystem_avail_bytes",
         "gauge",
         "Space left to programs on the file system that holds the volume.",
-        value(lambda space: space.available_bytes),
+        value(lambda space: space.avail_bytes),
     ),
     ItemFamily(
         "volume_filesystem_size_bytes",
@@ -97,14 +97,14 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
     ItemFamily(
         "volume_filesystem_files",
         "gauge",
-        "Files (inodes) that the file system can hold; 0 where it has no such limit.",
-        value(lambda space: space.files),
+        "Files (inodes) that the file system can hold; absent where it has no such limit.",
+        value(lambda space: space.inodes),
     ),
     ItemFamily(
         "volume_filesystem_files_free",
         "gauge",
         "Files (inodes) that the file system can still take.",
-        value(lambda space: space.files_free),
+        value(lambda space: space.free_inodes),
     ),
 )
 """With the label `volume`."""
@@ -112,10 +112,18 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class BackupView:
-    """The marker of a store or volume; none where there is none or it cannot be read."""
+    """What a marker says at one moment, of a run and a drill that are over; none of what there is not, or cannot be
+    read."""
 
-    marker: BackupMarker | None
     readable: bool
+    run: Outcome | None = None
+    good: Success | None = None
+    drill: Outcome | None = None
+
+
+def _run_seconds(view: BackupView) -> float | None:
+    run = view.run
+    return run.finished - run.started if run and run.finished is not None else None
 
 
 BACKUP_FAMILIES: tuple[ItemFamily[BackupView], ...] = (
@@ -128,44 +136,44 @@ BACKUP_FAMILIES: tuple[ItemFamily[BackupView], ...] = (
     ItemFamily(
         "backup_last_run_timestamp_seconds",
         "gauge",
-        "When the last run of the backup ended, since the epoch.",
-        value(lambda view: view.marker.last_run_finished if view.marker else None),
+        "When the last run of the backup ended, since the epoch; absent if it was cut off.",
+        value(lambda view: view.run.finished if view.run else None),
     ),
     ItemFamily(
         "backup_last_run_success",
         "gauge",
-        "Whether the last run of the backup succeeded.",
-        value(lambda view: view.marker.last_run_success if view.marker else None),
+        "Whether the last run of the backup succeeded; 0 too of one that was cut off.",
+        value(lambda view: view.run.success if view.run else None),
     ),
     ItemFamily(
         "backup_last_run_duration_seconds",
         "gauge",
         "How long the last run of the backup took.",
-        value(lambda view: view.marker.last_run_seconds if view.marker else None),
+        value(_run_seconds),
     ),
     ItemFamily(
         "backup_last_success_timestamp_seconds",
         "gauge",
         "When the last good backup ended, since the epoch.",
-        value(lambda view: view.marker.last_success if view.marker else None),
+        value(lambda view: view.good.finished if view.good else None),
     ),
     ItemFamily(
         "backup_size_bytes",
         "gauge",
-        "Size of the last good backup.",
-        value(lambda view: view.marker.size_bytes if view.marker else None),
+        "Size of the last good backup, as it is stored.",
+        value(lambda view: view.good.size_bytes if view.good else None),
     ),
     ItemFamily(
         "backup_drill_timestamp_seconds",
         "gauge",
-        "When the last restore drill ended, since the epoch.",
-        value(lambda view: view.marker.drill_finished if view.marker else None),
+        "When the last restore drill ended, since the epoch; absent if it was cut off.",
+        value(lambda view: view.drill.finished if view.drill else None),
     ),
     ItemFamily(
         "backup_drill_success",
         "gauge",
-        "Whether the last restore drill could restore the backup.",
-        value(lambda view: view.marker.drill_success if view.marker else None),
+        "Whether the last restore drill could restore the backup; 0 too of one that was cut off.",
+        value(lambda view: view.drill.success if view.drill else None),
     ),
 )
 """With the label `service`, the name of a store or volume."""

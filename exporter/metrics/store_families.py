@@ -101,8 +101,8 @@ STORE_FAMILIES = (
     Family(
         "probe_grpc_duration_seconds",
         "gauge",
-        "Time of each phase; a handshake of TLS is part of connect.",
-        samples.phases("resolve", "connect", "check"),
+        "Time of each phase.",
+        samples.phases("resolve", "connect", "tls", "check"),
         ("phase",),
         ("grpc",),
     ),
@@ -131,8 +131,8 @@ STORE_FAMILIES = (
     Family(
         "probe_websocket_duration_seconds",
         "gauge",
-        "Time of each phase; the message, where one is expected, is the last.",
-        samples.phases("resolve", "connect", "tls", "handshake", "message"),
+        "Time of each phase.",
+        samples.phases("resolve", "connect", "tls", "handshake", "message", "close"),
         ("phase",),
         ("websocket",),
     ),

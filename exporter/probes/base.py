@@ -57,7 +57,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.ENCODING: "The body is not compressed as expected, or cannot be decompressed.",
     Reason.BODY: "The body, or the JSON or text in it, does not match.",
     Reason.ANSWER: "The DNS response code or the records are not those expected, or a store answered with an error.",
-    Reason.LOGIN: "The store refused the user or the password, or what that user may see.",
+    Reason.LOGIN: "The peer refused the user, the password or the token.",
     Reason.FULL: "The store takes no more connections.",
     Reason.MISSING: "The file of the store is not there, or the exporter does not see the volume that holds it.",
     Reason.LOCKED: "Another process held the file of the store locked for the whole of the deadline; it is not broken.",

@@ -726,6 +726,38 @@ MISTAKES = [
         ),
     ),
     Mistake(
+        "folder of volumes without the volume",
+        """
+        exporter: {volumes: /volumes}
+        """,
+        (
+            'config.yaml:2:12: exporter.volumes: "/volumes" is not a folder of volumes; write one such as '
+            "/volumes/{volume}"
+        ),
+    ),
+    Mistake(
+        "folder of volumes with an unknown place",
+        """
+        exporter: {volumes: "/{host}/{volume}"}
+        """,
+        (
+            'config.yaml:2:12: exporter.volumes: "/{host}/{volume}" is not a folder of volumes; it may hold '
+            "{volume}, {project}, {environment}"
+        ),
+    ),
+    Mistake(
+        "file of SQLite outside every volume",
+        """
+        services: {web: {image: web, volumes: files:/data}}
+        volumes: {files: {}}
+        stores: {cache: {engine: sqlite, service: web, path: /database/cache.db}}
+        """,
+        (
+            "config.yaml:4:48: stores.cache.path: no volume of web holds /database/cache.db: mount one there, so "
+            "that the file outlives the container and the daemon can read it"
+        ),
+    ),
+    Mistake(
         "threshold of another kind",
         """
         services:

@@ -46,9 +46,10 @@ def test_targets_stand_in_the_order_of_the_file_health_first(write: Write) -> No
         write(
             """
             services:
-              web: {image: web, port: 80, probes: [{name: page, http: /}], health: /up}
+              web: {image: web, port: 80, probes: [{name: page, http: /}], health: /up, volumes: files:/data}
               worker: {image: worker}
               api: {image: api, port: 81}
+            volumes: {files: {}}
             stores:
               db: {engine: postgresql}
               cache: {engine: redis, port: 7000}
@@ -60,8 +61,9 @@ def test_targets_stand_in_the_order_of_the_file_health_first(write: Write) -> No
         ("web", "health", "http://web:80/up"),
         ("web", "page", "http://web:80/"),
         ("api", "port", "api:81"),
-        ("db", "port", "db:5432"),
-        ("cache", "port", "cache:7000"),
+        ("db", "postgresql", "db:5432"),
+        ("cache", "redis", "cache:7000"),
+        ("file", "sqlite", "/volumes/files/file.db"),
     ]
     assert [service.name for service in plan.services] == ["web", "worker", "api", "db", "cache", "file"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 NOW = 1_800_000_000.0
@@ -49,16 +50,93 @@ def service(name: str, *probes: dict[str, Any], **values: Any) -> dict[str, Any]
         "detail": first["detail"] if first else "",
         "since": first["since"] if first else None,
         "probes": list(probes),
+        "containers": [],
+        "backup": None,
     }
     return usual | values
 
 
-def snapshot(*services: dict[str, Any]) -> dict[str, Any]:
+def container(name: str = "web-1", state: str = "running", **values: Any) -> dict[str, Any]:
+    """One container; `values` replace what is usual."""
+    runs = state in ("running", "paused")
+    usual = {
+        "id": hashlib.sha256(name.encode()).hexdigest()[:12],
+        "name": name,
+        "image": "pageforge/web:1.4.2",
+        "project": None,
+        "state": state,
+        "health": "none",
+        "detail": "",
+        "failing_streak": 0,
+        "exit_code": None if runs else 0,
+        "restarts": 0,
+        "oom_killed": False,
+        "oom_events": 0,
+        "started": NOW - 7200,
+        "finished": None if runs else NOW - 90,
+        "error": "",
+        "source": "cgroup" if runs else None,
+        "cpu_cores": 0.1234 if runs else None,
+        "cpu_limit_cores": None,
+        "memory_bytes": 300 * 2**20 if runs else None,
+        "memory_limit_bytes": None,
+    }
+    return usual | values
+
+
+def backup(state: str = "ok", **values: Any) -> dict[str, Any]:
+    """A backup three hours ago."""
+    usual = {
+        "state": state,
+        "detail": "",
+        "last_success": NOW - 10800,
+        "last_run": NOW - 10800,
+        "last_run_success": True,
+        "size_bytes": 2**30,
+        "last_drill": None,
+        "drill_success": None,
+    }
+    return usual | values
+
+
+def volume(name: str, used: float | None = 0.4, **values: Any) -> dict[str, Any]:
+    """A volume on a file system of 100 GiB, `used` of it; none of one that is not seen."""
+    whole = 100 * 2**30
+    usual = {
+        "name": name,
+        "path": f"/volumes/{name}",
+        "available_bytes": None if used is None else round(whole * (1 - used)),
+        "size_bytes": None if used is None else whole,
+        "files": None if used is None else 1000,
+        "files_free": None if used is None else 900,
+        "backup": None,
+    }
+    return usual | values
+
+
+def docker(**values: Any) -> dict[str, Any]:
+    """An engine that answers."""
+    usual = {
+        "up": True,
+        "address": "unix:///var/run/docker.sock",
+        "error": "",
+        "version": "27.3.1",
+        "sources": {"cgroup": 12, "api": 0, "none": 0},
+    }
+    return usual | values
+
+
+def snapshot(*services: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """A snapshot of the services; `values` replace what is usual of all else."""
     states = [each["state"] for each in services]
-    return {
+    usual = {
         "project": "pageforge",
         "environment": "testing",
         "time": NOW,
         "summary": {state: states.count(state) for state in ("up", "down", "unknown", "unwatched")},
+        "docker": None,
         "services": list(services),
+        "strangers": [],
+        "volumes": [],
     }
+    return usual | values

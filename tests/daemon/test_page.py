@@ -21,7 +21,7 @@ from starlette.routing import Route
 from exporter.catalog.targets import HttpSpec, Plan, ServicePlan, Target
 from exporter.daemon import page
 from exporter.daemon.page import CONTENT_SECURITY_POLICY, render_page
-from exporter.daemon.page_rows import period, seconds, span
+from exporter.daemon.page_words import period, seconds, span
 from exporter.daemon.state import snapshot as real_snapshot
 from exporter.daemon.watch import Watch
 from exporter.metrics.own import OwnMetrics
@@ -176,7 +176,7 @@ def test_a_state_is_a_word_and_a_shape() -> None:
     [
         ([service("a", probe()), service("b", probe())], "All 2 up"),
         ([service("a", probe()), service("b", probe(state="down"))], "1 of 2 down"),
-        ([service("a", probe()), service("b", probe(state="unknown"))], "1 of 2 not probed yet"),
+        ([service("a", probe()), service("b", probe(state="unknown"))], "1 of 2 unknown"),
         ([service("a")], "Nothing is watched"),
         ([], "Nothing is watched"),
     ],
@@ -273,7 +273,7 @@ def test_three_hundred_services_render_fast_and_once_each() -> None:
 
 
 def test_what_does_not_fit_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page, "MAX_PROBES", 3)
+    monkeypatch.setattr(page, "MAX_ROWS", 6)
     services = [service(f"up-{n}", probe()) for n in range(5)]
     html = render_page(snapshot(*services, service("bad", probe("a", "down"), probe("b"))))
     assert Page(html).order == ["bad", "bad/a", "bad/b", "up-0"]

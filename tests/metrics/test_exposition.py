@@ -7,7 +7,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.metrics.exposition import blocks
-from exporter.metrics.families import DEFAULT_BUCKETS, PROBE_FAMILIES, PROTOCOLS
+from exporter.metrics.families import DEFAULT_BUCKETS, PROBE_FAMILIES
+from exporter.metrics.family import PROTOCOLS
 from exporter.metrics.series import Series
 from exporter.probes.base import ProbeResult, Reason
 

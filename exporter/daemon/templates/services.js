@@ -39,15 +39,20 @@ function anchorRow() {
   return null;
 }
 
-function focusedLink() {
-  const link = document.activeElement;
-  const place = main().contains(link) ? link.closest("[id]") : null;
-  return place && { id: place.id, href: link.getAttribute("href") };
+// A link, or a summary, which has no address.
+function focused() {
+  const element = document.activeElement;
+  const place = main().contains(element) ? element.closest("[id]") : null;
+  return place && { id: place.id, href: element.getAttribute("href") };
 }
 
 function swap(next) {
   const anchor = anchorRow();
-  const focus = focusedLink();
+  const focus = focused();
+  for (const each of main().querySelectorAll("details")) {
+    const same = next.getElementById(each.id);
+    if (same) same.open = each.open;
+  }
   main().replaceWith(document.adoptNode(next.querySelector("main")));
   if (document.title !== next.title) document.title = next.title;
   announce();
@@ -55,8 +60,8 @@ function swap(next) {
   const row = anchor && document.getElementById(anchor.id);
   if (row) scrollBy(0, row.getBoundingClientRect().top - anchor.top);
   const place = focus && document.getElementById(focus.id);
-  const links = place ? [...place.querySelectorAll("a")] : [];
-  links.find((link) => link.getAttribute("href") === focus.href)?.focus({ preventScroll: true });
+  const candidates = place ? [...place.querySelectorAll("a, summary")] : [];
+  candidates.find((each) => each.getAttribute("href") === focus.href)?.focus({ preventScroll: true });
 }
 
 async function load() {

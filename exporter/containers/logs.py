@@ -1,0 +1,166 @@
+"""How many lines of services' logs match which pattern. Of the text itself nothing is kept, exported or logged."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from typing import TYPE_CHECKING
+
+from exporter.containers.log_tail import Allowance, Mark, Tail
+from exporter.containers.model import ACTIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from exporter.catalog.targets import LogsPlan
+    from exporter.containers.engine import Engine
+    from exporter.containers.model import Container
+
+READ_BYTES_TOGETHER = 8 * 1024 * 1024
+"""A second, of all logs: two thirds of a core if all lines are short, with other work going on between."""
+MAX_MARKS = 4_096
+"""Of containers that are gone; one that is back, after the engine was, is read on from its mark."""
+
+log = logging.getLogger(__name__)
+
+
+class LogWatch:
+    """Counts lines of the containers that it is told to follow. Must be made and used in a running loop.
+
+    `counts`: of each service that has or had a container, and each of its patterns, the lines so far.
+    `skipped`: of the same services, lines that were not looked at since there were too many in a second.
+
+    A pattern is the catalog's: one that takes exponential time on some line (`(a+)+$`) holds up the whole process as
+    long, for Python cannot interrupt it.
+    """
+
+    def __init__(self, engine: Engine, plans: Mapping[str, LogsPlan]) -> None:
+        self._engine = engine
+        self.counts: dict[tuple[str, str], int] = {}
+        self.skipped: dict[str, int] = {}
+        self._plans: dict[str, LogsPlan] = {}
+        self._searches: dict[str, tuple[tuple[tuple[str, str], Callable[[str], object]], ...]] = {}
+        self._since: dict[str, float] = {}
+        self._tails: dict[str, Tail] = {}
+        self._marks: dict[str, Mark] = {}
+        self._shared = Allowance(READ_BYTES_TOGETHER)
+        self._told: set[tuple[str, str]] = set()
+        self.replan(plans)
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Services whose log, or that of one of their containers, the engine does not give; one sentence why."""
+        return {tail.service: tail.refusal for tail in self._tails.values() if tail.refusal}
+
+    def replan(self, plans: Mapping[str, LogsPlan]) -> None:
+        """From now on these. What was counted stays, but for patterns and services that are no longer asked for.
+
+        Containers of services that are new must be followed again by the caller.
+        """
+        for service in self._plans.keys() - plans.keys():
+            self._forget(service)
+        for service, plan in plans.items():
+            self._since.setdefault(service, time.time())
+            if self._plans.get(service) != plan:
+                self._searches[service] = tuple(
+                    ((service, name), re.compile(pattern).search) for name, pattern in plan.patterns
+                )
+                wanted = {key for key, _ in self._searches[service]}
+                for key in [key for key in self.counts if key[0] == service and key not in wanted]:
+                    del self.counts[key]
+        self._plans = dict(plans)
+        for service in self.skipped:
+            self._begin(service)
+
+    def follow(self, container: Container) -> None:
+        """A container as it is now. To be told again when it ends, starts, or anything else of it changes.
+
+        Everything is counted that it wrote since this watch was made, however short its life was. The lines' times
+        are the engine's: a clock that is ahead of this process's moves the beginning back by as much.
+        """
+        service = container.identity.service
+        if service is None or service not in self._plans:
+            self.unfollow(container.identity.id)
+            return
+        self._begin(service)
+        tail = self._tails.get(container.identity.id)
+        if tail is not None:
+            tail.update(container)
+        elif _has_news(container, self._since[service]):
+            self._tails[container.identity.id] = self._tail(container, self._since[service])
+
+    def unfollow(self, container_id: str) -> None:
+        """A container that is gone, or can no longer be asked for. Lines that are still under way are counted."""
+        tail = self._tails.get(container_id)
+        if tail is not None and not tail.closing:
+            tail.close()
+            tail.task.add_done_callback(lambda _: self._remove(container_id, tail))
+
+    async def stop(self) -> None:
+        """End, at once. Counts stay."""
+        await asyncio.gather(*(tail.stop() for tail in self._tails.values()))
+        self._tails.clear()
+
+    def take(self, service: str, text: str) -> None:
+        """A line of a container of this service."""
+        for key, search in self._searches.get(service, ()):
+            if search(text):
+                self.counts[key] += 1
+
+    def skip(self, service: str) -> None:
+        """A line for which there was no time."""
+        if service in self.skipped:
+            self.skipped[service] += 1
+
+    def max_line(self, service: str) -> int:
+        """Bytes of a line that are looked at."""
+        plan = self._plans.get(service)
+        return plan.max_line if plan else 0
+
+    def refused(self, service: str, why: str) -> None:
+        """The engine does not give a log. Said once."""
+        if (service, why) not in self._told:
+            self._told.add((service, why))
+            log.warning(
+                "the log of %s is not counted: %s; give its containers a log driver that can be read, such as "
+                "json-file or local, or set logs: off for it in the catalog",
+                service,
+                why,
+            )
+
+    def _begin(self, service: str) -> None:
+        self.skipped.setdefault(service, 0)
+        for key, _ in self._searches[service]:
+            self.counts.setdefault(key, 0)
+
+    def _tail(self, container: Container, since: float) -> Tail:
+        mark = self._marks.setdefault(container.identity.id, Mark())
+        if len(self._marks) > MAX_MARKS:
+            gone = [each for each in self._marks if each not in self._tails and each != container.identity.id]
+            for each in gone[: MAX_MARKS // 4]:
+                del self._marks[each]
+        return Tail(self._engine, container, mark, since, self, self._shared)
+
+    def _remove(self, container_id: str, tail: Tail) -> None:
+        if tail.closing and self._tails.get(container_id) is tail:
+            del self._tails[container_id]
+
+    def _forget(self, service: str) -> None:
+        for container_id, tail in self._tails.items():
+            if tail.service == service:
+                self.unfollow(container_id)
+        for key in [key for key in self.counts if key[0] == service]:
+            del self.counts[key]
+        self._told = {told for told in self._told if told[0] != service}
+        del self._searches[service], self._since[service]
+        self.skipped.pop(service, None)
+
+
+def _has_news(container: Container, since: float) -> bool:
+    """Whether there may be lines of it that were written since then."""
+    status = container.status
+    if status.state in ACTIVE:
+        return True
+    return status.started_at is not None and (status.finished_at is None or status.finished_at >= since)

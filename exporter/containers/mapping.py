@@ -1,0 +1,118 @@
+"""Which of the catalog's services a container is, and which of its labels become labels of series."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+EXPLICIT = "exporter.service"
+COMPOSE_PROJECT = "com.docker.compose.project"
+COMPOSE_SERVICE = "com.docker.compose.service"
+COMPOSE_ONEOFF = "com.docker.compose.oneoff"
+COMPOSE_NUMBER = "com.docker.compose.container-number"
+SWARM_SERVICE = "com.docker.swarm.service.name"
+SWARM_STACK = "com.docker.stack.namespace"
+
+ALWAYS_LABELS = (COMPOSE_PROJECT, COMPOSE_SERVICE, COMPOSE_NUMBER, SWARM_SERVICE, SWARM_STACK)
+MAX_VALUE = 256
+"""Characters of a label's value."""
+
+_NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9_]")
+_MAX_COMPLAINTS = 100
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a container belongs. `service`: none of a stranger. `labels`: those of its series."""
+
+    service: str | None
+    project: str | None
+    labels: tuple[tuple[str, str], ...]
+
+
+class ServiceMapping:
+    """`services`: names of the catalog's services and stores. `projects`: the Compose projects and Swarm stacks that
+    are the catalog's. `strangers`: whether containers of nobody are kept. `labels`: further labels of containers that
+    become labels of series.
+    """
+
+    def __init__(
+        self,
+        services: Collection[str],
+        projects: Collection[str] = (),
+        *,
+        strangers: bool = True,
+        labels: Collection[str] = (),
+    ) -> None:
+        self._services = frozenset(services)
+        self._projects = frozenset(projects)
+        self._strangers = strangers
+        self._series_labels = _series_labels((*ALWAYS_LABELS, *labels))
+        self._complained: set[str] = set()
+
+    def place(self, labels: Mapping[str, str], container: str) -> Place | None:
+        """Of a container with these labels; none if it is not to be watched. `container`: its name, for the log."""
+        service = self._service(labels, container)
+        if service is None and not self._strangers:
+            return None
+        return Place(
+            service,
+            labels.get(COMPOSE_PROJECT) or labels.get(SWARM_STACK) or None,
+            tuple(
+                (series_label, labels[name][:MAX_VALUE])
+                for name, series_label in self._series_labels
+                if name in labels
+            ),
+        )
+
+    def _service(self, labels: Mapping[str, str], container: str) -> str | None:
+        explicit = labels.get(EXPLICIT)
+        if explicit in self._services:
+            return explicit
+        if explicit is not None:
+            self._complain(explicit, container)
+        found = self._of_compose(labels) if COMPOSE_SERVICE in labels else self._of_swarm(labels)
+        return found if found in self._services else None
+
+    def _of_compose(self, labels: Mapping[str, str]) -> str | None:
+        project = labels.get(COMPOSE_PROJECT)
+        if project is not None and project not in self._projects:
+            return None
+        # `docker compose run` makes a container for one command: it is not the service.
+        return None if labels.get(COMPOSE_ONEOFF) == "True" else labels[COMPOSE_SERVICE]
+
+    def _of_swarm(self, labels: Mapping[str, str]) -> str | None:
+        name, stack = labels.get(SWARM_SERVICE), labels.get(SWARM_STACK)
+        if name is None or stack is None:
+            return name
+        return name.removeprefix(f"{stack}_") if stack in self._projects else None
+
+    def _complain(self, service: str, container: str) -> None:
+        """Once for each name; of so many names that it is no mistake but mischief, the first hundred."""
+        if service in self._complained or len(self._complained) >= _MAX_COMPLAINTS:
+            return
+        self._complained.add(service)
+        log.warning(
+            "the label %s of the container %s is ignored: the catalog has no service or store %r",
+            EXPLICIT,
+            container,
+            service[:MAX_VALUE],
+        )
+
+
+def _series_labels(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Of each name of a container's label the label of its series, by cAdvisor's rule."""
+    taken: dict[str, str] = {}
+    for name in names:
+        label = f"container_label_{_NOT_IN_A_NAME.sub('_', name)}"
+        first = taken.setdefault(label, name)
+        if first != name:
+            log.warning("the container label %s is left out of series: %s is %s already", name, label, first)
+    return tuple((name, label) for label, name in taken.items())

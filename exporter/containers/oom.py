@@ -1,0 +1,75 @@
+"""How often a container ran out of memory, over all its lives, from three witnesses that each miss some.
+
+The engine's events are lost while it cannot be reached, its `OOMKilled` says only whether, and the kernel's count
+begins anew with each life. Within a life the largest is right, so lives must be told apart: by the time they began.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+_KEPT_LIVES = 3
+"""Events may come late, after the container was seen to live again."""
+_KEPT_TIMES = 32
+"""Events may come early too, before the container was seen to live again."""
+
+
+@dataclass(slots=True)
+class _Life:
+    began: float
+    events: int = 0
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+    flagged: bool = False
+    kills: int = 0
+
+    @property
+    def count(self) -> int:
+        return max(self.events, int(self.flagged), self.kills)
+
+
+class OomCount:
+    """Of one container, since it was first seen. Never falls."""
+
+    __slots__ = ("_lives", "_settled")
+
+    def __init__(self) -> None:
+        self._lives = [_Life(0.0)]
+        self._settled = 0
+
+    @property
+    def total(self) -> int:
+        return self._settled + sum(life.count for life in self._lives)
+
+    def event(self, at: float) -> None:
+        """The engine said at this time, in seconds since the epoch, that it ran out of memory."""
+        for life in reversed(self._lives):
+            if life.began <= at:
+                life.events += 1
+                life.times.append(at)
+                return
+        self._settled += 1
+
+    def inspected(self, began: float | None, *, oom_killed: bool) -> None:
+        """The engine was seen to say this of the life that began at this time, and has ended if it was killed."""
+        if began is None:
+            return
+        if began != self._lives[-1].began:
+            self._begin(began)
+        if oom_killed:
+            self._lives[-1].flagged = True
+
+    def kernel_counted(self, kills: int) -> None:
+        """The kernel's count of the life that is known to be the newest."""
+        self._lives[-1].kills = max(self._lives[-1].kills, kills)
+
+    def _begin(self, began: float) -> None:
+        """What was told of this life before it was seen stands with the one before it, and moves."""
+        before, life = self._lives[-1], _Life(began)
+        for at in before.times:
+            if at >= began:
+                before.events -= 1
+                life.events += 1
+        self._lives.append(life)
+        if len(self._lives) > _KEPT_LIVES:
+            self._settled += self._lives.pop(0).count

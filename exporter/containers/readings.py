@@ -1,0 +1,233 @@
+"""What each container uses: from the files of its cgroup where they can be seen, otherwise from the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.containers.block_devices import BlockDevices
+from exporter.containers.cgroup import UNIFIED, USUAL_MOUNT, Group, find_group, find_hierarchy
+from exporter.containers.cgroup_v1 import read_v1
+from exporter.containers.cgroup_v2 import read_v2
+from exporter.containers.kernel_files import Budget, GoneError, KeptFiles
+from exporter.containers.model import ACTIVE
+from exporter.containers.proc_net import read_interfaces, read_membership
+from exporter.containers.stats_sampler import DEADLINE, StatsSampler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.targets import ContainersPlan
+    from exporter.containers.engine import Engine
+    from exporter.containers.model import Container, Reading, Source
+
+log = logging.getLogger(__name__)
+
+_EARLY = 0.05
+"""Share of the interval by which a scrape may come early: a scraper's clock trembles, and a reading that is passed on
+twice and then skipped would make rates of 0 and of double."""
+_LOOK_AGAIN = 60.0
+"""Seconds until a container whose files could not be seen is looked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a container can be read. `own_network`: whether its /proc shows a network of its own."""
+
+    life: tuple[int, float | None]
+    looked_at: float
+    group: Group | None
+    own_network: bool
+    whole: bool
+    """Whether the files tell all that there is."""
+    files: KeptFiles
+
+
+class Readings:
+    """`latest`: the newest reading of each container that runs, by id. One of the files was taken by the last
+    `refresh`, or earlier within the interval; one of the engine in the background, up to an interval and an answer's
+    time before.
+    """
+
+    def __init__(self, plan: ContainersPlan, engine: Engine) -> None:
+        self.latest: dict[str, Reading] = {}
+        self._plan = plan
+        self._proc = plan.proc or "/proc"
+        self._hierarchy = None if plan.source in ("api", "off") else find_hierarchy(plan.cgroup)
+        self._devices = BlockDevices()
+        self._budget = Budget()
+        self._lives: dict[str, tuple[int, float | None]] = {}
+        self._places: dict[str, _Place] = {}
+        self._read_at: dict[str, float] = {}
+        self._warned: set[str] = set()
+        self._era = 0
+        # Over TCP the engine can be on another host, whose devices have other names.
+        named = self._devices if engine.endpoint.socket is not None else BlockDevices(None)
+        self._sampler = StatsSampler(engine, plan.interval, named, self._record)
+
+    def source_of(self, container: Container) -> Source | None:
+        """Whence a container is read; None of one that does not run, or whose files the catalog asks for in vain."""
+        if self._plan.source == "off" or container.status.state not in ACTIVE:
+            return None
+        if self._plan.source == "api":
+            return "api"
+        place = self._place(container)
+        if self._plan.source == "auto":
+            return "cgroup" if place.group is not None and place.whole else "api"
+        if place.group is None:
+            self._warn("cgroup", container, "its cgroup cannot be seen there, so it has no readings")
+            return None
+        if not place.whole:
+            self._warn("network", container, "its /proc cannot be seen, so it has no network counters")
+        return "cgroup"
+
+    async def refresh(self, containers: Iterable[Container]) -> None:
+        """Bring `latest` up to date for a scrape: `containers` are all that there are.
+
+        Files are read now, unless they were within the interval, one container in each turn of the event loop. The
+        engine is asked in the background, and not waited for.
+        """
+        era = self._era
+        active = {
+            container.identity.id: container for container in containers if container.status.state in ACTIVE
+        }
+        self._drop_old(active)
+        by_api = []
+        for container_id, container in active.items():
+            place = self._places.get(container_id)
+            source = self.source_of(container)
+            reads = source == "cgroup" and self._is_due(container_id)
+            if reads:
+                self._read(container)
+            elif source == "api":
+                by_api.append(container_id)
+            if reads or self._places.get(container_id) is not place:
+                await asyncio.sleep(0)
+                if self._era != era:
+                    return
+        self._sampler.want(frozenset(by_api))
+
+    def forget(self, container_id: str) -> None:
+        """Drop all that is known of a container, as it ended or is no more."""
+        self.latest.pop(container_id, None)
+        self._read_at.pop(container_id, None)
+        self._lives.pop(container_id, None)
+        place = self._places.pop(container_id, None)
+        if place is not None:
+            place.files.close()
+
+    def clear(self) -> None:
+        """Drop all, as the engine cannot be reached: what runs is not known then."""
+        self._era += 1
+        self._sampler.stop()
+        for container_id in list(self._lives):
+            self.forget(container_id)
+
+    def counts(self) -> dict[Source, int]:
+        """How many containers have a reading, by its source."""
+        found = Counter(reading.source for reading in self.latest.values())
+        return {"cgroup": found["cgroup"], "api": found["api"]}
+
+    async def close(self) -> None:
+        self.clear()
+        await self._sampler.close()
+
+    def _drop_old(self, active: dict[str, Container]) -> None:
+        """Drop the readings of containers that run no more or anew, and those that the engine failed to replace."""
+        oldest = time.monotonic() - 2 * max(self._plan.interval, self._sampler.round_seconds) - DEADLINE
+        for container_id in list(self._lives):
+            container = active.get(container_id)
+            if container is None or self._lives[container_id] != _life(container):
+                self.forget(container_id)
+            elif self._read_at.get(container_id, oldest) < oldest:
+                self.latest.pop(container_id, None)
+        for container_id, container in active.items():
+            self._lives[container_id] = _life(container)
+
+    def _is_due(self, container_id: str) -> bool:
+        read_at = self._read_at.get(container_id)
+        return read_at is None or time.monotonic() - read_at >= self._plan.interval * (1 - _EARLY)
+
+    def _read(self, container: Container) -> None:
+        identity = container.identity
+        place = self._place(container)
+        group = place.group
+        if group is None:
+            return
+        try:
+            interfaces = (
+                read_interfaces(self._proc, container.status.pid, identity.id) if place.own_network else ()
+            )
+            if group.version == 1:
+                reading = read_v1(group.folders, place.files, self._devices, interfaces)
+            else:
+                reading = read_v2(group.folders[UNIFIED], place.files, self._devices, interfaces)
+        except GoneError:
+            self.forget(identity.id)
+        except (OSError, ValueError) as error:
+            self.forget(identity.id)
+            self._warn("files", container, f"its files cannot be read ({error})")
+        else:
+            self._record(identity.id, reading)
+
+    def _record(self, container_id: str, reading: Reading | None) -> None:
+        if reading is None:
+            self.forget(container_id)
+        else:
+            self.latest[container_id] = reading
+            self._read_at[container_id] = time.monotonic()
+
+    def _place(self, container: Container) -> _Place:
+        container_id = container.identity.id
+        place = self._places.get(container_id)
+        if place is None or place.life != _life(container) or self._is_to_be_found(place):
+            if place is not None:
+                place.files.close()
+            place = self._places[container_id] = self._look_up(container)
+            self._lives.setdefault(container_id, _life(container))
+        return place
+
+    def _is_to_be_found(self, place: _Place) -> bool:
+        return not place.whole and time.monotonic() - place.looked_at >= _LOOK_AGAIN
+
+    def _look_up(self, container: Container) -> _Place:
+        identity = container.identity
+        membership = read_membership(self._proc, container.status.pid, identity.id)
+        group = None if self._hierarchy is None else find_group(self._hierarchy, identity, membership)
+        asked = _has_network(container)
+        seen = asked and membership is not None
+        return _Place(
+            life=_life(container),
+            looked_at=time.monotonic(),
+            group=group,
+            own_network=seen,
+            whole=group is not None and seen == asked,
+            files=KeptFiles(self._budget),
+        )
+
+    def _warn(self, what: str, container: Container, consequence: str) -> None:
+        """Once of each kind, as it is the same for every container and every scrape."""
+        if what not in self._warned:
+            self._warned.add(what)
+            log.warning(
+                "Container %s: %s. Cgroups are looked for at %s and processes at %s; mount the host's there, or set"
+                " `source: api`.",
+                container.identity.name,
+                consequence,
+                self._plan.cgroup or USUAL_MOUNT,
+                self._proc,
+            )
+
+
+def _life(container: Container) -> tuple[int, float | None]:
+    return container.status.pid, container.status.started_at
+
+
+def _has_network(container: Container) -> bool:
+    """Whether it has a network that is only its own: the counters of another's would be taken for its own."""
+    mode = container.network_mode
+    return mode not in ("host", "none") and not mode.startswith("container:")

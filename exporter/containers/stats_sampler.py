@@ -1,0 +1,104 @@
+"""Asks the engine for the statistics of containers, in the background: it takes the engine tens of milliseconds each,
+or seconds when it is busy, and a scrape waits for none of that."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from exporter.containers.engine import Engine, EngineError
+from exporter.containers.stats import PARAMETERS, reading_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.containers.block_devices import BlockDevices
+    from exporter.containers.model import Reading
+
+log = logging.getLogger(__name__)
+
+DEADLINE = 10.0
+"""Seconds for one answer."""
+_IN_FLIGHT = 6
+"""Fewer than the engine's client has connections, so that events and changes are still heard of at once."""
+_NO_SUCH_CONTAINER = 404
+_PATIENCE = 320.0
+"""Seconds without a scrape after which the engine is left alone; no sensible scraper takes five minutes."""
+
+
+class StatsSampler:
+    """`record(id, reading)` is called with what each container used, and with None if it does not run any more."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        interval: float,
+        devices: BlockDevices,
+        record: Callable[[str, Reading | None], None],
+    ) -> None:
+        self._engine = engine
+        self._interval = interval
+        self._devices = devices
+        self._record = record
+        self.round_seconds = 0.0
+        """What it last took to ask for all."""
+        self._wanted: frozenset[str] = frozenset()
+        self._wanted_until = 0.0
+        self._failing = False
+        self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def want(self, containers: frozenset[str]) -> None:
+        """From now on these, by id; to be said anew at each scrape."""
+        self._wanted = containers
+        self._wanted_until = time.monotonic() + _PATIENCE
+        if containers and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._run(), name="container statistics")
+
+    def stop(self) -> None:
+        """Nothing is recorded from now on, until containers are wanted again."""
+        self._wanted = frozenset()
+        if self._task is not None:
+            self._task.cancel()
+            self._ending.add(self._task)
+            self._task.add_done_callback(self._ending.discard)
+            self._task = None
+
+    async def close(self) -> None:
+        self.stop()
+        await asyncio.gather(*self._ending, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while self._wanted and time.monotonic() < self._wanted_until:
+            began = time.monotonic()
+            await self._round()
+            self.round_seconds = time.monotonic() - began
+            await asyncio.sleep(self._interval - self.round_seconds)
+
+    async def _round(self) -> None:
+        failures: list[str] = []
+        waiting = iter(sorted(self._wanted))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_IN_FLIGHT, len(self._wanted))):
+                group.create_task(self._ask_each(waiting, failures))
+        if failures and not self._failing:
+            log.warning("The statistics of %d containers could not be had: %s", len(failures), failures[0])
+        self._failing = bool(failures)
+
+    async def _ask_each(self, waiting: Iterator[str], failures: list[str]) -> None:
+        for container in waiting:
+            try:
+                answer = await self._engine.get(f"/containers/{container}/stats", PARAMETERS, DEADLINE)
+                reading = reading_of(answer, self._devices, time.time())
+            except EngineError as error:
+                if error.status == _NO_SUCH_CONTAINER:
+                    self._record(container, None)
+                else:
+                    failures.append(str(error))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                failures.append(f"the engine's answer is not of the form that is documented ({error!r})")
+            else:
+                if container in self._wanted:
+                    self._record(container, reading)

@@ -1,0 +1,148 @@
+"""The containers of one plan under watch: what the engine tells, what is read, and what is exported of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from exporter.containers.discovery import Discovery
+from exporter.containers.engine import Engine
+from exporter.containers.logs import LogWatch
+from exporter.containers.mapping import ServiceMapping
+from exporter.containers.model import ACTIVE
+from exporter.containers.readings import Readings
+from exporter.daemon.surroundings import ContainerView, DockerState
+from exporter.metrics.container_families import CONTAINER_FAMILIES, Seen, container_labels
+from exporter.metrics.items import Items
+from exporter.metrics.storage_families import DOCKER_FAMILIES, LOG_FAMILIES, DockerView, LogView
+from exporter.metrics.text import label_text
+
+if TYPE_CHECKING:
+    from exporter.catalog.targets import Endpoint, Plan
+    from exporter.containers.model import Container, Identity, Reading
+
+DOCKER = "docker"
+"""The key of the one engine."""
+
+
+class ContainerWatch:
+    """Watches from its making, in a running loop, until `stop`. `endpoint`: where the engine is."""
+
+    def __init__(self, plan: Plan, endpoint: Endpoint) -> None:
+        self._logs_of = {service.name: service.logs for service in plan.services if service.logs}
+        self._engine = Engine(endpoint)
+        self._readings = Readings(plan.containers, self._engine)
+        self._logs = LogWatch(self._engine, self._logs_of)
+        mapping = ServiceMapping(
+            [service.name for service in plan.services],
+            plan.containers.projects,
+            strangers=plan.containers.strangers,
+            labels=plan.containers.labels,
+        )
+        self._discovery = Discovery(self._engine, mapping, self._changed)
+        self._labels: dict[str, tuple[Identity, str]] = {}
+        self._shown: dict[str, tuple[Container, Reading | None]] = {}
+        self._cores: dict[str, tuple[Reading, float | None]] = {}
+        self._refreshing = asyncio.Lock()
+        self._container_items = Items(CONTAINER_FAMILIES)
+        self._docker_items = Items(DOCKER_FAMILIES)
+        self._log_items = Items(LOG_FAMILIES)
+        self._task = asyncio.create_task(self._discovery.run())
+
+    @property
+    def tables(self) -> tuple[Items[Any], ...]:
+        """For the exposition."""
+        return self._docker_items, self._container_items, self._log_items
+
+    async def stop(self) -> None:
+        """End every connection to the engine."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._logs.stop()
+        await self._readings.close()
+        await self._engine.close()
+
+    async def refresh(self) -> None:
+        """Read what is due, and make the lines of what has changed: before each scrape. Never waits for the engine."""
+        async with self._refreshing:
+            await self._readings.refresh(list(self._discovery.containers.values()))
+            for container_id, reading in list(self._readings.latest.items()):
+                if reading.oom_kills:
+                    self._discovery.note_oom_kills(container_id, reading.oom_kills)
+            for container in list(self._discovery.containers.values()):
+                self._show(container)
+            self._docker_items.set(DOCKER, "", DockerView(self._discovery.up, self._sources()))
+            unreadable = self._logs.unreadable
+            for service, skipped in self._logs.skipped.items():
+                counts = {
+                    name: self._logs.counts[service, name] for name, _ in self._logs_of[service].patterns
+                }
+                view = LogView(counts, skipped, service not in unreadable)
+                self._log_items.set(service, label_text([("service", service)]), view)
+
+    def docker(self) -> DockerState:
+        """For the API and the page."""
+        info = self._discovery.info
+        return DockerState(
+            up=self._discovery.up,
+            address=self._engine.endpoint.shown,
+            error=self._discovery.error,
+            version=info.version if info else "",
+            sources=self._sources(),
+        )
+
+    def views(self) -> tuple[ContainerView, ...]:
+        """Of each container, for the API and the page."""
+        return tuple(self._view(container) for container in self._discovery.containers.values())
+
+    def _changed(self, container_id: str, container: Container | None) -> None:
+        if container is None:
+            self._readings.forget(container_id)
+            self._logs.unfollow(container_id)
+            self._container_items.discard(container_id)
+            for known in (self._labels, self._shown, self._cores):
+                known.pop(container_id, None)
+            return
+        if container.status.state not in ACTIVE:
+            self._readings.forget(container_id)
+            self._cores.pop(container_id, None)
+        if container.identity.service in self._logs_of:
+            self._logs.follow(container)
+        self._show(container)
+
+    def _show(self, container: Container) -> None:
+        """Make its lines anew, if it or its reading has changed."""
+        identity = container.identity
+        reading = self._readings.latest.get(identity.id)
+        if self._shown.get(identity.id) == (container, reading):
+            return
+        self._shown[identity.id] = container, reading
+        labels = self._labels.get(identity.id)
+        if labels is None or labels[0] is not identity:
+            labels = self._labels[identity.id] = identity, container_labels(identity)
+        self._container_items.set(identity.id, labels[1], Seen(container, reading))
+        if reading is not None:
+            before = self._cores.get(identity.id)
+            if before is None or before[0] is not reading:
+                self._cores[identity.id] = reading, _cores(before[0] if before else None, reading)
+
+    def _view(self, container: Container) -> ContainerView:
+        container_id = container.identity.id
+        reading = self._readings.latest.get(container_id)
+        cores = self._cores.get(container_id)
+        return ContainerView(container, reading, cores[1] if reading and cores else None)
+
+    def _sources(self) -> dict[str, int]:
+        counts: dict[str, int] = {str(source): count for source, count in self._readings.counts().items()}
+        running = sum(container.status.state in ACTIVE for container in self._discovery.containers.values())
+        return {**counts, "none": max(0, running - sum(counts.values()))}
+
+
+def _cores(before: Reading | None, now: Reading) -> float | None:
+    """Cores used between two readings of one life; None where that is not known."""
+    if before is None or before.cpu_seconds is None or now.cpu_seconds is None:
+        return None
+    used, took = now.cpu_seconds - before.cpu_seconds, now.taken_at - before.taken_at
+    return used / took if used >= 0 and took > 0 else None

@@ -1,0 +1,171 @@
+"""Containers and the engine, as the page shows them: how each is, and what it uses of what it may."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from exporter.daemon.page_words import Moment, counted, moment, short, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+NEARLY_ALL = 0.9
+"""From this share of a limit on, what is used stands out."""
+BAR_WIDTH = 100
+TONES = ("down", "unknown", "up", "unwatched")
+"""Worst first; shapes and colours are those of services."""
+SOURCES = {"cgroup": "cgroup files", "api": "the engine's statistics", "none": "nothing"}
+STOPPED = (0, 130, 143)
+"""Codes of a container that was done, or was asked to end and did."""
+
+
+class Use(NamedTuple):
+    """What is used; `width` of the bar, none where there is no limit. `tight`: most of the limit is used."""
+
+    name: str
+    amount: str
+    of: str
+    width: float | None
+    tight: bool
+
+
+class ContainerRow(NamedTuple):
+    """`state`: one of a service's, for shape and colour; `word`: the engine's own. `condition`: its health, or what
+    is wrong. `out_of_memory`: how often it was, if ever."""
+
+    anchor: str
+    name: str
+    image: str
+    project: str | None
+    state: str
+    word: str
+    since: Moment | None
+    condition: str
+    out_of_memory: str
+    uses: list[Use]
+
+
+class Strangers(NamedTuple):
+    """Containers that are no service's. `account` sums up all of them, `more` are those that have no row."""
+
+    tone: str
+    account: str
+    folded: bool
+    rows: list[ContainerRow]
+    more: int
+
+
+class Engine(NamedTuple):
+    """`problem`: what must stand at the top of the page; `account`: what stands at its end."""
+
+    problem: str
+    account: str
+
+
+def container_rows(
+    containers: Sequence[Mapping[str, Any]], now: float, most: int, *, strangers: bool = False
+) -> tuple[list[ContainerRow], int]:
+    """The worst `most` of them, worst first, and how many there are beside."""
+    if not containers:
+        return [], 0
+    toned = [(_tone(container, strangers=strangers), container) for container in containers]
+    toned.sort(key=lambda pair: TONES.index(pair[0]))
+    return [_row(container, tone, now) for tone, container in toned[:most]], max(0, len(toned) - most)
+
+
+def strangers_view(
+    containers: Sequence[Mapping[str, Any]], now: float, most: int, folded_above: int
+) -> Strangers | None:
+    if not containers:
+        return None
+    rows, more = container_rows(containers, now, most, strangers=True)
+    return Strangers(
+        tone="down" if rows[0].state == "down" else "unwatched",
+        account=f"{counted(len(containers), 'container')} that the catalog does not name: {_states(containers)}",
+        folded=len(containers) > folded_above,
+        rows=rows,
+        more=more,
+    )
+
+
+def engine_view(docker: Mapping[str, Any] | None) -> Engine | None:
+    if docker is None:
+        return None
+    name = f"Docker {docker['version']}".strip()
+    if not docker["up"]:
+        error = docker["error"] or f"{name} at {docker['address']} has not been asked yet"
+        problem = f"{error[0].upper()}{error[1:]}. What containers do is not known."
+        return Engine(problem, f"{name} at {docker['address']} does not answer.")
+    read = [f"{SOURCES[source]} ({count:,})" for source, count in docker["sources"].items() if count]
+    readings = f"Running containers are measured by {', '.join(read)}." if read else "No container runs."
+    return Engine("", f"{name} at {docker['address']} answers. {readings}")
+
+
+def _row(container: Mapping[str, Any], tone: str, now: float) -> ContainerRow:
+    state = container["state"]
+    active = state in ("running", "paused")
+    return ContainerRow(
+        anchor="container-" + container["id"],
+        name=container["name"],
+        image=container["image"],
+        project=container["project"],
+        state=tone,
+        word=state,
+        since=moment(container["started"] if active else container["finished"], now),
+        condition=_condition(container),
+        out_of_memory=_times(container["oom_events"]) if container["oom_events"] else "",
+        uses=_uses(container) if active else [],
+    )
+
+
+def _tone(container: Mapping[str, Any], *, strangers: bool) -> str:
+    """A stranger that ended is nobody's alarm: people stop containers, and leave them lying about."""
+    state, health = container["state"], container["health"]
+    if state == "running":
+        return {"unhealthy": "down", "starting": "unknown"}.get(health, "up")
+    if state == "exited" and not container["oom_killed"]:
+        return "unwatched" if strangers or container["exit_code"] in STOPPED else "down"
+    if state in ("paused", "removing") or (state == "created" and not container["error"]):
+        return "unknown"
+    return "down"
+
+
+def _condition(container: Mapping[str, Any]) -> str:
+    words = [container["detail"] or ("healthy" if container["health"] == "healthy" else "no health check")]
+    if container["restarts"]:
+        words.append(f"restarted {_times(container['restarts'])}")
+    if container["state"] == "running" and container["source"] is None:
+        words.append("what it uses is not measured")
+    return ", ".join(words)
+
+
+def _uses(container: Mapping[str, Any]) -> list[Use]:
+    cores, memory = container["cpu_cores"], container["memory_bytes"]
+    uses = []
+    if cores is not None:
+        limit = container["cpu_limit_cores"]
+        unit = "core" if (limit or cores) == 1 else "cores"
+        uses.append(_use("CPU", cores, limit, short(cores), f"{short(limit)} {unit}" if limit else unit))
+    if memory is not None:
+        limit = container["memory_limit_bytes"]
+        uses.append(_use("Memory", memory, limit, size(memory), size(limit) if limit else ""))
+    return uses
+
+
+def _use(name: str, used: float, limit: float | None, amount: str, words: str) -> Use:
+    if not limit:
+        return Use(name, amount, words, None, tight=False)
+    share = used / limit
+    return Use(name, amount, f"of {words}", round(min(1.0, share) * BAR_WIDTH, 1), share >= NEARLY_ALL)
+
+
+def _states(containers: Iterable[Mapping[str, Any]]) -> str:
+    counts: dict[str, int] = {}
+    for container in containers:
+        word = "unhealthy" if container["health"] == "unhealthy" else container["state"]
+        counts[word] = counts.get(word, 0) + 1
+    return ", ".join(f"{count:,} {word}" for word, count in sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

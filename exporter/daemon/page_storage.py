@@ -1,0 +1,135 @@
+"""Stores, backups and volumes, as the page shows them: one line each, and louder when it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from exporter.daemon.page_words import counted, seconds, size, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NEARLY_ALL = 0.9
+"""From this share on, connections and space that are used stand out."""
+FULL = 0.97
+LONG_SECONDS = 10
+"""From here on nobody asks for fractions."""
+BAR_WIDTH = 100
+
+
+class Note(NamedTuple):
+    """A quiet line, or a warning, or both."""
+
+    text: str
+    warning: str
+
+
+class VolumeRow(NamedTuple):
+    """`width`: of the bar, none of a volume that the exporter does not see."""
+
+    name: str
+    path: str
+    tone: str
+    word: str
+    space: str
+    width: float | None
+    backup: Note | None
+
+
+def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
+    """What a probe of a store found beside that it answers; none of other probes."""
+    said: list[str] = []
+    warnings: list[str] = []
+    if version := facts.get("store_version"):
+        said.append(f"version {version}")
+    if role := facts.get("store_role"):
+        said.append(str(role))
+    said += _replication(facts)
+    used, most = facts.get("store_connections"), facts.get("store_connections_max")
+    if used is not None:
+        words = f"{used:,.0f} of {most:,.0f} connections" if most else counted(int(used), "connection")
+        (warnings if most and used >= NEARLY_ALL * most else said).append(words)
+    if (data := facts.get("store_size")) is not None:
+        said.append(size(data))
+    if wal := facts.get("store_wal_size"):
+        said.append(f"write-ahead log {size(wal)}")
+    sound, checked = facts.get("store_integrity_ok"), facts.get("store_integrity_checked_at")
+    if sound is not None:
+        ago = f", {span(now - checked)} ago" if checked is not None else ""
+        if sound:
+            said.append(f"integrity checked{ago}")
+        else:
+            warnings.append(f"The integrity check found damage{ago}")
+    return Note(" · ".join(said), "; ".join(warnings)) if said or warnings else None
+
+
+def backup_note(backup: Mapping[str, Any] | None, now: float) -> Note | None:
+    """How the last backup went and how old the last good one is; none where the catalog asks for none."""
+    if backup is None:
+        return None
+    good = ""
+    if backup["last_success"] is not None:
+        amount = f", {size(backup['size_bytes'])}" if backup["size_bytes"] is not None else ""
+        drill = ", restore drill passed" if backup["drill_success"] else ""
+        good = f"Last good backup {span(now - backup['last_success'])} ago{amount}{drill}"
+    if backup["state"] == "ok":
+        return Note(good, "")
+    if backup["state"] == "unknown":
+        return Note("Backup not looked at yet", "")
+    return Note(good, f"Backup: {backup['detail']}")
+
+
+def volume_rows(volumes: Iterable[Mapping[str, Any]], now: float) -> list[VolumeRow]:
+    """The fullest first, those that nobody sees last."""
+    shares = [(_share(volume), volume) for volume in volumes]
+    shares.sort(key=lambda pair: -1.0 if pair[0] is None else pair[0], reverse=True)
+    return [_volume(volume, share, now) for share, volume in shares]
+
+
+def _volume(volume: Mapping[str, Any], share: float | None, now: float) -> VolumeRow:
+    tone, word = "up", "ok"
+    if share is None:
+        tone, word = "unwatched", "not seen"
+    elif share >= NEARLY_ALL:
+        tone, word = ("down", "full") if share >= FULL else ("unknown", "nearly full")
+    return VolumeRow(
+        name=volume["name"],
+        path=volume["path"],
+        tone=tone,
+        word=word,
+        space=_space(volume),
+        width=round(share * BAR_WIDTH, 1) if share is not None else None,
+        backup=backup_note(volume["backup"], now),
+    )
+
+
+def _share(volume: Mapping[str, Any]) -> float | None:
+    """Of space or of files, whichever is nearer to its end."""
+    shares = [
+        1 - left / whole
+        for left, whole in (
+            (volume["available_bytes"], volume["size_bytes"]),
+            (volume["files_free"], volume["files"]),
+        )
+        if left is not None and whole
+    ]
+    return max(shares, default=None)
+
+
+def _space(volume: Mapping[str, Any]) -> str:
+    left, whole = volume["available_bytes"], volume["size_bytes"]
+    if left is None or not whole:
+        return "The exporter does not see its folder"
+    words = f"{size(left)} of {size(whole)} free"
+    files, free = volume["files"], volume["files_free"]
+    if files and free is not None and 1 - free / files >= NEARLY_ALL:
+        words += f", {free:,} more files"
+    return words
+
+
+def _replication(facts: Mapping[str, Any]) -> list[str]:
+    replicas, lag = facts.get("store_replicas"), facts.get("store_replication_lag")
+    behind = f"{span(lag) if lag >= LONG_SECONDS else seconds(lag)} behind" if lag is not None else ""
+    if replicas:
+        return [counted(int(replicas), "replica") + (f", the furthest {behind}" if behind else "")]
+    return [f"{behind} its primary"] if behind else []

@@ -1,0 +1,72 @@
+"""How the page writes times, durations, sizes and shares for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+KIBI = 1024
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+class Moment(NamedTuple):
+    """A time for machines, for people who need it exact, and how long ago it was."""
+
+    iso: str
+    exact: str
+    ago: str
+
+
+def moment(at: float | None, now: float) -> Moment | None:
+    """`at`, both in seconds since the epoch."""
+    if at is None:
+        return None
+    time = datetime.fromtimestamp(at, UTC)
+    return Moment(time.isoformat(timespec="seconds"), f"{time:%Y-%m-%d %H:%M:%S} UTC", span(now - at))
+
+
+def span(duration: float) -> str:
+    """How long ago, for people: at most the two largest units, never rounded up."""
+    whole = max(0, int(duration))
+    minutes, hours, days = whole // 60, whole // 3600, whole // 86400
+    if minutes < 1:
+        return f"{whole} s"
+    if hours < 1:
+        return f"{minutes} min"
+    if days < 1:
+        return f"{hours} h {minutes % 60} min" if minutes % 60 else f"{hours} h"
+    return f"{days} d {hours % 24} h" if hours % 24 and days < 14 else f"{days} d"
+
+
+def period(duration: float) -> str:
+    """A duration that somebody wrote: exact."""
+    return f"{duration / 60:g} min" if duration >= 60 and duration % 60 == 0 else f"{duration:g} s"
+
+
+def seconds(duration: float) -> str:
+    """A latency for people: three digits that mean something."""
+    if duration >= 1:
+        return f"{duration:.2f} s"
+    milliseconds = duration * 1000
+    return f"{milliseconds:.0f} ms" if milliseconds >= 100 else f"{milliseconds:.3g} ms"
+
+
+def size(count: float) -> str:
+    """Bytes in the binary units of the catalog, in three digits that mean something."""
+    unit = 0
+    while count >= KIBI and unit < len(UNITS) - 1:
+        count /= KIBI
+        unit += 1
+    return f"{short(count)} {UNITS[unit]}"
+
+
+def short(number: float) -> str:
+    """Three digits that mean something, never in powers of ten."""
+    if number >= 100:
+        return f"{number:,.0f}"
+    return f"{number:.3g}" if number >= 0.01 else f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def counted(count: int, thing: str) -> str:
+    """`1 container`, `2,000 containers`."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

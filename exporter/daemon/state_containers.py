@@ -1,0 +1,141 @@
+"""What the API says of containers and of the engine, and how well a service is by its containers alone."""
+
+from __future__ import annotations
+
+from signal import Signals
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from exporter.containers.model import Container, Limits, State, Status
+    from exporter.daemon.surroundings import ContainerView, DockerState
+
+ID_DIGITS = 12
+"""As much of an id as docker's own commands show."""
+MAX_NAMED = 3
+"""How many containers the detail of a service names."""
+MAX_ERROR = 300
+"""Letters of the engine's own error."""
+SHELL_CODES = {126: "the command cannot be run", 127: "the command was not found"}
+SIGNAL_BASE = 128
+"""A process that a signal ended has this and the signal's number for its code."""
+
+
+def docker_state(docker: DockerState) -> dict[str, Any]:
+    """Whether the engine answers, and how many running containers are read from where."""
+    return {
+        "up": docker.up,
+        "address": docker.address,
+        "error": docker.error,
+        "version": docker.version,
+        "sources": dict(docker.sources),
+    }
+
+
+def container_state(view: ContainerView) -> dict[str, Any]:
+    """One container. `detail`: one sentence where it is not as it should be. Bytes, cores, seconds since the epoch;
+    none of what was not measured, and of a limit that there is not."""
+    container, reading = view.container, view.reading
+    identity, status, limits = container.identity, container.status, container.limits
+    return {
+        "id": identity.id[:ID_DIGITS],
+        "name": identity.name,
+        "image": identity.image,
+        "project": identity.project,
+        "state": status.state,
+        "health": status.health,
+        "detail": detail(status),
+        "failing_streak": status.failing_streak,
+        "exit_code": status.exit_code,
+        "restarts": status.restarts,
+        "oom_killed": status.oom_killed,
+        "oom_events": container.oom_events,
+        "started": status.started_at,
+        "finished": status.finished_at,
+        "error": status.error,
+        "source": reading.source if reading else None,
+        "cpu_cores": view.cpu_cores,
+        "cpu_limit_cores": _cpu_limit(limits),
+        "memory_bytes": reading.memory_working_set if reading else None,
+        "memory_limit_bytes": limits.memory or None,
+    }
+
+
+def judge(
+    containers: Sequence[Container],
+) -> tuple[Literal["up", "down", "unknown", "unwatched"], str, float | None]:
+    """State, detail and since of a service that has nothing but containers.
+
+    One that runs and is not unhealthy is enough. While the only ones that run have yet to pass their first health
+    check, nobody knows.
+    """
+    running = [each for each in containers if each.status.state == "running"]
+    good = [each for each in running if each.status.health in ("none", "healthy")]
+    starting = [each for each in running if each.status.health == "starting"]
+    if not containers:
+        return "unwatched", "", None
+    if good:
+        return "up", "", min(_known(each.status.started_at for each in good), default=None)
+    if starting:
+        began = min(_known(each.status.started_at for each in starting), default=None)
+        return "unknown", detail(starting[0].status), began
+    ended = None if running else max(_known(each.status.finished_at for each in containers), default=None)
+    return "down", _why_down(running or containers), ended
+
+
+def detail(status: Status) -> str:
+    """What is wrong, in one sentence; empty of a container that runs as it should."""
+    words = _WORDS[status.state](status)
+    if status.error:
+        error = " ".join(status.error.split())[:MAX_ERROR]
+        words = f"{words}: {error}" if words else error
+    return words
+
+
+def _running(status: Status) -> str:
+    if status.health == "unhealthy":
+        streak = status.failing_streak
+        return f"unhealthy, {streak} failed health checks in a row" if streak > 1 else "unhealthy"
+    return "starting, no health check has passed yet" if status.health == "starting" else ""
+
+
+def _exit(status: Status) -> str:
+    code = status.exit_code
+    if code is None:
+        return "exited"
+    words = f"exited with code {code}"
+    if status.oom_killed:
+        return f"{words}, out of memory"
+    if code in SHELL_CODES:
+        return f"{words} ({SHELL_CODES[code]})"
+    if code - SIGNAL_BASE in set(Signals):
+        return f"{words} ({Signals(code - SIGNAL_BASE).name})"
+    return words
+
+
+_WORDS: dict[State, Callable[[Status], str]] = {
+    "created": lambda _: "never started",
+    "running": _running,
+    "paused": lambda _: "paused by somebody",
+    "restarting": lambda status: f"{_exit(status)}, waits to be restarted",
+    "removing": lambda _: "is being removed",
+    "exited": _exit,
+    "dead": lambda _: "dead: the engine failed to remove it",
+}
+
+
+def _why_down(containers: Sequence[Container]) -> str:
+    if len(containers) == 1:
+        return detail(containers[0].status)
+    named = "; ".join(f"{each.identity.name} {detail(each.status)}" for each in containers[:MAX_NAMED])
+    more = f"; and {len(containers) - MAX_NAMED} more" if len(containers) > MAX_NAMED else ""
+    return f"none of {len(containers)} containers is well: {named}{more}"
+
+
+def _cpu_limit(limits: Limits) -> float | None:
+    return limits.cpu_quota / limits.cpu_period if limits.cpu_quota > 0 and limits.cpu_period > 0 else None
+
+
+def _known(times: Iterable[float | None]) -> list[float]:
+    return [time for time in times if time is not None]

@@ -1,0 +1,74 @@
+"""What the API says of volumes and backups."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from exporter.catalog.targets import VolumePlan
+    from exporter.containers.backup_marker import BackupMarker, Outcome, Success
+    from exporter.containers.volumes import Space
+    from exporter.daemon.surroundings import Surroundings
+
+
+def volume_state(volume: VolumePlan, space: Space | None) -> dict[str, Any]:
+    """A volume and the room on its file system, in bytes and files; none of what the daemon does not see."""
+    return {
+        "name": volume.name,
+        "path": volume.path,
+        "available_bytes": space.avail_bytes if space else None,
+        "size_bytes": space.size_bytes if space else None,
+        "files": space.inodes if space else None,
+        "files_free": space.free_inodes if space else None,
+    }
+
+
+def backup_state(surroundings: Surroundings, name: str, now: float) -> dict[str, Any]:
+    """The last backup of a store or volume.
+
+    `state`: ok, failed (the last run), drill_failed (the last drill could not restore it), missing (there never was a
+    good one), unreadable (its marker), unknown (not looked at yet). `detail`: one sentence unless ok.
+    """
+    if name not in surroundings.backups:
+        return _backup("unknown", "not looked at yet")
+    marker = surroundings.backups[name]
+    if isinstance(marker, str):
+        return _backup("unreadable", f"its marker cannot be used: {marker}")
+    if marker is None:
+        return _backup("missing", "none was ever made")
+    run, drill = marker.run(now), marker.drill(now)
+    state, detail = _judged(marker, run, drill)
+    return _backup(state, detail, run, drill, marker.last_success)
+
+
+def _judged(marker: BackupMarker, run: Outcome | None, drill: Outcome | None) -> tuple[str, str]:
+    if run is not None and not run.success:
+        return "failed", _failed("the last run failed", run)
+    if marker.last_success is None:
+        return "missing", "no good one was ever made"
+    if drill is not None and not drill.success:
+        return "drill_failed", _failed("the last restore drill failed", drill)
+    return "ok", ""
+
+
+def _failed(what: str, outcome: Outcome) -> str:
+    return f"{what}: {outcome.error}" if outcome.error else what
+
+
+def _backup(
+    state: str,
+    detail: str,
+    run: Outcome | None = None,
+    drill: Outcome | None = None,
+    good: Success | None = None,
+) -> dict[str, Any]:
+    return {
+        "state": state,
+        "detail": detail,
+        "last_success": good.finished if good else None,
+        "last_run": run.finished if run else None,
+        "last_run_success": run.success if run else None,
+        "size_bytes": good.size_bytes if good else None,
+        "last_drill": drill.finished if drill else None,
+        "drill_success": drill.success if drill else None,
+    }

@@ -1,0 +1,101 @@
+"""Volumes and backups: looked at every half minute, beside the probes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from exporter.containers.backups import Backups
+from exporter.containers.volumes import Volumes
+from exporter.metrics.items import Items
+from exporter.metrics.storage_families import BACKUP_FAMILIES, VOLUME_FAMILIES, BackupView
+from exporter.metrics.text import label_text
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from exporter.catalog.targets import Plan
+    from exporter.containers.backup_marker import BackupMarker
+    from exporter.containers.volumes import Space
+
+LOOK_SECONDS = 30.0
+"""Disks fill and backups age in hours; a scrape in between gives what was seen last."""
+
+
+class StorageWatch:
+    """The volumes and backups of one plan."""
+
+    def __init__(self) -> None:
+        self._volumes: Volumes | None = None
+        self._backups: Backups | None = None
+        self._volume_names: tuple[str, ...] = ()
+        self._backup_names: tuple[str, ...] = ()
+        self._task: asyncio.Task[None] | None = None
+        self._volume_items = Items(VOLUME_FAMILIES)
+        self._backup_items = Items(BACKUP_FAMILIES)
+
+    @property
+    def tables(self) -> tuple[Items[Any], ...]:
+        """For the exposition."""
+        return self._volume_items, self._backup_items
+
+    @property
+    def volumes(self) -> dict[str, Space | None]:
+        """The space of each volume; None of one that the daemon does not see."""
+        found = self._volumes
+        return {name: found.spaces.get(name) for name in self._volume_names} if found else {}
+
+    @property
+    def backups(self) -> dict[str, BackupMarker | str | None]:
+        """The marker of each store and volume that is to be saved, or why it cannot be read."""
+        found = self._backups
+        if found is None:
+            return {}
+        return {name: found.unreadable.get(name) or found.markers.get(name) for name in self._backup_names}
+
+    async def apply(self, plan: Plan) -> None:
+        """Watch what `plan` names, and nothing else."""
+        await self.stop()
+        self._volumes = Volumes(plan.volumes)
+        self._backups = Backups(plan.backups) if plan.backups else None
+        self._volume_names = tuple(volume.name for volume in plan.volumes)
+        self._backup_names = plan.backups.names if plan.backups else ()
+        self._volume_items.clear()
+        self._backup_items.clear()
+        if self._volume_names or self._backup_names:
+            self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look(self) -> None:
+        if self._volumes is not None:
+            await self._volumes.refresh()
+        if self._backups is not None:
+            await self._backups.refresh()
+        for name, space in self.volumes.items():
+            if space is None:
+                self._volume_items.discard(name)
+            else:
+                self._volume_items.set(name, label_text([("volume", name)]), space)
+        for name, marker in self.backups.items():
+            self._backup_items.set(name, label_text([("service", name)]), _view(marker))
+
+
+def _view(marker: BackupMarker | str | None) -> BackupView:
+    if marker is None or isinstance(marker, str):
+        return BackupView(readable=marker is None)
+    now = time.time()
+    return BackupView(readable=True, run=marker.run(now), good=marker.last_success, drill=marker.drill(now))

@@ -1,0 +1,470 @@
+"""The Redis probe against a real Redis, and against servers of ours where no real one misbehaves on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+import uvloop
+
+from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
+from exporter.catalog.targets import RedisSpec, TlsSpec
+from exporter.probes.base import Reason
+from exporter.probes.compile import Shared, compile_probe
+from exporter.probes.resolve import close_resolver
+from tests.probes.prober import until
+from tests.probes.redis_server import RedisServer
+from tests.probes.servers import Server, black_hole, silence
+from tests.probes.servers_tcp import closes, drips, pours_lines
+from tests.waiting import free_port
+from tests.waiting import until as wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.probes.base import ProbeResult
+    from tests.probes.certificates import Authority, Certificate
+    from tests.probes.name_server import NameServer
+    from tests.probes.prober import Prober
+    from tests.probes.servers import Connection, Script
+
+DEADLINE = 0.4
+PASSWORD = "s3cret-v4lue"
+WHOLE = {"store_version", "store_role", "store_connections", "store_connections_max", "store_size"}
+
+
+def secret(value: str) -> SecretText:
+    return SecretText((value,))
+
+
+def store_facts(result: ProbeResult) -> set[str]:
+    return {name for name in result.facts if name.startswith("store_")}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Its default user has a password; the others may do less and less."""
+    users = (
+        f"watcher on >{PASSWORD} -@all +ping +info",
+        f"pinger on >{PASSWORD} -@all +ping",
+        f"nobody on >{PASSWORD} -@all",
+    )
+    folder = tmp_path_factory.mktemp("redis")
+    with RedisServer(folder, users=users, requirepass=PASSWORD, maxclients="100") as server:
+        yield server
+
+
+def spec(server: RedisServer | Server, username: str | None = None, password: str | None = None) -> RedisSpec:
+    return RedisSpec("127.0.0.1", server.port, username, None if password is None else secret(password))
+
+
+def test_all_that_it_says(prober: Prober, server: RedisServer) -> None:
+    with server.client() as client:
+        client.ping()
+        client.set("key", "x" * 1_000_000)
+        result = prober.run(spec(server, password=PASSWORD))
+        client.delete("key")
+    assert result.success, result
+    assert list(result.phases) == ["connect", "login", "query"]
+    assert store_facts(result) == {*WHOLE, "store_replicas"}
+    facts = result.facts
+    assert facts["store_version"] == server.run("INFO", "server")["redis_version"]
+    assert facts["store_role"] == "primary"
+    assert facts["store_connections"] == 2
+    assert facts["store_connections_max"] == 100
+    assert 1_000_000 < float(facts["store_size"]) < 10_000_000
+    assert facts["store_replicas"] == 0
+
+
+def test_user_of_an_access_list(prober: Prober, server: RedisServer) -> None:
+    result = prober.run(spec(server, "watcher", PASSWORD))
+    assert result.success, result
+    assert store_facts(result) == {*WHOLE, "store_replicas"}
+
+
+def test_user_that_may_only_ping(prober: Prober, server: RedisServer) -> None:
+    """PING has been answered; what was not told is not known."""
+    result = prober.run(spec(server, "pinger", PASSWORD))
+    assert result.success, result
+    assert not store_facts(result)
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "phase", "detail"),
+    [
+        (None, None, "query", "asks for a password and was given none: 'Authentication required.'"),
+        (
+            None,
+            "wrong",
+            "login",
+            "refused the login of the default user: 'invalid username-password pair or user",
+        ),
+        (
+            "watcher",
+            "wrong",
+            "login",
+            "refused the login of the user watcher: 'invalid username-password pair",
+        ),
+        ("stranger", PASSWORD, "login", "refused the login of the user stranger"),
+        ("nobody", PASSWORD, "query", "the user nobody may not ask PING: .*no permissions"),
+    ],
+)
+def test_refused(
+    username: str | None, password: str | None, phase: str, detail: str, prober: Prober, server: RedisServer
+) -> None:
+    result = prober.run(spec(server, username, password))
+    assert result.reason is Reason.LOGIN, result
+    assert re.search(detail, result.detail), result.detail
+    assert list(result.phases)[-1] == phase
+    assert not store_facts(result)
+
+
+def test_password_where_none_is_set(prober: Prober, tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        assert prober.run(spec(server)).success
+        result = prober.run(spec(server, password=PASSWORD))
+    assert result.reason is Reason.LOGIN
+    assert "without any password configured for the default user" in result.detail
+
+
+def test_full(prober: Prober, tmp_path: Path) -> None:
+    with RedisServer(tmp_path / "redis", maxclients="2", requirepass=PASSWORD) as server:
+        with server.client() as one, server.client() as two:
+            one.ping()
+            two.ping()
+            for given in (None, PASSWORD):
+                result = prober.run(spec(server, password=given))
+                assert result.reason is Reason.FULL, result
+                assert result.detail == "Redis takes no more connections: 'max number of clients reached'"
+        wait_until(lambda: prober.run(spec(server, password=PASSWORD)).success, "a free connection")
+
+
+def test_frozen(prober: Prober, server: RedisServer) -> None:
+    """A process that hangs still has its connections accepted by the kernel."""
+    with server.frozen():
+        login = prober.run(spec(server, password=PASSWORD), DEADLINE)
+        query = prober.run(spec(server), DEADLINE)
+    assert login.reason is query.reason is Reason.TIMEOUT
+    assert (
+        login.detail == f"timed out after 0.4 s waiting for the answer to AUTH (127.0.0.1 port {server.port})"
+    )
+    assert list(login.phases) == ["connect", "login"]
+    assert (
+        query.detail == f"timed out after 0.4 s waiting for the answer to PING (127.0.0.1 port {server.port})"
+    )
+    assert list(query.phases) == ["connect", "query"]
+    assert prober.run(spec(server, password=PASSWORD)).success
+
+
+def test_nobody_listens(prober: Prober) -> None:
+    result = prober.run(RedisSpec("127.0.0.1", free_port()))
+    assert result.reason is Reason.CONNECT
+    assert "Connection refused" in result.detail
+
+
+def test_connection_is_swallowed(prober: Prober) -> None:
+    with black_hole("127.0.0.1") as port:
+        result = prober.run(RedisSpec("127.0.0.1", port), DEADLINE)
+    assert result.reason is Reason.TIMEOUT
+    assert list(result.phases) == ["connect"]
+
+
+def test_name(prober: Prober, server: RedisServer, name_server: NameServer) -> None:
+    missing = prober.run(RedisSpec("cache.test", server.port))
+    assert missing.reason is Reason.RESOLVE
+    name_server.names["cache.test"] = ("127.0.0.1",)
+    result = prober.run(RedisSpec("cache.test", server.port, password=secret(PASSWORD)))
+    assert result.success, result
+    assert list(result.phases) == ["resolve", "connect", "login", "query"]
+
+
+def test_replica(prober: Prober, tmp_path: Path) -> None:
+    """It goes on answering when its primary does not; the lag tells."""
+
+    def lag(minimum: float) -> float | None:
+        result = prober.run(spec(replica))
+        assert result.success, result
+        found = float(result.facts["store_replication_lag"])
+        return found if found >= minimum else None
+
+    def replicating() -> bool:
+        result = prober.run(spec(primary))
+        return result.facts.get("store_replicas") == 1 and "store_replication_lag" in result.facts
+
+    with (
+        RedisServer(tmp_path / "primary", repl_diskless_sync_delay="0") as primary,
+        RedisServer(tmp_path / "replica", replicaof=f"127.0.0.1 {primary.port}") as replica,
+    ):
+        wait_until(replicating, "a replica that is online")
+        result = prober.run(spec(primary))
+        assert result.facts["store_role"] == "primary"
+        assert 0 <= float(result.facts["store_replication_lag"]) < 10
+        assert result.facts["store_connections"] == 2  # of the replica and the probe
+        result = prober.run(spec(replica))
+        assert result.facts["store_role"] == "replica"
+        assert "store_replicas" not in result.facts
+        assert 0 <= float(result.facts["store_replication_lag"]) < 12
+        with primary.frozen():
+            before = float(prober.run(spec(replica)).facts["store_replication_lag"])
+            wait_until(lambda: lag(before + 2), "the lag to grow while the primary is frozen")
+        with replica.frozen():
+            wait_until(
+                lambda: float(prober.run(spec(primary)).facts["store_replication_lag"]) >= 2,
+                "the primary to see its replica behind",
+            )
+        primary.stop()
+        wait_until(
+            lambda: replica.run("INFO", "replication")["master_link_status"] == "down",
+            "the link to be down",
+        )
+        wait_until(lambda: lag(2), "the lag to grow while the link is down")
+
+
+def test_loading(prober: Prober, tmp_path: Path) -> None:
+    folder = tmp_path / "redis"
+    with RedisServer(folder, key_load_delay="5000", loading_process_events_interval_bytes="1024") as server:
+        server.run("DEBUG", "POPULATE", "10000", "key", "100")
+        server.run("SAVE")
+        server.stop()
+        server.start()
+        wait_until(
+            lambda: prober.run(spec(server)).reason is not Reason.CONNECT, "Redis to accept connections again"
+        )
+        result = prober.run(spec(server))
+    assert result.reason is Reason.ANSWER, result
+    assert result.detail == "the answer to PING is an error: 'Redis is loading the dataset in memory'"
+
+
+def test_cannot_save(prober: Prober, tmp_path: Path) -> None:
+    """MISCONF: Redis takes no writes while it cannot save, and says so to a PING."""
+    folder = tmp_path / "redis"
+    with RedisServer(folder, save="3600 1") as server:
+        (folder / "dump.rdb").mkdir()
+        server.run("BGSAVE")
+        wait_until(
+            lambda: server.run("INFO", "persistence")["rdb_last_bgsave_status"] != "ok", "a save that fails"
+        )
+        result = prober.run(spec(server))
+    assert result.reason is Reason.ANSWER, result
+    assert "MISCONF Redis is configured to save RDB snapshots" in result.detail
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[RedisServer]:
+    folder = tmp_path_factory.mktemp("redis-tls")
+    with RedisServer(folder, certificate=certificate, requirepass=PASSWORD) as server:
+        yield server
+
+
+def test_tls(prober: Prober, secured: RedisServer, authority: Authority, certificate: Certificate) -> None:
+    tls = TlsSpec(ca_file=str(authority.ca_file))
+    result = prober.run(RedisSpec("127.0.0.1", secured.port, password=secret(PASSWORD), tls=tls))
+    assert result.success, result
+    assert list(result.phases) == ["connect", "login", "query"]
+    assert result.facts["tls_version"] == "TLS 1.3"
+    assert result.facts["certificate_expiry"] == certificate.not_after
+    assert store_facts(result) >= WHOLE
+
+
+def test_tls_that_is_not_trusted(prober: Prober, secured: RedisServer, certificate: Certificate) -> None:
+    result = prober.run(RedisSpec("127.0.0.1", secured.port, tls=TlsSpec()))
+    assert result.reason is Reason.CERTIFICATE
+    assert result.facts["certificate_expiry"] == certificate.not_after
+    assert list(result.phases) == ["connect"]
+
+
+def test_tls_of_another_name(prober: Prober, secured: RedisServer, authority: Authority) -> None:
+    tls = TlsSpec(ca_file=str(authority.ca_file), server_name="other.test")
+    result = prober.run(RedisSpec("127.0.0.1", secured.port, tls=tls))
+    assert result.reason is Reason.CERTIFICATE
+    assert "certificate of other.test" in result.detail
+
+
+def test_tls_where_there_is_none(prober: Prober, server: RedisServer) -> None:
+    """Redis takes the handshake for the start of a line, and waits for its end, which may stand in it by chance."""
+    result = prober.run(RedisSpec("127.0.0.1", server.port, tls=TlsSpec()), DEADLINE)
+    assert result.reason in (Reason.TIMEOUT, Reason.TLS), result
+    assert "TLS handshake" in result.detail
+
+
+def test_no_tls_where_there_is(prober: Prober, secured: RedisServer) -> None:
+    result = prober.run(spec(secured))
+    assert result.reason in (Reason.DISCONNECT, Reason.PROTOCOL), result
+
+
+def test_tls_that_never_answers(prober: Prober) -> None:
+    with Server(silence) as server:
+        result = prober.run(RedisSpec("127.0.0.1", server.port, tls=TlsSpec()), DEADLINE)
+    assert result.reason is Reason.TIMEOUT
+    assert "waiting for the TLS handshake" in result.detail
+    assert list(result.phases) == ["connect"]
+
+
+class Row(NamedTuple):
+    script: Script
+    reason: Reason
+    detail: str
+
+
+def answers(*replies: bytes) -> Script:
+    """Answer the first command with the first reply, and so on; then wait."""
+
+    def script(connection: Connection) -> None:
+        for reply in replies:
+            if not connection.socket.recv(65536):
+                return
+            connection.send(reply)
+        connection.until_closed()
+
+    return script
+
+
+PONG = b"+PONG\r\n"
+NOT_REDIS = "not Redis's protocol"
+FAULTS = {
+    "a web server": Row(
+        answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), Reason.PROTOCOL, f"{NOT_REDIS}: 'HTTP/1.1 400"
+    ),
+    "a mail server": Row(drips(b"220 mx.test\r\n", 0), Reason.PROTOCOL, f"{NOT_REDIS}: '2"),
+    "binary garbage": Row(answers(b"\x00\xff\x17"), Reason.PROTOCOL, NOT_REDIS),
+    "no number": Row(answers(b"$many\r\n"), Reason.PROTOCOL, f"answer to PING is {NOT_REDIS}"),
+    "nested without end": Row(answers(b"*1\r\n" * 100_000), Reason.PROTOCOL, NOT_REDIS),
+    "never-ending line": Row(pours_lines(b"+" * 100), Reason.PROTOCOL, "longer than 8192 bytes"),
+    "pours": Row(pours_lines(b"$100000000\r\n" + b"x" * 1000), Reason.SIZE, "larger than 1048576 bytes"),
+    "silent": Row(silence, Reason.TIMEOUT, "waiting for the answer to PING"),
+    "closes at once": Row(
+        closes(b""), Reason.DISCONNECT, "closed before the answer to PING was complete|reset"
+    ),
+    "closes within": Row(
+        closes(b"+PON"), Reason.DISCONNECT, "closed before the answer to PING was complete|reset"
+    ),
+    "another answer": Row(answers(b"$5\r\nHELLO\r\n"), Reason.ANSWER, "the answer to PING is 'HELLO'"),
+    "protected mode": Row(
+        answers(b"-DENIED Redis is running in protected mode because...\r\n"),
+        Reason.LOGIN,
+        "in protected mode and has no password.*'DENIED Redis is running",
+    ),
+    "link to the primary is down": Row(
+        answers(b"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n"),
+        Reason.ANSWER,
+        "Link with MASTER is down",
+    ),
+    "half of INFO": Row(answers(PONG, b"$1000\r\nredis_version:7\r\n"), Reason.TIMEOUT, "the answer to INFO"),
+}
+
+
+@pytest.mark.parametrize("row", FAULTS.values(), ids=FAULTS)
+def test_faults(prober: Prober, row: Row) -> None:
+    with Server(row.script) as server:
+        result = prober.run(spec(server), DEADLINE)
+    assert result.reason is row.reason, result
+    assert re.search(row.detail, result.detail), result.detail
+
+
+def bulk(text: str) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(text), text.encode())
+
+
+def test_releases_before_7(prober: Prober) -> None:
+    """They name no `maxclients` in INFO: CONFIG GET is asked, and may be refused. Debian has none so old."""
+    info = bulk("# Server\r\nredis_version:6.0.16\r\n# Clients\r\nconnected_clients:3\r\nrole:master\r\n")
+    config = b"*2\r\n" + bulk("maxclients") + bulk("4064")
+    refused = b"-NOPERM this user has no permissions to run the 'config' command\r\n"
+    for reply, known in ((config, {"store_connections_max"}), (refused, set())):
+        with Server(answers(PONG, info, reply)) as server:
+            result = prober.run(spec(server))
+        assert result.success, result
+        assert store_facts(result) == {"store_version", "store_role", "store_connections", *known}
+        assert result.facts.get("store_connections_max") == (4064 if known else None)
+
+
+def test_valkey(prober: Prober) -> None:
+    """It names the release of Redis that it is like beside its own. Debian 12 has no Valkey."""
+    info = bulk(
+        "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\nmaxclients:9\r\nrole:slave\r\n"
+    )
+    with Server(answers(PONG, info)) as server:
+        result = prober.run(spec(server))
+    assert result.success, result
+    assert result.facts["store_version"] == "8.0.1"
+    assert result.facts["store_role"] == "replica"
+
+
+def test_secrets_are_read_at_each_run(
+    prober: Prober, server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    from_file = RedisSpec("127.0.0.1", server.port, password=SecretText((FileReference(str(file)),)))
+    file.write_text("old\n")
+    assert prober.run(from_file).reason is Reason.LOGIN
+    file.write_text(f"{PASSWORD}\n")
+    assert prober.run(from_file).success
+    file.unlink()
+    result = prober.run(from_file)
+    assert result.reason is Reason.SECRET
+    assert result.detail == f"secret file {file} cannot be read: No such file or directory"
+    assert not result.phases  # nothing was asked of anybody
+
+    from_environment = RedisSpec(
+        "127.0.0.1", server.port, password=SecretText((EnvironmentReference("TEST_REDIS_PASSWORD"),))
+    )
+    monkeypatch.setenv("TEST_REDIS_PASSWORD", PASSWORD)
+    assert prober.run(from_environment).success
+    monkeypatch.setenv("TEST_REDIS_PASSWORD", "caf\udce9")
+    assert prober.run(from_environment).detail == "the password is not UTF-8 text"
+    monkeypatch.delenv("TEST_REDIS_PASSWORD")
+    assert prober.run(from_environment).detail == "environment variable TEST_REDIS_PASSWORD is not set"
+
+
+@pytest.mark.parametrize("password", [PASSWORD, PASSWORD * 20], ids=["short", "longer than Redis repeats"])
+def test_password_that_the_server_repeats(
+    password: str, prober: Prober, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Redis repeats the arguments of a command that it does not know, as AUTH is once it was renamed."""
+    caplog.set_level(logging.DEBUG)
+    with RedisServer(tmp_path / "redis", rename_command='AUTH ""') as server:
+        result = prober.run(spec(server, password=password))
+    assert result.reason is Reason.ANSWER, result
+    assert "unknown command" in result.detail
+    assert PASSWORD not in result.detail + repr(result) + caplog.text
+
+
+def test_cancelled() -> None:
+    """In every phase, a run that is cancelled leaves neither task nor descriptor."""
+
+    async def cancel_after(steps: int, spec: RedisSpec) -> None:
+        running = asyncio.create_task(compile_probe(spec, Shared()).run(time.monotonic() + 30))
+        for _ in range(steps):
+            await asyncio.sleep(0 if steps < 10 else 0.01)
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await close_resolver()
+
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async def main() -> None:
+        with Server(silence) as dumb, Server(answers(PONG)) as half, Server(answers(b"+OK\r\n")) as login:
+            specs = (
+                RedisSpec("localhost", dumb.port),
+                RedisSpec("127.0.0.1", dumb.port, tls=TlsSpec()),
+                RedisSpec("127.0.0.1", dumb.port, password=secret(PASSWORD)),
+                RedisSpec("127.0.0.1", login.port, password=secret(PASSWORD)),
+                RedisSpec("127.0.0.1", half.port),
+            )
+            await cancel_after(10, specs[0])  # what is opened once in a process is open now
+            before = descriptors()
+            for spec in specs:
+                for steps in range(11):
+                    await cancel_after(steps, spec)
+            await until(lambda: asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left")
+            await until(lambda: descriptors() <= before, "descriptors are left open")
+
+    uvloop.run(main())
