@@ -46,3 +46,9 @@ def parse_listen(value: object) -> tuple[str, int]:
     if port is None:
         raise ValueError(f"{shown(value)} is not an address to listen on; write one such as 0.0.0.0:9877")
     return host, port
+
+
+def join_address(host: str, port: int | None) -> str:
+    """`host:port`, with brackets round an IPv6 address."""
+    text = f"[{host}]" if ":" in host else host
+    return text if port is None else f"{text}:{port}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.alerts import Alert
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.planner import Finding
+    from exporter.catalog.probe_parts import Finding
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.yaml_tree import Node
 

@@ -15,7 +15,7 @@ from exporter.catalog.yaml_tree import Node
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.catalog.planner import Finding
+    from exporter.catalog.probe_parts import Finding
     from exporter.catalog.problems import CatalogPath
 
 ENVIRONMENT_KEYS = frozenset(Environment.model_fields)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.planner import Finding, SecretUse
+    from exporter.catalog.probe_parts import Finding, SecretUse
     from exporter.catalog.targets import Plan
     from exporter.catalog.yaml_tree import Node
 

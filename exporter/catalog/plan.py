@@ -21,7 +21,7 @@ from exporter.catalog.targets import (
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.containers import Container
-    from exporter.catalog.planner import Finding, SecretUse
+    from exporter.catalog.probe_parts import Finding, SecretUse
     from exporter.catalog.stores import Store
 
 MARKERS = "markers"
@@ -52,7 +52,7 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
         backups=_backups(catalog),
     )
-    return plan, planner.uses, planner.findings
+    return plan, planner.parts.uses, planner.parts.findings
 
 
 def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Service | Store) -> ServicePlan:

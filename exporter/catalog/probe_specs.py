@@ -1,18 +1,147 @@
-"""Conditions of a probe, from the way they are written to the way they are run."""
+"""Probes, from the way they are written to the way they are run."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from exporter.catalog.addresses import join_address
+from exporter.catalog.http_probe import HttpProbe
 from exporter.catalog.network_probes import GrpcProbe, WebSocketProbe
 from exporter.catalog.probes import DnsProbe, IcmpProbe, TcpProbe
-from exporter.catalog.targets import Condition, DnsSpec, HeaderCondition
+from exporter.catalog.targets import (
+    Condition,
+    DnsSpec,
+    Exchange,
+    GrpcSpec,
+    HeaderCondition,
+    HttpSpec,
+    IcmpSpec,
+    JsonCondition,
+    TcpSpec,
+    WebSocketSpec,
+)
 
 if TYPE_CHECKING:
     from exporter.catalog.base import Model
-    from exporter.catalog.http_probe import HttpProbe
+    from exporter.catalog.containers import Container
+    from exporter.catalog.probe_parts import Parts
     from exporter.catalog.probes import DnsAnswers, ProtocolProbe
+    from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.targets import ProbeSpec
+
+
+def protocol_of(written: ProtocolProbe) -> str:
+    """The key that holds it in a probe."""
+    return _KEYS.get(type(written), "http")
+
+
+_KEYS: dict[type[Model], str] = {
+    TcpProbe: "tcp",
+    DnsProbe: "dns",
+    IcmpProbe: "icmp",
+    GrpcProbe: "grpc",
+    WebSocketProbe: "websocket",
+}
+
+
+def spec_of(
+    parts: Parts, name: str, container: Container, path: CatalogPath, written: ProtocolProbe
+) -> tuple[str, ProbeSpec]:
+    """The label `target` and the spec of a probe of the service `name`; `path`: where it is written.
+
+    Raises:
+        ValueError: it has no address.
+    """
+    if isinstance(written, HttpProbe):
+        spec = _http(parts, name, container, path, written)
+        return spec.url, spec
+    if isinstance(written, TcpProbe):
+        tcp = _tcp(parts, name, container, path, written)
+        return join_address(tcp.host, tcp.port), tcp
+    if isinstance(written, DnsProbe):
+        return written.name, dns_spec(written)
+    if isinstance(written, WebSocketProbe):
+        websocket = _websocket(parts, name, container, path, written)
+        return websocket.url, websocket
+    if isinstance(written, GrpcProbe):
+        grpc = _grpc(parts, name, container, path, written)
+        return join_address(grpc.host, grpc.port) + (f"/{grpc.service}" if grpc.service else ""), grpc
+    host = written.host or parts.address(name, container, None)[0]
+    return host, IcmpSpec(host, written.payload, written.ttl, written.ip)
+
+
+def _http(parts: Parts, name: str, container: Container, path: CatalogPath, written: HttpProbe) -> HttpSpec:
+    return HttpSpec(
+        url=parts.url(name, container, written),
+        method=written.method,
+        headers=parts.headers((*path, "headers"), written.headers),
+        body=parts.optional_text((*path, "send"), written.send),
+        statuses=written.status,
+        versions=written.versions,
+        body_conditions=body_conditions(written),
+        json_conditions=tuple(
+            JsonCondition(item.path, item.equals_json, item.matches, not item.absent)
+            for item in written.json_conditions
+        ),
+        header_conditions=header_conditions(written),
+        follow_redirects=written.redirects >= 0,
+        max_redirects=max(written.redirects, 0),
+        tls=parts.tls(written.tls),
+        basic_auth=parts.basic_auth((*path, "basic_auth"), written.basic_auth),
+        bearer_token=parts.optional_secret((*path, "bearer_token"), written.bearer_token),
+        proxy=parts.optional_text((*path, "proxy"), written.proxy),
+        ip_protocol=written.ip,
+        max_body_bytes=written.max_body,
+        compression=written.compression,
+    )
+
+
+def _tcp(parts: Parts, name: str, container: Container, path: CatalogPath, written: TcpProbe) -> TcpSpec:
+    host, port = parts.port(name, container, written)
+    return TcpSpec(
+        host=host,
+        port=port,
+        tls=parts.tls(written.tls) if written.tls else None,
+        starttls=written.starttls,
+        exchanges=tuple(
+            Exchange(
+                step.expect,
+                parts.optional_text((*path, "exchanges", index, "send"), step.send),
+                step.starttls,
+            )
+            for index, step in enumerate(written.exchanges)
+        ),
+        ip_protocol=written.ip,
+    )
+
+
+def _websocket(
+    parts: Parts, name: str, container: Container, path: CatalogPath, written: WebSocketProbe
+) -> WebSocketSpec:
+    return WebSocketSpec(
+        url=parts.url(name, container, written),
+        headers=parts.headers((*path, "headers"), written.headers),
+        subprotocols=written.subprotocols,
+        send=parts.optional_text((*path, "send"), written.send),
+        expect=written.expect,
+        tls=parts.tls(written.tls),
+        basic_auth=parts.basic_auth((*path, "basic_auth"), written.basic_auth),
+        bearer_token=parts.optional_secret((*path, "bearer_token"), written.bearer_token),
+        ip_protocol=written.ip,
+    )
+
+
+def _grpc(parts: Parts, name: str, container: Container, path: CatalogPath, written: GrpcProbe) -> GrpcSpec:
+    host, port = parts.port(name, container, written)
+    return GrpcSpec(
+        host=host,
+        port=port,
+        service=written.service,
+        metadata=parts.headers((*path, "metadata"), written.metadata),
+        tls=parts.tls(written.tls) if written.tls else None,
+        ip_protocol=written.ip,
+    )
 
 
 def body_conditions(written: HttpProbe) -> tuple[Condition, ...]:
@@ -60,23 +189,3 @@ def _answers(answers: DnsAnswers) -> tuple[Condition, ...]:
         *(Condition(pattern) for pattern in answers.matches),
         *(Condition(pattern, present=False) for pattern in answers.not_matches),
     )
-
-
-def protocol_of(written: ProtocolProbe) -> str:
-    """The key that holds it in a probe."""
-    return _KEYS.get(type(written), "http")
-
-
-_KEYS: dict[type[Model], str] = {
-    TcpProbe: "tcp",
-    DnsProbe: "dns",
-    IcmpProbe: "icmp",
-    GrpcProbe: "grpc",
-    WebSocketProbe: "websocket",
-}
-
-
-def join_address(host: str, port: int | None) -> str:
-    """`host:port`, with brackets round an IPv6 address."""
-    text = f"[{host}]" if ":" in host else host
-    return text if port is None else f"{text}:{port}"

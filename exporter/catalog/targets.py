@@ -276,9 +276,10 @@ class ContainersPlan:
     """How containers are watched.
 
     `docker`: the address of the engine as the catalog has it; none means DOCKER_HOST, the context, or the usual
-    socket. `endpoint`: the engine that this led to, once it was looked for. `cgroup`, `proc`: where the host's files are mounted; none of `cgroup` means where this process sees them.
-    `projects`: Compose projects and Swarm stacks whose services are the catalog's. `labels`: names of container labels
-    that become labels of series beside those of Compose and Swarm.
+    socket. `endpoint`: the engine that this led to, once it was looked for. `cgroup`, `proc`: where the host's files
+    are mounted; none of `cgroup` means where this process sees them. `projects`: Compose projects and Swarm stacks
+    whose services are the catalog's. `labels`: names of container labels that become labels of series beside those of
+    Compose and Swarm.
     """
 
     source: Literal["auto", "cgroup", "api", "off"] = "auto"

@@ -18,7 +18,7 @@ from exporter.catalog.yaml_tree import plain
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from exporter.catalog.planner import Finding
+    from exporter.catalog.probe_parts import Finding
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.yaml_tree import Node
 

@@ -125,6 +125,10 @@ class Tail:
         return self._container.identity.service or ""
 
     @property
+    def _path(self) -> str:
+        return f"/containers/{self._container.identity.id}/logs"
+
+    @property
     def closing(self) -> bool:
         """Whether nobody wants it any more."""
         return self._cancel is not None
@@ -183,7 +187,7 @@ class Tail:
             if error.status is None:
                 return False
             if error.status not in (404, 409):  # the container is gone, or about to be
-                self._refused(str(error))
+                self._refused(str(error).replace(f" to {self._path}", ""))
         except BrokenLogError as error:
             self._refused(str(error))
             return False
@@ -197,8 +201,7 @@ class Tail:
         lines = LineSplitter(tty=self._container.tty, max_line=self._sink.max_line(self.service))
         known = self._mark.lines if self._mark.stamp else 0
         known_stamp = self._mark.stamp
-        path = f"/containers/{self._container.identity.id}/logs"
-        async with self._engine.stream(path, self._question()) as chunks:
+        async with self._engine.stream(self._path, self._question()) as chunks:
             self.refusal = ""
             asked = clock()
             async for chunk in chunks:

@@ -54,6 +54,11 @@ class LogWatch:
         """Services whose log, or that of one of their containers, the engine does not give; one sentence why."""
         return {tail.service: tail.refusal for tail in self._tails.values() if tail.refusal}
 
+    @property
+    def following(self) -> int:
+        """Containers whose log is followed, or was until they ended."""
+        return len(self._tails)
+
     def replan(self, plans: Mapping[str, LogsPlan]) -> None:
         """From now on these. What was counted stays, but for patterns and services that are no longer asked for.
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from exporter.containers.model import Container
     from tests.docker_engine import DockerEngine
 
-PLANS = {"app": LogsPlan((("all", ""), ("broken", "it broke"), ("end", "(?i)end$")), 1024)}
+PLANS = {
+    "app": LogsPlan((("all", ""), ("broken", "it broke"), ("end", "(?i)end$")), 1024),
+    "other": LogsPlan((("all", ""),), 1024),
+}
 STAMP = b"2024-01-02T15:04:05.000000001Z "
 
 
@@ -206,7 +209,7 @@ def test_a_container_that_is_removed_leaves_its_counts_and_no_task(
     container = run(engine, "echo one; sleep 1000")
     watched.comes_to(1)
     engine.remove(container)
-    until(lambda: not watched.watch._tails, "the end of the tail")
+    until(lambda: not watched.watch.following, "the end of the tail")
     assert watched.count() == 1
 
 
@@ -257,11 +260,14 @@ def test_a_log_that_cannot_be_read_is_said_once(
     with caplog.at_level(logging.WARNING):
         run(engine, "sleep 1000", "--log-driver", "none")
         until(lambda: watched.watch.unreadable, "the refusal")
-        run(engine, "sleep 1000", "--log-driver", "none")
-        until(lambda: len(watched.watch._tails) == 2, "the second")
-        until(lambda: all(tail.refusal for tail in watched.watch._tails.values()), "its refusal")
-    assert "does not support reading" in watched.watch.unreadable["app"]
-    assert len([record for record in caplog.records if record.name == "exporter.containers.logs"]) == 1
+        run(engine, "sleep 1000", "--log-driver", "none", "--label", "exporter.service=other")
+        until(lambda: len(watched.watch.unreadable) == 2, "the other's")
+    why = "the Docker engine answers 501: configured logging driver does not support reading"
+    assert watched.watch.unreadable == {"app": why, "other": why}
+    said = [record.getMessage() for record in caplog.records if record.name == "exporter.containers.logs"]
+    assert [line.split(":")[0] for line in said] == [
+        *("the log of app is not counted", "the log of other is not counted"),
+    ]
 
 
 def test_another_plan(engine: DockerEngine, watched: Watched) -> None:
@@ -274,7 +280,7 @@ def test_another_plan(engine: DockerEngine, watched: Watched) -> None:
     watched.comes_to(2, "broken")
     watched.comes_to(1, "new")
     watched.do(lambda: watched.watch.replan({}))
-    until(lambda: not watched.watch._tails, "the end of the tail")
+    until(lambda: not watched.watch.following, "the end of the tail")
     assert watched.watch.counts == {}
     assert watched.watch.skipped == {}
 

@@ -28,7 +28,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.base import ProbeResult, Reason
 from tests.components import require
-from tests.daemon.snapshots import NOW, probe, service, snapshot
+from tests.daemon.snapshots import NOW, backup, container, docker, probe, service, snapshot, volume
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,8 +82,8 @@ class Page(HTMLParser):
         return [row.removeprefix("service-") for row in self.rows if row]
 
 
-def shown(*services: dict[str, Any]) -> Page:
-    return Page(render_page(snapshot(*services)))
+def shown(*services: dict[str, Any], **values: Any) -> Page:
+    return Page(render_page(snapshot(*services, **values)))
 
 
 def test_the_daemons_own_snapshot_renders() -> None:
@@ -114,8 +114,15 @@ def test_catalog_text_is_text() -> None:
         owner=HOSTILE,
         depends_on=[HOSTILE, "nowhere" + HOSTILE],
         runbook="javascript:alert(1)",
+        containers=[container(HOSTILE, "exited", image=HOSTILE, project=HOSTILE, detail=HOSTILE)],
+        backup=backup("failed", detail=HOSTILE),
     )
-    given = snapshot(hostile) | {"project": HOSTILE, "environment": HOSTILE}
+    surrounding = {
+        "docker": docker(up=False, address=HOSTILE, error=HOSTILE),
+        "strangers": [container(HOSTILE * 2)],
+        "volumes": [volume(HOSTILE, 0.99, path=HOSTILE)],
+    }
+    given = snapshot(hostile, **surrounding) | {"project": HOSTILE, "environment": HOSTILE}
     html = render_page(given)
     found = Page(html)
     assert found.tags.count("script") == 1
@@ -261,14 +268,21 @@ def test_only_the_pages_own_style_and_script_may_run() -> None:
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', html)
 
 
-def test_three_hundred_services_render_fast_and_once_each() -> None:
+def test_three_hundred_services_with_containers_render_fast_and_once_each() -> None:
     services = [
-        service(f"service-{n}", probe(), depends_on=[f"service-{n - 1}"] if n else []) for n in range(300)
+        service(
+            f"service-{n}",
+            probe(),
+            depends_on=[f"service-{n - 1}"] if n else [],
+            containers=[container(f"service-{n}-1", health="healthy", memory_limit_bytes=2**30)],
+        )
+        for n in range(300)
     ]
+    strangers = [container(f"stranger-{n}") for n in range(150)]
     began = time.process_time()
-    found = shown(*services)
+    found = shown(*services, docker=docker(), strangers=strangers)
     assert time.process_time() - began < 2
-    assert len(found.order) == 300
+    assert len(found.order) == 300 + 300 + 100
     assert len(set(found.ids)) == len(found.ids)
 
 
@@ -381,17 +395,67 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
     assert said == []
 
 
-@pytest.mark.parametrize("width", [360, 1600])
+def test_in_a_browser_what_is_unfolded_stays_so_and_nothing_moves() -> None:
+    from playwright.sync_api import expect, sync_playwright
+
+    chromium = require("chromium")
+    cores = 0.1
+
+    async def root(_: object) -> HTMLResponse:
+        nonlocal cores
+        cores += 0.01
+        limits = {"cpu_limit_cores": 2.0, "memory_limit_bytes": 2**30}
+        containers = [container("a-1", cpu_cores=cores, **limits)]
+        strangers = [container(f"stranger-{n}", cpu_cores=cores) for n in range(12)]
+        given = snapshot(service("a", probe(), containers=containers), docker=docker(), strangers=strangers)
+        html = render_page(given).replace('data-refresh-seconds="5"', 'data-refresh-seconds="0.2"')
+        return HTMLResponse(html, headers={"content-security-policy": CONTENT_SECURITY_POLICY})
+
+    places = (
+        "[...document.querySelectorAll('tr, .use')].map(each => "
+        "{ const { x, y, width, height } = each.getBoundingClientRect(); return [x, y, width, height] })"
+    )
+    app = Starlette(routes=[Route("/", root)])
+    with sync_playwright() as playwright, served(app) as port:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        tab = browser.new_page(viewport={"width": 1100, "height": 600})
+        tab.goto(f"http://127.0.0.1:{port}/")
+        expect(tab.locator("#strangers table")).to_be_hidden()
+        tab.locator("summary").focus()
+        tab.keyboard.press("Enter")
+        expect(tab.locator("#strangers table")).to_be_visible()
+        before = tab.evaluate(places)
+        tab.evaluate("document.querySelector('main').dataset.old = 'yes'")
+        expect(tab.locator("main[data-old]")).to_have_count(0)
+        expect(tab.locator("#strangers table")).to_be_visible()
+        assert tab.evaluate("document.activeElement.tagName") == "SUMMARY"
+        assert tab.evaluate(places) == before
+        browser.close()
+
+
+@pytest.mark.parametrize("width", [360, 1081, 1600])
 def test_in_a_browser_nothing_overflows(width: int) -> None:
     from playwright.sync_api import sync_playwright
 
     chromium = require("chromium")
     long = "x" * 300
+    limits = {"cpu_limit_cores": 1023.5, "cpu_cores": 1020.25, "memory_limit_bytes": 2**49 - 2**39}
+    wide = container("wide", memory_bytes=2**49 - 2**40, **limits)
     html = render_page(
         snapshot(
             service("a" * 63, probe(state="down", detail=long, target=long), description=long, owner=long),
             service("b", *(probe(f"{n}" * 63) for n in range(12)), depends_on=["a" * 63]),
-            service("c", probe(state="unknown"), kind="store", deployed=False),
+            service(
+                "c",
+                probe(state="unknown"),
+                kind="store",
+                deployed=False,
+                backup=backup("failed", detail=long),
+            ),
+            service("d", containers=[container(long, "created", image=long, detail=long), container(), wide]),
+            docker=docker(up=False, error=long),
+            strangers=[container("s" + long, image=long, project=long)],
+            volumes=[volume(long, 0.99, path=long, backup=backup("failed", detail=long))],
         )
     )
     with sync_playwright() as playwright:

@@ -89,8 +89,10 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
             [view(f"worker-{n}", state="exited", exit_code=n, finished_at=2000.0 + n) for n in range(1, 6)],
             (
                 "down",
-                "none of 5 containers is well: worker-1 exited with code 1; worker-2 exited with code 2; "
-                "worker-3 exited with code 3; and 2 more",
+                (
+                    "none of 5 containers is well: worker-1 exited with code 1; worker-2 exited with code 2; "
+                    "worker-3 exited with code 3; and 2 more"
+                ),
                 2005.0,
             ),
         ),
@@ -213,21 +215,19 @@ def test_volumes_are_told_of_whether_seen_or_not(tmp_path: Path) -> None:
 
 def _marker(*, run_error: str | None = None, drill_error: str | None = None, drilled: bool = False) -> str:
     """The text of a marker: a good run at 100 s, then perhaps a drill at 200 s, then perhaps a failed run at 300 s."""
-    kind: Any = "store"
-    text = begin_run(None, name="db", kind=kind, environment="testing", now=90.0, time_limit=60.0)
+    text = begin_run(None, name="db", kind="store", environment="testing", now=90.0, time_limit=60.0)
     text = end_run(text, now=100.0, backup="1", size_bytes=4096)
     if drilled:
         text = begin_drill(text, now=190.0, time_limit=60.0)
         text = end_drill(text, now=200.0, error=drill_error, backup="1")
     if run_error is not None:
-        text = begin_run(text, name="db", kind=kind, environment="testing", now=290.0, time_limit=60.0)
+        text = begin_run(text, name="db", kind="store", environment="testing", now=290.0, time_limit=60.0)
         text = end_run(text, now=300.0, error=run_error)
     return text
 
 
-def _only_failed() -> str:
-    text = begin_run(None, name="db", kind="store", environment="testing", now=90.0, time_limit=60.0)
-    return text
+def _only_cut_off() -> str:
+    return begin_run(None, name="db", kind="store", environment="testing", now=90.0, time_limit=60.0)
 
 
 def backup_of(found: dict[str, BackupMarker | str | None]) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def backup_of(found: dict[str, BackupMarker | str | None]) -> dict[str, Any]:
             },
         ),
         (
-            _only_failed(),
+            _only_cut_off(),
             {
                 "state": "failed",
                 "detail": "the last run failed: it was cut off before it ended",

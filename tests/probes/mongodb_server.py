@@ -18,13 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
+from exporter.catalog.secrets import SecretText
+from exporter.catalog.targets import MongodbSpec
+
 if TYPE_CHECKING:
-    from tests.probes.servers import Connection
+    from tests.probes.servers import Connection, Script, Server
 
 Document = dict[str, Any]
 Answer = Document | Callable[["Connection"], Document]
 
 OP_MSG = 2013
+USER, PASSWORD = "exporter", "s3cret-v4lue"
 HELLO: Document = {
     "isWritablePrimary": True,
     "minWireVersion": 0,
@@ -179,3 +183,30 @@ def message(
     """An answer, as it is sent."""
     body = bson.encode(document)
     return struct.pack("<iiiiIB", 21 + len(body), number, request, operation, flags, 0) + body
+
+
+def answers(*replies: bytes) -> Script:
+    """Answer the first command with the first reply, and so on; then wait."""
+
+    def script(connection: Connection) -> None:
+        for reply in replies:
+            receive(connection)
+            connection.send(reply)
+        connection.until_closed()
+
+    return script
+
+
+def stuck(connection: Connection) -> Document:
+    """Never answer."""
+    connection.until_closed()
+    raise ConnectionResetError
+
+
+def spec(
+    server: Server, password: str | None = None, username: str | None = None, database: str = "admin"
+) -> MongodbSpec:
+    """What is asked of `server`, as `USER` if there is a password and no name."""
+    given = None if password is None else SecretText((password,))
+    name = username or (None if password is None else USER)
+    return MongodbSpec("127.0.0.1", server.port, name, given, database)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
+from exporter.catalog.secrets import SecretText
+from exporter.catalog.targets import RedisSpec
 from tests.components import require
 from tests.waiting import free_port, until
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.probes.certificates import Certificate
+    from tests.probes.servers import Connection, Script, Server
 
+PASSWORD = "s3cret-v4lue"
 ADMINISTRATOR = ("admin", "t3st-administrator")
 """A user that a test keeps, whatever it takes away from the others."""
 
@@ -109,3 +113,27 @@ class RedisServer:
         with contextlib.suppress(redis.ConnectionError):
             return bool(self.run("PING"))
         return False
+
+
+PONG = b"+PONG\r\n"
+
+
+def answers(*replies: bytes) -> Script:
+    """Answer the first command with the first reply, and so on; then wait."""
+
+    def script(connection: Connection) -> None:
+        for reply in replies:
+            if not connection.socket.recv(65536):
+                return
+            connection.send(reply)
+        connection.until_closed()
+
+    return script
+
+
+def secret(value: str) -> SecretText:
+    return SecretText((value,))
+
+
+def spec(server: RedisServer | Server, username: str | None = None, password: str | None = None) -> RedisSpec:
+    return RedisSpec("127.0.0.1", server.port, username, None if password is None else secret(password))
