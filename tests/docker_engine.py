@@ -106,8 +106,10 @@ class DockerEngine:
     def frozen(self) -> Iterator[None]:
         """It hangs until the end of the block: connections are accepted by the kernel, and nothing is answered."""
         assert self._process is not None
+        pid = self._process.pid
         self._process.send_signal(signal.SIGSTOP)
         try:
+            until(lambda: _stopped(pid), "the engine to stand still")
             yield
         finally:
             self._process.send_signal(signal.SIGCONT)
@@ -208,6 +210,12 @@ def _root_of_busybox() -> bytes:
         folder.type, folder.mode = tarfile.DIRTYPE, 0o1777
         archive.addfile(folder)
     return text.getvalue()
+
+
+def _stopped(pid: int) -> bool:
+    """Every thread: those on another processor answer a little longer."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
 
 def _mounts_below(folder: Path) -> list[str]:

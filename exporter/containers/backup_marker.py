@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ MAX_TEXT = 500
 """Characters of an error or a backup's id."""
 MAX_TIME = 1e11
 """Seconds since the epoch; what is more is in milliseconds."""
+MAX_NUMBER = 1e18
+"""Bytes or seconds."""
 CUT_OFF = "it was cut off before it ended"
 
 Kind = Literal["store", "volume", "configuration"]
@@ -159,12 +160,12 @@ def update_marker(folder: Path, name: str, change: Callable[[str | None], str]) 
     with (folder / f".{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            old = place.read_text() if place.exists() else None
+            old = place.read_text(encoding="utf-8") if place.exists() else None
         except UnicodeDecodeError:
             raise MarkerError("it is not JSON") from None
         text = change(old)
         try:
-            with temporary.open("w") as file:
+            with temporary.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fchmod(file.fileno(), 0o644)
@@ -237,8 +238,8 @@ class _Fields:
 
     def number(self, key: str) -> float:
         value = self._fields.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-            raise MarkerError(f"{self._where}{key} is not a number of 0 or more")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < MAX_NUMBER:
+            raise MarkerError(f"{self._where}{key} is not a number from 0 to {MAX_NUMBER:g}")
         return value
 
     def time(self, key: str) -> float:

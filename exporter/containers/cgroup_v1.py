@@ -77,7 +77,8 @@ def _swap(memory: str, files: KeptFiles, statistics: dict[bytes, bytes], usage: 
 
 
 def _devices(folder: str, files: KeptFiles, devices: BlockDevices) -> tuple[Device, ...]:
-    """Of the block layer itself, whatever the scheduler of a device counts or does not count."""
+    """Of the block layer itself, whatever the scheduler of a device counts or does not count. Since Linux 6.10 it
+    counts only where some limit of a device was set; then the files are empty, and so is the engine's answer."""
     transferred = _operations(folder, files, "io_service_bytes")
     if not transferred:
         return ()

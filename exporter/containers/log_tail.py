@@ -28,7 +28,8 @@ MATCHED_LINES = 2_000
 READ_BYTES = 4 * 1024 * 1024
 """A second, of one container. Of short lines this is a third of a core, so all logs together have a limit too."""
 MAX_BACKLOG = 20_000
-"""Lines of the time before a connection. Without a limit the engine reads the whole log to find where to begin."""
+"""Lines of the time before a connection, but for the first one to a container that is new. Without a limit the engine
+reads the whole log to find where to begin, which took it 2.8 s for 170 MB; so many lines take it 0.09 s."""
 TURN_SECONDS = 0.001
 """After so much work, probes and others have their turn."""
 GATHER_SECONDS = 0.05
@@ -213,9 +214,12 @@ class Tail:
         await self._take(lines.end(), known, known_stamp)
 
     def _question(self) -> dict[str, str]:
-        since = _seconds(self._mark.stamp) if self._mark.stamp else f"{self._since:.6f}"
         wanted = {"follow": "1", "stdout": "1", "stderr": "1", "timestamps": "1"}
-        return {**wanted, "since": since, "tail": str(MAX_BACKLOG)}
+        if self._mark.stamp:
+            return {**wanted, "since": _seconds(self._mark.stamp), "tail": str(MAX_BACKLOG)}
+        created = self._container.status.created_at
+        new = created is not None and created >= self._since
+        return {**wanted, "since": f"{self._since:.6f}", "tail": "all" if new else str(MAX_BACKLOG)}
 
     async def _take(self, lines: list[bytes], known: int, known_stamp: bytes) -> int:
         """Count lines. `known`: how many of `known_stamp` were counted in an earlier connection; what remains of it."""

@@ -49,6 +49,15 @@ def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, 
     return _parse(table)
 
 
+def shows_network(proc: str, pid: int, container_id: str) -> bool:
+    """Whether `read_interfaces` has an answer."""
+    try:
+        read_interfaces(proc, pid, container_id)
+    except (GoneError, PermissionError):
+        return False
+    return True
+
+
 def _parse(table: bytes) -> tuple[Interface, ...]:
     found = []
     for line in table.splitlines()[2:]:

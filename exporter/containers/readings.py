@@ -15,7 +15,7 @@ from exporter.containers.cgroup_v1 import read_v1
 from exporter.containers.cgroup_v2 import read_v2
 from exporter.containers.kernel_files import Budget, GoneError, KeptFiles
 from exporter.containers.model import ACTIVE
-from exporter.containers.proc_net import read_interfaces, read_membership
+from exporter.containers.proc_net import read_interfaces, read_membership, shows_network
 from exporter.containers.stats_sampler import DEADLINE, StatsSampler
 
 if TYPE_CHECKING:
@@ -78,12 +78,7 @@ class Readings:
         place = self._place(container)
         if self._plan.source == "auto":
             return "cgroup" if place.group is not None and place.whole else "api"
-        if place.group is None:
-            self._warn("cgroup", container, "its cgroup cannot be seen there, so it has no readings")
-            return None
-        if not place.whole:
-            self._warn("network", container, "its /proc cannot be seen, so it has no network counters")
-        return "cgroup"
+        return None if place.group is None else "cgroup"
 
     async def refresh(self, containers: Iterable[Container]) -> None:
         """Bring `latest` up to date for a scrape: `containers` are all that there are.
@@ -105,7 +100,9 @@ class Readings:
                 self._read(container)
             elif source == "api":
                 by_api.append(container_id)
-            if reads or self._places.get(container_id) is not place:
+            if place is not None and place is self._places.get(container_id):
+                self._warn_of_gaps(container, place)
+            if reads or place is not self._places.get(container_id):
                 await asyncio.sleep(0)
                 if self._era != era:
                     return
@@ -199,7 +196,9 @@ class Readings:
         membership = read_membership(self._proc, container.status.pid, identity.id)
         group = None if self._hierarchy is None else find_group(self._hierarchy, identity, membership)
         asked = _has_network(container)
-        seen = asked and membership is not None
+        seen = (
+            asked and membership is not None and shows_network(self._proc, container.status.pid, identity.id)
+        )
         return _Place(
             life=_life(container),
             looked_at=time.monotonic(),
@@ -208,6 +207,15 @@ class Readings:
             whole=group is not None and seen == asked,
             files=KeptFiles(self._budget),
         )
+
+    def _warn_of_gaps(self, container: Container, place: _Place) -> None:
+        """Of a place that is not new: what was not seen at first may be of a container that was just ending."""
+        if self._plan.source != "cgroup":
+            return
+        if place.group is None:
+            self._warn("cgroup", container, "its cgroup cannot be seen, so it has no readings")
+        elif not place.whole:
+            self._warn("network", container, "its processes cannot be seen, so it has no network counters")
 
     def _warn(self, what: str, container: Container, consequence: str) -> None:
         """Once of each kind, as it is the same for every container and every scrape."""

@@ -31,7 +31,7 @@ class Use(NamedTuple):
 
 class ContainerRow(NamedTuple):
     """`state`: one of a service's, for shape and colour; `word`: the engine's own. `condition`: its health, or what
-    is wrong. `out_of_memory`: how often it was, if ever."""
+    is wrong. `out_of_memory`: how often it was, if oftener than `condition` tells."""
 
     anchor: str
     name: str
@@ -70,7 +70,8 @@ def container_rows(
         return [], 0
     toned = [(_tone(container, strangers=strangers), container) for container in containers]
     toned.sort(key=lambda pair: TONES.index(pair[0]))
-    return [_row(container, tone, now) for tone, container in toned[:most]], max(0, len(toned) - most)
+    rows = [_row(container, tone, now, strangers=strangers) for tone, container in toned[:most]]
+    return rows, max(0, len(toned) - most)
 
 
 def strangers_view(
@@ -101,19 +102,20 @@ def engine_view(docker: Mapping[str, Any] | None) -> Engine | None:
     return Engine("", f"{name} at {docker['address']} answers. {readings}")
 
 
-def _row(container: Mapping[str, Any], tone: str, now: float) -> ContainerRow:
+def _row(container: Mapping[str, Any], tone: str, now: float, *, strangers: bool) -> ContainerRow:
     state = container["state"]
+    unexplained = container["oom_events"] - container["oom_killed"]
     active = state in ("running", "paused")
     return ContainerRow(
         anchor="container-" + container["id"],
         name=container["name"],
         image=container["image"],
-        project=container["project"],
+        project=container["project"] if strangers else None,
         state=tone,
         word=state,
         since=moment(container["started"] if active else container["finished"], now),
         condition=_condition(container),
-        out_of_memory=_times(container["oom_events"]) if container["oom_events"] else "",
+        out_of_memory=_times(container["oom_events"]) if unexplained > 0 else "",
         uses=_uses(container) if active else [],
     )
 
@@ -142,6 +144,9 @@ def _condition(container: Mapping[str, Any]) -> str:
 def _uses(container: Mapping[str, Any]) -> list[Use]:
     cores, memory = container["cpu_cores"], container["memory_bytes"]
     uses = []
+    if cores is None and container["source"] is not None:
+        # It takes two readings, and what stands beside must not move when the second comes.
+        uses.append(Use("CPU", "", "not known yet", None, tight=False))
     if cores is not None:
         limit = container["cpu_limit_cores"]
         unit = "core" if (limit or cores) == 1 else "cores"

@@ -64,7 +64,7 @@ def short(number: float) -> str:
     """Three digits that mean something, never in powers of ten."""
     if number >= 100:
         return f"{number:,.0f}"
-    return f"{number:.3g}" if number >= 0.01 else f"{number:.2f}".rstrip("0").rstrip(".")
+    return "<0.01" if 0 < number < 0.01 else f"{number:.3g}"
 
 
 def counted(count: int, thing: str) -> str:

@@ -38,8 +38,12 @@ CONNECTING = {ConnStatus.STARTED, ConnStatus.MADE, ConnStatus.SSL_STARTUP}
 """Before the server was told who wants to log in: TCP and TLS."""
 
 # psycopg does not offer this call, without which libpq keeps the SQLSTATE of a refused login to itself, and words alone
-# are in the server's language. The library that psycopg is linked with is found through psycopg's own module.
-_set_error_verbosity = ctypes.CDLL(sys.modules[LibpqConnection.__module__].__file__).PQsetErrorVerbosity
+# are in the server's language. The library that psycopg is linked with is found through psycopg's own module, which is
+# a library itself unless psycopg was told to do without.
+try:
+    _set_error_verbosity = ctypes.CDLL(sys.modules[LibpqConnection.__module__].__file__).PQsetErrorVerbosity
+except OSError:
+    raise ModuleNotFoundError("psycopg is there without its compiled part", name="psycopg_binary") from None
 _set_error_verbosity.argtypes = (ctypes.c_void_p, ctypes.c_int)
 _VERBOSE = 2
 

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from exporter.catalog.targets import SqliteSpec
     from exporter.probes.compile import Shared
 
-LOCK_SHARE = 0.95
-"""The part of a run's time that is waited for a lock, so that there is some left to say what it waited for."""
+LOCK_MARGIN = 0.25
+"""Seconds, at most half of a run's, that a lock is not waited for, so that there is time to say what it waited for."""
 
 LOCK_PAUSE = 0.02
 """Seconds between two attempts at a locked file."""
+
+OPENING_SECONDS = 0.5
+"""How long a log may be there without its index: a service that opens the file makes one after the other."""
 
 SHOWN_TEXT = 200
 
@@ -63,7 +66,8 @@ class SqliteProbe(MeasuredProbe):
         run.enter("open")
         run.peer = self._path
         await self._earlier(run)
-        look = self._look = _Look(self._path, clock() + run.time_left() * LOCK_SHARE, run)
+        left = run.time_left()
+        look = self._look = _Look(self._path, clock() + max(left - LOCK_MARGIN, left / 2), run)
         try:
             look.start()
             await look.ended.wait()
@@ -74,8 +78,10 @@ class SqliteProbe(MeasuredProbe):
         if look.error is not None:
             raise look.error
         if look.state is not None:
-            self._check.start_if_due(look.state)
-            self._judge(look.state)
+            try:
+                self._judge(look.state)
+            finally:
+                self._check.start_if_due(look.state)
 
     async def _earlier(self, run: Run) -> None:
         """Wait for the look of an earlier run that the disk still keeps: threads must not pile up."""
@@ -94,8 +100,10 @@ class SqliteProbe(MeasuredProbe):
             run.facts["store_integrity_seconds"] = finding.seconds
 
     def _judge(self, state: FileState) -> None:
-        """Raises:
-        ProbeFailure: `corrupt`, of what the last finished check found.
+        """Fail while the last finished check found damage.
+
+        Raises:
+            ProbeFailure: `corrupt`.
         """
         finding = self._check.finding(state)
         if finding is not None and finding.damage:
@@ -151,13 +159,23 @@ class _Look:
                 how = way(self._path, self.state)
                 self._read(how)
             except sqlite3.Error as error:
-                passing = primary(error) in TRANSIENT or examine(self._path) != self.state
-                if not passing or clock() >= self._until:
+                if clock() >= self._patience(error):
                     raise failure(error, self._path) from None
+                self._tell(self._say_locked)
                 self._stopped.wait(LOCK_PAUSE)
             else:
                 if how != AS_IT_IS or examine(self._path) == self.state:
                     return
+
+    def _patience(self, error: sqlite3.Error) -> float:
+        """Until when it is worth trying again."""
+        if primary(error) in TRANSIENT or examine(self._path) != self.state:
+            return self._until
+        return (
+            min(self._until, self.began + OPENING_SECONDS)
+            if primary(error) == sqlite3.SQLITE_CANTOPEN
+            else 0.0
+        )
 
     def _read(self, how: str) -> None:
         """Page 1 and the schema: what every use of the file begins with."""
@@ -176,3 +194,7 @@ class _Look:
     def _enter_query(self) -> None:
         if not self._stopped.is_set():
             self._run.enter("query")
+
+    def _say_locked(self) -> None:
+        if not self._stopped.is_set():
+            self._run.awaited = "other processes to let go of the file"

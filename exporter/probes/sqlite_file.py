@@ -70,12 +70,14 @@ def examine(path: str) -> FileState:
         raise ProbeFailure(
             Reason.CORRUPT, f"{path} is empty: nothing was ever stored in it, or it was cut off"
         )
+    # SQLite follows links before it looks for companions.
+    real = os.path.realpath(path)
     return FileState(
         (found.st_dev, found.st_ino),
         found.st_size,
         found.st_mtime_ns,
-        _size(f"{path}-wal"),
-        _size(f"{path}-journal") not in (None, 0),
+        _size(f"{real}-wal"),
+        _size(f"{real}-journal") not in (None, 0),
     )
 
 
@@ -132,7 +134,10 @@ SENTENCES: Mapping[int, tuple[Reason, str]] = {
     ),
     sqlite3.SQLITE_CANTOPEN: (
         Reason.ANSWER,
-        "the write-ahead log of {path} cannot be opened: the exporter needs to read its -wal and -shm too",
+        (
+            "the write-ahead log of {path} cannot be opened: its -wal or -shm may not be read by the exporter's user, "
+            "is missing, or the service keeps the file for itself (locking_mode=EXCLUSIVE)"
+        ),
     ),
     sqlite3.SQLITE_IOERR: (Reason.ANSWER, "{path} cannot be read from its disk"),
 }

@@ -60,10 +60,10 @@ async def main():
     caller = asyncio.create_task(aside("key", lambda: time.sleep(1000), 900))
     await asyncio.sleep(0.1)
     caller.cancel()
-    print(await asyncio.gather(caller, return_exceptions=True))
+    print(type((await asyncio.gather(caller, return_exceptions=True))[0]).__name__)
 asyncio.run(main())
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
     )
-    assert (done.stdout, done.stderr) == ("[CancelledError()]\n", "")
+    assert (done.stdout, done.stderr) == ("CancelledError\n", "")

@@ -179,14 +179,16 @@ def test_controllers_are_found_wherever_they_are_mounted(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def paused(docker_engine: DockerEngine) -> Iterator[Container]:
-    """A real container that used what there is to use, and is still while it is looked at."""
+def real(docker_engine: DockerEngine) -> Iterator[Container]:
+    """A real container that used what there is to use, and sleeps while it is looked at."""
     found = find_hierarchy(None)
     if found is None or found.version != 1:
-        pytest.skip("this machine has no cgroup v1; test_readings.py reads a real container of what it has")
+        pytest.skip(
+            "this machine has no cgroup v1; test_readings_sources.py reads a real container of what it has"
+        )
     identifier = docker_engine.run(
         *("--memory", "32m", "--cpus", "0.2", "--pids-limit", "60"),
-        command=("sh", "-c", "dd if=/dev/zero of=/file bs=64k count=1000; touch /done; while :; do :; done"),
+        command=("sh", "-c", "dd if=/dev/zero of=/file bs=64k count=1000; touch /done; exec sleep 1000"),
     )
     try:
         until(
@@ -194,21 +196,20 @@ def paused(docker_engine: DockerEngine) -> Iterator[Container]:
             "a file of 64 MB in 32 MB of memory",
             60,
         )
-        docker_engine.docker("pause", identifier)
         state = json.loads(docker_engine.docker("inspect", identifier))[0]["State"]
         yield Container(
-            Identity(identifier, "paused", "busybox", "", f"/docker/{identifier}"),
-            Status("paused", pid=state["Pid"], started_at=1.0),
+            Identity(identifier, "real", "busybox", "", f"/docker/{identifier}"),
+            Status("running", pid=state["Pid"], started_at=1.0),
             network_mode="bridge",
         )
     finally:
         docker_engine.remove(identifier)
 
 
-def test_a_real_container_is_as_its_files_say(paused: Container) -> None:
+def test_a_real_container_is_as_its_files_say(real: Container) -> None:
     folders = {
         line.split(":")[1]: line.split(":")[2]
-        for line in Path(f"/proc/{paused.status.pid}/cgroup").read_text().splitlines()
+        for line in Path(f"/proc/{real.status.pid}/cgroup").read_text().splitlines()
     }
 
     def said(controller: str, file: str, key: str | None = None) -> int:
@@ -217,7 +218,7 @@ def test_a_real_container_is_as_its_files_say(paused: Container) -> None:
         return int(text) if key is None else int(text.split(f"{key} ", 1)[1].split()[0])
 
     def compare() -> bool:
-        reading = read(None, paused)
+        reading = read(None, real)
         assert reading is not None
         expected = replace(
             reading,

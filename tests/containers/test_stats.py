@@ -1,6 +1,6 @@
 """The engine's statistics as a reading: its recorded answers of cgroup v2 beside the files, and a stopped container's.
 
-`recorded.py` says where the recordings are from. Answers of a running engine are compared in test_readings.py.
+`recorded.py` says where the recordings are from. Answers of a running engine are compared in test_readings_sources.py.
 """
 
 from __future__ import annotations

@@ -71,7 +71,10 @@ class RunningDaemon:
 def running_daemon(
     folder: Path, catalog: str, *arguments: str, env: Mapping[str, str] | None = None
 ) -> Iterator[RunningDaemon]:
-    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened."""
+    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened.
+
+    It finds no Docker engine unless the catalog or `env` leads it to one: this machine's own is not for tests.
+    """
     file = folder / "config.yaml"
     file.write_text(catalog)
     port = free_port()
@@ -79,7 +82,9 @@ def running_daemon(
     command = [sys.executable, "-m", "exporter", "run", "--config", str(file), *arguments]
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [*command, "--listen", f"127.0.0.1:{port}"], stderr=stderr, env={**os.environ, **(env or {})}
+            [*command, "--listen", f"127.0.0.1:{port}"],
+            stderr=stderr,
+            env={**os.environ, "DOCKER_HOST": f"unix://{folder}/no-docker.sock", **(env or {})},
         )
     daemon = RunningDaemon(process, f"http://127.0.0.1:{port}", file, log)
     try:

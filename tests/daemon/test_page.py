@@ -404,7 +404,7 @@ def test_in_a_browser_what_is_unfolded_stays_so_and_nothing_moves() -> None:
     async def root(_: object) -> HTMLResponse:
         nonlocal cores
         cores += 0.01
-        limits = {"cpu_limit_cores": 2.0, "memory_limit_bytes": 2**30}
+        limits: dict[str, Any] = {"cpu_limit_cores": 2.0, "memory_limit_bytes": 2**30}
         containers = [container("a-1", cpu_cores=cores, **limits)]
         strangers = [container(f"stranger-{n}", cpu_cores=cores) for n in range(12)]
         given = snapshot(service("a", probe(), containers=containers), docker=docker(), strangers=strangers)
@@ -439,7 +439,11 @@ def test_in_a_browser_nothing_overflows(width: int) -> None:
 
     chromium = require("chromium")
     long = "x" * 300
-    limits = {"cpu_limit_cores": 1023.5, "cpu_cores": 1020.25, "memory_limit_bytes": 2**49 - 2**39}
+    limits: dict[str, Any] = {
+        "cpu_limit_cores": 1023.5,
+        "cpu_cores": 1020.25,
+        "memory_limit_bytes": 2**49 - 2**39,
+    }
     wide = container("wide", memory_bytes=2**49 - 2**40, **limits)
     html = render_page(
         snapshot(

@@ -32,7 +32,7 @@ WORKER = Plan("pageforge", "testing", "127.0.0.1", 9877, (ServicePlan("worker", 
 
 def view(name: str = "worker-1", service: str | None = "worker", **status: Any) -> ContainerView:
     """A container that runs, but for what `status` says."""
-    values = {"state": "running", "started_at": 1000.0} | status
+    values: dict[str, Any] = {"state": "running", "started_at": 1000.0} | status
     identity = Identity(name.ljust(64, "0"), name, "worker:1", "sha256:0", "/docker/0", service)
     return ContainerView(Container(identity, Status(**values)))
 

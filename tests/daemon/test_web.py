@@ -28,6 +28,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     with services() as server:
         text = f"""
 project: test
+exporter: {{containers: off}}
 defaults: {{probe: {{interval: 1s, timeout: 900ms}}}}
 services:
   web: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/health"}}}}], depends_on: [cache]}}

@@ -94,7 +94,8 @@ FULL = """
     defaults: {owner: one, slo: {availability: 99.95%, latency: {under: 1s, for: 95%}, period: 28d}}
     backup: {drill: {schedule: "0 5 * * 0"}}
     services:
-      web: {image: x, port: 80, health: /, metrics: true, logs: {patterns: {a.b-c_d: "x"}}}
+      web:
+        {image: x, port: 80, health: /, metrics: true, logs: {patterns: {a.b-c_d: "x"}}, volumes: "loose:/data"}
       api:
         {image: x, port: 81, owner: two, metrics: {requests: r_total, durations: d_seconds, status_label: code}}
       idle: {image: x}
@@ -105,7 +106,7 @@ FULL = """
         backup: {schedule: "*/5 * * * *", max_age: 36h}
         max_connections: 70%
         replicas: [{host: other, max_lag: 10s}]
-      drafts: {engine: sqlite, service: web, path: /d.db, backup: true}
+      drafts: {engine: sqlite, service: web, path: /data/d.db, backup: true}
     volumes: {loose: {backup: "0 0 1 * *"}}
     """
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.metrics.container_families import CONTAINER_FAMILIES
 from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES
+from exporter.metrics.storage_families import (
+    BACKUP_FAMILIES,
+    DOCKER_FAMILIES,
+    LOG_FAMILIES,
+    VOLUME_FAMILIES,
+)
+from exporter.metrics.store_families import STORE_FAMILIES
 from tests.outputs.grafana import Json, boards, expressions, interpolated, variables
 from tests.outputs.test_dashboards import EXAMPLE, NASTY, NASTY_TEXT, ONE_SERVICE, yaml_text
 from tests.prometheus_server import Prometheus, prometheus_on
@@ -17,20 +25,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from exporter.metrics.family import Family, ItemFamily
+
 NOW = 1_700_000_000
 STEP, SAMPLES = 30, 60
 """Half an hour of samples before `NOW`."""
 
+SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 OWN = {
     f"{family.name}{suffix}"
     for family in OWN_FAMILIES
-    for suffix in {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count")}.get(family.kind, ("",))
+    for suffix in (SUFFIXES | {"counter": ("_total",)}).get(family.kind, ("",))
 }
 PROBES = {
-    f"{family.name}{suffix}"
-    for family in PROBE_FAMILIES
-    for suffix in {"histogram": ("_bucket", "_sum", "_count")}.get(family.kind, ("",))
+    f"{family.name}{suffix}" for family in PROBE_FAMILIES for suffix in SUFFIXES.get(family.kind, ("",))
 }
+OF_SERVICES: tuple[ItemFamily[Any], ...] = (*LOG_FAMILIES, *BACKUP_FAMILIES)
+ITEMS: tuple[ItemFamily[Any], ...] = (
+    *CONTAINER_FAMILIES,
+    *DOCKER_FAMILIES,
+    *VOLUME_FAMILIES,
+    *OF_SERVICES,
+)
+LOOKED_AT = {family.name for family in ITEMS}
 PROCESS = {
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -63,43 +80,20 @@ AROUND = {
 SERVICES = {"http_requests_total", "http_request_duration_seconds_bucket"}
 """Of the example's services, by metrics of each."""
 
-LATER = {
-    "the exporter does not watch containers yet": {
-        "container_cpu_usage_seconds_total",
-        "container_cpu_cfs_periods_total",
-        "container_cpu_cfs_throttled_periods_total",
-        "container_memory_working_set_bytes",
-        "container_spec_memory_limit_bytes",
-        "container_oom_events_total",
-        "container_network_receive_bytes_total",
-        "container_network_transmit_bytes_total",
-        "container_fs_reads_bytes_total",
-        "container_fs_writes_bytes_total",
-        "container_start_time_seconds",
-        "container_state",
-        "container_exit_code",
-        "container_restarts_total",
-        "container_health_status",
-        "exporter_docker_up",
-        "volume_filesystem_avail_bytes",
-        "volume_filesystem_size_bytes",
-    },
-    "the exporter probes ports of stores and does not read their contents yet": {
-        "store_connections",
-        "store_connections_max",
-        "store_replication_lag_seconds",
-        "store_size_bytes",
-    },
-    "backups are not made yet": {
-        "backup_last_success_timestamp_seconds",
-        "backup_size_bytes",
-        "backup_last_run_success",
-    },
-    "deploys are not made yet": {"exporter_deploy_timestamp_seconds"},
-}
+LATER = {"deploys are not made yet": {"exporter_deploy_timestamp_seconds"}}
 """Series that dashboards ask for and nothing exports yet, and why."""
 
-KNOWN = OWN | PROBES | PROCESS | RECORDED | PROMETHEUS | AROUND | SERVICES | set().union(*LATER.values())
+KNOWN = (
+    OWN
+    | PROBES
+    | LOOKED_AT
+    | PROCESS
+    | RECORDED
+    | PROMETHEUS
+    | AROUND
+    | SERVICES
+    | set().union(*LATER.values())
+)
 
 WORDS = {"and", "or", "unless", "on", "ignoring", "group_left", "group_right", "by", "without", "bool", "NaN"}
 
@@ -110,6 +104,21 @@ VALUES = {
     "depends": "layout-backend|redis",
 }
 VALUES |= dict.fromkeys(("error_limit", "latency_limit", "slow_limit", "memory_limit"), "0.5")
+EXTRA = {
+    "state": "running",
+    "status": "healthy",
+    "cpu": "total",
+    "interface": "eth0",
+    "device": "/dev/vda",
+    "failure_type": "pgfault",
+    "scope": "container",
+    "image_digest": "sha256:1",
+    "pattern": "error",
+    "source": "cgroup",
+    "version": "7.4",
+    "role": "primary",
+}
+"""A value of each label that families of stores, containers and storage have beside those of the thing itself."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
 
 
@@ -120,6 +129,11 @@ def metrics_of(expression: str) -> set[str]:
     bare = re.sub(r"\b(?:by|on|without|ignoring)\s*\([^)]*\)", "", bare)
     names = re.findall(r"(?<![\w:.])([a-zA-Z_:][\w:]*)(?![\w:]|\s*\()", bare)
     return {name for name in names if name not in WORDS}
+
+
+def labels_of(family: Family | ItemFamily[Any], thing: str) -> str:
+    """Of a series of this family: those of the thing, and the family's own."""
+    return ",".join((thing, *(f'{name}="{EXTRA[name]}"' for name in family.labels)))
 
 
 def series() -> Iterator[tuple[str, str, float, float]]:
@@ -153,26 +167,27 @@ def series() -> Iterator[tuple[str, str, float, float]]:
         yield "ALERTS", f"{who},{owner}", 1, 0
         for replica in ("1", "2"):
             container = f'{who},name="{service}-{replica}",id="{replica}"'
-            for name in sorted(name for name in KNOWN if name.startswith("container_")):
-                if name == "container_state":
-                    yield name, f'{container},state="running"', float(replica == "1"), 0
-                elif name == "container_health_status":
-                    yield name, f'{container},status="healthy"', 1, 0
-                else:
-                    yield name, container, 1, 1
-        for name in sorted(name for name in KNOWN if name.startswith(("store_", "backup_"))):
-            yield name, who, 1, 0
-    for name in sorted(OWN | PROCESS | {"exporter_docker_up"}):
+            for family in CONTAINER_FAMILIES:
+                runs = float(family.name != "container_state" or replica == "1")
+                yield family.name, labels_of(family, container), runs, float(family.kind == "counter")
+        for item in OF_SERVICES:
+            yield item.name, labels_of(item, who), 1, float(item.kind == "counter")
+        for store in STORE_FAMILIES:
+            if store.name.startswith("store_"):
+                yield store.name, labels_of(store, probe.format(service)), 1, 0
+    for name in sorted(OWN | PROCESS):
         for le in ('le="0.1"', 'le="+Inf"') if name.endswith("_bucket") else ('version="1"',):
             yield name, f'job="exporter",{le}', 1, 1
+    for docker in DOCKER_FAMILIES:
+        yield docker.name, labels_of(docker, 'job="exporter"'), 1, 0
     for job in ("exporter", "prometheus"):
         for name in ("up", "scrape_duration_seconds", "scrape_samples_scraped"):
             yield name, f'job="{job}",instance="i"', 1, 0
     yield "ALERTS", 'alertstate="firing",alertname="ExporterDown",severity="critical"', 1, 0
     for name in sorted(AROUND):
         yield name, 'integration="webhook"', 1, 1
-    for name in ("volume_filesystem_avail_bytes", "volume_filesystem_size_bytes"):
-        yield name, 'volume="data"', 1, 0
+    for volume in VOLUME_FAMILIES:
+        yield volume.name, 'volume="data"', 1, 0
     yield "exporter_deploy_timestamp_seconds", 'version="1.2"', NOW - 600, 0
 
 

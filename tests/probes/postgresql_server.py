@@ -220,3 +220,8 @@ class PostgresqlServer:
         """Connections of the probe that the server still has."""
         rows = self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pageforge-exporter'")
         return int(rows[0][0])
+
+    def settle(self) -> None:
+        """Wait until the connections of earlier questions have ended, which the server does in its own time."""
+        count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        until(lambda: self.sql(count) == [(1,)], "the connections to end")

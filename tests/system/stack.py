@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from tests.alertmanager_server import alertmanager
 from tests.daemon.running import RunningDaemon, running_daemon
 from tests.prometheus_server import Prometheus, prometheus
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 ENVIRONMENT = "test"
+Fires = tuple[str, str]
+"""An alert's name, and the service that it is about."""
 
 
 class Stack:
@@ -29,10 +32,28 @@ class Stack:
         self.daemon = daemon
         self.prometheus = prometheus
 
-    def firing(self) -> set[tuple[str, str]]:
-        """Names and services of the alerts that fire in Prometheus."""
-        rows = self.prometheus.vector('ALERTS{alertstate="firing"}')
+    def firing(self) -> set[Fires]:
+        """Names and services of the alerts that fire in Prometheus, but for the watchdog, which always does."""
+        rows = self.prometheus.vector('ALERTS{alertstate="firing",alertname!="Watchdog"}')
         return {(row["metric"]["alertname"], row["metric"].get("service", "")) for row in rows}
+
+    def until_firing(self, *alerts: Fires, seconds: float = 60) -> None:
+        """Wait until all of these fire, whatever else does."""
+        until(
+            lambda: set(alerts) <= self.firing(), f"{alerts} to fire beside {sorted(self.firing())}", seconds
+        )
+
+    def until_only(self, *alerts: Fires, seconds: float = 60) -> None:
+        """Wait until these fire, and nothing else."""
+        until(
+            lambda: set(alerts) == self.firing(),
+            f"{alerts} alone to fire, not {sorted(self.firing())}",
+            seconds,
+        )
+
+    def until_resolved(self, alert: Fires, seconds: float = 60) -> None:
+        """Wait until this one does not fire."""
+        until(lambda: alert not in self.firing(), f"{alert} to be resolved", seconds)
 
 
 def generate(catalog: Path, out: Path) -> None:

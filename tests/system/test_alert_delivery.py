@@ -1,6 +1,7 @@
 """From a broken service to a person and back: daemon, Prometheus, generated rules, Alertmanager, webhook.
 
-Every fault is real to the daemon: a server that answers 503, answers late, serves an old certificate, or is gone.
+Every fault is real to the daemon: a server that answers 503, answers late, serves an old certificate, or is
+gone, and a Redis that is killed.
 Windows of the rules are those that are generated; only the waits before an alert fires are cut to nothing.
 """
 
@@ -8,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ import pytest
 from tests.alertmanager_server import Webhook, webhook
 from tests.daemon.services import Services, services
 from tests.probes.certificates import Authority, Certificate
+from tests.probes.redis_server import RedisServer
 from tests.system.stack import ENVIRONMENT, Stack, running_stack
 from tests.waiting import free_port, until
 
@@ -72,30 +72,6 @@ environments: {{{environment}: {{}}}}
 GHOST = '  ghost: {{probes: [{{name: page, http: "http://127.0.0.1:{slow}/health"}}]}}'
 
 
-class Store:
-    """A port that accepts connections, and can be shut and opened again."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self._listener: socket.socket | None = None
-        self.open()
-
-    def open(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def shut(self) -> None:
-        assert self._listener is not None
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    @staticmethod
-    def _accept(listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                listener.accept()[0].close()
-
-
 class World:
     """Everything that runs, and the handles to break it."""
 
@@ -112,8 +88,7 @@ class World:
         )
         self.tls: ssl.SSLContext = self.good.server_context()
         secure: Services = stack.enter_context(services(self.tls))
-        self.cache = Store()
-        stack.callback(self.cache.shut)
+        self.cache = stack.enter_context(RedisServer(folder / "cache"))
         self.received: Webhook = stack.enter_context(webhook())
         self.ports = {
             "web": self.web.port,
@@ -167,10 +142,6 @@ def told(world: World, status: str) -> dict[tuple[str, str], Alert]:
     }
 
 
-def quiet(world: World) -> bool:
-    return {name for name, _ in world.stack.firing()} == {"Watchdog"}
-
-
 def delivered(world: World, status: str, *expected: tuple[str, str]) -> None:
     """Wait until each of these alerts was delivered."""
     until(
@@ -185,7 +156,7 @@ def test_all_is_well_and_the_watchdog_says_so(world: World) -> None:
         return any(name == "Watchdog" for name, _ in told(world, "firing"))
 
     world.received.messages.clear()
-    until(lambda: quiet(world), "the watchdog alone to fire", 60)
+    world.stack.until_only()
     assert watchdog() or until(watchdog, "the watchdog to be delivered", 400)
 
 
@@ -219,15 +190,15 @@ def test_each_fault_is_delivered_once_it_is_there_and_once_it_is_over(world: Wor
 
 
 def test_a_broken_store_is_told_once_and_not_for_each_service_on_it(world: World) -> None:
-    until(lambda: quiet(world), "the watchdog alone to fire", 60)
+    world.stack.until_only()
     world.received.messages.clear()
-    world.cache.shut()
+    world.cache.stop()
     world.api.statuses["/health"] = 503
     world.web.statuses["/health"] = 503
     delivered(world, "firing", ("StoreDown", "cache"))
     broken = {("StoreDown", "cache"), ("ServiceDown", "api"), ("ServiceDown", "web")}
-    until(lambda: broken <= world.stack.firing(), "the services to be down in Prometheus", 60)
-    world.cache.open()
+    world.stack.until_firing(*broken)
+    world.cache.start()
     world.api.statuses["/health"] = 200
     world.web.statuses["/health"] = 200
     delivered(world, "resolved", ("StoreDown", "cache"))

@@ -81,7 +81,9 @@ CONTAINER_RECIPES = (
     ),
     Recipe(
         "ContainerUnhealthy", "alerts", "containers",
-        expr='container_health_status{<who>,status="unhealthy"} == 1',
+        # The engine calls a container unhealthy once its check has ended: also one that was stopped in good health.
+        expr='(container_health_status{<who>,status="unhealthy"} == 1)\nunless ignoring (status, state)\n'
+        '(container_state{<who>,state=~"exited|dead"} == 1)',
         summary="{{ $labels.name }} is unhealthy",
         description="The own health check of container {{ $labels.name }} of {{ $labels.service }} fails.",
         dashboard="containers",

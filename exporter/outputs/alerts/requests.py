@@ -66,8 +66,7 @@ def _bound(under: Decimal) -> str:
 def probed_names(catalog: Catalog) -> list[str]:
     """Services and stores that the daemon probes, as `Planner` has it."""
     services = [name for name, s in catalog.services.items() if s.health or s.probes or s.port is not None]
-    stores = [name for name, s in catalog.stores.items() if s.probes or s.listen_port is not None]
-    return [*services, *stores]
+    return [*services, *catalog.stores]
 
 
 def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule]:

@@ -35,7 +35,7 @@ STORE_RECIPES = (
         description=f"A probe of store {{{{ $labels.service }}}} fails. {WHY}"
         "What depends on it fails too, and is muted meanwhile.",
         dashboard="stores",
-        example=lambda e: (Series(f'probe_success{{{e.who},probe="port",target="example:1"}}', 0, 1),),
+        example=lambda e: (Series(f'probe_success{{{e.who},probe="redis",target="example:1"}}', 0, 1),),
     ),
     Recipe(
         "StoreConnectionsHigh", "stores", "stores",

@@ -1,0 +1,72 @@
+"""Whose container it is, by its labels alone; `test_discovery.py` has labels that a real Compose made."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.containers.mapping import MAX_VALUE, ServiceMapping
+
+PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
+ONEOFF = "com.docker.compose.oneoff"
+SWARM, STACK = "com.docker.swarm.service.name", "com.docker.stack.namespace"
+
+
+@pytest.mark.parametrize(
+    ("labels", "service"),
+    [
+        ({}, None),
+        ({"exporter.service": "web"}, "web"),
+        ({"exporter.service": "web", PROJECT: "other", SERVICE: "db"}, "web"),
+        ({"exporter.service": "unknown", PROJECT: "shop", SERVICE: "db"}, "db"),
+        ({PROJECT: "shop", SERVICE: "web"}, "web"),
+        ({PROJECT: "shop", SERVICE: "web", ONEOFF: "False"}, "web"),
+        ({PROJECT: "shop", SERVICE: "web", ONEOFF: "True"}, None),
+        ({PROJECT: "shop", SERVICE: "unknown"}, None),
+        ({PROJECT: "other", SERVICE: "web"}, None),
+        ({SERVICE: "web"}, "web"),
+        ({SWARM: "shop_web", STACK: "shop"}, "web"),
+        ({SWARM: "shop_unknown", STACK: "shop"}, None),
+        ({SWARM: "other_web", STACK: "other"}, None),
+        ({SWARM: "web"}, "web"),
+        ({SWARM: "shop_web"}, None),
+    ],
+)
+def test_the_service_of_a_container(labels: dict[str, str], service: str | None) -> None:
+    place = ServiceMapping(["web", "db"], ["shop"]).place(labels, "c")
+    assert place is not None
+    assert place.service == service
+    assert place.project == (labels.get(PROJECT) or labels.get(STACK))
+    kept = ServiceMapping(["web", "db"], ["shop"], strangers=False).place(labels, "c")
+    assert (kept is not None) == (service is not None)
+
+
+def test_a_service_that_the_catalog_does_not_have_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    mapping = ServiceMapping(["web"])
+    for container in ("one", "two"):
+        mapping.place({"exporter.service": "wbe"}, container)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the label exporter.service of the container one is ignored: the catalog has no service or store 'wbe'"
+    ]
+
+
+def test_labels_of_series_are_in_a_fixed_order_and_short() -> None:
+    mapping = ServiceMapping([], labels=["team", "a.b/c-d"])
+    labels = {"a.b/c-d": "x" * 300, "team": "one", "secret": "no", PROJECT: "shop", SERVICE: "web"}
+    place = mapping.place(labels, "c")
+    assert place is not None
+    assert place.labels == (
+        ("container_label_com_docker_compose_project", "shop"),
+        ("container_label_com_docker_compose_service", "web"),
+        ("container_label_team", "one"),
+        ("container_label_a_b_c_d", "x" * MAX_VALUE),
+    )
+
+
+def test_of_two_names_that_make_one_label_the_first_wins(caplog: pytest.LogCaptureFixture) -> None:
+    mapping = ServiceMapping([], labels=["team", "a.b", "a-b", "team"])
+    place = mapping.place({"a.b": "first", "a-b": "second", "team": "one"}, "c")
+    assert place is not None
+    assert place.labels == (("container_label_team", "one"), ("container_label_a_b", "first"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "the container label a-b is left out of series: container_label_a_b is a.b already"
+    ]

@@ -1,0 +1,409 @@
+"""Containers of every kind on a real engine, seen through the daemon's metrics: each value against what the engine and
+the kernel themselves say, and the daemon's conduct while the engine is away, hangs, or has a hundred come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+
+from exporter.metrics.container_families import CONTAINER_FAMILIES
+from tests.components import require
+from tests.daemon.running import RunningDaemon, running_daemon
+from tests.daemon.services import Services, services
+from tests.docker_engine import IMAGE, DockerEngine
+from tests.outputs.grafana import expressions, interpolated
+from tests.prometheus_server import prometheus
+from tests.system.docker_facts import (
+    CGROUPS,
+    Facts,
+    Witnesses,
+    differences,
+    exported,
+    families,
+    strays,
+)
+from tests.system.docker_kinds import KINDS, OOM_KILLED, PROJECT, RUNNING, labels_of, make_all
+from tests.system.scraping import Scraping
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MIB = 1024 * 1024
+PROBE_SECONDS = 1.0
+NOTICED_SECONDS = 25
+"""Until a hanging engine must have been noticed."""
+REACHED_SECONDS = 40
+"""Until an engine must be watched again: the longest wait between two attempts, and what the engine takes to answer."""
+DASHBOARD = Path(__file__).parents[2] / "dashboards/containers.json"
+
+ALL = {family.name for family in CONTAINER_FAMILIES}
+PRESSURE = {
+    f"container_pressure_{resource}_{word}_seconds_total"
+    for resource in ("cpu", "memory", "io")
+    for word in ("waiting", "stalled")
+}
+"""What cgroup v1 does not measure."""
+OF_ENDED = {"container_exit_code", "container_finish_time_seconds"}
+OF_CHECKED = {"container_health_failing_streak"}
+OF_QUOTA = {"container_spec_cpu_quota"}
+OF_DISKS = {f"container_fs_{what}_total" for what in ("reads_bytes", "writes_bytes", "reads", "writes")}
+OF_STOPPED = {
+    *OF_ENDED,
+    "container_state",
+    "container_health_status",
+    "container_oom_killed",
+    "container_oom_events_total",
+    "container_restarts_total",
+    "container_image_info",
+    "container_last_seen",
+    "container_spec_cpu_period",
+    "container_spec_cpu_shares",
+    "container_spec_memory_limit_bytes",
+    "container_spec_memory_swap_limit_bytes",
+    "container_spec_memory_reservation_limit_bytes",
+}
+NOT_TOLD_BY_STATISTICS = {
+    "container_memory_kernel_usage",
+    "container_memory_swap",
+    "container_processes",
+}
+
+
+def catalog(engine: DockerEngine, port: int, source: str) -> str:
+    """With one HTTP probe, whose service has a container too. Readings are made for each scrape."""
+    others = "\n".join(f"  {name}: {{image: '{IMAGE}'}}" for name in KINDS if name != "web")
+    return f"""
+project: {PROJECT}
+exporter: {{containers: {{docker: "{engine.host}", source: {source}, interval: 50ms}}}}
+defaults: {{probe: {{interval: {PROBE_SECONDS:g}s, timeout: 900ms}}}}
+services:
+  web: {{probes: [{{name: page, http: "http://127.0.0.1:{port}/health"}}]}}
+{others}
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[DockerEngine]:
+    with (
+        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # short: there are sockets in it
+        DockerEngine(Path(folder)) as engine,
+    ):
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Services]:
+    with services() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def daemon(
+    engine: DockerEngine, service: Services, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningDaemon]:
+    """It reads files, and runs before there is any container."""
+    with running_daemon(tmp_path_factory.mktemp("daemon"), catalog(engine, service.port, "auto")) as daemon:
+        until(lambda: daemon.lines("exporter_docker_up 1"), "the engine to be watched")
+        yield daemon
+
+
+@pytest.fixture(scope="module")
+def witnesses(engine: DockerEngine, daemon: RunningDaemon) -> Iterator[Witnesses]:  # noqa: ARG001 - it watches all
+    """With a container of each kind."""
+    with contextlib.closing(Witnesses(engine.socket)) as witnesses:
+        make_all(engine, witnesses)
+        yield witnesses
+
+
+@pytest.fixture
+def v1() -> None:
+    if not (CGROUPS / "memory/memory.stat").exists():
+        pytest.skip("the host has no cgroup v1, which these values are compared with")
+
+
+def until_agreed(complaints: Callable[[], list[str]], seconds: float = 20.0) -> None:
+    """Values move, and some both ways: two readings around a third need not agree at the first attempt."""
+    deadline = time.monotonic() + seconds
+    while found := complaints():
+        assert time.monotonic() < deadline, "\n".join(found)
+        time.sleep(0.05)
+
+
+def samples(daemon: RunningDaemon, name: str) -> Facts:
+    return exported(daemon.metrics()).get(name, ({}, {}))[1]
+
+
+def assert_probes_went_on(daemon: RunningDaemon) -> None:
+    assert daemon.value("exporter_probes_missed_total") == 0
+    late = daemon.value("exporter_probe_lateness_seconds_count") - daemon.value(
+        "exporter_probe_lateness_seconds_bucket", 'le="0.5"'
+    )
+    assert late == 0
+
+
+def gaps(service: Services) -> list[float]:
+    """Seconds between two probes of it."""
+    times = [at for at, path in service.requests if path == "/health"]
+    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+
+
+@pytest.mark.usefixtures("v1")
+@pytest.mark.parametrize("name", KINDS)
+def test_every_sample_is_as_the_engine_and_the_kernel_say(
+    daemon: RunningDaemon, witnesses: Witnesses, name: str
+) -> None:
+    def complaints() -> list[str]:
+        before = witnesses.hear(name)
+        found = samples(daemon, name)
+        after = witnesses.hear(name)
+        return strays(after, found) + differences(before, found, after)
+
+    until_agreed(complaints)
+
+
+@pytest.mark.usefixtures("v1", "witnesses")
+def test_exactly_these_families_are_there(daemon: RunningDaemon) -> None:
+    running = ALL - PRESSURE - OF_ENDED
+    stopped = OF_STOPPED
+    expected = {
+        "limited": running,
+        "throttled": running - OF_CHECKED,
+        "healthy": running - OF_QUOTA,
+        "web": running - OF_CHECKED - OF_QUOTA,
+        "paused": running - OF_CHECKED - OF_QUOTA,
+        "stopped": stopped,
+        "oom": stopped,
+        "created": stopped - OF_ENDED - {"container_last_seen"},
+    }
+    found = exported(daemon.metrics())
+    for name, names in expected.items():
+        # Of one that has no limit of transfers, some kernels count them and some do not.
+        passed_over = OF_DISKS if name != "limited" else set()
+        assert families(found[name][1]) - passed_over == names - passed_over, name
+    until(lambda: families(samples(daemon, "restarting")) == stopped, "the time between two lives")
+
+
+@pytest.mark.usefixtures("witnesses")
+def test_labels(daemon: RunningDaemon, witnesses: Witnesses) -> None:
+    for name, (labels, _) in exported(daemon.metrics()).items():
+        inspected = witnesses.inspect(name)
+        compose = {
+            f"container_label_{label.replace('.', '_').replace('-', '_')}": value
+            for label, value in labels_of(name).items()
+        }
+        expected = {"id": f"/docker/{inspected['Id']}", "image": IMAGE, "name": name, **compose}
+        # Another project's `web` is not ours, nor is what Compose did not make.
+        service = {"service": name} if KINDS[name].project == PROJECT else {}
+        assert labels == expected | service
+        pid = inspected["State"]["Pid"]
+        if pid:
+            groups = Path(f"/proc/{pid}/cgroup").read_text().split()
+            assert labels["id"] in {group.split(":")[-1] for group in groups}
+
+
+@pytest.mark.usefixtures("witnesses")
+def test_what_was_done_shows(daemon: RunningDaemon) -> None:
+    """Beside agreeing with the witnesses, the samples say what the containers were made to do."""
+    found = {name: facts for name, (_, facts) in exported(daemon.metrics()).items()}
+
+    def value(name: str, family: str, **labels: str) -> float:
+        return found[name][f"container_{family}", frozenset(labels.items())]
+
+    assert found.keys() == KINDS.keys()
+    assert value("stopped", "exit_code") == 3
+    assert value("oom", "exit_code") == OOM_KILLED
+    assert value("oom", "oom_killed") == 1
+    assert value("oom", "oom_events_total") == 1
+    assert value("limited", "oom_events_total") == 1
+    assert value("limited", "memory_failcnt") > 0
+    assert value("limited", "memory_usage_bytes") <= value("limited", "spec_memory_limit_bytes") == 64 * MIB
+    assert value("limited", "network_transmit_bytes_total", interface="eth1") > 3000
+    assert value("restarting", "restarts_total") > 0
+    assert value("throttled", "cpu_cfs_throttled_periods_total") > 0
+    assert value("unhealthy", "health_failing_streak") >= 2
+    for health in ("healthy", "unhealthy", "starting"):
+        assert value(health, "health_status", status=health) == 1
+
+
+@pytest.mark.usefixtures("witnesses")
+def test_containers_appear_and_disappear_at_once(daemon: RunningDaemon, engine: DockerEngine) -> None:
+    engine.create("--name", "passing")
+    until(lambda: "passing" in exported(daemon.metrics()), "the container", 2)
+    engine.docker("start", "passing")
+    until(lambda: "container_start_time_seconds" in families(samples(daemon, "passing")), "its start", 2)
+    engine.docker("rename", "passing", "renamed")
+    until(lambda: {"passing", "renamed"} & exported(daemon.metrics()).keys() == {"renamed"}, "its name", 2)
+    engine.remove("renamed")
+    until(lambda: not daemon.lines('name="renamed"'), "the end of its series", 2)
+
+
+@pytest.mark.usefixtures("witnesses")
+def test_the_exposition_is_valid(daemon: RunningDaemon) -> None:
+    lint = subprocess.run(
+        [require("promtool"), "check", "metrics"], input=daemon.metrics(), text=True, capture_output=True
+    )
+    # The name is cAdvisor's, and people have dashboards with it.
+    assert lint.stderr == 'container_memory_failcnt counter metrics should have "_total" suffix\n'
+    assert lint.stdout == ""
+    answer = daemon.http.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0"})
+    found = {family.name for family in parse_openmetrics(answer.text)}
+    assert {name.removesuffix("_total") for name in ALL - PRESSURE} <= found
+
+
+def test_the_statistics_say_the_same_as_the_files(
+    daemon: RunningDaemon, engine: DockerEngine, service: Services, witnesses: Witnesses, tmp_path: Path
+) -> None:
+    """`source: api` beside `source: auto`. It is read in the background, so two answers later is surely later."""
+    with running_daemon(tmp_path, catalog(engine, service.port, "api")) as by_api:
+        until(lambda: exported(by_api.metrics()).keys() == witnesses.names(), "all containers")
+        until(
+            lambda: by_api.value('exporter_containers{source="api"}') == len(RUNNING), "an answer about each"
+        )
+        assert daemon.value('exporter_containers{source="cgroup"}') == len(RUNNING)
+
+        def next_answer(name: str) -> Facts:
+            """One to a question that was asked after this call."""
+            seen = ("container_last_seen", frozenset[tuple[str, str]]())
+            earlier = samples(by_api, name)[seen]
+            until(lambda: samples(by_api, name)[seen] > earlier, "an answer")
+            later = samples(by_api, name)[seen]
+            until(lambda: samples(by_api, name)[seen] > later, "another answer")
+            return samples(by_api, name)
+
+        for name in KINDS:
+
+            def complaints(name: str = name) -> list[str]:
+                before = {"files": samples(daemon, name)}
+                found = next_answer(name) if name in RUNNING else samples(by_api, name)
+                after = {"files": samples(daemon, name)}
+                absent = families(before["files"]) - families(found)
+                assert absent == (NOT_TOLD_BY_STATISTICS if name in RUNNING else set()), name
+                assert found.keys() <= before["files"].keys()
+                late = ("container_last_seen", frozenset[tuple[str, str]]())
+                if name in RUNNING:
+                    del found[late]
+                return differences(before, found, after)
+
+            until_agreed(complaints)
+
+
+def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp_path: Path) -> None:
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+        "scrape_configs: [{job_name: exporter, "
+        f"static_configs: [{{targets: ['{daemon.url.removeprefix('http://')}']}}]}}]\n"
+    )
+    queries = {
+        f"{title}: {query}": interpolated(
+            query, {"service": "|".join(KINDS), "__rate_interval": "10s", "__range": "1m"}
+        )
+        for title, query in expressions(json.loads(DASHBOARD.read_text()))
+    }
+    assert len(queries) > 10
+    with prometheus(config, tmp_path / "tsdb") as server:
+
+        def empty() -> list[str]:
+            return [
+                title
+                for title, query in queries.items()
+                if not (rows := server.vector(query))
+                or not all(math.isfinite(float(row["value"][1])) for row in rows)
+            ]
+
+        until_agreed(empty, 30)
+        of = {title.split(":")[0]: query for title, query in queries.items() if ": -" not in title}
+        until(
+            lambda: server.values("count_over_time(exporter_docker_up[10s])", "job")["exporter"] >= 6, "rates"
+        )
+        assert server.values(of["CPU"], "name")["throttled"] == pytest.approx(0.1, rel=0.4)
+        assert server.values(of["CPU throttling"], "name")["throttled"] > 0.5
+        assert server.values(of["Docker reachable"]) == {"": 1}
+        exit_codes = server.values(of["Exit codes of containers that do not run"], "name")
+        assert {name: exit_codes[name] for name in ("stopped", "oom")} == {"stopped": 3, "oom": OOM_KILLED}
+        states = [
+            witnesses.inspect(name)["State"]["Status"] for name in KINDS if name not in ("paused", "created")
+        ]
+        assert server.values(of["Containers by state"], "state")["exited"] == states.count("exited")
+        assert server.values(of["Memory against limit"], "name").keys() == {"limited", "oom"} & set(RUNNING)
+
+
+def test_a_hundred_containers_leave_nothing_behind(
+    daemon: RunningDaemon, engine: DockerEngine, witnesses: Witnesses
+) -> None:
+    """Eight at a time, while the daemon is scraped. What it holds is compared once a few have come and gone."""
+    process = psutil.Process(daemon.process.pid)
+
+    def come_and_go(number: int) -> None:
+        if number % 2:
+            engine.docker("run", "--rm", "--network", "back", "--name", f"passing-{number}", IMAGE, "true")
+        else:
+            engine.run("--name", f"passing-{number}", "--network", "front")
+            engine.remove(f"passing-{number}")
+
+    def held() -> tuple[int, int, int]:
+        return process.num_fds(), process.num_threads(), len(process.net_connections("unix"))
+
+    with Scraping(daemon) as scraping, ThreadPoolExecutor(8) as pool:
+        list(pool.map(come_and_go, range(24)))
+        until(lambda: scraping.last.containers == witnesses.names(), "the end of the first series")
+        before, memory = held(), process.memory_info().rss
+        list(pool.map(come_and_go, range(100)))
+        until(lambda: scraping.last.containers == witnesses.names(), "the end of their series", 5)
+        seen = {name for scrape in scraping.scrapes for name in scrape.containers}
+        assert len([name for name in seen if name.startswith("passing-")]) > 50, "they were seen meanwhile"
+        assert max(scrape.took for scrape in scraping.scrapes) < 1
+        # A connection that was needed at the busiest is closed when it has not been needed for a while.
+        until(lambda: all(now <= was for now, was in zip(held(), before, strict=True)), f"{before} again", 30)
+        assert process.memory_info().rss - memory < 5 * MIB
+    assert witnesses.names() == KINDS.keys()
+    assert_probes_went_on(daemon)
+
+
+def test_an_engine_that_hangs_is_noticed_and_holds_nothing_up(
+    daemon: RunningDaemon, engine: DockerEngine, service: Services, witnesses: Witnesses
+) -> None:
+    names = witnesses.names()
+    probed = len(gaps(service))
+    with Scraping(daemon) as scraping:
+        with engine.frozen():
+            until(lambda: scraping.last.up is False, "the daemon to notice", NOTICED_SECONDS)
+            assert not scraping.last.containers
+        until(lambda: scraping.last.up and scraping.last.containers == names, "all again", REACHED_SECONDS)
+    assert max(scrape.took for scrape in scraping.scrapes) < 1
+    assert not any(scrape.containers for scrape in scraping.scrapes if not scrape.up)
+    assert max(gaps(service)[probed:]) < 1.6 * PROBE_SECONDS
+    assert_probes_went_on(daemon)
+
+
+def test_the_engine_goes_and_comes_back(
+    daemon: RunningDaemon, engine: DockerEngine, service: Services, witnesses: Witnesses
+) -> None:
+    """Its containers end with it. Those are known again that it knows, without a restart of the daemon."""
+    names = witnesses.names()
+    probed = len(gaps(service))
+    with Scraping(daemon) as scraping:
+        engine.stop()
+        until(lambda: scraping.last.up is False, "the daemon to notice", 5)
+        assert not scraping.last.containers
+        engine.start()
+        until(lambda: scraping.last.up and scraping.last.containers == names, "all again", REACHED_SECONDS)
+    assert not any(scrape.containers for scrape in scraping.scrapes if not scrape.up)
+    assert max(scrape.took for scrape in scraping.scrapes) < 1
+    assert max(gaps(service)[probed:]) < 1.6 * PROBE_SECONDS
+    assert_probes_went_on(daemon)
+    engine.docker("start", "web")
+    until(lambda: "container_cpu_usage_seconds_total" in families(samples(daemon, "web")), "its readings")
+    assert daemon.process.poll() is None
