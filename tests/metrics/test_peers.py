@@ -15,7 +15,9 @@ from scripts.peer_metrics import (
     CADVISOR_LEFT_OUT,
 )
 
-KINDS = {family.name: family.kind for family in (*CONTAINER_FAMILIES, *PROBE_FAMILIES)}
+KINDS = {family.name: family.kind for family in CONTAINER_FAMILIES} | {
+    family.name: family.kind for family in PROBE_FAMILIES
+}
 
 QUERIES = (
     # awesome-prometheus-alerts, "Docker containers"

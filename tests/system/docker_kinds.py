@@ -52,7 +52,7 @@ KINDS = {
     "limited": Kind(
         ("Health", "healthy"),
         (
-            *("--memory", "64m", "--memory-swap", "64m", "--memory-reservation", "32m"),
+            *("--memory", "64m", "--memory-swap", "96m", "--memory-reservation", "32m"),
             *("--cpus", "0.9", "--cpu-shares", "512", "--pids-limit", "50"),
             # Since Linux 6.10, cgroup v1 counts a device's transfers only once there is some limit of them.
             *("--device-write-bps", f"{DISK}:1gb"),

@@ -89,7 +89,7 @@ FAULTS = {
     "gone": Fault("ContainerExited", f"until [ -e {BROKEN} ]; do {EACH_TENTH}; done; exit 3"),
     "slowed": Fault(
         "CpuThrottling",
-        "while usleep 50000; do i=0; while [ $i -lt 4000 ]; do i=$((i+1)); done; done",
+        "while usleep 50000; do i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done; done",
         ("--cpus", "0.8"),
     ),
     "noisy": Fault(
@@ -146,7 +146,7 @@ class World:
     def break_all(self) -> None:
         for name in FAULTS:
             (self._folder / name / "broken").touch()
-        self.engine.docker("update", "--cpus", "0.05", "shop-slowed-1")
+        self.engine.docker("update", "--cpus", "0.02", "shop-slowed-1")
         self.engine.docker("stop", "shop-stopped-1")
 
     def heal_all(self) -> None:
@@ -187,7 +187,7 @@ def test_a_fault_fires_its_alert(broken: World, alert: Fires) -> None:
 
 
 def test_nothing_else_fires(broken: World) -> None:
-    """Neither for a neighbour, nor for a container that was stopped in good health, which the engine calls unhealthy."""
+    """Neither for a neighbour, nor for what was stopped in good health, which the engine calls unhealthy."""
     stopped = '{service="stopped",status="unhealthy"}'
     until(
         lambda: broken.stack.prometheus.values(f"container_health_status{stopped} == 1"), "the engine's word"

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,7 +157,7 @@ def assert_probes_went_on(daemon: RunningDaemon) -> None:
 def gaps(service: Services) -> list[float]:
     """Seconds between two probes of it."""
     times = [at for at, path in service.requests if path == "/health"]
-    return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 @pytest.mark.usefixtures("v1")
