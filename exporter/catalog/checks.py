@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from exporter.catalog.problems import CatalogPath
     from exporter.catalog.yaml_tree import Node
 
+CONFIGURATION = "configuration"
+"""What the backup of the configuration is called, beside those of stores and volumes."""
 _MAX_SHOWN = 12
 """Names of a cycle that are printed."""
 
@@ -32,6 +34,7 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     yield from _cycles(catalog)
     yield from _probe_names(catalog)
     yield from _shared_names(catalog)
+    yield from _backup_names(catalog)
     yield from _thresholds(catalog)
 
 
@@ -175,6 +178,20 @@ def _shared_names(catalog: Catalog) -> Iterator[Finding]:
     for name in catalog.stores:
         if name in catalog.services:
             yield ("stores", name), f"the name {quoted(name)} is taken; a service has it already"
+
+
+def _backup_names(catalog: Catalog) -> Iterator[Finding]:
+    """What a backup leaves behind is one file for each name, beside that of the configuration."""
+    saved = {name: "store" for name, store in catalog.stores.items() if store.backup}
+    for name, volume in catalog.volumes.items():
+        if volume.backup and name in saved:
+            yield ("volumes", name, "backup"), f"the backup of the store {quoted(name)} has this name already"
+    for section, names in (("stores", catalog.stores), ("volumes", catalog.volumes)):
+        if CONFIGURATION in names and names[CONFIGURATION].backup:
+            yield (
+                (section, CONFIGURATION, "backup"),
+                f"the backup of the configuration is called {CONFIGURATION}",
+            )
 
 
 def check_ports(catalog: Catalog) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ class StorageWatch:
         self._backups: Backups | None = None
         self._volume_names: tuple[str, ...] = ()
         self._backup_names: tuple[str, ...] = ()
+        self._looked = False
         self._task: asyncio.Task[None] | None = None
         self._volume_items = Items(VOLUME_FAMILIES)
         self._backup_items = Items(BACKUP_FAMILIES)
@@ -49,9 +50,10 @@ class StorageWatch:
 
     @property
     def backups(self) -> dict[str, BackupMarker | str | None]:
-        """The marker of each store and volume that is to be saved, or why it cannot be read."""
+        """The marker of each store and volume that is to be saved, or why it cannot be read; nothing before the first
+        look."""
         found = self._backups
-        if found is None:
+        if found is None or not self._looked:
             return {}
         return {name: found.unreadable.get(name) or found.markers.get(name) for name in self._backup_names}
 
@@ -64,6 +66,7 @@ class StorageWatch:
         self._backup_names = plan.backups.names if plan.backups else ()
         self._volume_items.clear()
         self._backup_items.clear()
+        self._looked = False
         if self._volume_names or self._backup_names:
             self._task = asyncio.create_task(self._run())
 
@@ -85,6 +88,7 @@ class StorageWatch:
             await self._volumes.refresh()
         if self._backups is not None:
             await self._backups.refresh()
+        self._looked = True
         for name, space in self.volumes.items():
             if space is None:
                 self._volume_items.discard(name)

@@ -63,7 +63,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.LOCKED: "Another process held the file of the store locked for the whole of the deadline; it is not broken.",
     Reason.CORRUPT: "The file of the store is damaged, or no database at all.",
     Reason.UNREACHABLE: "The network reported that the host cannot be reached.",
-    Reason.PERMISSION: "This process may not open the socket that the probe needs.",
+    Reason.PERMISSION: "This process may not open the socket, or the file, that the probe needs.",
     Reason.SECRET: "A secret that the probe refers to cannot be read.",
     Reason.INTERNAL: "A defect or a limit of the exporter itself; the log has the details.",
 }

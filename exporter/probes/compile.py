@@ -107,13 +107,12 @@ def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
     maker = _maker(spec)
     try:
         module = import_module(maker.module)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         if maker.extra is None:
             raise
-        raise ValueError(
-            f"needs the Python package {error.name}, which is not installed; "
-            f"run: pip install 'pageforge-exporter[{maker.extra}]'"
-        ) from None
+        missing = isinstance(error, ModuleNotFoundError)
+        why = f"needs the Python package {error.name}, which is not installed" if missing else str(error)
+        raise ValueError(f"{why}; run: pip install 'pageforge-exporter[{maker.extra}]'") from None
     return cast("Probe", getattr(module, maker.name)(spec, shared))
 
 
@@ -151,4 +150,8 @@ def is_costly(spec: ProbeSpec) -> bool:
     """
     if isinstance(spec, HttpSpec):
         return spec.proxy is not None or spec.url.startswith("https:")
-    return not isinstance(spec, TcpSpec) or spec.tls is not None or spec.starttls is not None
+    if isinstance(spec, WebSocketSpec):
+        return spec.url.startswith("wss:")
+    if isinstance(spec, TcpSpec):
+        return spec.tls is not None or spec.starttls is not None
+    return not (isinstance(spec, RedisSpec | GrpcSpec) and spec.tls is None)

@@ -29,7 +29,8 @@ BEYOND_SCHEMA = (
     "not a JSON path", "not a time", "not a schedule", "not an address", "threshold", "exactly one of", "needs a port",
     "nothing to watch", "is whole", "nothing to match", "can stand once", "no error budget", "smaller one", "over 100",
     "from 0% to 100%", "cannot hold", "has no closing brace", "is not a mount", "is not a URL", "a secret cannot stand",
-    "is not a name", "no volume of",
+    "is not a name", "no volume of", "has this name already",
+    "the backup of the configuration",
 )  # fmt: skip
 
 

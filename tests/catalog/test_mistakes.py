@@ -746,6 +746,24 @@ MISTAKES = [
         ),
     ),
     Mistake(
+        "backups that share a name",
+        """
+        stores: {data: {engine: redis, backup: true}}
+        volumes: {data: {backup: true}}
+        """,
+        'config.yaml:3:18: volumes.data.backup: the backup of the store "data" has this name already',
+    ),
+    Mistake(
+        "backup that has the name of the configuration's",
+        """
+        volumes: {configuration: {backup: true}}
+        """,
+        (
+            "config.yaml:2:27: volumes.configuration.backup: the backup of the configuration is called "
+            "configuration"
+        ),
+    ),
+    Mistake(
         "file of SQLite outside every volume",
         """
         services: {web: {image: web, volumes: files:/data}}

@@ -3,7 +3,9 @@ the kernel themselves say, and the daemon's conduct while the engine is away, ha
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import json
 import math
 import subprocess
@@ -18,6 +20,8 @@ import psutil
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
+from exporter.daemon.containers import ContainerWatch
+from exporter.daemon.loading import load_plan_apart
 from exporter.metrics.container_families import CONTAINER_FAMILIES
 from tests.components import require
 from tests.daemon.running import RunningDaemon, running_daemon
@@ -28,6 +32,7 @@ from tests.prometheus_server import prometheus
 from tests.system.docker_facts import (
     CGROUPS,
     Facts,
+    Key,
     Witnesses,
     differences,
     exported,
@@ -47,6 +52,7 @@ NOTICED_SECONDS = 25
 """Until a hanging engine must have been noticed."""
 REACHED_SECONDS = 40
 """Until an engine must be watched again: the longest wait between two attempts, and what the engine takes to answer."""
+RATE_SECONDS = 10
 DASHBOARD = Path(__file__).parents[2] / "dashboards/containers.json"
 
 ALL = {family.name for family in CONTAINER_FAMILIES}
@@ -75,6 +81,11 @@ OF_STOPPED = {
     "container_spec_memory_swap_limit_bytes",
     "container_spec_memory_reservation_limit_bytes",
 }
+STREAK: Key = ("container_health_failing_streak", frozenset())
+LAST_SEEN: Key = ("container_last_seen", frozenset())
+CPU: Key = ("container_cpu_usage_seconds_total", frozenset({("cpu", "total")}))
+OF_WEB = ("--label", "exporter.service=web")
+"""Of a container whose log is followed."""
 NOT_TOLD_BY_STATISTICS = {
     "container_memory_kernel_usage",
     "container_memory_swap",
@@ -90,7 +101,7 @@ project: {PROJECT}
 exporter: {{containers: {{docker: "{engine.host}", source: {source}, interval: 50ms}}}}
 defaults: {{probe: {{interval: {PROBE_SECONDS:g}s, timeout: 900ms}}}}
 services:
-  web: {{probes: [{{name: page, http: "http://127.0.0.1:{port}/health"}}]}}
+  web: {{probes: [{{name: page, http: "http://127.0.0.1:{port}/health"}}], logs: on}}
 {others}
 """
 
@@ -146,6 +157,10 @@ def samples(daemon: RunningDaemon, name: str) -> Facts:
     return exported(daemon.metrics()).get(name, ({}, {}))[1]
 
 
+def without(key: Key, facts: Facts) -> Facts:
+    return {one: value for one, value in facts.items() if one != key}
+
+
 def assert_probes_went_on(daemon: RunningDaemon) -> None:
     assert daemon.value("exporter_probes_missed_total") == 0
     late = daemon.value("exporter_probe_lateness_seconds_count") - daemon.value(
@@ -169,9 +184,15 @@ def test_every_sample_is_as_the_engine_and_the_kernel_say(
         before = witnesses.hear(name)
         found = samples(daemon, name)
         after = witnesses.hear(name)
-        return strays(after, found) + differences(before, found, after)
+        return strays(after, found) + differences(before, without(STREAK, found), after)
 
     until_agreed(complaints)
+
+
+@pytest.mark.xfail(reason="the streak is that of the health's last change; later failures are not heard of")
+def test_the_failing_streak_goes_on(daemon: RunningDaemon, witnesses: Witnesses) -> None:
+    at_least = witnesses.inspect("unhealthy")["State"]["Health"]["FailingStreak"] + 2
+    until(lambda: samples(daemon, "unhealthy")[STREAK] >= at_least, "further failures", 10)
 
 
 @pytest.mark.usefixtures("v1", "witnesses")
@@ -275,29 +296,23 @@ def test_the_statistics_say_the_same_as_the_files(
         assert daemon.value('exporter_containers{source="cgroup"}') == len(RUNNING)
 
         def next_answer(name: str) -> Facts:
-            """One to a question that was asked after this call."""
-            seen = ("container_last_seen", frozenset[tuple[str, str]]())
-            earlier = samples(by_api, name)[seen]
-            until(lambda: samples(by_api, name)[seen] > earlier, "an answer")
-            later = samples(by_api, name)[seen]
-            until(lambda: samples(by_api, name)[seen] > later, "another answer")
-            return samples(by_api, name)
+            """To a question that was asked after this call."""
+            for _ in range(2):
+                earlier = samples(by_api, name)[LAST_SEEN]
+                until(lambda earlier=earlier: samples(by_api, name)[LAST_SEEN] > earlier, "an answer")  # type: ignore[misc] # a default argument
+            return without(LAST_SEEN, samples(by_api, name))
+
+        def complaints(name: str) -> list[str]:
+            before = {"files": samples(daemon, name)}
+            found = next_answer(name) if name in RUNNING else samples(by_api, name)
+            after = {"files": samples(daemon, name)}
+            untold = NOT_TOLD_BY_STATISTICS | {LAST_SEEN[0]} if name in RUNNING else set()
+            assert families(before["files"]) - families(found) == untold, name
+            assert found.keys() <= before["files"].keys()
+            return differences(before, without(STREAK, found), after)
 
         for name in KINDS:
-
-            def complaints(name: str = name) -> list[str]:
-                before = {"files": samples(daemon, name)}
-                found = next_answer(name) if name in RUNNING else samples(by_api, name)
-                after = {"files": samples(daemon, name)}
-                absent = families(before["files"]) - families(found)
-                assert absent == (NOT_TOLD_BY_STATISTICS if name in RUNNING else set()), name
-                assert found.keys() <= before["files"].keys()
-                late = ("container_last_seen", frozenset[tuple[str, str]]())
-                if name in RUNNING:
-                    del found[late]
-                return differences(before, found, after)
-
-            until_agreed(complaints)
+            until_agreed(functools.partial(complaints, name))
 
 
 def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp_path: Path) -> None:
@@ -309,7 +324,7 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
     )
     queries = {
         f"{title}: {query}": interpolated(
-            query, {"service": "|".join(KINDS), "__rate_interval": "10s", "__range": "1m"}
+            query, {"service": "|".join(KINDS), "__rate_interval": f"{RATE_SECONDS}s", "__range": "1m"}
         )
         for title, query in expressions(json.loads(DASHBOARD.read_text()))
     }
@@ -326,19 +341,22 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
 
         until_agreed(empty, 30)
         of = {title.split(":")[0]: query for title, query in queries.items() if ": -" not in title}
-        until(
-            lambda: server.values("count_over_time(exporter_docker_up[10s])", "job")["exporter"] >= 6, "rates"
-        )
-        assert server.values(of["CPU"], "name")["throttled"] == pytest.approx(0.1, rel=0.4)
+
+        def cores() -> float:
+            """That the throttled container gets, by the kernel."""
+            began, used = time.monotonic(), witnesses.hear("throttled")["kernel"][CPU]
+            until(lambda: time.monotonic() - began > RATE_SECONDS, "the time of a rate")
+            return (witnesses.hear("throttled")["kernel"][CPU] - used) / (time.monotonic() - began)
+
+        assert server.values(of["CPU"], "name")["throttled"] == pytest.approx(cores(), rel=0.5)
         assert server.values(of["CPU throttling"], "name")["throttled"] > 0.5
         assert server.values(of["Docker reachable"]) == {"": 1}
         exit_codes = server.values(of["Exit codes of containers that do not run"], "name")
         assert {name: exit_codes[name] for name in ("stopped", "oom")} == {"stopped": 3, "oom": OOM_KILLED}
-        states = [
-            witnesses.inspect(name)["State"]["Status"] for name in KINDS if name not in ("paused", "created")
-        ]
-        assert server.values(of["Containers by state"], "state")["exited"] == states.count("exited")
-        assert server.values(of["Memory against limit"], "name").keys() == {"limited", "oom"} & set(RUNNING)
+        ours = len([name for name in RUNNING if KINDS[name].project == PROJECT])
+        states = server.values(of["Containers by state"], "state")
+        assert (states["running"], states["exited"]) == (ours, 2)
+        assert server.values(of["Memory against limit"], "name").keys() == {"limited"}
 
 
 def test_a_hundred_containers_leave_nothing_behind(
@@ -348,10 +366,11 @@ def test_a_hundred_containers_leave_nothing_behind(
     process = psutil.Process(daemon.process.pid)
 
     def come_and_go(number: int) -> None:
+        options = "--name", f"passing-{number}", "--network", "front", *OF_WEB
         if number % 2:
-            engine.docker("run", "--rm", "--network", "back", "--name", f"passing-{number}", IMAGE, "true")
+            engine.docker("run", "--rm", *options, IMAGE, "echo", "ERROR")
         else:
-            engine.run("--name", f"passing-{number}", "--network", "front")
+            engine.run(*options)
             engine.remove(f"passing-{number}")
 
     def held() -> tuple[int, int, int]:
@@ -371,6 +390,46 @@ def test_a_hundred_containers_leave_nothing_behind(
         assert process.memory_info().rss - memory < 5 * MIB
     assert witnesses.names() == KINDS.keys()
     assert_probes_went_on(daemon)
+
+
+def test_no_task_of_a_watch_outlives_its_container(
+    engine: DockerEngine, service: Services, witnesses: Witnesses, tmp_path: Path
+) -> None:
+    """The watch of the daemon in this process, where its tasks can be counted."""
+    config = tmp_path / "config.yaml"
+    config.write_text(catalog(engine, service.port, "api"))
+
+    async def settle(watch: ContainerWatch, what: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not what():
+            assert time.monotonic() < deadline
+            await watch.refresh()
+            await asyncio.sleep(0.05)
+
+    async def check() -> None:
+        plan = await load_plan_apart(config, None, secrets=False)
+        assert plan.containers.endpoint is not None
+        watch = ContainerWatch(plan, plan.containers.endpoint)
+
+        def tasks() -> set[str]:
+            return {task.get_name() for task in asyncio.all_tasks()}
+
+        await settle(watch, lambda: len(watch.views()) == len(KINDS) and all_read(watch))
+        before = len(tasks())
+        passing = [await asyncio.to_thread(engine.run, *OF_WEB) for _ in range(8)]
+        await settle(watch, lambda: len(watch.views()) == len(KINDS) + len(passing) and all_read(watch))
+        assert len(tasks()) > before, "each log is followed"
+        await asyncio.to_thread(engine.remove, *passing)
+        await settle(watch, lambda: len(watch.views()) == len(KINDS))
+        await settle(watch, lambda: len(tasks()) <= before)
+        await watch.stop()
+        assert len(tasks()) == 1
+
+    def all_read(watch: ContainerWatch) -> bool:
+        views = watch.views()
+        return all(view.reading for view in views if view.container.status.state in ("running", "paused"))
+
+    asyncio.run(check())
 
 
 def test_an_engine_that_hangs_is_noticed_and_holds_nothing_up(
