@@ -249,10 +249,19 @@ class HttpProbe(Model):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        parts = [key for key in ("path", "scheme", "port") if key in self.model_fields_set]
-        if self.url is not None and parts:
-            raise ValueError(f"url is whole; take {' and '.join(parts)} out")
+        check_place(self, self.url)
         return self
+
+
+def check_place(probe: Model, url: str | None) -> None:
+    """See that nothing of the address stands beside a whole `url`.
+
+    Raises:
+        ValueError: something does.
+    """
+    parts = [key for key in ("path", "scheme", "port") if key in probe.model_fields_set]
+    if url is not None and parts:
+        raise ValueError(f"url is whole; take {' and '.join(parts)} out")
 
 
 def http_shorthand(value: object) -> object:

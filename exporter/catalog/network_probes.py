@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.http_probe import BasicAuth, Port, Tls
+from exporter.catalog.http_probe import BasicAuth, Port, Tls, check_place, http_shorthand
 from exporter.catalog.network import Address, HeaderName, Host, IpProtocol, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate
@@ -178,20 +178,11 @@ class WebSocketProbe(Model):
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        parts = [key for key in ("path", "scheme", "port") if key in self.model_fields_set]
-        if self.url is not None and parts:
-            raise ValueError(f"url is whole; take {' and '.join(parts)} out")
+        check_place(self, self.url)
         return self
-
-
-def _websocket_shorthand(value: object) -> object:
-    """`/path` or `wss://…` in place of the mapping."""
-    if not isinstance(value, str):
-        return value
-    return {"path": value} if value.startswith("/") else {"url": value}
 
 
 WebSocketProbeOrShort = Annotated[
     WebSocketProbe | None,
-    BeforeValidator(_websocket_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl),
+    BeforeValidator(http_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl),
 ]
