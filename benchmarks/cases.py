@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks.comparison import Times, check_ours, http, https, lateness
+from benchmarks.containers import containers
 from benchmarks.exporters import PYTHON, Daemon, catalog, example_config
 from benchmarks.figures import Figure, Result
 from benchmarks.process import MB, memory
@@ -150,5 +151,5 @@ def example(times: Times) -> Result:
 
 
 CASES: dict[str, Callable[[Times], Result]] = {
-    case.__name__: case for case in (http, https, many, scrape, example)
+    case.__name__: case for case in (http, https, many, scrape, example, containers)
 }

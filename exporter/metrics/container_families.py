@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.containers.model import ACTIVE, HEALTHS, STATES
@@ -42,6 +43,12 @@ def container_labels(identity: Identity) -> str:
     )
 
 
+@lru_cache(maxsize=1024)
+def _label(name: str, value: str) -> str:
+    """A label beside the container's own. There are few, and each scrape needs them for every container."""
+    return f",{label_text([(name, value)])}"
+
+
 def _of_container(get: Callable[[Container], float | None]) -> Callable[[Seen], Iterable[tuple[str, float]]]:
     return value(lambda seen: get(seen.container))
 
@@ -57,7 +64,7 @@ def _of_reading(attribute: str, labels: str = "") -> Callable[[Seen], Iterable[t
 def _of_interfaces(attribute: str) -> Callable[[Seen], Iterable[tuple[str, float]]]:
     def sample(seen: Seen) -> Iterable[tuple[str, float]]:
         interfaces: Iterable[Interface] = seen.reading.interfaces if seen.reading else ()
-        return [(f",{label_text([('interface', one.name)])}", getattr(one, attribute)) for one in interfaces]
+        return [(_label("interface", one.name), getattr(one, attribute)) for one in interfaces]
 
     return sample
 
@@ -66,7 +73,7 @@ def _of_devices(attribute: str) -> Callable[[Seen], Iterable[tuple[str, float]]]
     def sample(seen: Seen) -> Iterable[tuple[str, float]]:
         devices: Iterable[Device] = seen.reading.devices if seen.reading else ()
         found = [(one.name, getattr(one, attribute)) for one in devices]
-        return [(f",{label_text([('device', name)])}", count) for name, count in found if count is not None]
+        return [(_label("device", name), count) for name, count in found if count is not None]
 
     return sample
 
@@ -88,15 +95,17 @@ def _failures(seen: Seen) -> Iterable[tuple[str, float]]:
 
 
 def _states(seen: Seen) -> Iterable[tuple[str, float]]:
-    return [(f',state="{state}"', seen.container.status.state == state) for state in STATES]
+    current = seen.container.status.state
+    return [(_label("state", state), state == current) for state in STATES]
 
 
 def _healths(seen: Seen) -> Iterable[tuple[str, float]]:
-    return [(f',status="{health}"', seen.container.status.health == health) for health in HEALTHS]
+    current = seen.container.status.health
+    return [(_label("status", health), health == current) for health in HEALTHS]
 
 
 def _image(seen: Seen) -> Iterable[tuple[str, float]]:
-    return ((f",{label_text([('image_digest', seen.container.identity.image_digest)])}", 1),)
+    return ((_label("image_digest", seen.container.identity.image_digest), 1),)
 
 
 def _last_seen(seen: Seen) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from exporter.metrics.text import number
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.metrics.family import ItemFamily
+
+    Samples = Iterable[tuple[str, float]]
 
 T = TypeVar("T")
 
@@ -26,36 +29,55 @@ def value(get: Callable[[T], float | None]) -> Callable[[T], Iterable[tuple[str,
     return sample
 
 
+class _Known(NamedTuple):
+    """Of one thing: its lines in each family, and what they were made of."""
+
+    labels: str
+    samples: list[Samples]
+    chunks: tuple[bytes, ...]
+
+
 class Items(Generic[T]):
     """The lines of all things of one table, by a key of the caller's. `families` is the table."""
 
-    __slots__ = ("_chunks", "families")
+    __slots__ = ("_known", "families")
 
     def __init__(self, families: tuple[ItemFamily[T], ...]) -> None:
         self.families = families
-        self._chunks: dict[str, tuple[bytes, ...]] = {}
+        self._known: dict[str, _Known] = {}
 
     def set(self, key: str, labels: str, item: T) -> None:
         """Make the lines of a thing; `labels` as text without braces."""
-        self._chunks[key] = tuple([_lines(family, labels, item) for family in self.families])
+        samples = [family.sample(item) for family in self.families]
+        known = self._known.get(key)
+        if known is None or known.labels != labels:
+            chunks = map(_lines, self.families, repeat(labels), samples)
+        else:
+            chunks = map(_renewed, self.families, repeat(labels), samples, known.samples, known.chunks)
+        self._known[key] = _Known(labels, samples, tuple(chunks))
 
     def discard(self, key: str) -> None:
         """The thing is no more, or nothing is known of it."""
-        self._chunks.pop(key, None)
+        self._known.pop(key, None)
 
     def clear(self) -> None:
         """Nothing is known of any."""
-        self._chunks.clear()
+        self._known.clear()
 
     def chunks(self) -> list[tuple[bytes, ...]]:
         """Of each thing, its lines in each family."""
-        return list(self._chunks.values())
+        return [known.chunks for known in self._known.values()]
 
 
-def _lines(family: ItemFamily[T], labels: str, item: T) -> bytes:
+def _renewed(family: ItemFamily[Any], labels: str, samples: Samples, before: Samples, lines: bytes) -> bytes:
+    """Most numbers of a thing stay as they are for hours, and to compare them costs half of making their lines."""
+    return lines if samples == before else _lines(family, labels, samples)
+
+
+def _lines(family: ItemFamily[Any], labels: str, samples: Samples) -> bytes:
     name = family.name
     text = ""
-    for extra, found in family.sample(item):
+    for extra, found in samples:
         inside = labels + extra if labels else extra[1:]
         text += f"{name}{{{inside}}} {number(found)}\n" if inside else f"{name} {number(found)}\n"
     return text.encode()

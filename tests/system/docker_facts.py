@@ -205,10 +205,10 @@ def _of_kernel(pid: int) -> Facts:
         **_of_network(Path(f"/proc/{pid}/net/dev").read_text()),
         **_of_devices(
             {
-                (kind, *line.split()[:2]): int(line.split()[2])
+                (kind, words[0], words[1]): int(words[2])
                 for kind, file in (("bytes", "io_service_bytes"), ("count", "io_serviced"))
                 for line in text("blkio", f"blkio.throttle.{file}_recursive").splitlines()
-                if len(line.split()) == 3
+                if len(words := line.split()) == 3
             }
         ),
     }

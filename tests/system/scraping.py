@@ -1,7 +1,11 @@
-"""A scraper that never rests, and remembers what it was told and how long that took."""
+"""A scraper that never rests, and remembers what it was told and how long that took.
+
+`favoured` gives it and others priority, so that the times are those of the daemon and not of a busy machine."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import threading
 import time
@@ -11,12 +15,25 @@ from typing import TYPE_CHECKING, Self
 import httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.daemon.running import RunningDaemon
 
 PAUSE_SECONDS = 0.1
 
 _OF_CONTAINERS = re.compile(r'^container_\w+\{.*\bname="([^"]*)"', re.MULTILINE)
 _UP = re.compile(r"^exporter_docker_up (\d)$", re.MULTILINE)
+
+
+@contextlib.contextmanager
+def favoured() -> Iterator[None]:
+    """Threads and processes that this thread starts meanwhile get the CPU before all others. Needs root."""
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    os.setpriority(os.PRIO_PROCESS, 0, -10)
+    try:
+        yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, 0, usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +56,8 @@ class Scraping:
         self._error: Exception | None = None
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        with favoured():
+            self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,7 +17,7 @@ from tests.prometheus_server import Prometheus, prometheus
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 ENVIRONMENT = "test"
@@ -39,21 +39,28 @@ class Stack:
 
     def until_firing(self, *alerts: Fires, seconds: float = 60) -> None:
         """Wait until all of these fire, whatever else does."""
-        until(
-            lambda: set(alerts) <= self.firing(), f"{alerts} to fire beside {sorted(self.firing())}", seconds
-        )
+        self._until(lambda firing: set(alerts) <= firing, f"{alerts} to fire", seconds)
 
     def until_only(self, *alerts: Fires, seconds: float = 60) -> None:
         """Wait until these fire, and nothing else."""
-        until(
-            lambda: set(alerts) == self.firing(),
-            f"{alerts} alone to fire, not {sorted(self.firing())}",
-            seconds,
-        )
+        self._until(lambda firing: set(alerts) == firing, f"{alerts} alone to fire", seconds)
 
     def until_resolved(self, alert: Fires, seconds: float = 60) -> None:
         """Wait until this one does not fire."""
-        until(lambda: alert not in self.firing(), f"{alert} to be resolved", seconds)
+        self._until(lambda firing: alert not in firing, f"{alert} to be resolved", seconds)
+
+    def _until(self, reached: Callable[[set[Fires]], bool], what: str, seconds: float) -> None:
+        last: set[Fires] = set()
+
+        def ask() -> bool:
+            nonlocal last
+            last = self.firing()
+            return reached(last)
+
+        try:
+            until(ask, what, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; these fire: {sorted(last)}") from None
 
 
 def generate(catalog: Path, out: Path) -> None:

@@ -56,7 +56,10 @@ CHECKED = ("--health-cmd", f"test ! -e {BROKEN}", "--health-interval", "1s", "--
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A container and how it breaks. `alert`: none where what happens is no fault. `resolves`: within this module."""
+    """A container and how it breaks. `resolves`: within this module.
+
+    `alert`: none where what happens is no fault, and where a test of its own breaks it.
+    """
 
     alert: str | None
     script: str
@@ -88,7 +91,7 @@ FAULTS = {
     "sick": Fault("ContainerUnhealthy", "exec sleep 1000", CHECKED),
     "gone": Fault("ContainerExited", f"until [ -e {BROKEN} ]; do {EACH_TENTH}; done; exit 3"),
     "slowed": Fault(
-        "CpuThrottling",
+        None,
         "while usleep 50000; do i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done; done",
         ("--cpus", "0.8"),
     ),
@@ -106,6 +109,7 @@ FAULTS = {
 ALL: tuple[Fires, ...] = tuple((fault.alert, name) for name, fault in FAULTS.items() if fault.alert)
 LASTING: tuple[Fires, ...] = tuple(fires for fires in ALL if not FAULTS[fires[1]].resolves)
 RESOLVED: tuple[Fires, ...] = tuple(fires for fires in ALL if FAULTS[fires[1]].resolves)
+THROTTLED: Fires = ("CpuThrottling", "slowed")
 UNREACHABLE: Fires = ("ExporterDockerUnreachable", "exporter")
 
 
@@ -146,13 +150,11 @@ class World:
     def break_all(self) -> None:
         for name in FAULTS:
             (self._folder / name / "broken").touch()
-        self.engine.docker("update", "--cpus", "0.02", "shop-slowed-1")
         self.engine.docker("stop", "shop-stopped-1")
 
     def heal_all(self) -> None:
         for name in FAULTS:
             (self._folder / name / "broken").unlink(missing_ok=True)
-        self.engine.docker("update", "--cpus", "0.8", "shop-slowed-1")
         self.engine.docker("start", "shop-gone-1")
 
 
@@ -179,6 +181,13 @@ def healed(broken: World) -> World:
     broken.stack.until_firing(*ALL)
     broken.heal_all()
     return broken
+
+
+def test_a_container_that_is_held_back_is_told_of_until_it_has_enough_cpu(world: World) -> None:
+    world.engine.docker("update", "--cpus", "0.02", "shop-slowed-1")
+    world.stack.until_only(THROTTLED)
+    world.engine.docker("update", "--cpus", "0.8", "shop-slowed-1")
+    world.stack.until_only()
 
 
 @pytest.mark.parametrize("alert", ALL, ids="-".join)

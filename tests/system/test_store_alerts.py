@@ -158,7 +158,7 @@ def file_system(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """All is well, but that one volume has no backup yet."""
+    """All is well, but for the volume that has no backup yet."""
     with contextlib.ExitStack() as stack:
         running = World(tmp_path_factory.mktemp("stores"), stack)
         ask = running.stack.prometheus.values
