@@ -155,7 +155,7 @@ class Netdata:
 
     def _filled(self, chart: str, began: float, ended: float) -> int:
         """Seconds for which a chart has a value."""
-        times = {"after": str(int(began)), "before": str(int(ended)), "format": "json"}
+        times = {"after": str(int(began) + 1), "before": str(int(ended)), "format": "json"}
         rows = self._ask("data", chart=chart, **times)["data"]
         return sum(row[1] is not None for row in rows)
 

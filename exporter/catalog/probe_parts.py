@@ -9,7 +9,7 @@ from exporter.catalog.addresses import join_address, split_address
 from exporter.catalog.references import LITERAL_SECRET
 from exporter.catalog.secret_paths import absolute, resolve
 from exporter.catalog.secrets import SecretText
-from exporter.catalog.targets import BasicAuth, TlsSpec
+from exporter.catalog.specs import BasicAuth, TlsSpec
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog

@@ -9,7 +9,7 @@ from exporter.catalog.addresses import join_address
 from exporter.catalog.http_probe import HttpProbe
 from exporter.catalog.network_probes import GrpcProbe, WebSocketProbe
 from exporter.catalog.probes import DnsProbe, IcmpProbe, TcpProbe
-from exporter.catalog.targets import (
+from exporter.catalog.specs import (
     Condition,
     DnsSpec,
     Exchange,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from exporter.catalog.probe_parts import Parts
     from exporter.catalog.probes import DnsAnswers, ProtocolProbe
     from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.targets import ProbeSpec
+    from exporter.catalog.specs import ProbeSpec
 
 
 def protocol_of(written: ProtocolProbe) -> str:

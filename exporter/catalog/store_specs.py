@@ -6,15 +6,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from exporter.catalog.secret_paths import absolute
+from exporter.catalog.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec
 from exporter.catalog.stores import ENGINES
-from exporter.catalog.targets import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.secrets import SecretText
     from exporter.catalog.services import Mount
+    from exporter.catalog.specs import ProbeSpec, TlsSpec
     from exporter.catalog.stores import Store
-    from exporter.catalog.targets import ProbeSpec, TlsSpec
 
 _MAINTENANCE_DATABASE = "postgres"
 """The database that every PostgreSQL server has; asked where the catalog names none."""

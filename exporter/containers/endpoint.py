@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from exporter.catalog.targets import Endpoint, TlsSpec
+from exporter.catalog.specs import TlsSpec
+from exporter.catalog.targets import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ from exporter.probes.http_conditions import Conditions
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import HttpSpec, JsonCondition
+    from exporter.catalog.specs import HttpSpec, JsonCondition
 
 BODILESS = (204, 304)
 UNESCAPED = re.compile(r"\\(.)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.targets import (
+from exporter.catalog.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,

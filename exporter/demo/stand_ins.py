@@ -10,7 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from exporter.catalog.targets import ContainersPlan, HttpSpec
+from exporter.catalog.specs import HttpSpec
+from exporter.catalog.targets import ContainersPlan
 from exporter.demo.answers import StandInAnswer, answer_for, unmet
 from exporter.demo.cast import LOOPBACK, Part, cast_of, moved_to, port_of
 from exporter.demo.http_server import MAX_HEAD_BYTES, READ_SECONDS, HttpStandIn

@@ -6,7 +6,7 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.targets import (
+from exporter.catalog.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,

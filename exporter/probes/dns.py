@@ -25,7 +25,7 @@ from exporter.probes.race import race
 from exporter.probes.resolve import resolve
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import DnsSpec
+    from exporter.catalog.specs import DnsSpec
     from exporter.probes.compile import Shared
     from exporter.probes.resolve import Address
 

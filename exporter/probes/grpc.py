@@ -22,7 +22,7 @@ from exporter.probes.measure import MeasuredProbe, Run
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.targets import GrpcSpec
+    from exporter.catalog.specs import GrpcSpec
     from exporter.probes.compile import Shared
     from exporter.probes.tls import Tls
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from exporter.catalog.secrets import SecretText
-from exporter.catalog.targets import TlsSpec
+from exporter.catalog.specs import TlsSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
@@ -24,7 +24,7 @@ from exporter.probes.measure import MeasuredProbe, Run
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.targets import HttpSpec
+    from exporter.catalog.specs import HttpSpec
     from exporter.probes.compile import Shared
 
 REDIRECTS = {301, 302, 303, 307, 308}

@@ -14,7 +14,7 @@ from exporter.probes.http_answer import DECODED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.targets import HttpSpec, JsonCondition
+    from exporter.catalog.specs import HttpSpec, JsonCondition
     from exporter.probes.http_answer import Answer
     from exporter.probes.measure import Run
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio._backends._asyncio  # noqa: F401 - anyio would load it in the first run and hold up every probe for 50 ms
 import httpcore
 
-from exporter.catalog.targets import TlsSpec
+from exporter.catalog.specs import TlsSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http import ALPN, HttpProbe, note
 from exporter.probes.http_answer import Answer, Body, too_large
@@ -24,7 +24,7 @@ from exporter.probes.http_tunnel import Proxy, TunnelOpen, Tunnels, parse_proxy
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.targets import HttpSpec
+    from exporter.catalog.specs import HttpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http_request import Endpoint
     from exporter.probes.measure import Run

@@ -13,7 +13,7 @@ from exporter.catalog.secrets import SecretError, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import HttpSpec
+    from exporter.catalog.specs import HttpSpec
 
 USER_AGENT = f"pageforge-exporter/{__version__}"
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -21,7 +21,7 @@ from exporter.probes.tls import said
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from exporter.catalog.targets import IpProtocol
+    from exporter.catalog.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.tls import Tls
 

@@ -20,7 +20,7 @@ from exporter.probes.store_stream import open_stream, read_secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.catalog.targets import MongodbSpec
+    from exporter.catalog.specs import MongodbSpec
     from exporter.probes.compile import Shared
     from exporter.probes.measure import Run
     from exporter.probes.mongodb_scram import Mechanism

@@ -18,7 +18,7 @@ from exporter.probes.postgresql_conninfo import fixed
 from exporter.probes.postgresql_session import open_session
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import PostgresqlSpec
+    from exporter.catalog.specs import PostgresqlSpec
     from exporter.probes.compile import Shared
     from exporter.probes.postgresql_session import Session
 

@@ -15,7 +15,7 @@ from exporter.probes.measure import Run
 from exporter.probes.tls import LOOK_SHARE
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import PostgresqlSpec
+    from exporter.catalog.specs import PostgresqlSpec
     from exporter.probes.tls import Tls
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)

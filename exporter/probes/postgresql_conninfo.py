@@ -18,7 +18,7 @@ from exporter.probes.tls import DEFAULT_MIN_VERSION
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.catalog.targets import PostgresqlSpec, TlsSpec
+    from exporter.catalog.specs import PostgresqlSpec, TlsSpec
 
 APPLICATION_NAME = "pageforge-exporter"
 

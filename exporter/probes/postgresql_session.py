@@ -30,7 +30,7 @@ from exporter.probes.resolve import resolve
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
-    from exporter.catalog.targets import PostgresqlSpec
+    from exporter.catalog.specs import PostgresqlSpec
     from exporter.probes.measure import Run
     from exporter.probes.resolve import Address
 

@@ -22,7 +22,7 @@ from exporter.probes.measure import clock
 if TYPE_CHECKING:
     import pycares
 
-    from exporter.catalog.targets import IpProtocol
+    from exporter.catalog.specs import IpProtocol
     from exporter.probes.measure import Run
 
 Address = tuple[socket.AddressFamily, str]

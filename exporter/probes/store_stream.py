@@ -12,7 +12,7 @@ from exporter.probes.stream import MAX_LINE_BYTES, LineStream
 
 if TYPE_CHECKING:
     from exporter.catalog.secrets import SecretText
-    from exporter.catalog.targets import IpProtocol
+    from exporter.catalog.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.tls import Tls
 

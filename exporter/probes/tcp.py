@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from exporter.catalog.secrets import SecretError
-from exporter.catalog.targets import TlsSpec
+from exporter.catalog.specs import TlsSpec
 from exporter.probes import smtp
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-    from exporter.catalog.targets import Exchange, TcpSpec
+    from exporter.catalog.specs import Exchange, TcpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.tls import Tls
 

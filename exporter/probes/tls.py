@@ -13,7 +13,7 @@ from exporter.probes.x509 import not_after
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from exporter.catalog.targets import TlsSpec
+    from exporter.catalog.specs import TlsSpec
     from exporter.probes.measure import Run
 
 VERSIONS = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httptools
 
-from exporter.catalog.targets import HttpSpec, TlsSpec
+from exporter.catalog.specs import HttpSpec, TlsSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http import utf8
@@ -22,7 +22,7 @@ from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.websocket_frames import CLOSE, NORMAL, TEXT, Closed, WebSocketStream, encode
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import WebSocketSpec
+    from exporter.catalog.specs import WebSocketSpec
     from exporter.probes.compile import Shared
 
 ALPN = ("http/1.1",)

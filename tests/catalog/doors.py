@@ -9,7 +9,7 @@ import pytest
 from exporter.catalog.loading import CatalogError, load_plan, validate_file
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import ProbeSpec
+    from exporter.catalog.specs import ProbeSpec
 
 
 class Write(Protocol):

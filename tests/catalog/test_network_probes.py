@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_plan
 from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.targets import BasicAuth, GrpcSpec, TlsSpec, WebSocketSpec
+from exporter.catalog.specs import BasicAuth, GrpcSpec, TlsSpec, WebSocketSpec
 from tests.catalog.doors import mistakes, spec
 
 if TYPE_CHECKING:

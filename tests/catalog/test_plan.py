@@ -10,7 +10,7 @@ import pytest
 
 from exporter.catalog.listening import read_listen
 from exporter.catalog.loading import load_plan
-from exporter.catalog.targets import (
+from exporter.catalog.specs import (
     Condition,
     DnsSpec,
     Exchange,
@@ -18,10 +18,10 @@ from exporter.catalog.targets import (
     HttpSpec,
     IcmpSpec,
     JsonCondition,
-    Target,
     TcpSpec,
     TlsSpec,
 )
+from exporter.catalog.targets import Target
 from tests.catalog.doors import spec
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from exporter.catalog import secret_paths
 from exporter.catalog.loading import load_catalog, load_plan, validate_file
 from exporter.catalog.secrets import SecretText
-from exporter.catalog.targets import BasicAuth, HttpSpec
+from exporter.catalog.specs import BasicAuth, HttpSpec
 from tests.catalog.doors import mistakes, spec
 
 if TYPE_CHECKING:

@@ -6,16 +6,8 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_plan
 from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.targets import (
-    BackupsPlan,
-    ContainersPlan,
-    MongodbSpec,
-    PostgresqlSpec,
-    RedisSpec,
-    SqliteSpec,
-    TlsSpec,
-    VolumePlan,
-)
+from exporter.catalog.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec, TlsSpec
+from exporter.catalog.targets import BackupsPlan, ContainersPlan, VolumePlan
 
 if TYPE_CHECKING:
     from tests.catalog.doors import Write

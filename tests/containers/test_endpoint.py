@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.targets import Endpoint, TlsSpec
+from exporter.catalog.specs import TlsSpec
+from exporter.catalog.targets import Endpoint
 from exporter.containers import endpoint as endpoint_module
 from exporter.containers.endpoint import EndpointError, resolve_endpoint
 from tests.components import require

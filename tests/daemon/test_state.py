@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.targets import BackupsPlan, HttpSpec, Plan, ServicePlan, Target, VolumePlan
+from exporter.catalog.specs import HttpSpec
+from exporter.catalog.targets import BackupsPlan, Plan, ServicePlan, Target, VolumePlan
 from exporter.containers.backup_marker import begin_drill, begin_run, end_drill, end_run, parse_marker
 from exporter.containers.model import Container, Identity, Limits, Reading, Status
 from exporter.containers.volumes import read_space

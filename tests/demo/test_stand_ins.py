@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.targets import (
+from exporter.catalog.specs import (
     BasicAuth,
     Condition,
     DnsSpec,
@@ -20,12 +20,10 @@ from exporter.catalog.targets import (
     HttpSpec,
     IcmpSpec,
     JsonCondition,
-    Plan,
-    ServicePlan,
-    Target,
     TcpSpec,
     TlsSpec,
 )
+from exporter.catalog.targets import Plan, ServicePlan, Target
 from exporter.demo.loading import StandInLoader
 from exporter.demo.moods import behaviour, moods
 from exporter.demo.stand_ins import MAX_CONNECTIONS, Demo, start_stand_ins
@@ -36,7 +34,7 @@ from tests.waiting import free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from exporter.catalog.targets import ProbeSpec
+    from exporter.catalog.specs import ProbeSpec
 
 PAGE = HttpSpec(
     "http://localhost:5173/",

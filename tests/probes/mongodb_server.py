@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import bson
 
 from exporter.catalog.secrets import SecretText
-from exporter.catalog.targets import MongodbSpec
+from exporter.catalog.specs import MongodbSpec
 
 if TYPE_CHECKING:
     from tests.probes.servers import Connection, Script, Server

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, Self
 
-    from exporter.catalog.targets import ProbeSpec
+    from exporter.catalog.specs import ProbeSpec
 
 MARGIN = 1.0
 """Seconds over its deadline that a probe may end: two busy cores may be late, a probe that hangs is later still."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import redis
 
 from exporter.catalog.secrets import SecretText
-from exporter.catalog.targets import RedisSpec
+from exporter.catalog.specs import RedisSpec
 from tests.components import require
 from tests.waiting import free_port, until
 

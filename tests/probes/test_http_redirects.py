@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.targets import BasicAuth, HttpSpec, TlsSpec
+from exporter.catalog.specs import BasicAuth, HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from tests.probes.servers import Request, Script, Server, answer, answers, redirect, says
 

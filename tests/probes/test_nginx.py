@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.catalog.secrets import FileReference, SecretText
-from exporter.catalog.targets import BasicAuth, Condition, HttpSpec, JsonCondition, TlsSpec
+from exporter.catalog.specs import BasicAuth, Condition, HttpSpec, JsonCondition, TlsSpec
 from exporter.probes.base import Reason
 from tests.probes.nginx import Nginx
 

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.targets import PostgresqlSpec, TlsSpec
+from exporter.catalog.specs import PostgresqlSpec, TlsSpec
 from exporter.probes import resolve
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe

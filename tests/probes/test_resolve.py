@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.targets import HttpSpec, IpProtocol
+from exporter.catalog.specs import HttpSpec, IpProtocol
 from exporter.probes import resolve
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import compile_probe

@@ -15,7 +15,7 @@ from exporter.catalog.secrets import (
     SecretError,
     SecretText,
 )
-from exporter.catalog.targets import BasicAuth, Condition, HeaderCondition, HttpSpec
+from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from tests.probes.servers import Request, Server, answer, answers, redirect

@@ -22,7 +22,7 @@ import psutil
 import pytest
 import uvloop
 
-from exporter.catalog.targets import SqliteSpec
+from exporter.catalog.specs import SqliteSpec
 from exporter.probes import sqlite_check
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import Shared, compile_probe

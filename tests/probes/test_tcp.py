@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.targets import Exchange, TcpSpec, TlsSpec
+from exporter.catalog.specs import Exchange, TcpSpec, TlsSpec
 from exporter.probes import resolve, stream
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
