@@ -319,6 +319,21 @@ def test_a_container_that_was_asked_to_stop_did_not_fail(rules: Path) -> None:
     hold(rules, series, [("15m", alerts("ContainerExited"), [])])
 
 
+def test_a_container_that_was_stopped_in_good_health_is_not_unhealthy(rules: Path) -> None:
+    """The engine calls a container with a health check unhealthy as soon as it is stopped."""
+    health = f'container_health_status{{{CONTAINER},status="unhealthy"}}'
+    series = {health: "1x30", f'container_state{{{CONTAINER},state="exited"}}': "1x30"}
+    naive = 'container_health_status{status="unhealthy"} == 1'
+    hold(
+        rules,
+        series,
+        [
+            ("20m", alerts("ContainerUnhealthy"), []),
+            ("20m", naive, [f'{{{CONTAINER},status="unhealthy"}}']),
+        ],
+    )
+
+
 def test_a_disk_that_will_be_full_within_a_day_fires_before_it_is(rules: Path) -> None:
     series = {
         'volume_filesystem_avail_bytes{volume="data"}': "900-1x480",

@@ -82,7 +82,7 @@ EXPORTER_RECIPES = (
         example=lambda _: (Series("exporter_docker_up", 0, 1),),
     ),
     Recipe(
-        "ExporterNoTargets", "exporter", "exporter",
+        "ExporterNoTargets", "exporter", "prober",
         expr="exporter_targets == 0",
         summary="The exporter watches nothing",
         description="The exporter runs and has no target: its catalog has no service to probe.",

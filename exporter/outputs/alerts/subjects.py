@@ -66,6 +66,7 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         "drills": tuple(_backups(catalog)) if catalog.backup.drill else (),
         "slos": _slos(promises, all_),
         "exporter": (Subject("", owner=owner, service=EXPORTER),),
+        "prober": (Subject("", owner=owner, service=EXPORTER),) if probed else (),
         "watchdog": (Subject("", owner=catalog.alertmanager.watchdog, service="prometheus"),),
     }
 
