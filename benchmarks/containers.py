@@ -197,7 +197,7 @@ def _beside_probes(engine: DockerEngine, times: Times) -> tuple[float, list[Figu
         resting = sum(window.cpu[pid] for pid in engines) / window.seconds
         return resting, [
             Figure(
-                f"CPU of one core, every {SLOW_INTERVAL} s",
+                f"CPU of one core, read every {SLOW_INTERVAL} s",
                 "%",
                 _share(window.cpu[slow.daemon.pid], window),
                 goal=1,
@@ -240,7 +240,7 @@ def _samples(text: str) -> int:
 
 
 def _lateness(when: str, counts: Counts, goal: float | None = None) -> list[Figure]:
-    within = f"Of {PROBES} probes a second, {when}: started within"
+    within = f"{PROBES} probes a second, {when}: started within"
     return [
         Figure(f"{within} 100 ms", "%", 100 * counts.share_within(0.1), goal=goal, at_least=True),
         Figure(f"{within} 10 ms", "%", 100 * counts.share_within(0.01)),

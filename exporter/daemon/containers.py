@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DOCKER = "docker"
 """The key of the one engine."""
+SHOWN_AT_ONCE = 20
+"""Containers whose lines are made before the probes under way get a turn: about 1 ms."""
 
 
 class ContainerWatch:
@@ -71,8 +73,12 @@ class ContainerWatch:
             for container_id, reading in list(self._readings.latest.items()):
                 if reading.oom_kills:
                     self._discovery.note_oom_kills(container_id, reading.oom_kills)
-            for container in list(self._discovery.containers.values()):
-                self._show(container)
+            for index, container_id in enumerate(list(self._discovery.containers)):
+                if index % SHOWN_AT_ONCE == SHOWN_AT_ONCE - 1:
+                    await asyncio.sleep(0)
+                container = self._discovery.containers.get(container_id)
+                if container is not None:
+                    self._show(container)
             self._docker_items.set(DOCKER, "", DockerView(self._discovery.up, self._sources()))
             unreadable = self._logs.unreadable
             for service, skipped in self._logs.skipped.items():

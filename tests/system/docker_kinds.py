@@ -86,6 +86,12 @@ def make_all(engine: DockerEngine, witnesses: Witnesses) -> None:
         until(lambda name=name, kind=kind: _is(witnesses, name, kind), f"{name} to be so", 60)  # type: ignore[misc] # default arguments
 
 
+def remove_all(engine: DockerEngine) -> None:
+    """The containers, and the networks, whose bridges an engine leaves behind when it ends."""
+    engine.remove_all()
+    engine.docker("network", "rm", *NETWORKS)
+
+
 def labels_of(name: str) -> dict[str, str]:
     """Those that Compose gives."""
     kind = KINDS[name]

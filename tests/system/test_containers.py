@@ -39,7 +39,7 @@ from tests.system.docker_facts import (
     families,
     strays,
 )
-from tests.system.docker_kinds import KINDS, OOM_KILLED, PROJECT, RUNNING, labels_of, make_all
+from tests.system.docker_kinds import KINDS, OOM_KILLED, PROJECT, RUNNING, labels_of, make_all, remove_all
 from tests.system.scraping import Scraping, favoured
 from tests.waiting import until
 
@@ -141,7 +141,9 @@ def daemon(
 @pytest.fixture(scope="module")
 def witnesses(engine: DockerEngine, daemon: RunningDaemon) -> Iterator[Witnesses]:  # noqa: ARG001 - it watches all
     """With a container of each kind."""
-    with contextlib.closing(Witnesses(engine.socket)) as witnesses:
+    with contextlib.ExitStack() as stack:
+        witnesses = stack.enter_context(contextlib.closing(Witnesses(engine.socket)))
+        stack.callback(remove_all, engine)
         make_all(engine, witnesses)
         yield witnesses
 
@@ -468,9 +470,11 @@ def test_the_engine_goes_and_comes_back(
     probed = len(gaps(service))
     with Scraping(daemon) as scraping:
         engine.stop()
-        until(lambda: scraping.last.up is False, "the daemon to notice", 5)
-        assert not scraping.last.containers
-        engine.start()
+        try:
+            until(lambda: scraping.last.up is False, "the daemon to notice", 5)
+            assert not scraping.last.containers
+        finally:
+            engine.start()
         until(lambda: scraping.last.up and scraping.last.containers == names, "all again", REACHED_SECONDS)
     assert not any(scrape.containers for scrape in scraping.scrapes if not scrape.up)
     assert max(scrape.took for scrape in scraping.scrapes) < 1
