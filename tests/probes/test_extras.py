@@ -1,0 +1,32 @@
+"""A catalog that asks for a client which is not installed says which command installs it."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from exporter.catalog.specs import GrpcSpec, MongodbSpec, PostgresqlSpec, ProbeSpec, RedisSpec
+from exporter.probes.compile import Shared, compile_probe
+
+NEEDS = (
+    (PostgresqlSpec("db", 5432, "postgres", "postgres"), "psycopg", "postgresql"),
+    (RedisSpec("cache", 6379), "redis", "redis"),
+    (MongodbSpec("docs", 27017), "bson", "mongodb"),
+    (GrpcSpec("api", 50051), "h2", "grpc"),
+)
+
+
+@pytest.mark.parametrize(("spec", "package", "extra"), NEEDS, ids=lambda value: str(value)[:12])
+def test_the_sentence_names_the_command(
+    spec: ProbeSpec, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in list(sys.modules):
+        ours = name.startswith(("exporter.probes.", "exporter.probes")) and extra in name
+        if ours or name == package or name.startswith(f"{package}."):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ValueError, match="which is not installed; run: pip install") as caught:
+        compile_probe(spec, Shared())
+    assert str(caught.value).endswith(f"pip install 'pageforge-exporter[{extra}]'")
+    assert package in str(caught.value)
