@@ -96,7 +96,6 @@ def _status(inspected: Any) -> Status:
     return Status(
         state=named,
         health=_known_health(health.get("Status") or "none"),
-        failing_streak=health.get("FailingStreak") or 0,
         exit_code=state.get("ExitCode") if ended else None,
         restarts=inspected.get("RestartCount") or 0,
         oom_killed=bool(state.get("OOMKilled")),

@@ -82,7 +82,8 @@ class LogWatch:
     def follow(self, container: Container) -> None:
         """A container as it is now. To be told again when it ends, starts, or anything else of it changes.
 
-        Everything is counted that it wrote since this watch was made, however short its life was. The lines' times
+        Everything is counted that it wrote since this watch was made, however short its life was, unless it was
+        removed with its log before that could be read (`docker run --rm`). The lines' times
         are the engine's: a clock that is ahead of this process's moves the beginning back by as much.
         """
         service = container.identity.service

@@ -80,8 +80,6 @@ class Status:
 
     state: State
     health: Health = "none"
-    failing_streak: int = 0
-    """Failures of its health check in a row."""
     exit_code: int | None = None
     """Of its last end; none while it runs, or if it never ran."""
     restarts: int = 0

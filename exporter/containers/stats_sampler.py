@@ -100,7 +100,7 @@ class StatsSampler:
             try:
                 async with asyncio.timeout(DEADLINE):
                     answer = await self._ask(container)
-                reading = reading_of(answer, self._devices, time.time())
+                reading = reading_of(answer, self._devices, time.time()) if answer else None
             except EngineError as error:
                 if error.status == _NO_SUCH_CONTAINER:
                     self._record(container, None)
@@ -115,10 +115,11 @@ class StatsSampler:
                     self._record(container, reading)
 
     async def _ask(self, container: str) -> Any:
+        """The answer; none of a container that ended meanwhile: the engine (20.10) then says 200 and nothing."""
         body = b""
         async with self._engine.stream(f"/containers/{container}/stats", PARAMETERS, DEADLINE) as parts:
             async for part in parts:
                 body += part
                 if len(body) > _MAX_ANSWER:
                     raise ValueError(f"more than {_MAX_ANSWER} bytes")
-        return json.loads(body)
+        return json.loads(body) if body.strip() else None

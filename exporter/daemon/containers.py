@@ -85,7 +85,8 @@ class ContainerWatch:
                 counts = {
                     name: self._logs.counts[service, name] for name, _ in self._logs_of[service].patterns
                 }
-                view = LogView(counts, skipped, service not in unreadable)
+                readable = service not in unreadable if self._discovery.up else None
+                view = LogView(counts, skipped, readable)
                 self._log_items.set(service, label_text([("service", service)]), view)
 
     def docker(self) -> DockerState:

@@ -133,8 +133,6 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
                "other. Stopped containers too.", _states, ("state",)),
     ItemFamily("container_health_status", "gauge", "What the container's own health check says: 1, and 0 for each "
                "other; none without a check.", _healths, ("status",)),
-    _limit("container_health_failing_streak", "Failures in a row of the container's own health check.",
-           lambda c: c.status.failing_streak if c.status.health != "none" else None),
     _limit("container_exit_code", "Exit code of a container that has ended; absent while it runs.",
            lambda c: c.status.exit_code),
     _limit("container_oom_killed", "Whether the container's last end was for want of memory.",

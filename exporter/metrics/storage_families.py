@@ -51,7 +51,8 @@ class LogView:
 
     matches: Mapping[str, int]
     skipped: int
-    readable: bool
+    readable: bool | None
+    """None while the engine cannot be asked."""
 
 
 def _matches(log: LogView) -> Iterable[tuple[str, float]]:

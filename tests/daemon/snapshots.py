@@ -67,7 +67,6 @@ def container(name: str = "web-1", state: str = "running", **values: Any) -> dic
         "state": state,
         "health": "none",
         "detail": "",
-        "failing_streak": 0,
         "exit_code": None if runs else 0,
         "restarts": 0,
         "oom_killed": False,

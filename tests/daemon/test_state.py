@@ -61,10 +61,7 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
         ([view(state="exited", exit_code=1, finished_at=2000.0), view("worker-2")], ("up", "", 1000.0)),
         ([view(health="unhealthy"), view("worker-2", health="healthy")], ("up", "", 1000.0)),
         ([view(health="starting")], ("unknown", "starting, no health check has passed yet", 1000.0)),
-        (
-            [view(health="unhealthy", failing_streak=4)],
-            ("down", "unhealthy, 4 failed health checks in a row", None),
-        ),
+        ([view(health="unhealthy")], ("down", "unhealthy, its own health check fails", None)),
         ([view(state="paused")], ("down", "paused by somebody", None)),
         ([view(state="created", started_at=None)], ("down", "never started", None)),
         (
@@ -165,7 +162,6 @@ def test_a_container_is_told_of_with_what_it_uses_and_may() -> None:
             "state": "running",
             "health": "healthy",
             "detail": "",
-            "failing_streak": 0,
             "exit_code": None,
             "restarts": 2,
             "oom_killed": False,

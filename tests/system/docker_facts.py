@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.waiting import until
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -54,14 +56,24 @@ class Witnesses:
 
     def hear(self, container: str) -> dict[str, Facts]:
         """What each witness says at this moment. Of a container that does not run, only `inspect` says something."""
-        inspected = self.inspect(container)
-        heard = {"inspect": _of_inspect(inspected)}
-        if inspected["State"]["Status"] in ACTIVE:
-            heard["kernel"] = _of_kernel(inspected["State"]["Pid"])
-            asked = {"stream": "false", "one-shot": "true"}
-            answer = self._http.get(f"/containers/{container}/stats", params=asked).raise_for_status().json()
-            heard["statistics"] = _of_statistics(answer)
-        return heard
+        while True:
+            inspected = self.inspect(container)
+            heard = {"inspect": _of_inspect(inspected)}
+            state = inspected["State"]
+            if state["Status"] not in ACTIVE:
+                return heard
+            try:
+                heard["kernel"] = _of_kernel(state["Pid"])
+                heard["statistics"] = _of_statistics(self._statistics(container))
+            except (OSError, KeyError, ValueError):
+                # It ended meanwhile; otherwise this is an error.
+                until(lambda pid=state["Pid"]: self.inspect(container)["State"]["Pid"] != pid, "its end", 5)  # type: ignore[misc] # a default argument
+            else:
+                return heard
+
+    def _statistics(self, container: str) -> Any:
+        asked = {"stream": "false", "one-shot": "true"}
+        return self._http.get(f"/containers/{container}/stats", params=asked).raise_for_status().json()
 
 
 def exported(text: str) -> dict[str, tuple[dict[str, str], Facts]]:
@@ -131,7 +143,6 @@ def _of_inspect(inspected: Any) -> Facts:
     facts: dict[Key, float | None] = {
         **{_key("state", state=one): one == state["Status"] for one in STATES},
         **{_key("health_status", status=one): one == health["Status"] for one in HEALTHS},
-        _key("health_failing_streak"): health.get("FailingStreak"),
         _key("exit_code"): state["ExitCode"] if started and not active else None,
         _key("oom_killed"): state["OOMKilled"],
         _key("oom_events_total"): None if active else state["OOMKilled"],
