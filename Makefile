@@ -6,7 +6,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run scripts/apt-install scripts/lock scripts/python-env scripts/test-components
+SCRIPTS := .ci/run scripts/apt-install scripts/lock scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -35,7 +35,7 @@ lint: $(VENV)/.dev ## formatting, lint, types, generated files; changes nothing
 	$(BIN)/mypy
 	$(BIN)/python -m scripts.reference --check
 	$(BIN)/python -m exporter gen --config config.example.yaml --check
-	@if command -v shellcheck >/dev/null; then echo shellcheck $(SCRIPTS); shellcheck $(SCRIPTS); \
+	@if command -v shellcheck >/dev/null; then echo shellcheck -x $(SCRIPTS); shellcheck -x $(SCRIPTS); \
 	else echo 'shellcheck is not installed: scripts were not checked'; fi
 
 format: $(VENV)/.dev ## format the code and repair what lint can repair

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
+from exporter.backups.commands import app as backups
+from exporter.deploys.commands import app as deploys
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -23,6 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(backups, name="backups")
+app.add_typer(deploys, name="deploys")
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2
@@ -116,6 +122,15 @@ def check(
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     json: Json = False,
+    deadline: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(
+            "--deadline",
+            metavar="SECONDS",
+            min=0,
+            help="Probe again what is not healthy, until all is or so many seconds have passed.",
+        ),
+    ] = None,
 ) -> None:
     """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
     from exporter.catalog.loading import load_plan
@@ -123,7 +138,8 @@ def check(
     from exporter.daemon.check import UnknownServiceError, check_once
 
     try:
-        healthy = check_once(load_plan(config, environment), services or [], as_json=json)
+        plan = load_plan(config, environment)
+        healthy = check_once(plan, services or [], as_json=json, deadline_seconds=deadline)
     except (CatalogError, UnknownServiceError) as error:
         fail(str(error), WRONG_USAGE)
     raise typer.Exit(0 if healthy else ANSWER_IS_NO)

@@ -18,6 +18,7 @@ from exporter.metrics.families import NETWORKED, OWN_FAMILIES, PROBE_FAMILIES
 from exporter.metrics.family import PROTOCOLS, TARGET_LABELS
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
+    DEPLOY_FAMILIES,
     DOCKER_FAMILIES,
     LOG_FAMILIES,
     VOLUME_FAMILIES,
@@ -32,7 +33,7 @@ from scripts.peer_metrics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 DOCS = Path(__file__).parent.parent / "docs"
 NOTICE = "<!-- Made by `make docs`; do not edit. -->"
@@ -98,6 +99,9 @@ def metrics_page() -> str:
         "With the label `service`: the name of the store or volume. They come from "
         "[the marker](backup-marker.md) that a backup leaves.",
         _families(BACKUP_FAMILIES),
+        "## Deploys",
+        "From the records that `scripts/deploy.sh` keeps.",
+        _families(DEPLOY_FAMILIES),
         "## The exporter itself",
         _families(OWN_FAMILIES),
         "## Names of cAdvisor",
@@ -130,12 +134,8 @@ def _left_out(reasons: dict[str, str]) -> str:
 
 def commands_page() -> str:
     """Every command with its options."""
-    parts = [
-        "# Commands",
-        NOTICE,
-        COMMANDS_NOTE,
-    ]
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]  # the app is a group
+    parts = ["# Commands", NOTICE, COMMANDS_NOTE]
+    for name, command in _commands(get_command(app)):
         parts += [f"## {name}", command.help]
         if command.epilog:
             parts.append(
@@ -144,16 +144,25 @@ def commands_page() -> str:
         rows = [
             (
                 ", ".join(f"`{option}`" for option in parameter.opts if option.startswith("-"))
-                or parameter.metavar,
+                or (parameter.metavar or parameter.name.upper()),
                 f"`{parameter.envvar}`" if getattr(parameter, "envvar", None) else "",
                 f"`{parameter.default}`" if parameter.default not in (None, False) else "",
-                getattr(parameter, "help", ""),
+                getattr(parameter, "help", None) or "",
             )
             for parameter in command.params
         ]
         if rows:
             parts.append(_table(("option", "environment variable", "default", "meaning"), rows))
     return _page(*parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command by its whole name, those of groups after the group."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _families(families: Iterable[Any]) -> str:

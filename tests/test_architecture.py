@@ -13,11 +13,13 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers"},
+    "metrics": {"catalog", "probes", "containers", "deploys"},
     "probes": {"catalog"},
     "containers": {"catalog"},
+    "backups": {"catalog", "containers"},
+    "deploys": {"catalog"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "demo"},
+    "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
 }
 """Of each room, the rooms that it may import beside itself."""

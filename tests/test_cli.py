@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,28 @@ services:
         unknown = run("check", "wbe", "--config", str(catalog))
     assert unknown.returncode == 2
     assert unknown.stderr == "no service or store is named wbe; did you mean web?\n"
+
+
+def test_check_waits_until_all_are_healthy_or_the_deadline(catalog: Path) -> None:
+    with services() as server:
+        catalog.write_text(f"""
+project: test
+services:
+  web: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/health"}}}}]}}
+  api: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server.port}/fail"}}}}]}}
+""")
+        late = run("check", "--config", str(catalog), "--deadline", "1.5")
+        assert late.returncode == 1
+        assert late.stdout.endswith("1 up, 1 down\nnot healthy within 1.5 s: api\n")
+        asked = [path for _, path in server.requests]
+        assert (asked.count("/health"), asked.count("/fail")) == (1, 2), "who is healthy is not asked again"
+
+        healed = threading.Timer(2, server.statuses.update, [{"/fail": 200}])
+        healed.start()
+        well = run("check", "--config", str(catalog), "--deadline", "25", "--json")
+        healed.join()
+    assert well.returncode == 0
+    assert json.loads(well.stdout)["healthy"] is True
 
 
 def test_environment_variables_stand_in_for_options(catalog: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
+from exporter.catalog.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.planner import Planner
 from exporter.catalog.secret_paths import absolute
 from exporter.catalog.services import Service
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from exporter.catalog.probe_parts import Finding, SecretUse
     from exporter.catalog.stores import Store
 
+DEPLOYS = "deploys.jsonl"
 MARKERS = "markers"
 """The folder of the backups' markers; docs/backup-marker.md has their format."""
 
@@ -51,6 +53,7 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         containers=_containers(catalog),
         volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
         backups=_backups(catalog),
+        deploys=f"{state_folder(catalog)}/{DEPLOYS}",
     )
     return plan, planner.parts.uses, planner.parts.findings
 
@@ -91,9 +94,9 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         source=written.source,
         interval=written.interval,
         strangers=written.strangers,
-        docker=written.docker,
-        cgroup=written.cgroup,
-        proc=written.proc,
+        docker=own_place(DOCKER, written.docker),
+        cgroup=own_place(CGROUP, written.cgroup),
+        proc=own_place(PROC, written.proc),
         projects=written.projects or (catalog.project, f"{catalog.project}-{catalog.environment_name}"),
         labels=written.labels,
     )
@@ -103,6 +106,11 @@ def volume_names(catalog: Catalog) -> list[str]:
     """Every volume of the catalog once: those of `volumes`, and those that stores bring."""
     stores = (store.volume for store in catalog.stores.values() if store.volume)
     return list(dict.fromkeys((*catalog.volumes, *stores)))
+
+
+def state_folder(catalog: Catalog) -> str:
+    """Where a host keeps what deploys of an environment leave."""
+    return f"/var/lib/{catalog.project}/{catalog.environment_name}"
 
 
 def _backups(catalog: Catalog) -> BackupsPlan:

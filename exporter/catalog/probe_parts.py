@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.catalog.addresses import join_address, split_address
+from exporter.catalog.machine import own_address
 from exporter.catalog.references import LITERAL_SECRET
 from exporter.catalog.secret_paths import absolute, resolve
 from exporter.catalog.secrets import SecretText
@@ -49,9 +50,10 @@ class Parts:
 
     def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
         """Host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
-        published = container.host_port if self._environment.publishes_all else None
+        beside = own_address() if container.deployed and container.address is None else None
+        published = container.host_port if self._environment.publishes_all and beside is None else None
         chosen = port or published or container.listen_port
-        template = container.address or self._environment.address
+        template = container.address or beside or self._environment.address
         if chosen is None:
             template = template.replace(":{port}", "")
             if "{port}" in template:

@@ -131,3 +131,5 @@ class Plan:
     containers: ContainersPlan = field(default_factory=ContainersPlan)
     volumes: tuple[VolumePlan, ...] = ()
     backups: BackupsPlan | None = None
+    deploys: str | None = None
+    """The file of the environment's deploys, which deploy.sh adds to."""

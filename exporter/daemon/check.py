@@ -1,4 +1,4 @@
-"""One run of every probe, now, for a person at a terminal or a script that waits for a deploy."""
+"""One run of every probe, now, for a person at a terminal, or runs until all is well, for a script that deploys."""
 
 from __future__ import annotations
 
@@ -24,29 +24,37 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from exporter.catalog.targets import Plan, Target
+    from exporter.probes.base import Probe
 
 AT_ONCE = 100
 """Probes under way together: enough to be quick, too few to be the load that makes a service slow."""
+AGAIN_SECONDS = 1.0
+"""Between two runs of what is not healthy yet."""
 
 
 class UnknownServiceError(Exception):
     """A name that the catalog does not have. One sentence."""
 
 
-def check_once(plan: Plan, names: Sequence[str], *, as_json: bool) -> bool:
+def check_once(
+    plan: Plan, names: Sequence[str], *, as_json: bool, deadline_seconds: float | None = None
+) -> bool:
     """Probe the targets of the named services (of all, when none is named) and print the results.
 
-    Returns whether all of them are healthy. A service without a probe has no say.
+    Returns whether all of them are healthy. A service without a probe has no say. With a deadline, those that are not
+    are probed again until they are or so many seconds have passed.
 
     Raises:
         UnknownServiceError: a name is not in the plan.
     """
     targets = chosen(plan, names)
-    results = uvloop.run(_run_all(targets, quiet=as_json))
+    results = uvloop.run(_run_all(targets, deadline_seconds, quiet=as_json))
     if as_json:
         print(json.dumps(_as_json(plan, results), indent=2))
     else:
         _print_table(plan, results)
+        if deadline_seconds is not None:
+            _print_late(results, deadline_seconds)
     return all(result.success for _, result in results)
 
 
@@ -65,28 +73,52 @@ def chosen(plan: Plan, names: Sequence[str]) -> list[Target]:
     return [target for target in plan.targets if not names or target.service in names]
 
 
-async def _run_all(targets: Sequence[Target], *, quiet: bool) -> list[tuple[Target, ProbeResult]]:
+async def _run_all(
+    targets: Sequence[Target], seconds: float | None, *, quiet: bool
+) -> list[tuple[Target, ProbeResult]]:
+    """The last result of each target. Without `seconds` each runs once."""
     raise_descriptor_limit()
     shared = Shared()
     turn = asyncio.Semaphore(AT_ONCE)
+    probes = [_compiled(target, shared) for target in targets]
+    results: dict[int, ProbeResult] = {}
+    until = None if seconds is None else clock() + seconds
     bar = Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty())
 
-    async def one(target: Target) -> tuple[Target, ProbeResult]:
+    async def one(index: int) -> None:
+        probe, target = probes[index], targets[index]
+        if isinstance(probe, ProbeResult):
+            results[index] = probe
+            return
         async with turn:
-            try:
-                probe = compile_target(target, shared)
-            except CompileError as error:
-                return target, ProbeResult(False, Reason.INTERNAL, 0.0, detail=str(error))
-            result = await probe.run(clock() + target.timeout)
+            end = clock() + target.timeout
+            result = await probe.run(end if until is None else min(end, max(until, clock())))
+        # A run that the deadline cut short says less than the whole one before it.
+        if result.success or index not in results or until is None or end <= until:
+            results[index] = result
+        if until is None or result.success:
             bar.advance(task)
-            return target, result
 
     with bar:
-        task = bar.add_task("probing", total=len(targets))
+        what = "probing" if until is None else f"waiting up to {seconds:g} s for all to be healthy"
+        task = bar.add_task(what, total=len(targets))
         try:
-            return list(await asyncio.gather(*(one(target) for target in targets)))
+            while left := [i for i in range(len(targets)) if i not in results or not results[i].success]:
+                await asyncio.gather(*map(one, left))
+                if until is None or clock() + AGAIN_SECONDS >= until:
+                    break
+                await asyncio.sleep(AGAIN_SECONDS)
+            return [(target, results[index]) for index, target in enumerate(targets)]
         finally:
             await close_resolver()
+
+
+def _compiled(target: Target, shared: Shared) -> Probe | ProbeResult:
+    """The probe, or the result of what can never be probed."""
+    try:
+        return compile_target(target, shared)
+    except CompileError as error:
+        return ProbeResult(False, Reason.INTERNAL, 0.0, detail=str(error))
 
 
 def _as_json(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> dict[str, Any]:
@@ -124,3 +156,10 @@ def _print_table(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> N
     console.print(table)
     down = sum(not result.success for _, result in results)
     console.print(f"{len(results) - down} up, {down} down")
+
+
+def _print_late(results: Sequence[tuple[Target, ProbeResult]], seconds: float) -> None:
+    """One line that the deploy script reads: the services that are not healthy, each once."""
+    late = dict.fromkeys(target.service for target, result in results if not result.success)
+    if late:
+        print(f"not healthy within {seconds:g} s: {', '.join(late)}")

@@ -1,16 +1,26 @@
-"""Volumes and backups: looked at every half minute, beside the probes."""
+"""Volumes, backups and deploys: looked at every half minute, beside the probes."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.containers.aside import AsideBusyError, AsideTimeoutError, aside
 from exporter.containers.backups import Backups
 from exporter.containers.volumes import Volumes
+from exporter.deploys.records import RecordsError, last
 from exporter.metrics.items import Items
-from exporter.metrics.storage_families import BACKUP_FAMILIES, VOLUME_FAMILIES, BackupView
+from exporter.metrics.storage_families import (
+    BACKUP_FAMILIES,
+    DEPLOY_FAMILIES,
+    VOLUME_FAMILIES,
+    BackupView,
+    DeployView,
+)
 from exporter.metrics.text import label_text
 
 if TYPE_CHECKING:
@@ -20,8 +30,14 @@ if TYPE_CHECKING:
     from exporter.containers.backup_marker import BackupMarker
     from exporter.containers.volumes import Space
 
+RECORDS = 50
+"""Deploys that are looked through for the last good one."""
+RECORDS_SECONDS = 5.0
 LOOK_SECONDS = 30.0
 """Disks fill and backups age in hours; a scrape in between gives what was seen last."""
+
+
+log = logging.getLogger(__name__)
 
 
 class StorageWatch:
@@ -36,11 +52,13 @@ class StorageWatch:
         self._task: asyncio.Task[None] | None = None
         self._volume_items = Items(VOLUME_FAMILIES)
         self._backup_items = Items(BACKUP_FAMILIES)
+        self._deploys: Path | None = None
+        self._deploy_items = Items(DEPLOY_FAMILIES)
 
     @property
     def tables(self) -> tuple[Items[Any], ...]:
         """For the exposition."""
-        return self._volume_items, self._backup_items
+        return self._volume_items, self._backup_items, self._deploy_items
 
     @property
     def volumes(self) -> dict[str, Space | None]:
@@ -64,10 +82,11 @@ class StorageWatch:
         self._backups = Backups(plan.backups) if plan.backups else None
         self._volume_names = tuple(volume.name for volume in plan.volumes)
         self._backup_names = plan.backups.names if plan.backups else ()
-        self._volume_items.clear()
-        self._backup_items.clear()
+        self._deploys = Path(plan.deploys) if plan.deploys else None
+        for items in (self._volume_items, self._backup_items, self._deploy_items):
+            items.clear()
         self._looked = False
-        if self._volume_names or self._backup_names:
+        if self._volume_names or self._backup_names or self._deploys:
             self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
@@ -89,6 +108,8 @@ class StorageWatch:
         if self._backups is not None:
             await self._backups.refresh()
         self._looked = True
+        if self._deploys is not None:
+            await self._look_at_deploys(self._deploys)
         for name, space in self.volumes.items():
             if space is None:
                 self._volume_items.discard(name)
@@ -96,6 +117,17 @@ class StorageWatch:
                 self._volume_items.set(name, label_text([("volume", name)]), space)
         for name, marker in self.backups.items():
             self._backup_items.set(name, label_text([("service", name)]), _view(marker))
+
+    async def _look_at_deploys(self, file: Path) -> None:
+        self._deploy_items.clear()
+        try:
+            records = await aside(("deploys", file), lambda: last(file, RECORDS), RECORDS_SECONDS)
+        except (AsideTimeoutError, AsideBusyError, RecordsError) as error:
+            log.debug("no deploys are known: %s", error)
+            return
+        if records:
+            good = next((record for record in reversed(records) if record.good), None)
+            self._deploy_items.set("", "", DeployView(records[-1], good))
 
 
 def _view(marker: BackupMarker | str | None) -> BackupView:

@@ -120,6 +120,7 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
         containers=ContainersPlan(source="off"),
         volumes=(),
         backups=None,
+        deploys=None,
     )
     return demo
 

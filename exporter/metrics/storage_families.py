@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.containers.backup_marker import Outcome, Success
     from exporter.containers.volumes import Space
+    from exporter.deploys.records import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +121,36 @@ class BackupView:
     run: Outcome | None = None
     good: Success | None = None
     drill: Outcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployView:
+    """The last deploy, and the last of which what it put there runs."""
+
+    last: Record
+    good: Record | None
+
+
+def _deployed(view: DeployView) -> Iterable[tuple[str, float]]:
+    good = view.good
+    return ((f",{label_text([('version', good.version)])}", good.finished),) if good else ()
+
+
+DEPLOY_FAMILIES: tuple[ItemFamily[DeployView], ...] = (
+    ItemFamily(
+        "exporter_deploy_timestamp_seconds",
+        "gauge",
+        "When the last good deploy of this environment ended, since the epoch.",
+        _deployed,
+        ("version",),
+    ),
+    ItemFamily(
+        "exporter_deploy_last_success",
+        "gauge",
+        "Whether what the last deploy put there runs; 0 of one that failed or was rolled back.",
+        value(lambda view: view.last.good),
+    ),
+)
 
 
 def _run_seconds(view: BackupView) -> float | None:

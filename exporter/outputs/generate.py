@@ -13,7 +13,7 @@ from exporter.catalog.loading import load_catalog, validate_file
 from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from exporter.outputs.base import File
@@ -35,9 +35,9 @@ VERBS = {
 
 def rendered(
     config: Path, outputs: Iterable[Output], environment: str | None, out: Path
-) -> Iterator[tuple[Path, list[File]]]:
-    """Each output's folder below `out`, and all files in it: of `environment`, and of every one where an output is
-    made for each. A folder of an environment that the catalog no longer has comes with no files.
+) -> dict[Path, list[File]]:
+    """Each folder below `out` that outputs are made into, and all files in it: of `environment`, and of every one where
+    an output is made for each. A folder of an environment that the catalog no longer has comes with no files.
 
     Raises:
         CatalogError: the catalog is wrong.
@@ -46,16 +46,17 @@ def rendered(
     main = load_catalog(config, environment)
     names = list(main.environments) or [main.environment_name]
     catalogs = {name: main if name == main.environment_name else load_catalog(config, name) for name in names}
+    trees: dict[Path, list[File]] = {}
     for output in outputs:
         if not output.per_environment:
-            yield out / output.folder, list(output.render(main))
+            trees.setdefault(out / output.folder, []).extend(output.render(main))
             continue
         for name, catalog in catalogs.items():
-            yield out / output.folder.format(environment=name), list(output.render(catalog))
-        ours = {out / output.folder.format(environment=name) for name in names}
+            folder = out / output.folder.format(environment=name)
+            trees.setdefault(folder, []).extend(output.render(catalog))
         for manifest in sorted(out.glob(f"{output.folder.format(environment='*')}/{MANIFEST}")):
-            if manifest.parent not in ours:
-                yield manifest.parent, []
+            trees.setdefault(manifest.parent, [])
+    return trees
 
 
 def generate(
@@ -78,12 +79,12 @@ def generate(
         CatalogError, OutputError, WriteError: nothing was written.
     """
     validate_file(config)
-    trees = list(rendered(config, outputs, environment, out))
-    changes = [change for folder, files in trees for change in compare(folder, files)]
+    trees = rendered(config, outputs, environment, out)
+    changes = [change for folder, files in trees.items() for change in compare(folder, files)]
     only_looking = check or diff
     if not only_looking:
         write(changes, force=force)
-        for folder, files in reversed(trees):
+        for folder, files in reversed(trees.items()):
             if not files:
                 remove_empty(folder, out)
     differing = [change for change in changes if change.state is not State.UNCHANGED]

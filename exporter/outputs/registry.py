@@ -40,6 +40,12 @@ OUTPUTS = (
     Output("alertmanager", "exporter.outputs.alertmanager", "deploy/{environment}/alertmanager"),
     Output("grafana", "exporter.outputs.grafana", "deploy/{environment}/grafana"),
     Output("grafana dashboards", "exporter.outputs.dashboards", "deploy/{environment}/grafana/dashboards"),
+    Output("compose", "exporter.outputs.compose", "deploy/{environment}"),
+    Output("monitoring stack", "exporter.outputs.monitoring", "deploy/{environment}"),
+    Output("scripts' data", "exporter.outputs.scripts.data", "deploy/{environment}"),
+    Output("images", "exporter.outputs.images", "deploy/{environment}/images"),
+    Output("gateway", "exporter.outputs.gateway", "deploy/{environment}/gateway"),
+    Output("scripts", "exporter.outputs.scripts", "scripts"),
 )
 
 

@@ -12,6 +12,7 @@ from exporter.metrics.container_families import CONTAINER_FAMILIES
 from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
+    DEPLOY_FAMILIES,
     DOCKER_FAMILIES,
     LOG_FAMILIES,
     VOLUME_FAMILIES,
@@ -45,6 +46,7 @@ ITEMS: tuple[ItemFamily[Any], ...] = (
     *CONTAINER_FAMILIES,
     *DOCKER_FAMILIES,
     *VOLUME_FAMILIES,
+    *DEPLOY_FAMILIES,
     *OF_SERVICES,
 )
 LOOKED_AT = {family.name for family in ITEMS}
@@ -80,9 +82,6 @@ AROUND = {
 SERVICES = {"http_requests_total", "http_request_duration_seconds_bucket"}
 """Of the example's services, by metrics of each."""
 
-LATER = {"deploys are not made yet": {"exporter_deploy_timestamp_seconds"}}
-"""Series that dashboards ask for and nothing exports yet, and why."""
-
 KNOWN = (
     OWN
     | PROBES
@@ -92,7 +91,6 @@ KNOWN = (
     | PROMETHEUS
     | AROUND
     | SERVICES
-    | set().union(*LATER.values())
 )
 
 WORDS = {"and", "or", "unless", "on", "ignoring", "group_left", "group_right", "by", "without", "bool", "NaN"}

@@ -1,0 +1,76 @@
+"""What a tar archive holds, as one short text: two archives of the same tree have the same, in whatever order.
+
+It is made while the archive passes by, so that a volume is read once and never lies unencrypted beside its backup.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from exporter.backups.subjects import BackupsError
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+_CHUNK = 1024 * 1024
+
+
+class _Source(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class _Tee:
+    """What is read goes on to `target`."""
+
+    def __init__(self, source: _Source, target: BinaryIO | None) -> None:
+        self._source = source
+        self._target = target
+
+    def read(self, size: int) -> bytes:
+        chunk = self._source.read(size)
+        if self._target is not None:
+            self._target.write(chunk)
+        return chunk
+
+
+def inventory(source: BinaryIO, target: BinaryIO | None = None) -> str:
+    """Counts and one checksum of all names, types, owners, modes, link targets and contents of a tar archive.
+
+    Times are left out: they change with each restore of a folder. `target` gets the archive, byte for byte. Raises
+    BackupsError for what is no whole archive, and OSError.
+    """
+    tee = _Tee(source, target)
+    lines: dict[str, list[object]] = {}
+    counts = {"files": 0, "folders": 0, "others": 0, "bytes": 0}
+    try:
+        with tarfile.open(fileobj=cast("Any", tee), mode="r|", errorlevel=2) as archive:
+            for member in archive:
+                lines[member.name] = _line(archive, member, lines)
+                counts[
+                    "files" if member.isreg() or member.islnk() else "folders" if member.isdir() else "others"
+                ] += 1
+                counts["bytes"] += member.size
+    except tarfile.TarError as error:
+        raise BackupsError(f"the archive is not whole: {error}") from None
+    while tee.read(_CHUNK):
+        pass
+    text = json.dumps([[name, *lines[name]] for name in sorted(lines)])
+    digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+    return json.dumps({**counts, "sha256": digest}) + "\n"
+
+
+def _line(archive: tarfile.TarFile, member: tarfile.TarInfo, before: dict[str, list[object]]) -> list[object]:
+    """Which of two hard links comes first is chance, so the second is described as the file that it is."""
+    if member.islnk():
+        if member.linkname not in before:
+            raise BackupsError(f"the archive is not whole: {member.name!r} is a link to nothing")
+        return before[member.linkname]
+    digest = hashlib.sha256()
+    content = archive.extractfile(member) if member.isreg() else None
+    while content is not None and (chunk := content.read(_CHUNK)):
+        digest.update(chunk)
+    kind = "file" if member.isreg() else member.type.decode()
+    return [kind, member.uid, member.gid, member.mode, member.linkname, member.size, digest.hexdigest()]

@@ -1,0 +1,106 @@
+"""The markers of a run or a drill of several subjects at once. docs/backup-marker.md has what they say."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from exporter.backups.manifest import read_manifest
+from exporter.backups.subjects import BackupsError, backups_folder
+from exporter.containers import backup_marker
+from exporter.containers.backup_marker import MarkerError, update_marker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from exporter.backups.subjects import Subject
+    from exporter.catalog.catalog import Catalog
+
+MARKERS = "markers"
+
+
+def begin(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
+    """A backup of these begins, and must be over in so many seconds. Raises BackupsError."""
+
+    def change(subject: Subject) -> Callable[[str | None], str]:
+        return lambda old: backup_marker.begin_run(
+            old,
+            name=subject.name,
+            kind=subject.kind,
+            environment=catalog.environment_name,
+            now=time.time(),
+            time_limit=seconds,
+        )
+
+    _change_all(catalog, subjects, change)
+
+
+def end(catalog: Catalog, subjects: Iterable[Subject], *, backup: Path | None, error: str | None) -> None:
+    """It is over: with an error, or with the backup that is in this folder. Raises BackupsError."""
+    manifest = read_manifest(backup) if backup is not None and error is None else None
+
+    def change(subject: Subject) -> Callable[[str | None], str]:
+        saved = manifest.of(subject.name) if manifest else None
+        if manifest and saved is None:
+            raise BackupsError(f"{backup} has nothing of {subject.name}")
+        return lambda old: backup_marker.end_run(
+            _begun(old),
+            now=time.time(),
+            error=_printable(error),
+            backup=manifest.id if manifest else "",
+            size_bytes=saved.bytes if saved else 0,
+            sha256=saved.files[0].sha256 if saved and len(saved.files) == 1 else None,
+        )
+
+    _change_all(catalog, subjects, change)
+
+
+def begin_drill(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
+    """Raises BackupsError."""
+    _change_all(
+        catalog,
+        subjects,
+        lambda _: lambda old: backup_marker.begin_drill(_begun(old), now=time.time(), time_limit=seconds),
+    )
+
+
+def end_drill(catalog: Catalog, subjects: Iterable[Subject], *, backup: str, error: str | None) -> None:
+    """Raises BackupsError."""
+    _change_all(
+        catalog,
+        subjects,
+        lambda _: (
+            lambda old: backup_marker.end_drill(
+                _begun(old), now=time.time(), backup=backup, error=_printable(error)
+            )
+        ),
+    )
+
+
+def _change_all(
+    catalog: Catalog, subjects: Iterable[Subject], change: Callable[[Subject], Callable[[str | None], str]]
+) -> None:
+    """All are tried; the first that fails is raised at the end."""
+    folder = backups_folder(catalog) / MARKERS
+    failed: str | None = None
+    for subject in subjects:
+        try:
+            update_marker(folder, subject.name, change(subject))
+        except (MarkerError, OSError) as error:
+            failed = failed or f"the marker {folder / subject.name}.json cannot be written: {error}"
+    if failed:
+        raise BackupsError(failed)
+
+
+def _begun(old: str | None) -> str:
+    if old is None:
+        raise MarkerError("no backup was ever begun")
+    return old
+
+
+def _printable(error: str | None) -> str | None:
+    """An error may quote a name of a database, with whatever is in it."""
+    if error is None:
+        return None
+    return "".join(letter if letter.isprintable() else " " for letter in error)

@@ -1,0 +1,188 @@
+"""Backups in a bucket. The manifest goes up last, so that an upload which was cut off is no backup.
+
+Objects are called PREFIX ENVIRONMENT/ID/PATH. How long they stay there is the bucket's own affair (a lifecycle rule).
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from exporter.backups.checks import findings
+from exporter.backups.manifest import CHECKSUM, ID, MANIFEST, PARTIAL, read_manifest
+from exporter.backups.subjects import BackupsError
+from exporter.catalog.secret_paths import resolve
+from exporter.catalog.secrets import SecretError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from exporter.catalog.backups import S3
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.references import TextTemplate
+
+MISSING_LIBRARY = "uploads need boto3: pip install 'pageforge-exporter[s3]'"
+_PART_BYTES = 16 * 1024 * 1024
+_MAX_PARTS = 10_000
+"""S3's own limit for one object."""
+_CHUNK = 1024 * 1024
+
+
+class Bucket:
+    """The catalog's bucket, as it holds one environment's backups. Raises BackupsError, from every method too."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        s3 = catalog.backup.s3
+        if s3 is None:
+            raise BackupsError("the catalog names no bucket; give backup an s3")
+        try:
+            import boto3  # noqa: F401 - whether it is there
+        except ImportError:
+            raise BackupsError(MISSING_LIBRARY) from None
+        self._bucket = s3.bucket
+        self._prefix = f"{s3.prefix}{catalog.environment_name}/"
+        with self._said():
+            self._client = _client(catalog, s3)
+
+    def upload(self, folder: Path) -> None:
+        """Put a backup there, and see that what arrived is what was sent."""
+        if wrong := findings(folder):
+            raise BackupsError(wrong[0])
+        with self._said():
+            for path in (*(file.path for file in read_manifest(folder).files), CHECKSUM, MANIFEST):
+                self._put(folder / path, f"{self._prefix}{folder.name}/{path}")
+
+    def download(self, id: str, folder: Path) -> Path:  # noqa: A002 - what it is called everywhere
+        """Get a backup into `folder`/ID; it is there when all of it is, and whole."""
+        if not ID.fullmatch(id):
+            raise BackupsError(f"{id!r} is no backup's id; one is like 20260102T030000Z")
+        place, partial = folder / id, folder / f"{id}{PARTIAL}"
+        if place.exists():
+            raise BackupsError(f"{place} is there already")
+        if partial.exists():
+            shutil.rmtree(partial)  # of a download that was cut off
+        partial.mkdir(mode=0o700, parents=True)
+        with self._said():
+            for name in (MANIFEST, CHECKSUM):
+                self._get(id, name, partial)
+            for file in read_manifest(partial).files:
+                self._get(id, file.path, partial)
+        if wrong := findings(partial, called=id):
+            raise BackupsError(wrong[0].replace(str(partial), f"s3://{self._bucket}/{self._prefix}{id}"))
+        partial.rename(place)
+        return place
+
+    def backups(self) -> list[str]:
+        """Ids of those that are whole there, the newest first."""
+        found = set()
+        with self._said():
+            pages = self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket, Prefix=self._prefix
+            )
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    id, _, path = item["Key"].removeprefix(self._prefix).partition("/")  # noqa: A001
+                    if ID.fullmatch(id) and path == MANIFEST:
+                        found.add(id)
+        return sorted(found, reverse=True)
+
+    def _put(self, path: Path, key: str) -> None:
+        from boto3.s3.transfer import TransferConfig
+
+        size = path.stat().st_size
+        part = max(_PART_BYTES, -(-size // _MAX_PARTS))
+        self._client.upload_file(
+            str(path),
+            self._bucket,
+            key,
+            ExtraArgs={"ChecksumAlgorithm": "SHA256"},
+            Config=TransferConfig(multipart_threshold=part, multipart_chunksize=part),
+        )
+        told = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+        if told["ContentLength"] != size:
+            raise BackupsError(
+                f"s3://{self._bucket}/{key} has {told['ContentLength']} bytes after upload and not {size}"
+            )
+        whole, in_parts = _checksums(path, part)
+        checksum = told.get("ChecksumSHA256")
+        # A provider without such checksums is asked for the object itself.
+        good = checksum.partition("-")[0] in (whole, in_parts) if checksum else self._hash_there(key) == whole
+        if not good:
+            raise BackupsError(
+                f"s3://{self._bucket}/{key} was altered by the upload; its checksum is another"
+            )
+
+    def _hash_there(self, key: str) -> str:
+        digest = hashlib.sha256()
+        for chunk in self._client.get_object(Bucket=self._bucket, Key=key)["Body"].iter_chunks(_CHUNK):
+            digest.update(chunk)
+        return base64.b64encode(digest.digest()).decode()
+
+    def _get(self, id: str, path: str, folder: Path) -> None:  # noqa: A002 - what it is called everywhere
+        from botocore.exceptions import ClientError
+
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        key = f"{self._prefix}{id}/{path}"
+        try:
+            self._client.download_file(self._bucket, key, str(folder / path))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                raise
+            raise BackupsError(
+                f"s3://{self._bucket}/{self._prefix}{id} is not a whole backup: it has no {path}"
+            ) from None
+
+    @contextlib.contextmanager
+    def _said(self) -> Iterator[None]:
+        """The library's errors as sentences. None of them holds a credential."""
+        from boto3.exceptions import Boto3Error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except (Boto3Error, BotoCoreError, ClientError) as error:
+            raise BackupsError(
+                f"s3://{self._bucket}/{self._prefix}: {' '.join(str(error).split())}"
+            ) from None
+        except OSError as error:
+            raise BackupsError(f"{error.filename or self._bucket}: {error.strerror or error}") from None
+
+
+def _client(catalog: Catalog, s3: S3) -> Any:
+    import boto3
+
+    return boto3.client(
+        "s3",
+        region_name=s3.region,
+        endpoint_url=s3.endpoint,
+        aws_access_key_id=_secret(catalog, s3.access_key),
+        aws_secret_access_key=_secret(catalog, s3.secret_key),
+    )
+
+
+def _secret(catalog: Catalog, template: TextTemplate | None) -> str | None:
+    if template is None:
+        return None
+    text = resolve(catalog, template)
+    try:
+        return text if isinstance(text, str) else text.read()
+    except SecretError as error:
+        raise BackupsError(f"backup.s3: {error}") from None
+
+
+def _checksums(path: Path, part: int) -> tuple[str, str]:
+    """Of the whole file, and as S3 has it of one in parts: the hash of the parts' hashes.
+
+    S3 puts a hyphen and the number of parts behind that one, which not every provider does.
+    """
+    whole, parts = hashlib.sha256(), []
+    with path.open("rb") as file:
+        while chunk := file.read(part):
+            whole.update(chunk)
+            parts.append(hashlib.sha256(chunk).digest())
+    in_parts = base64.b64encode(hashlib.sha256(b"".join(parts)).digest()).decode()
+    return base64.b64encode(whole.digest()).decode(), in_parts

@@ -1,0 +1,128 @@
+"""What is saved: every store and volume of the catalog that has a `backup`, and the configuration."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.catalog.backups import Schedule
+from exporter.catalog.checks import CONFIGURATION
+from exporter.catalog.references import NamedSecret
+from exporter.catalog.secret_paths import absolute
+from exporter.catalog.stores import ENGINES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.stores import Store
+    from exporter.containers.backup_marker import Kind
+
+FOLDER_VARIABLE = "BACKUP_FOLDER"
+"""Names another folder than the catalog's `backup.directory`, as the generated scripts have it."""
+
+
+class BackupsError(Exception):
+    """What was asked cannot be done. One sentence: what, where, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing to save.
+
+    `service`: the Compose service in whose container it is; empty of volumes and the configuration. `secret`: the name
+    of the password's secret, which that container has in /run/secrets; empty without. `volume`: a volume's own name.
+    `path`: SQLite's file in the container. `writers`: services that may write to it. `databases`: those that a backup
+    must hold.
+    """
+
+    name: str
+    kind: Kind
+    keep: int
+    engine: str = ""
+    port: int = 0
+    tls: bool = False
+    service: str = ""
+    user: str = ""
+    secret: str = ""
+    volume: str = ""
+    path: str = ""
+    writers: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
+
+
+def subjects(catalog: Catalog) -> dict[str, Subject]:
+    """All of the catalog, by name and in its order."""
+    return {subject.name: subject for subject in _all(catalog)}
+
+
+def chosen(catalog: Catalog, names: Iterable[str]) -> dict[str, Subject]:
+    """Those that are named, or all. Raises BackupsError for a name that is not saved, or when nothing is."""
+    known = subjects(catalog)
+    if not known:
+        raise BackupsError("the catalog saves nothing; give a store or a volume a backup")
+    wanted = tuple(names)
+    for name in wanted:
+        if name not in known:
+            raise BackupsError(
+                f"{name} has no backup in the catalog; those that have one: {', '.join(known)}"
+            )
+    return {name: known[name] for name in known if not wanted or name in wanted}
+
+
+def backups_folder(catalog: Catalog) -> Path:
+    """Where this environment's backups and their markers lie."""
+    parent = os.environ.get(FOLDER_VARIABLE) or catalog.backup.directory
+    return Path(absolute(catalog, parent)) / catalog.environment_name
+
+
+def _all(catalog: Catalog) -> Iterator[Subject]:
+    for name, store in catalog.stores.items():
+        if store.backup:
+            yield _store(catalog, name, store, store.backup.keep)
+    for name, volume in catalog.volumes.items():
+        if volume.backup:
+            mounting = tuple(
+                service
+                for service, what in catalog.services.items()
+                if any(mount.volume == name and not mount.read_only for mount in what.volumes)
+            )
+            yield Subject(name, "volume", volume.backup.keep, volume=name, writers=mounting)
+    if catalog.backup.configuration:
+        yield Subject(CONFIGURATION, "configuration", Schedule().keep)
+
+
+def _store(catalog: Catalog, name: str, store: Store, keep: int) -> Subject:
+    if store.engine == "sqlite":
+        service = store.service or ""
+        return Subject(
+            name,
+            "store",
+            keep,
+            store.engine,
+            service=service,
+            path=store.path or "",
+            writers=(service,) if service else (),
+        )
+    writers = tuple(service for service, what in catalog.services.items() if name in what.depends_on)
+    return Subject(
+        name,
+        "store",
+        keep,
+        store.engine,
+        store.listen_port or 0,
+        store.tls is not None,
+        service=name,
+        user=store.username or ENGINES[store.engine].user or "",
+        secret=_secret(store),
+        writers=writers,
+        databases=store.databases if store.engine == "postgresql" else (),
+    )
+
+
+def _secret(store: Store) -> str:
+    """A password that is composed of several parts is no mounted file."""
+    parts = store.password.parts if store.password else ()
+    return parts[0].name if len(parts) == 1 and isinstance(parts[0], NamedSecret) else ""

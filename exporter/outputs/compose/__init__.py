@@ -1,0 +1,77 @@
+"""compose.yaml: the application of one environment, written for `docker compose` and loadable by docker-compose 1.29.
+
+It has no `version`, which both have given up, and no `name`, which the older one does not know: the project's name
+is given by `-p` or by COMPOSE_PROJECT_NAME in .env.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.base import File
+from exporter.outputs.compose.gateway import gateway_keys
+from exporter.outputs.compose.mounts import volumes
+from exporter.outputs.compose.names import (
+    GATEWAY,
+    check_gateway_name,
+    compose_project,
+    deployed_services,
+    deployed_stores,
+)
+from exporter.outputs.compose.networks import networks
+from exporter.outputs.compose.ports import check_edge
+from exporter.outputs.compose.secrets import secret_files, swarm_secrets
+from exporter.outputs.compose.services import service_keys
+from exporter.outputs.compose.stores import database_scripts, store_keys
+from exporter.outputs.compose.variables import environment_example
+from exporter.outputs.yaml_text import yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.catalog import Catalog
+
+
+def render(catalog: Catalog) -> Iterable[File]:
+    """compose.yaml, the overlay that takes its secrets from Swarm, .env.example, and scripts that make databases.
+
+    Raises:
+        OutputError: Compose cannot express what the catalog says.
+    """
+    check_gateway_name(catalog)
+    check_edge(catalog)
+    services: dict[str, Any] = {}
+    secrets: dict[str, None] = {}
+    for name, service in deployed_services(catalog).items():
+        services[name], access = service_keys(catalog, name, service)
+        secrets |= dict.fromkeys(access.secrets)
+    for name, store in deployed_stores(catalog).items():
+        services[name], access = store_keys(catalog, name, store)
+        secrets |= dict.fromkeys(access.secrets)
+    if catalog.gateway:
+        services[GATEWAY] = gateway_keys(catalog, catalog.gateway)
+    place = f"{catalog.project} in {catalog.environment_name}"
+    yield File(
+        "compose.yaml",
+        yaml_text(
+            {
+                "services": services,
+                "networks": networks(catalog),
+                **({"volumes": named} if (named := volumes(catalog)) else {}),
+                **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
+            },
+            f"{place}: its services, its stores and the edge.",
+            f"docker compose -p {compose_project(catalog)} -f compose.yaml up --detach --wait",
+        ),
+    )
+    yield File(
+        "compose.secrets.swarm.yaml",
+        yaml_text(
+            {"secrets": swarm_secrets(catalog, secrets)},
+            f"{place}: its secrets as a Swarm keeps them, made by scripts/secrets.sh --swarm.",
+            "For a stack file of your own, in place of the files of compose.yaml: docker stack deploy takes neither "
+            "its limits nor its conditions of depends_on.",
+        ),
+    )
+    yield File(".env.example", environment_example(catalog, services, secrets))
+    yield from database_scripts(catalog, deployed_stores(catalog))

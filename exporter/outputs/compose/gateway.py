@@ -1,0 +1,81 @@
+"""The gateway as a service of Compose: nginx without root, which alone opens ports of the host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.catalog.containers import Resources
+from exporter.outputs.compose.container import (
+    hardened,
+    health,
+    in_memory,
+    limits,
+    log_rotation,
+)
+from exporter.outputs.compose.images import host_path, pinned
+from exporter.outputs.compose.names import EDGE, GATEWAY, NOBODY, deployed_services
+from exporter.outputs.compose.ports import LOOPBACK
+from exporter.outputs.compose.text import literal
+from exporter.outputs.gateway.places import (
+    CONFIGURATION,
+    HTTP_PORT,
+    HTTPS_PORT,
+    LIVE_PATH,
+    TLS_CERTIFICATE,
+    TLS_KEY,
+)
+from exporter.outputs.health import wget_check
+from exporter.outputs.yaml_text import Note
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.gateway import Gateway
+
+IMAGE = "nginxinc/nginx-unprivileged:1.29-alpine"
+USER = "101:101"
+"""nginx of that image."""
+
+
+def gateway_keys(catalog: Catalog, gateway: Gateway) -> dict[str, Any]:
+    """A service of Compose. On a laptop, where every port is open anyway, it starts only when it is asked for."""
+    defaults = catalog.defaults
+    image = literal(IMAGE) if gateway.image is None else pinned(gateway.image, GATEWAY, "gateway.image")
+    keys: dict[str, Any] = {"image": image}
+    if catalog.environment.publishes_all:
+        keys["profiles"] = [GATEWAY]
+    keys |= {
+        **hardened(USER),
+        "restart": defaults.restart,
+        **limits(catalog, Resources()),
+        "logging": log_rotation(catalog),
+    }
+    if gateway.tls:
+        keys["group_add"] = Note("The group that may read the key: the host's file needs it too.", [NOBODY])
+    keys |= {"networks": [EDGE], "ports": _ports(catalog, gateway), "volumes": _mounts(gateway)}
+    # Only started: nginx looks names up while it runs, and an edge without one service is better than none.
+    routed = dict.fromkeys(route.service for route in gateway.routes.values())
+    services = deployed_services(catalog)
+    if depends := {name: {"condition": "service_started"} for name in routed if name in services}:
+        keys["depends_on"] = depends
+    if gateway.image is None:
+        check = wget_check(f"http://127.0.0.1:{HTTP_PORT}{LIVE_PATH}")
+        keys["healthcheck"] = health(check, defaults.healthcheck)
+    return keys
+
+
+def _ports(catalog: Catalog, gateway: Gateway) -> list[str]:
+    pairs = [(gateway.http_port, HTTP_PORT), *([(gateway.https_port, HTTPS_PORT)] if gateway.tls else [])]
+    host = f"{LOOPBACK}:" if catalog.environment.publishes_all else ""
+    return [f"{host}{published}:{target}" for published, target in pairs]
+
+
+def _mounts(gateway: Gateway) -> list[dict[str, Any]]:
+    sources = {CONFIGURATION: "./gateway/nginx.conf"}
+    if gateway.tls:
+        sources[TLS_CERTIFICATE] = literal(host_path(gateway.tls.certificate))
+        sources[TLS_KEY] = literal(host_path(gateway.tls.key))
+    files = [
+        {"type": "bind", "source": source, "target": target, "read_only": True}
+        for target, source in sources.items()
+    ]
+    return [*files, *in_memory(["/tmp"])]  # noqa: S108 - a path inside the container

@@ -1,0 +1,57 @@
+"""Volumes and folders of containers. The long form everywhere: a path may hold what separates the short one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.compose.images import host_path
+from exporter.outputs.compose.names import deployed_services, deployed_stores, volume_name
+from exporter.outputs.compose.text import literal
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.services import Mount
+
+SOURCES = "/app"
+"""Where images of the recipes, and most others, have the sources."""
+
+
+def mount(written: Mount) -> dict[str, Any]:
+    """One mount of a service."""
+    if written.volume is None:
+        return bind(written.source, written.target, read_only=written.read_only)
+    keys: dict[str, Any] = {
+        "type": "volume",
+        "source": literal(written.volume),
+        "target": literal(written.target),
+    }
+    return {**keys, "read_only": True} if written.read_only else keys
+
+
+def bind(path: str, target: str, *, read_only: bool) -> dict[str, Any]:
+    """A file or folder of the host, by its path in the catalog."""
+    keys: dict[str, Any] = {"type": "bind", "source": literal(host_path(path)), "target": literal(target)}
+    return {**keys, "read_only": True} if read_only else keys
+
+
+def data_volume(volume: str | None, target: str) -> dict[str, Any]:
+    """The folder of a store's data; without a volume's name one that only this container has."""
+    return {"type": "volume", **({"source": volume} if volume else {}), "target": target}
+
+
+def volumes(catalog: Catalog) -> dict[str, Any]:
+    """The top-level `volumes`: those that something mounts."""
+    used = [
+        written.volume
+        for service in deployed_services(catalog).values()
+        for written in service.volumes
+        if written.volume
+    ]
+    used += [store.volume for store in deployed_stores(catalog).values() if store.volume]
+    return {name: _volume(catalog, name) for name in dict.fromkeys(used)}
+
+
+def _volume(catalog: Catalog, name: str) -> dict[str, Any]:
+    described = catalog.volumes.get(name)
+    keys: dict[str, Any] = {"name": volume_name(catalog, name)}
+    return {**keys, "external": True} if described and described.external else keys

@@ -1,0 +1,102 @@
+"""Secrets of containers: files that Compose mounts, variables that name them, never a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from exporter.catalog.references import NamedSecret
+from exporter.catalog.secret_paths import RUN_SECRETS, file_variable
+from exporter.outputs.base import OutputError
+from exporter.outputs.compose.names import NOBODY, compose_project
+from exporter.outputs.compose.text import literal, optional, template_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.containers import Container
+    from exporter.catalog.references import TextTemplate
+
+_FILE = "_FILE"
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a container gets: its variables as Compose reads them, and the names of its secrets."""
+
+    environment: dict[str, str]
+    secrets: tuple[str, ...]
+
+
+def granted(container: Container, where: str) -> Granted:
+    """The container's variables and secrets. `where` is its place in the catalog.
+
+    A variable that refers to a secret is set by its file: `DB_PASSWORD: {secret: db}` becomes `DB_PASSWORD_FILE`.
+
+    Raises:
+        OutputError: a variable mixes text and a secret, or refers to a file.
+    """
+    names = dict.fromkeys(container.secrets)
+    written: dict[str, str] = {}
+    for variable, template in container.environment.items():
+        text = template_text(template)
+        if text is None:
+            name = secret_name(template, f"{where}.environment.{variable}")
+            names[name] = None
+            written[variable if variable.endswith(_FILE) else variable + _FILE] = secret_path(name)
+        else:
+            written[variable] = text
+    files = {file_variable(name): secret_path(name) for name in names}
+    return Granted(files | written, tuple(names))
+
+
+def secret_name(template: TextTemplate, where: str) -> str:
+    """The one of the catalog's `secrets` that the template is.
+
+    Raises:
+        OutputError: it is something else, or more than it.
+    """
+    if len(template.parts) == 1 and isinstance(template.parts[0], NamedSecret):
+        return template.parts[0].name
+    raise OutputError(
+        f"{where} reaches its container as a file that holds the whole value, so it must be one of the catalog's "
+        "secrets alone; put all of it under secrets (which may come from a file or variable) and write {secret: NAME}"
+    )
+
+
+def secret_path(name: str) -> str:
+    """Where a container finds the secret."""
+    return f"{RUN_SECRETS}/{name}"
+
+
+def secret_keys(names: Iterable[str], gid: str | None) -> dict[str, Any]:
+    """A Compose service's keys by which it has these secrets; `gid`: its group, if known."""
+    listed = list(dict.fromkeys(names))
+    if not listed:
+        return {}
+    return {"secrets": listed, **({} if gid == NOBODY else {"group_add": [NOBODY]})}
+
+
+def secret_files(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
+    """The top-level `secrets` of compose.yaml: files outside the tree."""
+    folder = optional("SECRETS_FOLDER", f"/etc/{catalog.project}/{catalog.environment_name}/secrets")
+    return {name: {"file": f"{folder}/{literal(name)}"} for name in names}
+
+
+def swarm_secrets(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
+    """The top-level `secrets` of the overlay. A Swarm's secrets never change, so `scripts/secrets.sh --swarm` makes a
+    new one for each value, and a variable says which is used.
+    """
+    return {
+        name: {
+            "external": True,
+            "name": f"{compose_project(catalog)}-{literal(name)}-{optional(version_variable(name), '1')}",
+        }
+        for name in names
+    }
+
+
+def version_variable(name: str) -> str:
+    """The variable that says which version of a Swarm's secret is used: `DB_PASSWORD_VERSION` for `db_password`."""
+    return file_variable(name).removesuffix(_FILE) + "_VERSION"

@@ -1,0 +1,105 @@
+"""The catalog's services as services of Compose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.compose.container import hardened, health, in_memory, shared_keys
+from exporter.outputs.compose.images import build_keys, service_image
+from exporter.outputs.compose.mounts import SOURCES, bind, mount
+from exporter.outputs.compose.names import NOBODY, deployed_services, deployed_stores
+from exporter.outputs.compose.networks import service_networks
+from exporter.outputs.compose.ports import service_ports
+from exporter.outputs.compose.secrets import Granted, granted, secret_keys
+from exporter.outputs.compose.text import literal
+from exporter.outputs.health import healthcheck, service_check
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.services import Dependency, Service
+
+_CONDITIONS = {
+    "started": "service_started",
+    "healthy": "service_healthy",
+    "completed": "service_completed_successfully",
+}
+
+
+def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[str, Any], Granted]:
+    """A service of Compose, and what it was granted.
+
+    Raises:
+        OutputError: the catalog's service cannot be one; the sentence says why.
+    """
+    access = granted(service, f"services.{name}")
+    user = service.user or f"{NOBODY}:{NOBODY}"
+    mounts = _mounts(catalog, service)
+    command = service_check(catalog, service)
+    ports = service_ports(catalog, name, service)
+    keys: dict[str, Any] = {"image": service_image(catalog, name, service)}
+    if service.build:
+        keys["build"] = build_keys(catalog, name, service.build)
+    if service.command:
+        keys["command"] = [literal(part) for part in service.command]
+    keys |= {
+        "init": True,
+        **hardened(user, read_only=service.read_only),
+        **shared_keys(catalog, service),
+    }
+    if _completes(catalog, name) and service.restart is None:
+        # Others wait for its end, and any other policy would start it again.
+        keys["restart"] = "no"
+    if service.replicas != 1:
+        keys["deploy"] = {"replicas": service.replicas}
+    if access.environment:
+        keys["environment"] = access.environment
+    keys |= secret_keys(access.secrets, user.partition(":")[2])
+    keys["networks"] = service_networks(catalog, name, service)
+    if ports:
+        keys["ports"] = ports
+    if mounts:
+        keys["volumes"] = mounts
+    if dependencies := _dependencies(catalog, service):
+        keys["depends_on"] = dependencies
+    if command:
+        keys["healthcheck"] = health(command, healthcheck(catalog, service))
+    return keys, access
+
+
+def _mounts(catalog: Catalog, service: Service) -> list[dict[str, Any]]:
+    # Pages that were built from sources do not change with them.
+    sources = (
+        [bind(service.build.context, SOURCES, read_only=False)]
+        if catalog.environment.mount_sources and service.build and service.build.runtime != "node"
+        else []
+    )
+    mounts = [*sources, *(mount(written) for written in service.volumes)]
+    targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
+    return [*mounts, *in_memory(service.writable, targets)]
+
+
+def _dependencies(catalog: Catalog, service: Service) -> dict[str, Any]:
+    """What has no container here is not waited for."""
+    conditions = {
+        name: _condition(catalog, name, dependency) for name, dependency in service.depends_on.items()
+    }
+    return {name: {"condition": condition} for name, condition in conditions.items() if condition}
+
+
+def _condition(catalog: Catalog, name: str, dependency: Dependency) -> str | None:
+    if name in deployed_stores(catalog):
+        return _CONDITIONS["started" if dependency.optional else dependency.condition]
+    needed = deployed_services(catalog).get(name)
+    if needed is None or not needed.replicas:
+        return None
+    # Without a health check in this file Compose would refuse to start, unless the image brings one.
+    unknown = dependency.condition == "healthy" and service_check(catalog, needed) is None
+    return _CONDITIONS["started" if dependency.optional or unknown else dependency.condition]
+
+
+def _completes(catalog: Catalog, name: str) -> bool:
+    return any(
+        needed == name and dependency.condition == "completed"
+        for service in deployed_services(catalog).values()
+        for needed, dependency in service.depends_on.items()
+    )

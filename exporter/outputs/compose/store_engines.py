@@ -1,0 +1,154 @@
+"""What is particular to each engine's official image: its user, folders, variables, health check, password."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from exporter.catalog.stores import ENGINES
+from exporter.outputs.base import OutputError
+from exporter.outputs.compose.secrets import secret_path
+from exporter.outputs.compose.text import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.catalog.stores import Store
+
+DATABASES_FILE = "/docker-entrypoint-initdb.d/10-databases.sql"
+_POSTGRES_PARENT = "/var/lib/postgresql"
+_NEW_LAYOUT = 18
+"""From this version on PostgreSQL's image keeps its data in a folder of the version below the parent."""
+_REDIS_START = (
+    # The list of users holds a hash of the password: no argument, variable or line of a log has the password itself.
+    "set -eu; user=$1 file=$2 acl=${TMPDIR:-/tmp}/users.acl; shift 2; "
+    'password=$(cat "$file"); test -n "$password" || { echo "$file is empty" >&2; exit 1; }; '
+    'hash=$(printf %s "$password" | sha256sum | cut -d " " -f 1); '
+    'test "$user" = default && others= || others="user default off"; '
+    'printf "%s\\n" "$others" "user $user on #$hash ~* &* +@all" > "$acl"; exec "$@" --aclfile "$acl"'
+)
+_REDIS_PING = (
+    'user=$1 file=$2; shift 2; export REDISCLI_AUTH="$(cat "$file")"; '
+    'test "$("$@" --user "$user" ping)" = PONG'
+)
+_REDIS_OPEN_PING = 'test "$("$@" ping)" = PONG'
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`user`: uid and gid of the image's own. `data`: what the volume holds. `writable`: folders in memory.
+    `environment` and `command` are as Compose reads them, `check` is not. `databases`: those that a script makes.
+    """
+
+    user: str
+    data: str
+    writable: tuple[str, ...]
+    check: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    shm_size: int | None = None
+    databases: tuple[str, ...] = ()
+
+
+def server(store: Store, where: str, image: str, password: str | None) -> Server:
+    """The settings of a store's container. `where`: its place in the catalog; `image`: the whole reference;
+    `password`: the name of the secret.
+
+    Raises:
+        OutputError: the image cannot be set up so.
+    """
+    return _ENGINES[store.engine](store, where, image, password)
+
+
+def _postgresql(store: Store, _where: str, image: str, password: str | None) -> Server:
+    user = store.username or ENGINES["postgresql"].user or ""
+    environment = {"POSTGRES_USER": literal(user)}
+    if store.databases:
+        environment["POSTGRES_DB"] = literal(store.databases[0])
+    environment |= (
+        {"POSTGRES_PASSWORD_FILE": secret_path(password)}
+        if password
+        else {"POSTGRES_HOST_AUTH_METHOD": "trust"}
+    )
+    if store.listen_port != ENGINES["postgresql"].port:
+        environment["PGPORT"] = str(store.listen_port)
+    made = ("postgres", "template0", "template1", *store.databases[:1])
+    return Server(
+        user="70:70" if "alpine" in image else "999:999",
+        data=_POSTGRES_PARENT if _major(store, image) >= _NEW_LAYOUT else ENGINES["postgresql"].data,
+        writable=("/tmp", "/run/postgresql"),  # noqa: S108 - paths inside the container
+        # By TCP: while the image sets up a new database, its server answers on the socket only. The name of the
+        # database is one that is always there, or the server's log would complain of each check.
+        check=(
+            *("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={store.listen_port}"),
+            *(f"--username={user}", "--dbname=postgres"),
+        ),
+        environment=environment,
+        shm_size=256 * 1024 * 1024,
+        databases=tuple(dict.fromkeys(name for name in store.databases[1:] if name not in made)),
+    )
+
+
+def _mongodb(store: Store, where: str, _image: str, password: str | None) -> Server:
+    environment = {"HOME": "/tmp"}  # noqa: S108 - mongosh writes there; its own home is the volume of the data
+    if store.databases:
+        environment["MONGO_INITDB_DATABASE"] = literal(store.databases[0])
+    if password:
+        if store.username is None:
+            raise OutputError(f"{where} has a password and no user; write username beside it")
+        environment["MONGO_INITDB_ROOT_USERNAME"] = literal(store.username)
+        environment["MONGO_INITDB_ROOT_PASSWORD_FILE"] = secret_path(password)
+    port = str(store.listen_port)
+    tls = " --tls --tlsAllowInvalidCertificates" if store.tls else ""
+    # By the container's own address: while the image makes the first user, its server answers on loopback only.
+    ask = (
+        f'exec mongosh --quiet --norc{tls} --host "$HOSTNAME" --port {port} '
+        '--eval "quit(db.adminCommand({ping: 1}).ok ? 0 : 1)"'
+    )
+    return Server(
+        user="999:999",
+        data=ENGINES["mongodb"].data,
+        writable=("/tmp", "/data/configdb"),  # noqa: S108 - paths inside the container
+        check=("sh", "-c", ask),
+        environment=environment,
+        command=() if store.listen_port == ENGINES["mongodb"].port else ("mongod", "--port", port),
+    )
+
+
+def _redis(store: Store, where: str, image: str, password: str | None) -> Server:
+    user = store.username or "default"
+    if re.search(r"[\s\0]", user) or not user:
+        raise OutputError(f"{where}.username holds a space, which no user of Redis can; write one without")
+    if store.username and not password:
+        raise OutputError(f"{where} has a user and no password; write password beside it")
+    port = str(store.listen_port)
+    cli = ("redis-cli", "-h", "127.0.0.1", "-p", port, *(("--tls", "--insecure") if store.tls else ()))
+    start = ("redis-server", *(() if store.listen_port == ENGINES["redis"].port else ("--port", port)))
+    access = (user, secret_path(password)) if password else ()
+    command = (
+        ("sh", "-c", _REDIS_START, "redis", *access, *start) if password else start if len(start) > 1 else ()
+    )
+    return Server(
+        user="999:1000" if "alpine" in image else "999:999",
+        data=ENGINES["redis"].data,
+        writable=("/tmp",),  # noqa: S108 - a path inside the container
+        # A server that wants a password, or is still loading, says so and redis-cli is content with that.
+        check=("sh", "-c", _REDIS_PING if password else _REDIS_OPEN_PING, "check", *access, *cli),
+        command=tuple(literal(part) for part in command),
+    )
+
+
+def _major(store: Store, image: str) -> int:
+    """The version of the image, or of the catalog's entry where the image's tag says none."""
+    for text in (image.partition("@")[0].rpartition("/")[2].partition(":")[2], store.version or ""):
+        if match := re.match(r"[0-9]+", text):
+            return int(match[0])
+    return int(ENGINES[store.engine].version)
+
+
+_ENGINES: dict[str, Callable[[Store, str, str, str | None], Server]] = {
+    "postgresql": _postgresql,
+    "mongodb": _mongodb,
+    "redis": _redis,
+}

@@ -1,0 +1,97 @@
+"""`.env.example`: every variable that the Compose files and scripts read, what it is for, and no value."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from exporter.catalog.secrets import EnvironmentReference
+from exporter.outputs.compose.images import TAG, tag_variable
+from exporter.outputs.compose.names import GATEWAY, compose_project, deployed_services
+from exporter.outputs.compose.secrets import version_variable
+from exporter.outputs.compose.text import variables
+from exporter.outputs.yaml_text import LINE, NOTICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Any
+
+    from exporter.catalog.catalog import Catalog
+
+
+def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str]) -> str:
+    """The file's text. `services` and `secrets`: those of the Compose file."""
+    lines = [
+        *_comment(NOTICE),
+        *_comment(
+            "Copy it to .env beside compose.yaml and fill it in; an empty line stands for the default, where there "
+            "is one. Secrets do not belong there: scripts/secrets.sh keeps them in files."
+        ),
+        "",
+        *_comment("The name under which both Compose files run. It keeps environments of one host apart."),
+        f"COMPOSE_PROJECT_NAME={compose_project(catalog)}",
+    ]
+    for name, meaning in _variables(catalog, services, secrets).items():
+        lines += ["", *_comment(meaning), f"{name}="]
+    for name, meaning in _secret_variables(catalog).items():
+        lines += ["", *_comment(f"{name} is not for this file: {meaning}")]
+    return "\n".join(lines) + "\n"
+
+
+def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str]) -> dict[str, str]:
+    place = f"{catalog.project}/{catalog.environment_name}"
+    known = {
+        TAG: "The tag of the images that are built here: the release that is deployed, such as its commit.",
+        **{
+            tag_variable(name): f"The tag of the image of {name}, which the catalog does not say."
+            for name in (*deployed_services(catalog), GATEWAY)
+        },
+    }
+    readers: dict[str, list[str]] = {}
+    for service, keys in services.items():
+        for name in variables(keys):
+            readers.setdefault(name, []).append(service)
+    return {
+        **{name: known.get(name, f"Read by {', '.join(by)}.") for name, by in readers.items()},
+        **_monitoring_variables(catalog),
+        "SECRETS_FOLDER": f"The folder of the files of secrets; default: /etc/{place}/secrets.",
+        **{
+            version_variable(name): f"Swarm only: the version of the secret {name}; default: 1."
+            for name in secrets
+        },
+        "STATE_FOLDER": f"Where deploys keep their lock and records; default: /var/lib/{place}.",
+        "BACKUP_FOLDER": f"Where backups go; default: {catalog.backup.directory}.",
+        "EXPORTER": "The command of the exporter that scripts call; default: exporter.",
+    }
+
+
+def _monitoring_variables(catalog: Catalog) -> dict[str, str]:
+    # Here, since the monitoring stack is made with parts of this package.
+    from exporter.outputs.monitoring import render
+
+    found = {name: default for file in render(catalog) for name, default in variables(file.text).items()}
+    return {
+        name: f"Read by the monitoring stack{f'; default: {default}' if default else ''}."
+        for name, default in found.items()
+    }
+
+
+def _secret_variables(catalog: Catalog) -> dict[str, str]:
+    """Variables with secrets in them, which scripts read from their own environment."""
+    found = {
+        source.env: f"scripts/secrets.sh reads the secret {name} from the environment that it is started in."
+        for name, source in catalog.secrets.items()
+        if source.env
+    }
+    s3 = catalog.backup.s3
+    keys = (s3.access_key, s3.secret_key) if s3 else ()
+    for part in (part for key in keys if key for part in key.parts):
+        if isinstance(part, EnvironmentReference):
+            found[part.name] = "scripts/backup.sh reads it from the environment that it is started in."
+    return found
+
+
+def _comment(text: str) -> Iterator[str]:
+    """Comment lines. Text of a catalog may hold line breaks, which would end the comment."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    yield from textwrap.wrap(printable, LINE, initial_indent="# ", subsequent_indent="# ")

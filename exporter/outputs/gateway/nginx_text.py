@@ -1,0 +1,83 @@
+"""nginx's configuration as text: directives and blocks, whose words are quoted so that none can end a directive."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+INDENT = "    "
+WIDTH = 110
+
+_BARE = re.compile(r"[A-Za-z0-9_./:=@,+~*\[\]|%!-][A-Za-z0-9_./:=@,+~*\[\]|%!$-]*|\$[a-z0-9_]+")
+_COMMENT = "#"
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One line, or a block with `items` in it."""
+
+    words: tuple[str, ...]
+    items: tuple[Directive | Comment, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    text: str
+
+
+Item = Directive | Comment
+
+
+def line(*words: str) -> Directive:
+    return Directive(words)
+
+
+def block(words: Iterable[str], *items: Item) -> Directive:
+    return Directive(tuple(words), items)
+
+
+def nginx_text(items: Iterable[Item]) -> str:
+    """The file. A word that holds `$` is as nginx reads it: a variable, where the directive takes any."""
+    return "".join(f"{text}\n" for text in _lines(items, 0))
+
+
+def milliseconds(seconds: float) -> str:
+    """A time as most directives take it."""
+    return f"{max(round(seconds * 1000), 1)}ms"
+
+
+def whole_seconds(seconds: float) -> str:
+    """A time as the others take it; never less than was asked for."""
+    return f"{ceil(seconds)}s"
+
+
+def _lines(items: Iterable[Item], depth: int) -> Iterator[str]:
+    indent = INDENT * depth
+    for item in items:
+        if isinstance(item, Comment):
+            head = f"{indent}{_COMMENT} "
+            printable = "".join(c if c.isprintable() else " " for c in item.text)
+            yield from textwrap.wrap(printable, WIDTH, initial_indent=head, subsequent_indent=head)
+            continue
+        words = " ".join(_word(word) for word in item.words)
+        if item.items is None:
+            yield f"{indent}{words};"
+        else:
+            yield f"{indent}{words} {{"
+            yield from _lines(item.items, depth + 1)
+            yield f"{indent}}}"
+
+
+def _word(text: str) -> str:
+    if _BARE.fullmatch(text):
+        return text
+    if '"' in text and text.isprintable() and not {"'", "\\"} & set(text):
+        return f"'{text}'"
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

@@ -1,0 +1,129 @@
+"""The catalog's routes as nginx can have them: normal paths, and services that the gateway reaches by name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from exporter.catalog.problems import quoted
+from exporter.outputs.base import OutputError
+from exporter.outputs.gateway.places import OWN_PATHS
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.gateway import Gateway
+    from exporter.catalog.gateway import Route as WrittenRoute
+    from exporter.catalog.services import Service
+
+MAX_PATH = 1000
+"""Bytes. nginx takes no word of its configuration that is longer than 4096."""
+
+_VARIABLE = "$"
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A service behind the gateway. `ready`: the path that says whether it works, if it has one that can be asked."""
+
+    name: str
+    port: int
+    ready: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`path` is decoded, without a slash at its end: "" is the root. It holds for itself and all below it."""
+
+    path: str
+    upstream: str
+    written: WrittenRoute
+
+
+def routes_of(catalog: Catalog, gateway: Gateway) -> list[Route]:
+    """The longest path first, though nginx does not mind.
+
+    Raises:
+        OutputError: nginx cannot tell one of them, or has nowhere to send it.
+    """
+    if not gateway.routes:
+        raise OutputError("gateway.routes is empty; write which service answers, such as {/: NAME}")
+    found: dict[str, tuple[Route, str]] = {}
+    for key, written in gateway.routes.items():
+        where = f"gateway.routes.{key}"
+        route = Route(_normal(key, where, strip=written.strip), written.service, written)
+        _reachable(catalog.services[written.service], written.service, where)
+        other, first = found.setdefault(route.path, (route, where))
+        if other is not route:
+            raise OutputError(f"{first} and {where} are the same path to nginx; keep one of them")
+    return [found[path][0] for path in sorted(found, key=lambda path: (-len(path), path))]
+
+
+def upstreams_of(catalog: Catalog, routes: list[Route]) -> list[Upstream]:
+    """Each service that a route names, once, by name."""
+    names = sorted({route.upstream for route in routes})
+    services = ((name, catalog.services[name]) for name in names)
+    return [Upstream(name, service.port or 0, _readiness(service)) for name, service in services]
+
+
+def _normal(key: str, where: str, *, strip: bool) -> str:
+    if "?" in key or "#" in key:
+        raise OutputError(f"{where} holds ? or #, and nginx routes by the path alone; leave out what follows")
+    if _PERCENT.search(key):
+        raise OutputError(f"{where} holds a % that is no escape; write it as %25")
+    try:
+        path = unquote(key, errors="strict")
+    except UnicodeDecodeError:
+        raise OutputError(f"{where} is not UTF-8 once its escapes are read; write another path") from None
+    if not path.isprintable() or len(path.encode()) > MAX_PATH:
+        raise OutputError(
+            f"{where} holds control characters or is longer than {MAX_PATH} bytes; write another path"
+        )
+    path = path.removesuffix("/")
+    parts = path.split("/")[1:]
+    if any(part in ("", ".", "..") for part in parts):
+        raise OutputError(
+            f"{where} is never asked for, since nginx takes //, . and .. out of paths; write the path without"
+        )
+    if path == OWN_PATHS or path.startswith(f"{OWN_PATHS}/"):
+        raise OutputError(
+            f"{where} is below {OWN_PATHS}, where the gateway answers itself; write another path"
+        )
+    if strip and _VARIABLE in path:
+        raise OutputError(f"{where} holds $, which nginx cannot strip; write the path without, or no strip")
+    return path
+
+
+def _reachable(service: Service, name: str, where: str) -> None:
+    if not service.deployed:
+        raise OutputError(
+            f"{where} goes to {name}, which is not deployed here; give it a build or an image, or drop the route"
+        )
+    if service.port is None:
+        raise OutputError(f"{where} goes to {name}, which has no port; write services.{name}.port")
+
+
+def _readiness(service: Service) -> str | None:
+    """Its health's path, if the gateway gets an answer there as the daemon does: GET, plain HTTP, no secrets.
+
+    Raises:
+        OutputError: nginx would take a part of the path for a variable.
+    """
+    health = service.health
+    if (
+        health is None
+        or health.url is not None
+        or health.scheme != "http"
+        or health.method != "GET"
+        or health.port not in (None, service.port)
+        or health.headers
+        or health.basic_auth
+        or health.bearer_token
+        or not any(first <= 200 <= last for first, last in health.status)
+    ):
+        return None
+    if _VARIABLE in health.path:
+        raise OutputError(f"the path {quoted(health.path)} of health holds $, which nginx cannot ask for")
+    return health.path

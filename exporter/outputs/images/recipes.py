@@ -1,0 +1,71 @@
+"""The recipes by runtime: which template, from which images, and what they start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from exporter.outputs.base import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.catalog.services import Build, Service
+
+MAIN = "main:app"
+PAGES = ("dist", "build")
+"""Where Vite and Create React App put their pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`values` are those of the template that are the recipe's own; `configuration` is a template of lines in it."""
+
+    template: str
+    base: str
+    values: Callable[[str, Service, Build], dict[str, Any]]
+    build_base: str = ""
+    configuration: str = ""
+
+
+def _python(name: str, service: Service, build: Build) -> dict[str, Any]:
+    """`entry` is an ASGI application MODULE:NAME, a file that ends with .py, or a module to run."""
+    entry = build.entry or MAIN
+    asgi = ":" in entry and not service.command
+    if asgi and service.port is None:
+        raise OutputError(
+            f"services.{name} has no port, and {entry} is served on one; write port, or a module in build.entry"
+        )
+    if service.command:
+        command = list(service.command)
+    elif asgi:
+        command = ["uvicorn", entry, "--host", "0.0.0.0", "--port", str(service.port)]  # noqa: S104 - in a container
+    else:
+        command = ["python", entry] if entry.endswith(".py") else ["python", "-m", entry]
+    return {"asgi": asgi, "command": command}
+
+
+def _node(name: str, service: Service, build: Build) -> dict[str, Any]:
+    """`entry` is the folder of the pages after `npm run build`."""
+    if service.port is None:
+        raise OutputError(f"services.{name} has no port for nginx to serve its pages on; write port")
+    path = unquote(service.health.path.partition("?")[0]) if service.health else "/"
+    return {
+        "folders": (build.entry,) if build.entry else PAGES,
+        "health_path": "" if path == "/" else path,
+        "command": list(service.command)
+        or ["nginx", "-e", "stderr", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"],
+    }
+
+
+RECIPES = {
+    "python": Recipe("python.Dockerfile.j2", "python:3.12-slim", _python),
+    "node": Recipe(
+        "node.Dockerfile.j2",
+        "nginxinc/nginx-unprivileged:1.29-alpine",
+        _node,
+        build_base="node:22-slim",
+        configuration="nginx.conf.j2",
+    ),
+}

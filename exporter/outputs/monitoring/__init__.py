@@ -1,0 +1,91 @@
+"""compose.monitoring.yaml: the daemon, Prometheus, Alertmanager and Grafana, beside the services of compose.yaml."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.alertmanager.secrets import mounted_secrets
+from exporter.outputs.base import File
+from exporter.outputs.compose.names import compose_project
+from exporter.outputs.compose.secrets import secret_files
+from exporter.outputs.monitoring.common import (
+    ALERTMANAGER,
+    DOCKER,
+    DOCKER_PROXY,
+    EXPORTER,
+    GRAFANA,
+    MONITORING,
+    PROMETHEUS,
+    check_names,
+)
+from exporter.outputs.monitoring.programs import (
+    alertmanager_service,
+    grafana_service,
+    has_alertmanager,
+    prometheus_service,
+)
+from exporter.outputs.monitoring.references import probe_needs
+from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
+from exporter.outputs.monitoring.sidecar import exporter_service, has_proxy, proxy_service
+from exporter.outputs.yaml_text import Note, yaml_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.catalog import Catalog
+
+NAME = "compose.monitoring.yaml"
+
+
+def render(catalog: Catalog) -> Iterable[File]:
+    """The file, which refers to networks and volumes of compose.yaml and is loaded after it.
+
+    Raises:
+        OutputError: a name of the catalog is one of the stack's, or a secret has no file of its own.
+    """
+    check_names(catalog)
+    stack_secrets(catalog)  # says what is wrong with any of them
+    services = monitoring_services(catalog)
+    owned: dict[str, Any] = {
+        name: {} for name in ("prometheus-data", *_optional(catalog, "alertmanager-data"), "grafana-data")
+    }
+    networks: dict[str, Any] = {MONITORING: Note("Where the stack's programs find one another.", {})}
+    if has_proxy(catalog):
+        networks[DOCKER] = Note("The engine's filter, which the exporter alone reaches.", {"internal": True})
+    document = {
+        "services": services,
+        "networks": networks,
+        "volumes": owned,
+        "secrets": secret_files(catalog, secret_names(catalog)),
+    }
+    yield File(
+        NAME,
+        yaml_text(
+            document,
+            f"What watches {catalog.project} in {catalog.environment_name}. Start it with what it watches:",
+            f"docker compose -p {compose_project(catalog)} -f compose.yaml -f compose.monitoring.yaml up --detach",
+            "Nothing here waits for anything else, since each must be able to say that another is missing.",
+            "Pages are on 127.0.0.1 of the host only: open them there, through ssh -L, or through a proxy of yours.",
+        ),
+    )
+
+
+def monitoring_services(catalog: Catalog) -> dict[str, Any]:
+    """`services` of the file."""
+    return {
+        EXPORTER: exporter_service(catalog),
+        **({DOCKER_PROXY: proxy_service(catalog)} if has_proxy(catalog) else {}),
+        PROMETHEUS: prometheus_service(catalog),
+        **({ALERTMANAGER: alertmanager_service(catalog)} if has_alertmanager(catalog) else {}),
+        GRAFANA: grafana_service(catalog),
+    }
+
+
+def secret_names(catalog: Catalog) -> list[str]:
+    """Every secret that a container of the stack mounts, once, by name."""
+    alertmanager = [secret.name for secret in mounted_secrets(catalog)] if has_alertmanager(catalog) else []
+    return sorted({*probe_needs(catalog).secrets, *alertmanager, GRAFANA_PASSWORD})
+
+
+def _optional(catalog: Catalog, name: str) -> tuple[str, ...]:
+    return (name,) if has_alertmanager(catalog) else ()

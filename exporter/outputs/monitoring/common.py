@@ -1,0 +1,110 @@
+"""What the programs of the monitoring stack have in common: names, images, and how each container is held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.outputs.base import OutputError
+from exporter.outputs.compose.container import hardened, health, in_memory, log_rotation
+from exporter.outputs.compose.mounts import volumes
+from exporter.outputs.compose.names import deployed_services, deployed_stores
+from exporter.outputs.compose.text import literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from exporter.catalog.catalog import Catalog
+
+EXPORTER = "exporter"
+DOCKER_PROXY = "docker-proxy"
+PROMETHEUS = "prometheus"
+ALERTMANAGER = "alertmanager"
+GRAFANA = "grafana"
+SERVICES = (EXPORTER, DOCKER_PROXY, PROMETHEUS, ALERTMANAGER, GRAFANA)
+
+MONITORING = "monitoring"
+DOCKER = "docker"
+"""Networks of the stack: where its programs find one another, and where the daemon alone finds the engine."""
+DATA_VOLUMES = ("prometheus-data", "alertmanager-data", "grafana-data")
+
+LOOPBACK = "127.0.0.1"
+TEMPORARY = "/tmp"  # noqa: S108 - in the container, whose own it is
+NOBODY = "65534:65534"
+"""The user of the images of Prometheus and Alertmanager, whom their data volumes belong to."""
+
+MEBIBYTE = 1024 * 1024
+
+
+def check_names(catalog: Catalog) -> None:
+    """See that nothing of the catalog has the name of something of the stack.
+
+    Raises:
+        OutputError: something has.
+    """
+    sections = (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog)))
+    for section, containers in sections:
+        for name in containers:
+            if name in SERVICES:
+                raise OutputError(
+                    f"{section}.{name} has the name of a container of the generated monitoring stack, and both would "
+                    "run in one Compose project; give it another name"
+                )
+    for name in volumes(catalog):
+        if name in DATA_VOLUMES:
+            raise OutputError(
+                f"the volume {name} has the name of one of the generated monitoring stack; give it another name"
+            )
+
+
+def stack_service(
+    catalog: Catalog,
+    image: str,
+    user: str,
+    *,
+    memory: int,
+    cpus: float,
+    check: Sequence[str],
+) -> dict[str, Any]:
+    """Keys that each container has. `memory`: bytes of its limit; `check`: its health check, of what the image has."""
+    return {
+        "image": literal(image),
+        "restart": catalog.defaults.restart,
+        **hardened(user),
+        "cpus": cpus,
+        "mem_limit": memory,
+        "pids_limit": 200,
+        "logging": log_rotation(catalog),
+        "healthcheck": health(check, catalog.defaults.healthcheck),
+    }
+
+
+def folder(source: str, target: str) -> dict[str, Any]:
+    """A folder beside the Compose file, to be read."""
+    return {"type": "bind", "source": source, "target": target, "read_only": True}
+
+
+def data(volume: str, target: str) -> dict[str, Any]:
+    return {"type": "volume", "source": volume, "target": target}
+
+
+def temporary(*folders: str) -> list[dict[str, Any]]:
+    """`/tmp` and further folders in memory."""
+    return in_memory([TEMPORARY, *folders])
+
+
+def loopback_port(catalog: Catalog, variable: str, port: int) -> list[str]:
+    """`ports` of a page that people open on the host itself, or through `ssh -L`.
+
+    What has no login, or should not be tried from outside, is never opened to the network. The default port on the
+    host is the first from `port` on that the catalog does not take.
+    """
+    taken = {port for port in _ports_of_the_host(catalog) if port is not None}
+    default = next(number for number in range(port, 65536) if number not in taken)
+    return [f"{LOOPBACK}:${{{variable}:-{default}}}:{port}"]
+
+
+def _ports_of_the_host(catalog: Catalog) -> list[int | None]:
+    containers = (*catalog.services.values(), *catalog.stores.values())
+    gateway = catalog.gateway
+    edge = [gateway.http_port, gateway.https_port] if gateway else []
+    return [*(container.published_port for container in containers), *edge]

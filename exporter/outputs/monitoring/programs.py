@@ -1,0 +1,152 @@
+"""Prometheus, Alertmanager and Grafana on the files that the other outputs have made for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from exporter.outputs.alertmanager.secrets import mounted_secrets
+from exporter.outputs.compose.names import INTERNAL
+from exporter.outputs.compose.secrets import secret_keys, secret_path
+from exporter.outputs.compose.text import literal
+from exporter.outputs.durations import duration_text
+from exporter.outputs.health import wget_check
+from exporter.outputs.monitoring import common
+from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD
+from exporter.outputs.stack import ALERTMANAGER_URL, DASHBOARDS_FOLDER, alertmanagers
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+
+PROMETHEUS_VERSION = "v3.14.0"
+ALERTMANAGER_VERSION = "v0.34.0"
+GRAFANA_VERSION = "13.0.1"
+GRAFANA_USER = "472:0"
+"""Of its image, which gives it root's group, whom its files belong to."""
+
+_HTTPS = "https"
+
+
+def has_alertmanager(catalog: Catalog) -> bool:
+    """Whether Prometheus sends alerts to the stack's own Alertmanager, and not only to others of the catalog."""
+    return any(manager.url == ALERTMANAGER_URL for manager in alertmanagers(catalog))
+
+
+def prometheus_service(catalog: Catalog) -> dict[str, Any]:
+    """On the services' network too: it scrapes their own metrics."""
+    settings = catalog.prometheus
+    size = settings.retention_size
+    return {
+        **common.stack_service(
+            catalog,
+            f"prom/prometheus:{settings.version or PROMETHEUS_VERSION}",
+            common.NOBODY,
+            memory=1024 * common.MEBIBYTE,
+            cpus=1.0,
+            check=wget_check("http://127.0.0.1:9090/-/healthy"),
+        ),
+        "command": [
+            "--config.file=/etc/prometheus/prometheus.yml",
+            "--storage.tsdb.path=/prometheus",
+            f"--storage.tsdb.retention.time={duration_text(settings.retention)}",
+            *([f"--storage.tsdb.retention.size={size}B"] if size else []),
+        ],
+        # It writes what it holds in memory.
+        "stop_grace_period": "1m",
+        "volumes": [
+            common.folder("./prometheus", "/etc/prometheus"),
+            common.data("prometheus-data", "/prometheus"),
+            *common.temporary(),
+        ],
+        "networks": [INTERNAL, common.MONITORING],
+        **_on_a_laptop(catalog, "PROMETHEUS_PORT", 9090),
+    }
+
+
+def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
+    """One alone, so nothing of a cluster listens."""
+    return {
+        **common.stack_service(
+            catalog,
+            f"prom/alertmanager:{ALERTMANAGER_VERSION}",
+            common.NOBODY,
+            memory=128 * common.MEBIBYTE,
+            cpus=0.25,
+            check=wget_check("http://127.0.0.1:9093/-/healthy"),
+        ),
+        "command": [
+            "--config.file=/etc/alertmanager/alertmanager.yml",
+            "--storage.path=/alertmanager",
+            "--cluster.listen-address=",
+        ],
+        "volumes": [
+            common.folder("./alertmanager", "/etc/alertmanager"),
+            common.data("alertmanager-data", "/alertmanager"),
+            *common.temporary(),
+        ],
+        **secret_keys((secret.name for secret in mounted_secrets(catalog)), _group(common.NOBODY)),
+        "networks": [common.MONITORING],
+        **_on_a_laptop(catalog, "ALERTMANAGER_PORT", 9093),
+    }
+
+
+def grafana_service(catalog: Catalog) -> dict[str, Any]:
+    """The one page of the stack that has a login; everything that calls home or downloads is off."""
+    version = catalog.grafana.version or GRAFANA_VERSION
+    return {
+        **common.stack_service(
+            catalog,
+            f"grafana/grafana:{version}",
+            GRAFANA_USER,
+            memory=512 * common.MEBIBYTE,
+            cpus=1.0,
+            check=wget_check("http://127.0.0.1:3000/api/health"),
+        ),
+        "environment": {
+            "GF_SECURITY_ADMIN_PASSWORD__FILE": secret_path(GRAFANA_PASSWORD),
+            "GF_AUTH_ANONYMOUS_ENABLED": "false",
+            "GF_USERS_ALLOW_SIGN_UP": "false",
+            "GF_ANALYTICS_REPORTING_ENABLED": "false",
+            "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+            "GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES": "false",
+            "GF_ANALYTICS_FEEDBACK_LINKS_ENABLED": "false",
+            "GF_NEWS_NEWS_FEED_ENABLED": "false",
+            "GF_PLUGINS_PREINSTALL_DISABLED": "true",
+            "GF_SECURITY_DISABLE_GRAVATAR": "true",
+            "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
+            **_url_settings(catalog),
+        },
+        "volumes": [
+            common.folder("./grafana/provisioning", "/etc/grafana/provisioning"),
+            common.folder("./grafana/dashboards", DASHBOARDS_FOLDER),
+            common.data("grafana-data", "/var/lib/grafana"),
+            *common.temporary(),
+        ],
+        **secret_keys([GRAFANA_PASSWORD], _group(GRAFANA_USER)),
+        "networks": [common.MONITORING],
+        "ports": common.loopback_port(catalog, "GRAFANA_PORT", 3000),
+    }
+
+
+def _url_settings(catalog: Catalog) -> dict[str, str]:
+    url = catalog.grafana.url
+    if url is None:
+        return {}
+    parts = urlsplit(url)
+    settings = {"GF_SERVER_ROOT_URL": literal(url)}
+    if parts.path.rstrip("/"):
+        settings["GF_SERVER_SERVE_FROM_SUB_PATH"] = "true"
+    if parts.scheme == _HTTPS:
+        settings["GF_SECURITY_COOKIE_SECURE"] = "true"
+    return settings
+
+
+def _on_a_laptop(catalog: Catalog, variable: str, port: int) -> dict[str, Any]:
+    """Neither of these two has a login, so elsewhere nobody but the stack reaches them."""
+    if not catalog.environment.publishes_all:
+        return {}
+    return {"ports": common.loopback_port(catalog, variable, port)}
+
+
+def _group(user: str) -> str:
+    return user.partition(":")[2]

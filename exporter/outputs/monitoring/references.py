@@ -1,0 +1,69 @@
+"""What the daemon's probes read beside the catalog itself: secrets, variables, files of keys and certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.catalog.base import Model
+from exporter.catalog.http_probe import Tls
+from exporter.catalog.references import NamedSecret, TextTemplate
+from exporter.catalog.secrets import EnvironmentReference, FileReference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.catalog.catalog import Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Each once, by name. `files`: paths as the catalog has them."""
+
+    secrets: tuple[str, ...]
+    variables: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+def probe_needs(catalog: Catalog) -> Needs:
+    """What every probe of the catalog needs, in its environment."""
+    parts: set[NamedSecret | EnvironmentReference | FileReference] = set()
+    files: set[str] = set()
+    for value in _asked(catalog):
+        for found in _within(value):
+            if isinstance(found, Tls):
+                files.update(path for path in (found.ca, found.certificate, found.key) if path)
+            else:
+                parts.update(part for part in found.parts if not isinstance(part, str))
+    return Needs(
+        tuple(sorted(part.name for part in parts if isinstance(part, NamedSecret))),
+        tuple(sorted(part.name for part in parts if isinstance(part, EnvironmentReference))),
+        tuple(sorted(files | {part.path for part in parts if isinstance(part, FileReference)})),
+    )
+
+
+def _asked(catalog: Catalog) -> Iterator[object]:
+    """What the daemon asks with; not what the services themselves are given."""
+    for service in catalog.services.values():
+        yield service.health
+        yield service.probes
+    for store in catalog.stores.values():
+        yield store.probes
+        yield store.password
+        yield store.tls
+
+
+def _within(value: object) -> Iterator[TextTemplate | Tls]:
+    if isinstance(value, TextTemplate):
+        yield value
+    elif isinstance(value, Model):
+        if isinstance(value, Tls):
+            yield value
+        for key in type(value).model_fields:
+            yield from _within(getattr(value, key))
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _within(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _within(item)

@@ -1,0 +1,50 @@
+"""Secrets that the monitoring stack needs and the catalog's `secrets` do not name: for whatever makes their files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from exporter.catalog.references import NamedSecret
+from exporter.catalog.secrets import EnvironmentReference
+from exporter.outputs.alertmanager.secrets import mounted_secrets
+from exporter.outputs.base import OutputError
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+
+GRAFANA_PASSWORD = "grafana_admin_password"  # noqa: S105 - its name
+_LENGTH = "32"
+
+
+@dataclass(frozen=True, slots=True)
+class StackSecret:
+    """A file in the folder of secrets. `value`: the path, the variable's name, or how many random characters."""
+
+    name: str
+    source: Literal["file", "env", "generate"]
+    value: str
+
+
+def stack_secrets(catalog: Catalog) -> list[StackSecret]:
+    """Those that are not among the catalog's `secrets`, by name.
+
+    Raises:
+        OutputError: one would be the same file as one of the catalog's, and is something else.
+    """
+    found = (
+        [] if GRAFANA_PASSWORD in catalog.secrets else [StackSecret(GRAFANA_PASSWORD, "generate", _LENGTH)]
+    )
+    for secret in mounted_secrets(catalog):
+        if isinstance(secret.source, NamedSecret):
+            continue
+        if secret.name in catalog.secrets or secret.name == GRAFANA_PASSWORD:
+            raise OutputError(
+                f"Alertmanager reads a file or variable as the secret {secret.name}, and there is another secret of "
+                "that name; write {secret: NAME} where it is meant, or give one of them another name"
+            )
+        if isinstance(secret.source, EnvironmentReference):
+            found.append(StackSecret(secret.name, "env", secret.source.name))
+        else:
+            found.append(StackSecret(secret.name, "file", secret.source.path))
+    return sorted(found, key=lambda secret: secret.name)

@@ -1,0 +1,170 @@
+"""The daemon as a container beside the services, and the filter through which it sees the Docker engine.
+
+It reads much and changes nothing: every mount is read-only, and the filter lets no request through that is not a GET.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from exporter import __version__
+from exporter.catalog.machine import ADDRESS, CGROUP, DOCKER, PROC
+from exporter.catalog.plan import MARKERS
+from exporter.catalog.secret_paths import file_variable
+from exporter.outputs.base import OutputError
+from exporter.outputs.compose.images import host_path
+from exporter.outputs.compose.mounts import bind, volumes
+from exporter.outputs.compose.names import INTERNAL, NOBODY, STORES
+from exporter.outputs.compose.secrets import secret_keys, secret_path
+from exporter.outputs.compose.text import literal, optional, required
+from exporter.outputs.health import wget_check
+from exporter.outputs.monitoring import common
+from exporter.outputs.monitoring.references import probe_needs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.catalog.catalog import Catalog
+
+IMAGE = "pageforge-exporter"
+PROXY_IMAGE = "tecnativa/docker-socket-proxy:0.3.0"
+USER = f"{NOBODY}:{NOBODY}"
+CONFIGURATION = "/etc/exporter/config.yaml"
+PROXY_PORT = 2375
+
+_HOST_CGROUP, _HOST_PROC = "/host/cgroup", "/host/proc"
+_SOCKET = "/var/run/docker.sock"
+_UNIX = "unix://"
+_SEPARATORS = frozenset(":{}")
+"""Of the short form of a mount, and of the default of a variable."""
+_ALLOWED = ("CONTAINERS", "EVENTS", "INFO", "PING", "VERSION")
+
+
+def exporter_service(catalog: Catalog) -> dict[str, Any]:
+    """The daemon.
+
+    Raises:
+        OutputError: Compose cannot mount the folder of the backups.
+    """
+    listen = f"0.0.0.0:{catalog.exporter.listen[1]}"
+    needs = probe_needs(catalog)
+    environment = {
+        "EXPORTER_CONFIG": CONFIGURATION,
+        "EXPORTER_ENVIRONMENT": catalog.environment_name,
+        # Beside the services, each has its name; the catalog's address may be that of a laptop.
+        ADDRESS: "{service}:{port}",
+        **({CGROUP: _HOST_CGROUP, PROC: _HOST_PROC} if _reads_files(catalog) else {}),
+        **({DOCKER: f"tcp://{common.DOCKER_PROXY}:{PROXY_PORT}"} if has_proxy(catalog) else {}),
+        **{file_variable(name): secret_path(name) for name in needs.secrets},
+        **{name: required(name, "a probe of the catalog reads it") for name in needs.variables},
+    }
+    check = ["python", "-m", "exporter", "healthcheck", "--listen", listen]
+    keys = common.stack_service(
+        catalog,
+        catalog.exporter.image or f"{IMAGE}:{__version__}",
+        USER,
+        memory=256 * common.MEBIBYTE,
+        cpus=1.0,
+        check=check,
+    )
+    return {
+        **keys,
+        "command": ["run", "--listen", listen],
+        "environment": environment,
+        "volumes": [
+            {
+                "type": "bind",
+                "source": optional("EXPORTER_CONFIG_FILE", host_path("config.yaml")),
+                "target": CONFIGURATION,
+                "read_only": True,
+            },
+            *_watched(catalog, needs.files),
+            *common.temporary(),
+        ],
+        **secret_keys(needs.secrets, NOBODY),
+        "networks": [INTERNAL, STORES, common.MONITORING, *([common.DOCKER] if has_proxy(catalog) else [])],
+        **(
+            {"ports": common.loopback_port(catalog, "EXPORTER_PORT", catalog.exporter.listen[1])}
+            if catalog.environment.publishes_all
+            else {}
+        ),
+    }
+
+
+def proxy_service(catalog: Catalog) -> dict[str, Any]:
+    """Root, since the socket is root's, but without any of root's capabilities and behind a network of its own."""
+    socket = catalog.exporter.containers.docker
+    source = literal(socket.removeprefix(_UNIX)) if socket else optional("DOCKER_SOCKET", _SOCKET)
+    check = wget_check(f"http://127.0.0.1:{PROXY_PORT}/_ping")
+    return {
+        **common.stack_service(
+            catalog, PROXY_IMAGE, "0:0", memory=64 * common.MEBIBYTE, cpus=0.25, check=check
+        ),
+        "environment": {**dict.fromkeys(_ALLOWED, "1"), "POST": "0"},
+        "volumes": [
+            {"type": "bind", "source": source, "target": _SOCKET, "read_only": True},
+            *common.temporary("/run"),
+        ],
+        "networks": [common.DOCKER],
+    }
+
+
+def has_proxy(catalog: Catalog) -> bool:
+    """Whether the daemon watches the engine of its own host; one that the catalog has elsewhere it asks directly."""
+    containers = catalog.exporter.containers
+    return containers.source != "off" and (containers.docker is None or containers.docker.startswith(_UNIX))
+
+
+def _reads_files(catalog: Catalog) -> bool:
+    return catalog.exporter.containers.source in ("auto", "cgroup")
+
+
+def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any] | str]:
+    if _reads_files(catalog):
+        yield {"type": "bind", "source": "/sys/fs/cgroup", "target": _HOST_CGROUP, "read_only": True}
+        yield {"type": "bind", "source": "/proc", "target": _HOST_PROC, "read_only": True}
+    for volume in volumes(catalog):
+        target = _seen(
+            catalog.exporter.volumes.format(
+                volume=volume, project=catalog.project, environment=catalog.environment_name
+            )
+        )
+        # Without nocopy the engine would fill an empty volume from this image before its owner does from its own.
+        keys = {"type": "volume", "source": volume, "target": literal(target), "read_only": True}
+        yield {**keys, "volume": {"nocopy": True}}
+    for path in sorted({*files, *_folders_of_databases(catalog)}):
+        yield bind(path, _seen(path), read_only=True)
+    environment = catalog.environment_name
+    if set(catalog.backup.directory) & _SEPARATORS:
+        raise OutputError(
+            f"backup.directory {catalog.backup.directory} holds one of : {{ }}, which Compose cannot mount; "
+            "name another folder"
+        )
+    backups = optional("BACKUP_FOLDER", literal(host_path(catalog.backup.directory)))
+    yield _made_when_missing(
+        f"{backups}/{environment}/{MARKERS}", _seen(f"{catalog.backup.directory}/{environment}/{MARKERS}")
+    )
+    state = f"/var/lib/{catalog.project}/{environment}"
+    yield _made_when_missing(optional("STATE_FOLDER", state), state)
+
+
+def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
+    """Folders of the host that hold files of SQLite; volumes are mounted anyway."""
+    for store in catalog.stores.values():
+        service = catalog.services.get(store.service or "")
+        for mount in service.volumes if service else ():
+            if mount.volume is None and PurePosixPath(store.path or "/").is_relative_to(mount.target):
+                yield mount.source
+
+
+def _seen(path: str) -> str:
+    """Where the daemon looks for a path of the catalog: relative ones start from the catalog's folder."""
+    return posixpath.normpath(posixpath.join(posixpath.dirname(CONFIGURATION), path))
+
+
+def _made_when_missing(source: str, target: str) -> str:
+    """The short form: only that makes a missing folder in both versions of Compose. The first backup or deploy may be
+    yet to come."""
+    return f"{source}:{literal(target)}:ro"

@@ -1,0 +1,203 @@
+"""environment.sh: what the scripts know of one environment, as shell assignments whose values are all quoted.
+
+Lists are arrays. Those of one thing stand side by side: SECRETS[i] comes from SECRET_SOURCE[i]. No value of a secret is
+here, only names, paths and variables.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from typing import TYPE_CHECKING
+
+from exporter.catalog.references import NamedSecret
+from exporter.catalog.secret_paths import DEFAULT_FOLDER
+from exporter.catalog.secrets import EnvironmentReference, FileReference
+from exporter.catalog.stores import ENGINES
+from exporter.outputs.base import File
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from exporter.catalog.backups import S3, Schedule
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.deployment import SecretSource
+    from exporter.catalog.references import TextTemplate
+    from exporter.catalog.stores import Store
+
+Value = str | tuple[str, ...]
+"""A text, or an array of texts."""
+
+GATEWAY = "gateway"
+GATEWAY_RESOLVE_SECONDS = 5
+"""For so long the generated nginx.conf keeps the addresses that it was told."""
+CONFIGURATION_BACKUP = "configuration"
+
+
+def render(catalog: Catalog) -> Iterable[File]:
+    """environment.sh of the catalog's environment."""
+    values = {**_project(catalog), **_services(catalog), **_secrets(catalog), **_backups(catalog)}
+    lines = [f"{name}={_shell(value)}\n" for name, value in values.items()]
+    head = "# shellcheck shell=bash disable=SC2034\n# Data for the scripts: generated, and read by lib.sh.\n"
+    yield File("environment.sh", head + "".join(lines))
+
+
+def _shell(value: Value) -> str:
+    if isinstance(value, str):
+        return shlex.quote(value)
+    return f"({' '.join(map(shlex.quote, value))})"
+
+
+def _project(catalog: Catalog) -> dict[str, Value]:
+    project, environment = catalog.project, catalog.environment_name
+    settings = catalog.environment
+    return {
+        "PROJECT": project,
+        "ENVIRONMENT": environment,
+        "COMPOSE_PROJECT": f"{project}-{environment}",
+        "PROTECTED": "true" if settings.protected else "false",
+        "DOCKER_HOST_OF_ENVIRONMENT": settings.docker_host or "",
+        "VERIFY_SECONDS": str(math.ceil(settings.verify.deadline)),
+        "TAG_DEFAULT": settings.tag or "",
+        "STATE_FOLDER_DEFAULT": f"/var/lib/{project}/{environment}",
+        "BACKUP_FOLDER_DEFAULT": catalog.backup.directory,
+        "SECRETS_FOLDER_DEFAULT": f"/etc/{project}/{environment}/secrets",
+    }
+
+
+def _services(catalog: Catalog) -> dict[str, Value]:
+    services = {name: catalog.services[name] for name in in_dependency_order(catalog)}
+    replicated = {name: service.replicas for name, service in services.items() if service.replicas > 1}
+    return {
+        "SERVICES": tuple(services),
+        "STORES": tuple(name for name, store in catalog.stores.items() if store.engine != "sqlite"),
+        "FILE_STORES": tuple(name for name, store in catalog.stores.items() if store.engine == "sqlite"),
+        "BUILT": tuple(name for name, service in services.items() if service.build),
+        "REPLICATED": tuple(replicated),
+        "REPLICA_COUNTS": tuple(map(str, replicated.values())),
+        "GATEWAY": GATEWAY if catalog.gateway else "",
+        "GATEWAY_RESOLVE_SECONDS": str(GATEWAY_RESOLVE_SECONDS),
+    }
+
+
+def in_dependency_order(catalog: Catalog) -> list[str]:
+    """The services that are deployed, each after those it depends on; otherwise in the order of the catalog."""
+    order: list[str] = []
+    entered: set[str] = set()
+
+    def enter(name: str) -> None:
+        if name in entered or name not in catalog.services:
+            return
+        entered.add(name)
+        for other in catalog.services[name].depends_on:
+            enter(other)
+        if catalog.services[name].deployed:
+            order.append(name)
+
+    for name in catalog.services:
+        enter(name)
+    return order
+
+
+def _secrets(catalog: Catalog) -> dict[str, Value]:
+    rows = [(name, *_source(name, source)) for name, source in catalog.secrets.items()]
+    return _columns(("SECRETS", "SECRET_SOURCE", "SECRET_VALUE", "SECRET_ROTATE_SECONDS"), rows)
+
+
+def _source(name: str, source: SecretSource) -> tuple[str, str, str]:
+    """Kind, its path, variable or length, and the seconds after which it is due for a new value (or nothing)."""
+    rotate = str(math.ceil(source.rotate)) if source.rotate else ""
+    if source.env:
+        return "env", source.env, rotate
+    if source.generate:
+        return "generate", str(source.generate), rotate
+    return "file", source.file or f"{DEFAULT_FOLDER}/{name}", rotate
+
+
+_BACKUP_COLUMNS = (
+    *("BACKUP_NAMES", "BACKUP_KINDS", "BACKUP_ENGINES", "BACKUP_SERVICES", "BACKUP_USERS"),
+    *("BACKUP_PASSWORD_SECRETS", "BACKUP_DATABASES", "BACKUP_PATHS", "BACKUP_VOLUMES", "BACKUP_KEEP"),
+)
+
+
+def _backups(catalog: Catalog) -> dict[str, Value]:
+    rows = [*_store_backups(catalog), *_volume_backups(catalog)]
+    backup = catalog.backup
+    if backup.configuration:
+        keep = str(max((schedule.keep for schedule in _schedules(catalog)), default=14))
+        rows.append((CONFIGURATION_BACKUP, "configuration", *[""] * 7, keep))
+    return {
+        **_columns(_BACKUP_COLUMNS, rows),
+        **_bucket(backup.s3),
+        "ENCRYPT_TOOL": backup.encrypt.tool if backup.encrypt else "",
+        "ENCRYPT_RECIPIENT_FILE": backup.encrypt.recipient_file if backup.encrypt else "",
+        "CONFIGURATION": backup.configuration,
+    }
+
+
+def _schedules(catalog: Catalog) -> Iterator[Schedule]:
+    of_stores = (store.backup for store in catalog.stores.values())
+    of_volumes = (volume.backup for volume in catalog.volumes.values())
+    yield from filter(None, (*of_stores, *of_volumes))
+
+
+def _store_backups(catalog: Catalog) -> Iterator[tuple[str, ...]]:
+    for name, store in catalog.stores.items():
+        if store.backup is None:
+            continue
+        service = (store.service or "") if store.engine == "sqlite" else name
+        yield (
+            *(name, "store", store.engine, service, _user(store), _secret_name(store.password)),
+            *("\n".join(store.databases), store.path or "", _volume_of(catalog, store)),
+            str(store.backup.keep),
+        )
+
+
+def _user(store: Store) -> str:
+    return store.username or (ENGINES[store.engine].user if store.engine in ENGINES else None) or ""
+
+
+def _volume_of(catalog: Catalog, store: Store) -> str:
+    """The named volume that holds the store's data: its own, or of a file, the one mounted nearest above it."""
+    if store.engine != "sqlite":
+        return store.volume or ""
+    service = catalog.services.get(store.service or "")
+    path = store.path or ""
+    mounts = [mount for mount in (service.volumes if service else ()) if mount.volume]
+    above = [mount for mount in mounts if path.startswith(mount.target.rstrip("/") + "/")]
+    return (max(above, key=lambda mount: len(mount.target)).volume or "") if above else ""
+
+
+def _volume_backups(catalog: Catalog) -> Iterator[tuple[str, ...]]:
+    for name, volume in catalog.volumes.items():
+        if volume.backup:
+            yield (name, "volume", *[""] * 6, name, str(volume.backup.keep))
+
+
+def _bucket(s3: S3 | None) -> dict[str, Value]:
+    return {
+        "S3_BUCKET": s3.bucket if s3 else "",
+        "S3_PREFIX": s3.prefix if s3 else "",
+        "S3_REGION": (s3.region or "") if s3 else "",
+        "S3_ENDPOINT": (s3.endpoint or "") if s3 else "",
+        "S3_ACCESS_KEY_SECRET": _secret_name(s3.access_key) if s3 else "",
+        "S3_SECRET_KEY_SECRET": _secret_name(s3.secret_key) if s3 else "",
+    }
+
+
+def _secret_name(template: TextTemplate | None) -> str:
+    """The catalog's name of the secret that the text is, or `env:VARIABLE` or `file:PATH`; empty of anything else."""
+    if template is None or len(template.parts) != 1:
+        return ""
+    part = template.parts[0]
+    if isinstance(part, NamedSecret):
+        return part.name
+    if isinstance(part, EnvironmentReference):
+        return f"env:{part.name}"
+    return f"file:{part.path}" if isinstance(part, FileReference) else ""
+
+
+def _columns(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> dict[str, Value]:
+    """Rows as arrays that stand side by side."""
+    table = list(rows)
+    return {name: tuple(row[index] for row in table) for index, name in enumerate(names)}

@@ -1,0 +1,51 @@
+"""Backups in a folder of a test: made as backup.sh makes them, of a catalog with two volumes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.backups.manifest import PARTS, seal
+from exporter.backups.subjects import subjects
+from tests.outputs.catalogs import catalog_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from exporter.catalog.catalog import Catalog
+
+NAMES = ("first", "second")
+CATALOG = """
+project: shop
+services: {{web: {{image: web, port: 80, volumes: ["first:/a", "second:/b"]}}}}
+volumes: {{first: {{backup: {{keep: 2}}}}, second: {{backup: {{keep: 3}}}}}}
+backup: {{directory: {backups}{more}}}
+environments: {{staging: }}
+"""
+
+
+def catalog(folder: Path, more: str = "") -> Catalog:
+    """Its backups lie in `folder`/backups/staging. `more`: further keys of `backup`."""
+    return catalog_of(folder, CATALOG.format(backups=folder / "backups", more=more))
+
+
+def half_made(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAMES) -> Path:  # noqa: A002
+    """ID.partial with one file for each name, whose text is the name and the id."""
+    partial = folder / f"{id}.partial"
+    for name in names:
+        (partial / name).mkdir(parents=True)
+        (partial / name / "data -x $y").write_text(f"{name} {id}")
+        (partial / name / PARTS).write_bytes(b"file\0data -x $y\0volume\0$o'\n\0fact\0image\0a:1\0\0")
+    assert set(names) <= set(subjects(catalog))
+    return partial
+
+
+def sealed(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAMES) -> Path:  # noqa: A002
+    """A whole backup."""
+    return seal(
+        half_made(catalog, folder, id, names),
+        subjects(catalog),
+        project="shop",
+        environment="staging",
+        encryption="",
+        exporter="0",
+    )

@@ -1,0 +1,64 @@
+"""Compose files written as `gen` writes them, and read by the programs that judge them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from exporter.outputs.compose import render as render_compose
+from tests.components import require
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.outputs.base import Render
+
+TIMEOUT = 60
+
+
+def files_of(catalog: Catalog) -> dict[str, str]:
+    return {file.path: file.text for file in render_compose(catalog)}
+
+
+def compose_of(catalog: Catalog) -> dict[str, Any]:
+    return dict(yaml.safe_load(files_of(catalog)["compose.yaml"]))
+
+
+def written(render: Render, catalog: Catalog, root: Path) -> Path:
+    """Write the output's files below `root`, with the folders of sources that docker-compose 1.29 looks for."""
+    folder = root / "deploy" / catalog.environment_name
+    for file in render(catalog):
+        place = folder / file.path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(file.text, encoding="utf-8")
+    for service in catalog.services.values():
+        if service.build:
+            (root / service.build.context).mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def assert_valid(folder: Path) -> None:
+    """The schema of the Compose specification, which `docker compose` holds files to."""
+    files = [str(folder / name) for name in ("compose.yaml", "compose.secrets.swarm.yaml")]
+    program = str(Path(sys.executable).with_name("check-jsonschema"))
+    command = [program, "--builtin-schema", "vendor.compose-spec", *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def docker_compose(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> dict[str, Any]:
+    """What docker-compose 1.29 says, as YAML. `fails`: it is to fail; `stderr` is its complaint."""
+    command = [require("docker-compose"), "-p", "test", "-f", str(folder / "compose.yaml"), *arguments]
+    own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        command, capture_output=True, encoding="utf-8", timeout=TIMEOUT, env=own | environment
+    )
+    if fails:
+        assert done.returncode != 0, done.stdout
+        return {"stderr": done.stderr}
+    assert done.returncode == 0, done.stderr
+    return dict(yaml.safe_load(done.stdout))

@@ -1,0 +1,185 @@
+"""Containers of stores: what official images need to run without root, and what of it can be tried without them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.components import require
+from tests.outputs.catalogs import catalog_of
+from tests.outputs.compose_files import compose_of, files_of
+from tests.probes.certificates import Authority
+from tests.probes.postgresql_server import ADMIN, PostgresqlServer
+from tests.waiting import free_port, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD = "p w'\"$x`#>ü"
+TIMEOUT = 20
+
+
+def store_of(folder: Path, store: str) -> dict[str, Any]:
+    text = f"project: shop\nservices: {{}}\nstores: {{db: {store}}}\nsecrets: {{pass: }}\n"
+    return dict(compose_of(catalog_of(folder, text))["services"]["db"])
+
+
+@pytest.mark.parametrize(
+    ("store", "image", "user", "data"),
+    [
+        ("{engine: postgresql}", "postgres:17", "999:999", "/var/lib/postgresql/data"),
+        ("{engine: postgresql, version: '18.1'}", "postgres:18.1", "999:999", "/var/lib/postgresql"),
+        (
+            "{engine: postgresql, version: 16-alpine}",
+            "postgres:16-alpine",
+            "70:70",
+            "/var/lib/postgresql/data",
+        ),
+        (
+            "{engine: postgresql, image: 'r:5000/pg', version: 17}",
+            "r:5000/pg:17",
+            "999:999",
+            "/var/lib/postgresql/data",
+        ),
+        (
+            "{engine: postgresql, image: 'pg@sha256:18', version: 16}",
+            "pg@sha256:18",
+            "999:999",
+            "/var/lib/postgresql/data",
+        ),
+        ("{engine: mongodb}", "mongo:8.0", "999:999", "/data/db"),
+        ("{engine: redis}", "redis:7.4", "999:999", "/data"),
+        ("{engine: redis, version: 7.4-alpine}", "redis:7.4-alpine", "999:1000", "/data"),
+    ],
+)
+def test_the_user_of_the_image_owns_the_data(
+    store: str, image: str, user: str, data: str, tmp_path: Path
+) -> None:
+    service = store_of(tmp_path, store)
+    assert (service["image"], service["user"]) == (image, user)
+    # Without a name it is a volume of this container alone, and still no folder of the read-only image.
+    assert service["volumes"][0] == {"type": "volume", "target": data}
+
+
+def test_ports_of_their_own(tmp_path: Path) -> None:
+    assert store_of(tmp_path, "{engine: postgresql, port: 6000}")["environment"]["PGPORT"] == "6000"
+    assert store_of(tmp_path, "{engine: mongodb, port: 6000}")["command"] == ["mongod", "--port", "6000"]
+    assert store_of(tmp_path, "{engine: redis, port: 6000}")["command"] == ["redis-server", "--port", "6000"]
+    for engine in ("postgresql", "mongodb", "redis"):
+        assert "6000" in str(store_of(tmp_path, f"{{engine: {engine}, port: 6000}}")["healthcheck"]["test"])
+
+
+def test_a_command_of_the_catalog_replaces_ours(tmp_path: Path) -> None:
+    service = store_of(
+        tmp_path, "{engine: redis, password: {secret: pass}, command: [redis-server, /etc/r$.conf]}"
+    )
+    assert service["command"] == ["redis-server", "/etc/r$$.conf"]
+
+
+def test_databases_are_made_by_postgresql(tmp_path: Path) -> None:
+    """The script that the image hands to psql, handed to psql in the same way."""
+    databases = """[first, 'a"b', "-c; DROP", first, postgres, "e\\n:f\\\\g ü"]"""
+    text = f"project: shop\nservices: {{}}\nstores: {{db: {{engine: postgresql, databases: {databases}}}}}\n"
+    script = files_of(catalog_of(tmp_path, text))["stores/db/10-databases.sql"]
+    certificate = Authority(tmp_path).issue("localhost")
+    with PostgresqlServer(certificate) as server:
+        psql = [require("psql"), "-h", str(server.folder), "-p", str(server.port), "-U", ADMIN]
+        done = subprocess.run(
+            [*psql, "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-d", "postgres", "-f", "-"],
+            input=script.encode(),
+            capture_output=True,
+            timeout=TIMEOUT,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        found = {name for (name,) in server.sql("SELECT datname FROM pg_database WHERE NOT datistemplate")}
+    assert found == {"postgres", 'a"b', "-c; DROP", "e\n:f\\g ü"}
+
+
+class Redis:
+    """The generated command and check, run by this machine's shell in the place of the image's."""
+
+    def __init__(self, folder: Path, user: str) -> None:
+        self.user = user
+        self.port = free_port()
+        password = f"password: {{secret: pass}}, port: {self.port}"
+        named = f"username: {user}, " if user != "default" else ""
+        service = store_of(folder, f"{{engine: redis, {named}{password}}}")
+        self.secret = folder / "pass"
+        self.secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
+        self.command, check = self._here(service["command"]), self._here(service["healthcheck"]["test"])
+        self.check = check[1:]
+        self.folder = folder
+        self.environment = {"PATH": os.environ["PATH"], "TMPDIR": str(folder), "LC_ALL": "C.UTF-8"}
+        require("redis-server")
+
+    def _here(self, arguments: list[str]) -> list[str]:
+        return [part.replace("$$", "$").replace("/run/secrets/pass", str(self.secret)) for part in arguments]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.command,
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def healthy(self) -> bool:
+        done = subprocess.run(self.check, env=self.environment, capture_output=True, timeout=TIMEOUT)
+        return done.returncode == 0
+
+    def ask(self, *command: str, **environment: str) -> str:
+        cli = [require("redis-cli"), "-p", str(self.port), *command]
+        done = subprocess.run(
+            cli, env=self.environment | environment, capture_output=True, encoding="utf-8", timeout=TIMEOUT
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture(params=["default", "app"])
+def redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Redis]:
+    server = Redis(tmp_path, request.param)
+    process = server.start()
+    try:
+        until(server.healthy, "Redis to be healthy")
+        yield server
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_redis_lets_in_whoever_knows_the_password(redis: Redis) -> None:
+    assert "NOAUTH" in redis.ask("ping")
+    assert redis.ask("--user", redis.user, "set", "a", "b", REDISCLI_AUTH=PASSWORD) == "OK"
+    redis.secret.write_text("another")
+    assert not redis.healthy()
+
+
+def test_the_password_is_no_argument(tmp_path: Path) -> None:
+    server = Redis(tmp_path, "app")
+    process = server.start()
+    try:
+        until(server.healthy, "Redis to be healthy")
+        for file in ("cmdline", "environ"):
+            assert PASSWORD.encode() not in Path(f"/proc/{process.pid}/{file}").read_bytes()
+        assert PASSWORD not in (tmp_path / "users.acl").read_text()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_redis_does_not_start_without_its_password(tmp_path: Path) -> None:
+    server = Redis(tmp_path, "app")
+    server.secret.write_text("\n")
+    process = server.start()
+    _, complaint = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1
+    assert complaint.decode().strip() == f"{server.secret} is empty"
+    server.secret.unlink()
+    process = server.start()
+    process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 1

@@ -1,0 +1,185 @@
+"""Base images made of this machine's own programs, since no registry of images can be reached from everywhere.
+
+Each is busybox, one real program with the libraries that it loads, and nothing else:
+
+- PYTHON stands in for python:3.12-slim: the interpreter that runs the tests, its standard library, and their pip.
+  Wheels of uvicorn lie in /wheels, in place of a package registry; PIP_CONF points pip at them.
+- NGINX stands in for nginxinc/nginx-unprivileged:1.29-alpine: the machine's nginx.
+- NODE stands in for node:22-slim: it has no Node. Its `npm` is a script, which puts the page, one asset and the build
+  argument GREETING into dist.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import platform
+import re
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.components import require
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tests.docker_engine import DockerEngine
+
+PYTHON = "stand-in-python:local"
+NGINX = "stand-in-nginx:local"
+NODE = "stand-in-node:local"
+PIP_CONF = "[global]\nno-index = true\nfind-links = /wheels\n"
+
+_NPM = """#!/bin/sh
+set -eu
+case "$1" in
+  ci) grep -q lockfileVersion package-lock.json; mkdir node_modules ;;
+  run) test -d node_modules; mkdir -p dist/assets; cp index.html dist/; cp main.js dist/assets/main-1a2b3c.js
+    printf %s "$GREETING" >dist/greeting.txt ;;
+esac
+"""
+_OF_SLIM = (
+    "libgcc_s.so.1",
+    "libstdc++.so.6",
+    "libm.so.6",
+    "librt.so.1",
+    "libpthread.so.0",
+    "libdl.so.2",
+    "libresolv.so.2",
+)
+_WITHOUT = re.compile(
+    r"(^|/)(test|tests|idlelib|tkinter|turtledemo|config-[^/]*|[^/]*\.a|site-packages)(/|$)"
+)
+
+
+def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None) -> None:
+    """PYTHON, with wheels of uvicorn and what it needs. `files`: further ones, by their absolute paths."""
+    root = _Root()
+    for path, content in (files or {}).items():
+        root.file(path, content)
+    interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve()
+    library = Path(sysconfig.get_path("stdlib"))
+    root.program(interpreter, *(library / "lib-dynload").glob("*.so"), *_libraries_of_slim())
+    for name in ("python", "python3"):
+        root.link(f"/usr/local/bin/{name}", str(interpreter))
+    root.folder(library)
+    packages = _packages_of(interpreter)
+    for file in distribution("pip").files or ():
+        if file.suffix != ".pyc":
+            root.file(os.path.normpath(packages / file), file.read_binary())
+    for name in ("uvicorn", "click", "h11"):
+        file_name, content = _wheel(name)
+        root.file(f"/wheels/{file_name}", content)
+    root.import_as(engine, PYTHON)
+
+
+def import_nginx(engine: DockerEngine) -> None:
+    """NGINX."""
+    root = _Root()
+    nginx = Path(require("nginx")).resolve()
+    root.program(nginx)
+    root.link("/usr/bin/nginx", str(nginx))
+    root.file("/etc/nginx/mime.types", Path("/etc/nginx/mime.types").read_bytes())
+    root.import_as(engine, NGINX)
+
+
+def import_node(engine: DockerEngine) -> None:
+    """NODE."""
+    root = _Root()
+    root.file("/usr/local/bin/npm", _NPM.encode(), 0o755)
+    root.import_as(engine, NODE)
+
+
+def _libraries_of_slim() -> list[Path]:
+    """Libraries that python:3.12-slim has for wheels, though its interpreter does not load them."""
+    command = [require("ldconfig"), "-p"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    machine = "x86-64" if platform.machine() == "x86_64" else "AArch64"
+    return [Path(re.findall(rf"{re.escape(name)} \(.*{machine}.*\) => (\S+)", said)[0]) for name in _OF_SLIM]
+
+
+class _Root:
+    """A root file system in the making: busybox with all of its applets, /tmp, and root as the one user."""
+
+    def __init__(self) -> None:
+        self._bytes = io.BytesIO()
+        self._archive = tarfile.open(fileobj=self._bytes, mode="w")  # noqa: SIM115 - closed when it is imported
+        self._added: set[str] = set()
+        busybox = Path(require("busybox")).resolve()
+        self.file("/bin/busybox", busybox.read_bytes(), 0o755)
+        applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout
+        for applet in set(applets.split()) - {"busybox"}:
+            self.link(f"/bin/{applet}", "busybox")
+        self.file("/etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+        self.file("/etc/group", b"root:x:0:\n")
+        tmp = tarfile.TarInfo("tmp")
+        tmp.type, tmp.mode = tarfile.DIRTYPE, 0o1777
+        self._archive.addfile(tmp)
+
+    def file(self, path: str, content: bytes, mode: int = 0o644, modified: float = 0) -> None:
+        if path not in self._added:
+            self._added.add(path)
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.size, entry.mode, entry.mtime = len(content), mode, int(modified)
+            self._archive.addfile(entry, io.BytesIO(content))
+
+    def link(self, path: str, target: str) -> None:
+        if path not in self._added and path != target:
+            self._added.add(path)
+            entry = tarfile.TarInfo(path.lstrip("/"))
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            self._archive.addfile(entry)
+
+    def program(self, program: Path, *modules: Path) -> None:
+        """A program, and the libraries that it and its modules load, where the loader of this machine finds them."""
+        self.file(str(program), program.read_bytes(), 0o755)
+        for library in (*_libraries((program, *modules)), *(str(path) for path in modules)):
+            self.file(library, Path(library).read_bytes(), 0o755)
+
+    def folder(self, folder: Path) -> None:
+        """All files below it but for installed packages and what only developers of Python need."""
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not _WITHOUT.search(str(path.relative_to(folder))):
+                # With their times, or what is compiled would be out of date.
+                self.file(str(path), path.read_bytes(), 0o755, path.stat().st_mtime)
+
+    def import_as(self, engine: DockerEngine, image: str) -> None:
+        self._archive.close()
+        file = engine.folder / "root.tar"
+        file.write_bytes(self._bytes.getvalue())
+        engine.docker("import", str(file), image)
+        file.unlink()
+
+
+def _packages_of(interpreter: Path) -> Path:
+    """Where it looks for installed packages, outside of any virtual environment."""
+    command = [str(interpreter), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+
+
+def _libraries(binaries: Iterable[Path]) -> list[str]:
+    """The absolute paths that ldd knows."""
+    command = [require("ldd"), *map(str, binaries)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return sorted(set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", said, re.MULTILINE)))
+
+
+def _wheel(name: str) -> tuple[str, bytes]:
+    """An installed package of pure Python as the wheel that it came from: its name and content."""
+    installed = distribution(name)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for file in installed.files or ():
+            if (
+                ".." not in file.parts
+                and file.suffix != ".pyc"
+                and file.name not in ("INSTALLER", "REQUESTED")
+            ):
+                archive.writestr(str(file), file.read_binary())
+    return f"{name}-{installed.version}-py3-none-any.whl", content.getvalue()
