@@ -265,9 +265,7 @@ class Site:
         """Everything there is, in full."""
         return {
             "databases": {name: self._dump(name) for name in DATABASES},
-            "roles": self.inside("db", "pg_dumpall", "--roles-only", "-U", "postgres").split(
-                "ALTER ROLE postgres"
-            )[0],
+            "roles": self._roles(),
             "owner": self.sql("postgres", "SELECT datdba::regrole FROM pg_database WHERE datname = 'forms'"),
             "setting": self.sql("forms", "SHOW statement_timeout"),
             "keys": [self.redis("-n", number, "EVAL", _ALL_KEYS, "0") for number in ("0", "3")],

@@ -14,7 +14,11 @@ from exporter.catalog.references import NamedSecret
 from exporter.catalog.secret_paths import DEFAULT_FOLDER
 from exporter.catalog.secrets import EnvironmentReference, FileReference
 from exporter.catalog.stores import ENGINES
+from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
+from exporter.outputs.compose.names import NOBODY
+from exporter.outputs.compose.secrets import granted
+from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -99,9 +103,33 @@ def in_dependency_order(catalog: Catalog) -> list[str]:
     return order
 
 
+_SECRET_COLUMNS = ("SECRETS", "SECRET_SOURCE", "SECRET_VALUE", "SECRET_ROTATE_SECONDS", "SECRET_USED_BY")
+
+
 def _secrets(catalog: Catalog) -> dict[str, Value]:
     rows = [(name, *_source(name, source)) for name, source in catalog.secrets.items()]
-    return _columns(("SECRETS", "SECRET_SOURCE", "SECRET_VALUE", "SECRET_ROTATE_SECONDS"), rows)
+    rows += [(secret.name, secret.source, secret.value, "") for secret in stack_secrets(catalog)]
+    users = _users_of_secrets(catalog)
+    return {
+        **_columns(_SECRET_COLUMNS, [(*row, "\n".join(users.get(row[0], ()))) for row in rows]),
+        "SECRETS_OWNER_DEFAULT": f":{NOBODY}",
+    }
+
+
+def _users_of_secrets(catalog: Catalog) -> dict[str, list[str]]:
+    """Of each secret the containers that read it, which must start anew to see another value."""
+    users: dict[str, list[str]] = {GRAFANA_PASSWORD: ["grafana"]}
+    for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
+        for name, container in containers.items():
+            for secret in granted(container, f"{section}.{name}").secrets:
+                users.setdefault(secret, []).append(name)
+    for name, store in catalog.stores.items():
+        for part in store.password.parts if store.password else ():
+            if isinstance(part, NamedSecret) and name not in users.setdefault(part.name, []):
+                users[part.name].append(name)
+    for mounted in mounted_secrets(catalog):
+        users.setdefault(mounted.name, []).append("alertmanager")
+    return users
 
 
 def _source(name: str, source: SecretSource) -> tuple[str, str, str]:
