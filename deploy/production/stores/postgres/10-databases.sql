@@ -1,0 +1,3 @@
+-- Made by `exporter gen` from the catalog; change the catalog, not this file.
+-- Databases of postgres in production, made with its data.
+CREATE DATABASE "layouts";
