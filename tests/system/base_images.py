@@ -60,7 +60,7 @@ _WITHOUT = re.compile(
 
 def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None) -> None:
     """PYTHON, with wheels of uvicorn and what it needs. `files`: further ones, by their absolute paths."""
-    root = _Root()
+    root = Root()
     for path, content in (files or {}).items():
         root.file(path, content)
     interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve()
@@ -81,7 +81,7 @@ def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None
 
 def import_nginx(engine: DockerEngine) -> None:
     """NGINX."""
-    root = _Root()
+    root = Root()
     nginx = Path(require("nginx")).resolve()
     root.program(nginx)
     root.link("/usr/bin/nginx", str(nginx))
@@ -91,7 +91,7 @@ def import_nginx(engine: DockerEngine) -> None:
 
 def import_node(engine: DockerEngine) -> None:
     """NODE."""
-    root = _Root()
+    root = Root()
     root.file("/usr/local/bin/npm", _NPM.encode(), 0o755)
     root.import_as(engine, NODE)
 
@@ -104,7 +104,7 @@ def _libraries_of_slim() -> list[Path]:
     return [Path(re.findall(rf"{re.escape(name)} \(.*{machine}.*\) => (\S+)", said)[0]) for name in _OF_SLIM]
 
 
-class _Root:
+class Root:
     """A root file system in the making: busybox with all of its applets, /tmp, and root as the one user."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tests.components import require
 from tests.probes.postgresql_server import programs
-from tests.system.base_images import _Root as Root
+from tests.system.base_images import Root
 
 if TYPE_CHECKING:
     from tests.docker_engine import DockerEngine
