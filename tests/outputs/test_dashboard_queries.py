@@ -82,16 +82,7 @@ AROUND = {
 SERVICES = {"http_requests_total", "http_request_duration_seconds_bucket"}
 """Of the example's services, by metrics of each."""
 
-KNOWN = (
-    OWN
-    | PROBES
-    | LOOKED_AT
-    | PROCESS
-    | RECORDED
-    | PROMETHEUS
-    | AROUND
-    | SERVICES
-)
+KNOWN = OWN | PROBES | LOOKED_AT | PROCESS | RECORDED | PROMETHEUS | AROUND | SERVICES
 
 WORDS = {"and", "or", "unless", "on", "ignoring", "group_left", "group_right", "by", "without", "bool", "NaN"}
 
