@@ -183,7 +183,8 @@ class PostgresqlServer:
 
     def resume(self) -> None:
         for process in self._processes():
-            process.resume()
+            with contextlib.suppress(psutil.NoSuchProcess):  # it ended since it was listed
+                process.resume()
 
     def _processes(self) -> list[psutil.Process]:
         if self._process is None:
