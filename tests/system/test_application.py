@@ -112,6 +112,15 @@ def test_the_daemon_beside_it_sees_all_of_it(application: Application) -> None:
         assert len(found[name]["containers"]) == 1, name
 
 
+def test_a_deploy_can_be_verified_from_inside_its_networks(application: Application) -> None:
+    """By the command that lib.sh gives: the catalog's probes, asked where names of containers are known."""
+    names = ("web", "api", "db", "cache", "drafts")
+    once = ("run", "--rm", "--no-deps", "-T", "exporter", "check", "--json", "--deadline", "30")
+    said = json.loads(application.compose(*once, *names))
+    assert said["healthy"], said
+    assert {probe["service"] for probe in said["probes"]} == set(names)
+
+
 def test_containers_are_read_from_the_files_of_the_kernel(application: Application) -> None:
     def measured(name: str) -> dict[str, float]:
         """The samples of a metric, by their labels."""
