@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MARGIN = 1.0
 """Seconds over its deadline that a probe may end: two busy cores may be late, a probe that hangs is later still."""
 
-LEEWAY = 0.25
-"""Seconds of a run that may belong to no phase, on a machine whose cores are all busy."""
+LEEWAY = 0.1
+"""Seconds of a run that may belong to no phase."""
 
 
 class Prober:
