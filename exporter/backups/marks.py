@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.backups.manifest import read_manifest
 from exporter.backups.subjects import BackupsError, backups_folder
+from exporter.catalog.places import MARKERS
 from exporter.containers import backup_marker
 from exporter.containers.backup_marker import MarkerError, update_marker
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 
     from exporter.backups.subjects import Subject
     from exporter.catalog.catalog import Catalog
-
-MARKERS = "markers"
 
 
 def begin(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.machine import CGROUP, DOCKER, PROC, own_place
+from exporter.catalog.places import DEPLOYS, MARKERS, compose_project, state_folder
 from exporter.catalog.planner import Planner
 from exporter.catalog.secret_paths import absolute
 from exporter.catalog.services import Service
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from exporter.catalog.containers import Container
     from exporter.catalog.probe_parts import Finding, SecretUse
     from exporter.catalog.stores import Store
-
-DEPLOYS = "deploys.jsonl"
-MARKERS = "markers"
-"""The folder of the backups' markers; docs/backup-marker.md has their format."""
 
 
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
@@ -97,7 +94,7 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         docker=own_place(DOCKER, written.docker),
         cgroup=own_place(CGROUP, written.cgroup),
         proc=own_place(PROC, written.proc),
-        projects=written.projects or (catalog.project, f"{catalog.project}-{catalog.environment_name}"),
+        projects=written.projects or (catalog.project, compose_project(catalog)),
         labels=written.labels,
     )
 
@@ -106,11 +103,6 @@ def volume_names(catalog: Catalog) -> list[str]:
     """Every volume of the catalog once: those of `volumes`, and those that stores bring."""
     stores = (store.volume for store in catalog.stores.values() if store.volume)
     return list(dict.fromkeys((*catalog.volumes, *stores)))
-
-
-def state_folder(catalog: Catalog) -> str:
-    """Where a host keeps what deploys of an environment leave."""
-    return f"/var/lib/{catalog.project}/{catalog.environment_name}"
 
 
 def _backups(catalog: Catalog) -> BackupsPlan:

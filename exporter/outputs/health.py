@@ -33,8 +33,6 @@ _ASK = (
 _CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), float(sys.argv[2]))"
 _ANY_STATUS = ((100, 599),)
 
-_UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
-
 
 def service_check(catalog: Catalog, service: Service) -> list[str] | None:
     """The check of a service that is built by a recipe; None where nothing is known of what the image holds.
@@ -94,16 +92,6 @@ def wget_check(url: str) -> list[str]:
     The engine ends it when its time is over. wget's own `-T` is not used: busybox of Debian 12 crashes on it.
     """
     return ["wget", "-q", "-Y", "off", "-O", "/dev/null", url]
-
-
-def engine_duration(seconds: float) -> str:
-    """`90.0` as `1m30s`, the way Docker and Compose read durations: they have no days."""
-    left = max(round(seconds * 1000), 1)
-    text = ""
-    for unit, milliseconds in _UNITS:
-        count, left = divmod(left, milliseconds)
-        text += f"{count}{unit}" if count else ""
-    return text
 
 
 def _authenticated(health: Health) -> bool:

@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.outputs.health import (
-    engine_duration,
-    python_check,
-    python_port_check,
-    service_check,
-    wget_check,
-)
+from exporter.outputs.durations import engine_duration
+from exporter.outputs.health import python_check, python_port_check, service_check, wget_check
 from tests.components import require
 from tests.outputs.catalogs import catalog_of
 from tests.waiting import free_port

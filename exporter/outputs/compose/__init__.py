@@ -8,16 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.places import compose_project
 from exporter.outputs.base import File
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes
-from exporter.outputs.compose.names import (
-    GATEWAY,
-    check_gateway_name,
-    compose_project,
-    deployed_services,
-    deployed_stores,
-)
+from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
 from exporter.outputs.compose.networks import networks
 from exporter.outputs.compose.ports import check_edge
 from exporter.outputs.compose.secrets import secret_files, swarm_secrets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.text import literal
-from exporter.outputs.health import engine_duration
+from exporter.outputs.durations import engine_duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.places import compose_project
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ container with a secret is in: Compose mounts them as they lie on the host, and 
 
 ROOT = "../.."
 """The catalog's folder, from a Compose file's."""
-
-
-def compose_project(catalog: Catalog) -> str:
-    return f"{catalog.project}-{catalog.environment_name}"
 
 
 def network_name(catalog: Catalog, network: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.places import compose_project, secrets_folder
 from exporter.catalog.references import NamedSecret
 from exporter.catalog.secret_paths import RUN_SECRETS, file_variable
 from exporter.outputs.base import OutputError
-from exporter.outputs.compose.names import NOBODY, compose_project
+from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.text import literal, optional, template_text
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def secret_keys(names: Iterable[str], gid: str | None) -> dict[str, Any]:
 
 def secret_files(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
     """The top-level `secrets` of compose.yaml: files outside the tree."""
-    folder = optional("SECRETS_FOLDER", f"/etc/{catalog.project}/{catalog.environment_name}/secrets")
+    folder = optional("SECRETS_FOLDER", secrets_folder(catalog))
     return {name: {"file": f"{folder}/{literal(name)}"} for name in names}
 
 

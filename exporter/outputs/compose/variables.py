@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
+from exporter.catalog.places import compose_project, secrets_folder, state_folder
 from exporter.catalog.secrets import EnvironmentReference
 from exporter.outputs.compose.images import TAG, tag_variable
-from exporter.outputs.compose.names import GATEWAY, compose_project, deployed_services
+from exporter.outputs.compose.names import GATEWAY, deployed_services
 from exporter.outputs.compose.secrets import version_variable
 from exporter.outputs.compose.text import variables
 from exporter.outputs.yaml_text import LINE, NOTICE
@@ -39,7 +40,6 @@ def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Ite
 
 
 def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str]) -> dict[str, str]:
-    place = f"{catalog.project}/{catalog.environment_name}"
     known = {
         TAG: "The tag of the images that are built here: the release that is deployed, such as its commit.",
         **{
@@ -54,12 +54,12 @@ def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str
     return {
         **{name: known.get(name, f"Read by {', '.join(by)}.") for name, by in readers.items()},
         **_monitoring_variables(catalog),
-        "SECRETS_FOLDER": f"The folder of the files of secrets; default: /etc/{place}/secrets.",
+        "SECRETS_FOLDER": f"The folder of the files of secrets; default: {secrets_folder(catalog)}.",
         **{
             version_variable(name): f"Swarm only: the version of the secret {name}; default: 1."
             for name in secrets
         },
-        "STATE_FOLDER": f"Where deploys keep their lock and records; default: /var/lib/{place}.",
+        "STATE_FOLDER": f"Where deploys keep their lock and records; default: {state_folder(catalog)}.",
         "BACKUP_FOLDER": f"Where backups go; default: {catalog.backup.directory}.",
         "EXPORTER": "The command of the exporter that scripts call; default: exporter.",
     }

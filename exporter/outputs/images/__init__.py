@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.outputs.base import File, OutputError
-from exporter.outputs.health import engine_duration, healthcheck, service_check
+from exporter.outputs.durations import engine_duration
+from exporter.outputs.health import healthcheck, service_check
 from exporter.outputs.images import forms
 from exporter.outputs.images.ignored import ignored
 from exporter.outputs.images.recipes import RECIPES

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.places import compose_project
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
-from exporter.outputs.compose.names import compose_project
 from exporter.outputs.compose.secrets import secret_files
 from exporter.outputs.monitoring.common import (
     ALERTMANAGER,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
 from exporter.catalog.machine import ADDRESS, CGROUP, DOCKER, PROC
-from exporter.catalog.plan import MARKERS
+from exporter.catalog.places import MARKERS, state_folder
 from exporter.catalog.secret_paths import file_variable
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.images import host_path
@@ -146,7 +146,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
     yield _made_when_missing(
         f"{backups}/{environment}/{MARKERS}", _seen(f"{catalog.backup.directory}/{environment}/{MARKERS}")
     )
-    state = f"/var/lib/{catalog.project}/{environment}"
+    state = state_folder(catalog)
     yield _made_when_missing(optional("STATE_FOLDER", state), state)
 
 

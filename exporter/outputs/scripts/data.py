@@ -10,14 +10,17 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
+from exporter.catalog.checks import CONFIGURATION
+from exporter.catalog.places import compose_project, secrets_folder, state_folder
 from exporter.catalog.references import NamedSecret
 from exporter.catalog.secret_paths import DEFAULT_FOLDER
 from exporter.catalog.secrets import EnvironmentReference, FileReference
 from exporter.catalog.stores import ENGINES
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
-from exporter.outputs.compose.names import NOBODY
+from exporter.outputs.compose.names import GATEWAY, NOBODY
 from exporter.outputs.compose.secrets import granted
+from exporter.outputs.gateway.http import LOOK_UP_SECONDS
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 
 if TYPE_CHECKING:
@@ -31,11 +34,6 @@ if TYPE_CHECKING:
 
 Value = str | tuple[str, ...]
 """A text, or an array of texts."""
-
-GATEWAY = "gateway"
-GATEWAY_RESOLVE_SECONDS = 5
-"""For so long the generated nginx.conf keeps the addresses that it was told."""
-CONFIGURATION_BACKUP = "configuration"
 
 
 def render(catalog: Catalog) -> Iterable[File]:
@@ -53,19 +51,18 @@ def _shell(value: Value) -> str:
 
 
 def _project(catalog: Catalog) -> dict[str, Value]:
-    project, environment = catalog.project, catalog.environment_name
     settings = catalog.environment
     return {
-        "PROJECT": project,
-        "ENVIRONMENT": environment,
-        "COMPOSE_PROJECT": f"{project}-{environment}",
+        "PROJECT": catalog.project,
+        "ENVIRONMENT": catalog.environment_name,
+        "COMPOSE_PROJECT": compose_project(catalog),
         "PROTECTED": "true" if settings.protected else "false",
         "DOCKER_HOST_OF_ENVIRONMENT": settings.docker_host or "",
         "VERIFY_SECONDS": str(math.ceil(settings.verify.deadline)),
         "TAG_DEFAULT": settings.tag or "",
-        "STATE_FOLDER_DEFAULT": f"/var/lib/{project}/{environment}",
+        "STATE_FOLDER_DEFAULT": state_folder(catalog),
         "BACKUP_FOLDER_DEFAULT": catalog.backup.directory,
-        "SECRETS_FOLDER_DEFAULT": f"/etc/{project}/{environment}/secrets",
+        "SECRETS_FOLDER_DEFAULT": secrets_folder(catalog),
     }
 
 
@@ -80,7 +77,7 @@ def _services(catalog: Catalog) -> dict[str, Value]:
         "REPLICATED": tuple(replicated),
         "REPLICA_COUNTS": tuple(map(str, replicated.values())),
         "GATEWAY": GATEWAY if catalog.gateway else "",
-        "GATEWAY_RESOLVE_SECONDS": str(GATEWAY_RESOLVE_SECONDS),
+        "GATEWAY_RESOLVE_SECONDS": str(LOOK_UP_SECONDS),
     }
 
 
@@ -153,7 +150,7 @@ def _backups(catalog: Catalog) -> dict[str, Value]:
     backup = catalog.backup
     if backup.configuration:
         keep = str(max((schedule.keep for schedule in _schedules(catalog)), default=14))
-        rows.append((CONFIGURATION_BACKUP, "configuration", *[""] * 7, keep))
+        rows.append((CONFIGURATION, "configuration", *[""] * 7, keep))
     return {
         **_columns(_BACKUP_COLUMNS, rows),
         **_bucket(backup.s3),
