@@ -6,7 +6,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run scripts/apt-install scripts/lock scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
+SCRIPTS := .ci/run scripts/apt-install scripts/compose-2 scripts/lock scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -50,7 +50,7 @@ lock: $(BIN)/python ## resolve the dependencies again, at their newest allowed v
 	scripts/lock $(BIN)/python
 
 clean: ## remove everything that make has made
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
+	rm -rf .components .venv .venv-* .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: components

@@ -65,7 +65,7 @@ def _loading(config: Path) -> list[Figure]:
     """The child process that reads the catalog, alone."""
     began = time.monotonic()
     child = subprocess.Popen(
-        [PYTHON, "-m", "exporter.daemon.loading", config], cwd=ROOT, stdout=subprocess.DEVNULL
+        [PYTHON, "-m", "exporter.daemon.loading", "with-secrets", config], cwd=ROOT, stdout=subprocess.DEVNULL
     )
     _, status, usage = os.wait4(child.pid, 0)
     seconds = time.monotonic() - began

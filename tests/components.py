@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,9 +19,23 @@ BEYOND_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
 def require(program: str) -> str:
     """The path of `program`. A missing one skips the test; with CI=true it fails it."""
     found = shutil.which(program) or shutil.which(program, path=BEYOND_PATH)
-    if found is not None:
-        return found
-    message = f"{program} is not installed; scripts/test-components installs what the tests need"
+    return found or _missing(
+        f"{program} is not installed; scripts/test-components installs what the tests need"
+    )
+
+
+def compose_2() -> str:
+    """The path of Compose 2, the plug-in of `docker`; `scripts/compose-2` fetches it where none is installed."""
+    folders = (
+        Path(__file__).parents[1] / ".components/cli-plugins",
+        *(Path(folder, "docker/cli-plugins") for folder in ("/usr/libexec", "/usr/lib", "/usr/local/lib")),
+        Path.home() / ".docker/cli-plugins",
+    )
+    found = shutil.which("docker-compose", path=os.pathsep.join(map(str, folders)))
+    return found or _missing("Compose 2 is not installed; scripts/compose-2 fetches it")
+
+
+def _missing(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)
