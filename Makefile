@@ -6,7 +6,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run scripts/apt-install scripts/compose-2 scripts/lock scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
+SCRIPTS := .ci/run scripts/apt-install scripts/compose-2 scripts/lock scripts/mongodb-stand-in scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help

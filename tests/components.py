@@ -35,6 +35,14 @@ def compose_2() -> str:
     return found or _missing("Compose 2 is not installed; scripts/compose-2 fetches it")
 
 
+def mongodb_stand_in() -> Path:
+    """The folder of FerretDB and mongosh, which `scripts/mongodb-stand-in` makes."""
+    folder = Path(__file__).parents[1] / ".components/mongodb"
+    if not (folder / "versions").exists():
+        _missing("there is no stand-in for MongoDB; scripts/mongodb-stand-in makes it")
+    return folder
+
+
 def _missing(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message)

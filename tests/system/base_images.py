@@ -63,12 +63,7 @@ def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None
     root = Root()
     for path, content in (files or {}).items():
         root.file(path, content)
-    interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve()
-    library = Path(sysconfig.get_path("stdlib"))
-    root.program(interpreter, *(library / "lib-dynload").glob("*.so"), *_libraries_of_slim())
-    for name in ("python", "python3"):
-        root.link(f"/usr/local/bin/{name}", str(interpreter))
-    root.folder(library)
+    interpreter = add_python(root)
     packages = _packages_of(interpreter)
     for file in distribution("pip").files or ():
         if file.suffix != ".pyc":
@@ -77,6 +72,17 @@ def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None
         file_name, content = _wheel(name)
         root.file(f"/wheels/{file_name}", content)
     root.import_as(engine, PYTHON)
+
+
+def add_python(root: Root) -> Path:
+    """The interpreter that runs the tests and its standard library; where it is."""
+    interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve()
+    library = Path(sysconfig.get_path("stdlib"))
+    root.program(interpreter, *(library / "lib-dynload").glob("*.so"), *_libraries_of_slim())
+    for name in ("python", "python3"):
+        root.link(f"/usr/local/bin/{name}", str(interpreter))
+    root.folder(library)
+    return interpreter
 
 
 def import_nginx(engine: DockerEngine) -> None:
