@@ -207,10 +207,12 @@ def mark(
 ) -> None:
     """Write the markers that the daemon exports."""
     from exporter.backups import marks
-    from exporter.backups.subjects import chosen
+    from exporter.backups.subjects import BackupsError, chosen
 
     def act(catalog: Catalog) -> None:
         them = chosen(catalog, names).values()
+        if moment is Moment.END and not backup and not error:
+            raise BackupsError("a run that ended has a --backup, or an --error")
         if moment is Moment.BEGIN:
             marks.begin(catalog, them, time_limit)
         elif moment is Moment.END:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import shutil
 import tarfile
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
     from typing import BinaryIO
+
+BESIDE = ".configuration-restore"
 
 
 def pack(folder: Path, paths: Iterable[str], target: BinaryIO) -> None:
@@ -35,7 +36,10 @@ def unpack(source: BinaryIO, folder: Path) -> list[str]:
     All are unpacked beside first, and each then replaces the old one by a rename: a script that is being read stays as
     it was for its reader. Files that the archive does not have stay. Raises BackupsError and OSError.
     """
-    beside = Path(tempfile.mkdtemp(prefix=".restore-", dir=folder))
+    beside = folder / BESIDE
+    if beside.is_dir():
+        shutil.rmtree(beside)  # of a restore that was killed
+    beside.mkdir(mode=0o700)
     try:
         with tarfile.open(fileobj=source, mode="r|", errorlevel=2) as archive:
             archive.extractall(beside, filter="data")

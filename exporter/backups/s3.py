@@ -66,15 +66,24 @@ class Bucket:
         if partial.exists():
             shutil.rmtree(partial)  # of a download that was cut off
         partial.mkdir(mode=0o700, parents=True)
+        try:
+            self._fetch(id, partial)
+        except BackupsError as error:
+            shutil.rmtree(partial)  # what is of no use does not fill the disk
+            raise BackupsError(
+                str(error).replace(str(partial), f"s3://{self._bucket}/{self._prefix}{id}")
+            ) from None
+        partial.rename(place)
+        return place
+
+    def _fetch(self, id: str, partial: Path) -> None:  # noqa: A002 - what it is called everywhere
         with self._said():
             for name in (MANIFEST, CHECKSUM):
                 self._get(id, name, partial)
             for file in read_manifest(partial).files:
                 self._get(id, file.path, partial)
         if wrong := findings(partial, called=id):
-            raise BackupsError(wrong[0].replace(str(partial), f"s3://{self._bucket}/{self._prefix}{id}"))
-        partial.rename(place)
-        return place
+            raise BackupsError(wrong[0])
 
     def backups(self) -> list[str]:
         """Ids of those that are whole there, the newest first."""

@@ -84,12 +84,13 @@ def _all(catalog: Catalog) -> Iterator[Subject]:
             yield _store(catalog, name, store, store.backup.keep)
     for name, volume in catalog.volumes.items():
         if volume.backup:
-            mounting = tuple(
+            mounting = [
                 service
                 for service, what in catalog.services.items()
                 if any(mount.volume == name and not mount.read_only for mount in what.volumes)
-            )
-            yield Subject(name, "volume", volume.backup.keep, volume=name, writers=mounting)
+            ]
+            mounting += [store for store, what in catalog.stores.items() if what.volume == name]
+            yield Subject(name, "volume", volume.backup.keep, volume=name, writers=tuple(mounting))
     if catalog.backup.configuration:
         yield Subject(CONFIGURATION, "configuration", Schedule().keep)
 

@@ -68,7 +68,8 @@ No secret stands in the catalog. Where a key takes one, write a reference:
 
 A name in `secrets` is read from the first of these: the file that the variable `NAME_FILE` names (in capitals:
 `DB_PASSWORD_FILE` for `db_password`); the variable in its `env`; `/run/secrets/NAME`, where Docker mounts secrets, if
-it exists; its `file`; `./secrets/NAME`. One line break at the end of a file is not part of the secret.
+it exists; `NAME` in the folder that the variable `SECRETS_FOLDER` names, as the generated scripts set it, if it can be
+read; its `file`; `./secrets/NAME`. One line break at the end of a file is not part of the secret.
 
 `run` and `check` need every secret that a probe of their environment refers to, and say at the start which cannot be
 read. `validate` does not ask for values, so it works in CI. A value is read each time it is needed, so a rotated

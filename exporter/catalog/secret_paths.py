@@ -5,7 +5,8 @@ A name in `secrets` is read from the first of these:
 1. the file that the variable NAME_FILE names (`DB_PASSWORD_FILE` for `db_password`), as official images do;
 2. the environment variable that `env` names;
 3. `/run/secrets/NAME`, where Docker mounts secrets, if it exists;
-4. the file that `file` names, or `./secrets/NAME` beside the catalog.
+4. NAME in the folder that the variable SECRETS_FOLDER names, if it can be read: the generated scripts set it on a host;
+5. the file that `file` names, or `./secrets/NAME` beside the catalog.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 RUN_SECRETS = Path("/run/secrets")
+FOLDER_VARIABLE = "SECRETS_FOLDER"
 DEFAULT_FOLDER = "secrets"
 
 
@@ -63,6 +65,9 @@ def _named(catalog: Catalog, name: str) -> EnvironmentReference | FileReference:
         return EnvironmentReference(source.env)
     if (RUN_SECRETS / name).exists():
         return FileReference(str(RUN_SECRETS / name))
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder and os.access(place := absolute(catalog, f"{folder}/{name}"), os.R_OK):
+        return FileReference(place)
     return FileReference(str(secret_file(catalog, name)))
 
 

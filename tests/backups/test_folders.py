@@ -211,6 +211,16 @@ def test_what_is_saved_of_the_example() -> None:
     assert found["document-storage"].writers == ("sys-version-processor",)
 
 
+def test_a_store_on_a_volume_writes_to_it(tmp_path: Path) -> None:
+    text = (
+        "project: a\nservices: {web: {image: web, port: 80, depends_on: db}}\n"
+        "stores: {db: {engine: postgresql, volume: data, backup: true}}\nvolumes: {data: {backup: true}}\n"
+    )
+    found = subjects(catalog_of(tmp_path, text))
+    assert found["db"].writers == ("web",)
+    assert found["data"].writers == ("db",)
+
+
 def _tar(folder: Path, names: list[str]) -> bytes:
     text = io.BytesIO()
     with tarfile.open(fileobj=text, mode="w") as archive:
@@ -239,12 +249,13 @@ def test_the_configuration_goes_and_comes_back(tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     (source / "deploy $x\n").mkdir(parents=True)
     (source / "deploy $x\n" / "-f").write_text("old")
-    target.mkdir()
+    (target / ".configuration-restore" / "of one that was killed").mkdir(parents=True)
     text = io.BytesIO()
     pack(source, ["deploy $x\n"], text)
     text.seek(0)
     assert unpack(text, target) == ["deploy $x\n/-f"]
     assert (target / "deploy $x\n" / "-f").read_text() == "old"
+    assert [path.name for path in target.iterdir()] == ["deploy $x\n"]
     with pytest.raises(BackupsError, match="not below"):
         pack(source, ["../target"], io.BytesIO())
     with pytest.raises(BackupsError, match="there is no"):

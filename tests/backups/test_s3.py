@@ -95,6 +95,7 @@ def test_an_object_that_was_altered_or_lost_is_refused(tmp_path: Path, endpoint:
     client.put_object(Bucket=BUCKET, Key=key, Body=f"First {ID}".encode())
     with pytest.raises(BackupsError, match="altered"):
         Bucket(there).download(ID, tmp_path / "again")
+    assert list((tmp_path / "again").iterdir()) == [], "what is of no use does not fill the disk"
     client.delete_object(Bucket=BUCKET, Key=key)
     with pytest.raises(BackupsError, match="it has no first/data"):
         Bucket(there).download(ID, tmp_path / "again")

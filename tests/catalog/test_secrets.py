@@ -36,6 +36,7 @@ def token_of(path: str) -> SecretText:
 def _no_mounted_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(secret_paths, "RUN_SECRETS", tmp_path / "run-secrets")
     monkeypatch.delenv("TOKEN_FILE", raising=False)
+    monkeypatch.delenv("SECRETS_FOLDER", raising=False)
 
 
 SOURCES = {
@@ -51,6 +52,12 @@ SOURCES = {
         "{file: x}",
         {},
         {"run-secrets/token": VALUE, "x": "old"},
+    ),
+    "a name, where the scripts have it": (
+        "{secret: token}",
+        "{file: x}",
+        {"SECRETS_FOLDER": "of the host"},
+        {"of the host/token": VALUE, "x": "old"},
     ),
     "a name, where NAME_FILE says": (
         "{secret: token}",

@@ -82,7 +82,7 @@ stores:
     backup: {{keep: 2}}}}
   drafts: {{engine: sqlite, service: api, path: {sqlite}, backup: {{keep: 2}}}}
 volumes: {{documents: {{backup: {{keep: 2}}}}, api-data: }}
-secrets: {{db_password: , cache_password: }}
+secrets: {{db_password: , cache_password: , bucket_key: }}
 backup: {{directory: {backups}, configuration: [{configuration}]{more}}}
 environments: {{staging: {{address: "127.0.0.1:{{port}}", verify: {{deadline: 30s}}}}}}
 """

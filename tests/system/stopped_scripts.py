@@ -1,0 +1,189 @@
+"""Scripts that are stopped at a defined moment, and killed there.
+
+    gate = Gate(folder, site)
+    script = gate.start("restore", backup, "--yes", at="*pg_restore*", half=1000)
+    script.kill()
+
+Programs that the scripts call stand earlier in PATH under their own names. The first call whose arguments match `at`
+stops before it does anything, or, with `half`, after so many bytes of its standard input; the others pass.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.components import require
+from tests.docker_engine import DockerEngine
+from tests.system.backing_up import ENVIRONMENT, SQLITE, Site
+from tests.system.base_images import import_python
+from tests.system.local_images import import_postgresql, import_redis
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_PROGRAM = """#!/bin/bash
+if [[ -n ${GATE_FOLDER:-} ]]; then printf '%s\\0' "$0" "$@" >>"$GATE_FOLDER/calls"; fi
+if [[ -n ${GATE:-} && $* == $GATE ]] && mkdir "$GATE_FOLDER/reached" 2>/dev/null; then
+  if [[ -n $GATE_HALF ]]; then
+    { head -c "$GATE_HALF" && : >"$GATE_FOLDER/stopped" && cat "$GATE_FOLDER/pipe" - ; } | "$REAL" "$@"
+    exit
+  fi
+  : >"$GATE_FOLDER/stopped"
+  cat "$GATE_FOLDER/pipe"
+fi
+exec "$REAL" "$@"
+"""
+
+
+class Stopped:
+    """A script that stands still, with all that it has started."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+
+    def kill(self) -> None:
+        """It and all that it has started end at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(20)
+
+    def kill_alone(self) -> None:
+        """What it has started goes on as soon as the gate is opened."""
+        self.process.kill()
+        self.process.wait(20)
+
+    def open(self) -> None:
+        """It goes on."""
+        with (self.folder / "pipe").open("w"):
+            pass
+
+    def end(self) -> tuple[int, str]:
+        """It goes on to its end: its exit status, and what it said."""
+        self.open()
+        status = self.process.wait(60)
+        return status, (self.folder / "said").read_text(errors="replace")
+
+
+class Gate:
+    """Programs of this name in `folder`, for the scripts of `site`."""
+
+    def __init__(self, folder: Path, site: Site) -> None:
+        self.folder = folder
+        self._site = site
+        self.work = folder / "work"
+        """Where the scripts have their temporary files."""
+        (folder / "bin").mkdir(parents=True)
+        self.work.mkdir()
+        os.mkfifo(folder / "pipe")
+        for name, real in (
+            ("docker", require("docker")),
+            ("docker-compose", require("docker-compose")),
+            ("exporter", site.variables()["EXPORTER"]),
+        ):
+            program = folder / "bin" / name
+            program.write_text(_PROGRAM.replace("$REAL", real))
+            program.chmod(0o755)
+
+    def variables(self, **more: str) -> dict[str, str]:
+        """For a script that is not to be stopped, too."""
+        place = self.folder / "bin"
+        return {
+            "PATH": f"{place}:{os.environ['PATH']}",
+            "EXPORTER": str(place / "exporter"),
+            "TMPDIR": str(self.work),
+            "GATE_FOLDER": str(self.folder),
+            **more,
+        }
+
+    @contextlib.contextmanager
+    def start(
+        self, name: str, *arguments: str, at: str, half: int = 0, more: Mapping[str, str] | None = None
+    ) -> Iterator[Stopped]:
+        """A script that has come to its gate. Whatever is left of it at the end of the block is killed."""
+        for left in ("reached", "stopped"):
+            with contextlib.suppress(FileNotFoundError):
+                (self.folder / left).rmdir() if left == "reached" else (self.folder / left).unlink()
+        with (self.folder / "said").open("wb") as said:
+            process = subprocess.Popen(
+                [self._site.folder / "scripts" / f"{name}.sh", ENVIRONMENT, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                env={
+                    **self._site.variables(**self.variables()),
+                    "BACKUP_TIMED": "1",  # without the watchdog, so that the script itself is killed
+                    "GATE": at,
+                    "GATE_HALF": str(half or ""),
+                    **(more or {}),
+                },
+            )
+        try:
+            until(lambda: (self.folder / "stopped").exists() or process.poll() is not None, at, 60)
+            assert process.poll() is None, (self.folder / "said").read_text(errors="replace")
+            yield Stopped(process, self.folder)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(20)
+
+    def calls(self) -> str:
+        """Arguments of all programs that were called."""
+        return (self.folder / "calls").read_text(errors="replace")
+
+    def leftovers(self) -> set[str]:
+        """Throw-away containers, volumes of drills, half-made backups and temporary folders."""
+        docker = self._site.engine.docker
+        found = [path.name for path in (*self.work.iterdir(), *self._site.backups.glob("*.partial"))]
+        for label in ("exporter.helper", "exporter.drill"):
+            found += docker("ps", "--all", "--quiet", "--filter", f"label={label}").split()
+            found += docker("volume", "ls", "--quiet", "--filter", f"label={label}").split()
+        return set(found)
+
+
+@contextlib.contextmanager
+def filled_site(folder: Path) -> Iterator[Site]:
+    """A site that runs on an engine of its own, with something in everything."""
+    with (
+        tempfile.TemporaryDirectory(prefix="docker-") as place,  # short: there are sockets in it
+        DockerEngine(Path(place)) as engine,
+    ):
+        import_postgresql(engine)
+        import_redis(engine)
+        import_python(engine)
+        site = Site(folder / "a b'c$d", engine)
+        site.start()
+        try:
+            site.fill()
+            yield site
+        finally:
+            site.destroy()
+
+
+def half_of(site: Site, backup: str, name: str, pattern: str) -> int:
+    """Bytes of the first such file of a backup."""
+    return sorted((site.backups / backup / name).glob(pattern))[0].stat().st_size // 2
+
+
+def spoil(site: Site, name: str) -> None:
+    """Something that was not there when it was saved, and something that was and is not any more."""
+    if name == "db":
+        site.sql("forms", "CREATE TABLE IF NOT EXISTS later (); DROP TABLE IF EXISTS empty")
+    elif name == "cache":
+        site.redis("DEL", "key 1")
+        site.redis("SET", "later", "1")
+    elif name == "documents":
+        (site.volume("documents") / "later").write_text("later")
+        (site.volume("documents") / "link").unlink(missing_ok=True)
+    else:
+        with contextlib.closing(sqlite3.connect(site.volume("api-data") / Path(SQLITE).name)) as base:
+            base.execute('DELETE FROM "d""$x" WHERE id > 10')
+            base.commit()

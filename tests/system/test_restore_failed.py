@@ -1,0 +1,133 @@
+"""Restores that fail, and say so: what they were to replace stays as it was, and a later one finds its way."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.stopped_scripts import Gate, filled_site, spoil
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.system.backing_up import Site
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with filled_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def saved(site: Site) -> tuple[str, dict[str, Any]]:
+    """A backup, and all that is in it."""
+    return site.backup(), site.contents()
+
+
+@pytest.fixture
+def gate(site: Site, tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate", site)
+
+
+def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Path:
+    """The backup, made anew with the last such file cut in half: its checksums are right, its content is not."""
+    place = folder / backup
+    shutil.copytree(site.backups / backup, place)
+    file = sorted((place / name).glob(pattern))[-1]
+    content = file.read_bytes()
+    content = content[: len(content) // 2]
+    file.write_bytes(content)
+    manifest = json.loads((place / "manifest.json").read_text())
+    for subject in manifest["subjects"]:
+        for one in subject["files"]:
+            if one["path"] == str(file.relative_to(place)):
+                one["bytes"], one["sha256"] = len(content), hashlib.sha256(content).hexdigest()
+    text = json.dumps(manifest)
+    (place / "manifest.json").write_text(text)
+    (place / "manifest.json.sha256").write_text(hashlib.sha256(text.encode()).hexdigest())
+    return place
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("db", "003.dump"), ("cache", "dump.rdb")])
+def test_a_store_that_cannot_be_restored_keeps_what_it_had(
+    site: Site, saved: tuple[str, dict[str, Any]], tmp_path: Path, name: str, pattern: str
+) -> None:
+    backup, contents = saved
+    spoil(site, name)
+    before = site.contents()
+    broken = halved(site, backup, name, pattern, tmp_path)
+    done = site.script("restore", str(broken), name, "--yes")
+    assert done.returncode == 1
+    assert f"{name} was not restored" in done.stderr
+    assert f"putting back {'the database forms' if name == 'db' else 'cache'} as it was" in done.stderr
+    if name == "cache":
+        until(site.redis_answers, "Redis")
+    assert site.contents() == before != contents
+    # The record names the backup in a way that a shell reads.
+    assert f"scripts/restore.sh staging {broken} {name}" in done.stderr
+    site.restore(backup, name, "--yes")
+    assert site.contents() == contents
+
+
+def test_files_of_redis_that_were_moved_by_half_are_what_it_had(
+    site: Site, saved: tuple[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """The power failed between two of them, and Redis was started with the rest."""
+    backup, contents = saved
+    spoil(site, "cache")
+    before = site.contents()
+    container, data = site.container("cache"), site.volume("cache-data")
+    site.engine.docker("stop", container)
+    log = next(path for path in data.iterdir() if path.name.startswith("appendonly"))
+    (data / ".before-restore").mkdir()
+    log.rename(data / ".before-restore" / log.name)
+    site.engine.docker("start", container)
+    until(site.redis_answers, "Redis")
+    broken = halved(site, backup, "cache", "dump.rdb", tmp_path)
+    assert site.script("restore", str(broken), "cache", "--yes").returncode == 1
+    until(site.redis_answers, "Redis")
+    assert site.contents() == before
+    site.restore(backup, "cache", "--yes")
+    assert site.contents() == contents
+
+
+def test_a_volume_whose_disk_is_full_is_not_restored_and_is_when_there_is_room(
+    site: Site, saved: tuple[str, dict[str, Any]]
+) -> None:
+    backup, contents = saved
+    place = site.volume("documents")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", place], check=True)
+    try:
+        done = site.script("restore", backup, "documents", "--yes")
+    finally:
+        subprocess.run(["umount", place], check=True)
+    assert done.returncode == 1
+    assert "documents was not restored: filling the volume documents failed" in done.stderr
+    assert "No space left on device" in done.stderr
+    assert f"scripts/restore.sh staging {backup} documents" in done.stderr
+    site.restore(backup, "documents", "--yes")
+    assert site.contents() == contents
+
+
+def test_a_file_of_sqlite_stays_as_it_is_when_its_backup_cannot_be_read(
+    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate
+) -> None:
+    backup, contents = saved
+    unreadable = gate.folder / "bin" / "gzip"
+    unreadable.write_text("#!/bin/sh\nexit 1\n")
+    unreadable.chmod(0o755)
+    done = site.script("restore", backup, "drafts", "--yes", **gate.variables())
+    assert done.returncode == 1
+    assert site.contents()["drafts"] == contents["drafts"]
+    assert "stays as it is" in done.stderr
+    site.restore(backup, "drafts", "--yes")

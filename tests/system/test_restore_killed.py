@@ -1,0 +1,71 @@
+"""restore.sh killed in the middle, at each of its steps: the next one completes it, and until then it is told."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.system.stopped_scripts import Gate, filled_site, half_of, spoil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.system.backing_up import Site
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with filled_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def saved(site: Site) -> tuple[str, dict[str, Any]]:
+    """A backup, and all that is in it."""
+    return site.backup(), site.contents()
+
+
+@pytest.fixture
+def gate(site: Site, tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate", site)
+
+
+def told(site: Site) -> Any:
+    """What status.sh says of a restore."""
+    return json.loads(site.script("status", "--json").stdout)["restore"]
+
+
+STOPS = {
+    "services stopped": ("documents", "volume ls*volume=documents*", ""),
+    "database half restored": ("db", "*pg_restore*", "*.dump"),
+    "files of Redis half there": ("cache", "*sh put /data*", "dump.rdb"),
+    "volume half filled": ("documents", "*tar -C /volume -xpf -*", "volume.tar.gz"),
+    "SQLite's file half there": ("drafts", "*restore /app/data/*", "database.gz"),
+    "the rest being started": ("cache", "*up -d --no-build", ""),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_the_next_restore_completes_what_a_killed_one_left(
+    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate, stop: str
+) -> None:
+    backup, contents = saved
+    name, at, pattern = STOPS[stop]
+    half = half_of(site, backup, name, pattern) if pattern else 0
+    spoil(site, name)
+    with gate.start("restore", backup, name, "--yes", at=at, half=half) as script:
+        assert told(site)["cut_off"] is False
+        script.kill()
+    cut_off = told(site)
+    assert (cut_off["cut_off"], cut_off["backup"]) == (True, backup)
+    assert cut_off["names"] == ("" if stop == "the rest being started" else name)
+    assert not site.engine.docker("inspect", "-f", "{{if .State.Running}}yes{{end}}", site.container("api"))
+    site.restore(backup, name, "--yes", **gate.variables())
+    assert site.contents() == contents
+    assert told(site) is None
+    assert gate.leftovers() == set()
