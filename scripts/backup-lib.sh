@@ -8,21 +8,58 @@
 declare -A PLAN=() HELD=()
 NAMES=()
 HELPER_LABEL=exporter.helper
+DRILL_LABEL=exporter.drill
 BACKUP_IMAGE=${BACKUP_IMAGE:-busybox:1.37}
 READY_SECONDS=${READY_SECONDS:-120}
 WORK=
 
 make_work() { # a private folder that goes when the script ends
-  WORK=$(mktemp -d "${TMPDIR:-/tmp}/backup.XXXXXXXX")
+  WORK=$(mktemp -d "$(work_prefix)XXXXXXXX")
   if [[ -n ${PLAN[/encryption]:-} && ${PLAN[/encryption]} == gpg ]]; then make_keyring; fi
 }
 
 make_keyring() { mkdir -m 700 -- "$WORK/gnupg"; }
 
-remove_work() {
-  if [[ -z $WORK ]]; then return 0; fi
-  if [[ -d $WORK/gnupg ]]; then gpgconf --homedir "$WORK/gnupg" --kill all >/dev/null 2>&1 || true; fi
-  rm -rf -- "$WORK"
+work_prefix() { # of this folder of backups alone: whoever has its lock knows that no other run uses such a folder
+  local sum
+  sum=$(printf '%s' "${PLAN[/folder]}" | sha256sum)
+  printf '%s' "${TMPDIR:-/tmp}/backup.${sum:0:16}."
+}
+
+remove_work() { # [FOLDER]
+  local folder=${1:-$WORK}
+  if [[ -z $folder ]]; then return 0; fi
+  if [[ -d $folder/gnupg ]]; then gpgconf --homedir "$folder/gnupg" --kill all >/dev/null 2>&1 || true; fi
+  rm -rf -- "$folder"
+}
+
+remove_leftovers() { # what killed runs have left: nobody else backs up, restores or drills now
+  local path prefix
+  prefix=$(work_prefix)
+  remove_labelled "$HELPER_LABEL"
+  remove_labelled "$DRILL_LABEL"
+  for path in "$prefix"*; do
+    if [[ -d $path && ! -L $path && -O $path ]]; then remove_work "$path"; fi
+  done
+  for path in "${PLAN[/folder]}"/*.partial "${PLAN[/folder]}"/*.removed; do
+    if [[ -d $path && ! -L $path ]]; then
+      say "removing ${path##*/}, which a run that was killed has left"
+      rm -rf -- "$path"
+    fi
+  done
+}
+
+remove_labelled() { # LABEL: throw-away containers and volumes of this environment
+  local deadline=$((SECONDS + READY_SECONDS)) complaint=
+  local -a ids=()
+  while :; do # one that is just ending by itself cannot be removed, and is gone a moment later
+    mapfile -t ids < <(docker ps --all --quiet --filter "label=$1=$COMPOSE_PROJECT")
+    if ((${#ids[@]} == 0)); then break; fi
+    ((SECONDS < deadline)) || die "throw-away containers cannot be removed: ${ids[*]}: $complaint"
+    complaint=$(docker rm --force --volumes "${ids[@]}" 2>&1 >/dev/null) || sleep 0.2
+  done
+  mapfile -t ids < <(docker volume ls --quiet --filter "label=$1=$COMPOSE_PROJECT")
+  if ((${#ids[@]})); then docker volume rm --force "${ids[@]}" >/dev/null; fi
 }
 
 read_records() { # ARRAY FILE: "NAME KEY VALUE", each ended by a zero byte; sets FOUND to the names
@@ -173,9 +210,13 @@ CAPABILITIES_WRITE=(--cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-
   --cap-add FSETID --cap-add MKNOD)
 
 volume_of() { # NAME: the engine's name of a volume; one that is external has the catalog's own
-  local found
-  found=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT" \
-    --filter "label=com.docker.compose.volume=$1")
+  local label found=
+  # Compose 1 labels a volume that has a name of its own with that name, Compose 2 with the key in the file.
+  for label in "$1" "${COMPOSE_PROJECT}_$1"; do
+    if [[ -n $found ]]; then break; fi
+    found=$(docker volume ls --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT" \
+      --filter "label=com.docker.compose.volume=$label")
+  done
   if [[ -z $found ]] && docker volume inspect -- "$1" >/dev/null 2>&1; then found=$1; fi
   printf '%s' "$found"
 }
@@ -190,10 +231,27 @@ fill_volume() { # VOLUME: it is emptied, and gets what the tar on standard input
     sh -c 'find /volume -mindepth 1 -maxdepth 1 -exec rm -rf -- {} + && tar -C /volume -xpf -'
 }
 
-in_folders_of() { # CONTAINER SCRIPT ARGUMENT...: a shell that sees the container's volumes, running or not
-  local container=$1
-  shift
-  helper "${CAPABILITIES_WRITE[@]}" --volumes-from "$container" -- sh -c "$1" sh "${@:2}"
+find_mount() { # CONTAINER PATH: sets MOUNT to the option by which another container has this path as well
+  # Not --volumes-from: an engine refuses it where the container has a tmpfs, too ("no such volume").
+  local type name source target nearest=
+  MOUNT=()
+  while IFS= read -r -d '' type && IFS= read -r -d '' name && IFS= read -r -d '' source && IFS= read -r -d '' target; do
+    if [[ $type == volume ]]; then source=$name; fi
+    if [[ $type != volume && $type != bind || "$2/" != "${target%/}"/* ]] || ((${#target} < ${#nearest})); then continue; fi
+    nearest=$target
+    MOUNT=(--mount "type=$type,$(csv_field "source=$source"),$(csv_field "target=$target")")
+    if [[ $type == volume ]]; then MOUNT[1]+=,volume-nocopy; fi
+  done < <(docker inspect --format '{{range .Mounts}}{{.Type}}{{"\x00"}}{{.Name}}{{"\x00"}}{{.Source}}{{"\x00"}}{{.Destination}}{{"\x00"}}{{end}}' "$1")
+  ((${#MOUNT[@]})) || fail "the path $(shown "$2") of $(names_of "$1") lies on no volume"
+}
+
+csv_field() { # TEXT: as docker reads the value of --mount
+  printf '"%s"' "${1//\"/\"\"}"
+}
+
+in_folder_of() { # CONTAINER FOLDER SCRIPT ARGUMENT...: a shell that sees this folder of a container, running or not
+  find_mount "$1" "$2"
+  helper "${CAPABILITIES_WRITE[@]}" "${MOUNT[@]}" -- sh -c "$3" sh "${@:4}"
 }
 
 wait_for() { # CONTAINER WHAT COMMAND...: until it succeeds
@@ -274,7 +332,16 @@ wait_redis() { # CONTAINER SECRET: also until it has loaded its data
 
 # --- MongoDB ----------------------------------------------------------------------------------------------------------
 
-# The tools take a password from a file or an argument; the file is a pipe.
+MONGO_PORT=27017
+MONGO_TLS=
+MONGO_HOST=
+
+mongo_client() { # NAME: how it is spoken to
+  MONGO_PORT=${PLAN["$1/port"]}
+  MONGO_TLS=${PLAN["$1/tls"]}
+}
+
+# The tools take a password from a file or an argument; the file is a pipe, with YAML in it.
 MONGO_TOOL=$(
   cat <<'SH'
 user=$1
@@ -282,37 +349,76 @@ tool=$2
 shift 2
 if [ -z "${MONGO_PASSWORD:-}" ]; then exec "$tool" "$@"; fi
 exec 4<&0
-printf 'password: "%s"\n' "$(printf %s "$MONGO_PASSWORD" | sed 's/[\\"]/\\&/g')" | {
+printf 'password: "%s"\n' "$(printf %s "$MONGO_PASSWORD" | sed -e 's/[\\"]/\\&/g' -e '$!s/$/\\n/' | tr -d '\n')" | {
   exec 3<&0 0<&4
   exec "$tool" "--username=$user" --authenticationDatabase=admin --config=/dev/fd/3 "$@"
 }
 SH
 )
 
-mongo_tool() { # CONTAINER SECRET USER TOOL OPTION...
-  inside "$1" "$2" sh -c "$MONGO_TOOL" sh "${@:3}"
+mongo_tool() { # CONTAINER SECRET USER TOOL OPTION...: only when it fails is shown what it says
+  local -a server=(--host=127.0.0.1 "--port=$MONGO_PORT")
+  if [[ -n $MONGO_TLS ]]; then server+=(--ssl --tlsInsecure); fi
+  # Not --quiet: that would hide why it failed, too.
+  if ! inside "$1" "$2" sh -c "$MONGO_TOOL" sh "$3" "$4" "${server[@]}" "${@:5}" 2>"$WORK/said"; then
+    tail -n 20 -- "$WORK/said" >&2
+    return 1
+  fi
 }
 
-# One line of JSON for each collection: database, collection, documents.
+MONGO_SERVER=$(
+  cat <<'JS'
+const { MONGO_USER: user, MONGO_PASSWORD: password, MONGO_PORT: port, MONGO_TLS: tls } = process.env;
+const login = password ? `${encodeURIComponent(user)}:${encodeURIComponent(password)}@` : '';
+const server = new Mongo(`mongodb://${login}127.0.0.1:${port}/?directConnection=true${tls ? '&tls=true&tlsInsecure=true' : ''}`);
+const isData = (name) => !['admin', 'config', 'local'].includes(name);
+JS
+)
+
+# One line of JSON for each collection: database, collection, documents. Of users and roles those beside the
+# administrator, whom the container's own variables make.
 MONGO_COUNTS=$(
   cat <<'JS'
-const auth = process.env.MONGO_PASSWORD ? `${encodeURIComponent(process.env.MONGO_USER)}:${encodeURIComponent(process.env.MONGO_PASSWORD)}@` : '';
-const server = new Mongo(`mongodb://${auth}127.0.0.1:27017/?directConnection=true`);
-for (const { name } of server.getDB('admin').adminCommand({ listDatabases: 1 }).databases.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-  if (['admin', 'config', 'local'].includes(name)) continue;
+const tell = (database, name, filter) => print(JSON.stringify([database.getName(), name, Number(database.getCollection(name).countDocuments(filter))]));
+const admin = server.getDB('admin');
+tell(admin, 'system.roles', {});
+tell(admin, 'system.users', { $nor: [{ user, db: 'admin' }] });
+for (const name of admin.adminCommand({ listDatabases: 1 }).databases.map((each) => each.name).filter(isData).sort()) {
   const database = server.getDB(name);
-  const collections = database.getCollectionInfos({ type: 'collection' }).map((each) => each.name).filter((each) => !each.startsWith('system.')).sort();
-  for (const collection of collections) print(JSON.stringify([name, collection, Number(database.getCollection(collection).countDocuments({}))]));
+  const collections = database.getCollectionInfos().filter((each) => each.type !== 'view').map((each) => each.name);
+  for (const collection of collections.filter((each) => !each.startsWith('system.')).sort()) tell(database, collection, {});
 }
 JS
 )
 
-mongo_counts() { # CONTAINER SECRET USER
-  inside "$1" "$2" env "MONGO_USER=$3" mongosh --nodb --quiet --norc --eval "$MONGO_COUNTS" </dev/null
+MONGO_DROP=$(
+  cat <<'JS'
+const lines = require('fs').readFileSync(0, 'utf8').split('\n').filter((line) => line);
+for (const name of new Set(lines.map((line) => JSON.parse(line)[0]).filter(isData))) server.getDB(name).dropDatabase();
+JS
+)
+
+mongo_script() { # CONTAINER SECRET USER SCRIPT: with standard input
+  inside "$1" "$2" env "MONGO_USER=$3" "MONGO_PORT=$MONGO_PORT" "MONGO_TLS=$MONGO_TLS" \
+    mongosh --nodb --quiet --norc --eval "$MONGO_SERVER"$'\n'"$4"
 }
 
-mongo_answers() {
-  inside "$1" "" mongosh --quiet --norc --eval 'quit(db.runCommand({ hello: 1 }).isWritablePrimary ? 0 : 1)' </dev/null
+mongo_counts() { # CONTAINER SECRET USER
+  # mongosh has its warnings on standard output as well, such as of a configuration that it does not understand.
+  mongo_script "$1" "$2" "$3" "$MONGO_COUNTS" </dev/null | sed -n '/^\["/p'
+}
+
+mongo_drop() { # CONTAINER SECRET USER: the databases of the counts on standard input
+  mongo_script "$1" "$2" "$3" "$MONGO_DROP" >/dev/null
+}
+
+# By the container's own address: while the image makes the first user, its server answers on loopback only.
+mongo_answers() { # CONTAINER
+  local -a options=(--port "$MONGO_PORT")
+  if [[ -n $MONGO_TLS ]]; then options+=(--tls --tlsAllowInvalidCertificates); fi
+  # shellcheck disable=SC2016 # the container's shell knows its name
+  inside "$1" "" sh -c 'host=${1:-$HOSTNAME}; shift; exec mongosh --quiet --norc --host "$host" "$@"' sh "$MONGO_HOST" \
+    "${options[@]}" --eval 'quit(db.runCommand({ hello: 1 }).isWritablePrimary ? 0 : 1)' </dev/null
 }
 
 wait_mongodb() { wait_for "$1" MongoDB mongo_answers "$1"; } # CONTAINER
@@ -320,7 +426,8 @@ wait_mongodb() { wait_for "$1" MongoDB mongo_answers "$1"; } # CONTAINER
 # --- SQLite -----------------------------------------------------------------------------------------------------------
 
 # Runs with Python in a container that has the service's volumes and user. The copy is made beside the file, where there
-# is room for it. First line out: quick_check and the rows of each table, as JSON.
+# is room for it. First line out, and first line in: quick_check and the rows of each table, as JSON. What is not
+# what that line says does not take the file's place.
 SQLITE_PROGRAM=$(
   cat <<'PY'
 import json, os, shutil, sqlite3, sys, urllib.parse
@@ -365,17 +472,22 @@ try:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     else:
+        expected = sys.stdin.buffer.readline().decode().strip()
         with open(copy, "xb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
+        found = facts()
+        if found != expected:
+            sys.exit(repr(path) + " stays as it is: " + found + " was to be restored, and " + expected + " was saved")
         if os.path.exists(path):
             shutil.copymode(path, copy)
-        print(facts(), flush=True)
         for suffix in ("-wal", "-shm", "-journal"):  # first: an old log beside a new file would be replayed into it
             if os.path.lexists(path + suffix):
                 os.unlink(path + suffix)
         os.replace(copy, path)
         folder = os.open(os.path.dirname(path), os.O_RDONLY)
         os.fsync(folder)
+except (OSError, sqlite3.Error) as error:
+    sys.exit(repr(path) + ": " + str(error))
 finally:
     remove("", "-journal")
 PY
@@ -385,7 +497,8 @@ sqlite_in() { # CONTAINER save|restore PATH: beside the service's container, whe
   local user image=${SQLITE_IMAGE:-}
   user=$(docker inspect --format '{{.Config.User}}' "$1")
   if [[ -z $image ]]; then image=$(image_of "$1"); fi
+  find_mount "$1" "$3"
   docker run --rm -i --network none --security-opt no-new-privileges --read-only --log-driver none \
-    --label "$HELPER_LABEL=$COMPOSE_PROJECT" --volumes-from "$1" --user "${user:-0}" --entrypoint python3 "$image" \
+    --label "$HELPER_LABEL=$COMPOSE_PROJECT" "${MOUNT[@]}" --user "${user:-0}" --entrypoint python3 "$image" \
     -c "$SQLITE_PROGRAM" "$2" "$3"
 }

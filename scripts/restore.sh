@@ -16,8 +16,9 @@ bucket. Without names all is restored but the configuration, which is restored o
 
 Checksums are verified first. Then the services that write are stopped, only the store is started, the backup goes
 into it, and what is there then is compared with what was counted when it was saved. The rest is started at the end,
-and probed. A PostgreSQL database or Redis that cannot be restored keeps what it had; of volumes and SQLite files
-nothing of before is kept, so make a backup first if it is worth keeping.
+and probed. A PostgreSQL database, Redis or SQLite file that cannot be restored keeps what it had; of a MongoDB and of
+volumes nothing of before is kept, so make a backup first if it is worth keeping. A restore that failed or was cut off
+is shown by status.sh, keeps deploy.sh and backup.sh from taking what is there for whole, and is completed by the next.
 
   --drill     restore into throw-away containers without a network, compare, and remove them: nothing that runs is
               touched. How it went is marked for the daemon.
@@ -35,8 +36,9 @@ APPROVED=false
 DRILL=false
 DRILL_LIMIT=3600
 FOLDER=
-UNFINISHED=()
-DRILL_LABEL=exporter.drill
+UNFINISHED=() # of a drill
+TRIED=false
+LEFT=() # what is not put back yet
 
 main() {
   local -a words=()
@@ -58,8 +60,13 @@ main() {
   load_plan --
   need_engine
   lock_backups
+  if [[ $DRILL == true && $DRY_RUN == false ]]; then
+    UNFINISHED=("${words[@]:2}")
+    if ((${#UNFINISHED[@]} == 0)); then UNFINISHED=("${NAMES[@]}"); fi
+  fi
   trap 'exit 1' INT TERM HUP
   trap clean_up EXIT
+  if [[ $DRY_RUN == false ]]; then remove_leftovers; fi
   make_work
   find_backup "${words[1]:-latest}"
   choose "${words[@]:2}"
@@ -70,13 +77,14 @@ main() {
 clean_up() {
   local status=$?
   trap - EXIT
-  if [[ $DRILL == true ]]; then
-    remove_drills
-    if ((${#UNFINISHED[@]})); then
-      "$EXPORTER" backups mark drill-end "${UNFINISHED[@]}" --backup "${FOLDER##*/}" --error "it was stopped before it ended" || true
-    fi
+  if ((status != 2 && ${#UNFINISHED[@]})); then # a backup that is not whole, or cannot be opened, has failed the drill
+    [[ $TRIED == true ]] || "$EXPORTER" backups mark drill-begin "${UNFINISHED[@]}" --time-limit "$DRILL_LIMIT" || true
+    "$EXPORTER" backups mark drill-end "${UNFINISHED[@]}" --backup "${FOLDER##*/}" \
+      --error "${DIED:-it was stopped before it ended}" || true
   fi
+  if [[ $TRIED == true ]]; then (remove_labelled "$HELPER_LABEL" && remove_labelled "$DRILL_LABEL") || true; fi
   remove_work
+  if ((${#LEFT[@]})); then say "$(restore_left)"; fi
   exit "$status"
 }
 
@@ -86,7 +94,7 @@ find_backup() { # ID, FOLDER or latest: sets FOLDER, which is verified, and HELD
     "$EXPORTER" backups list >"$WORK/list"
     if [[ ! -s $WORK/list && -n ${PLAN[/bucket]} ]]; then "$EXPORTER" backups list --s3 >"$WORK/list"; fi
     wanted=$(head -n 1 "$WORK/list")
-    [[ -n $wanted ]] || die "there is no backup in ${PLAN[/folder]}"
+    [[ -n $wanted ]] || die "there is no backup in ${PLAN[/folder]}${PLAN[/bucket]:+, and none in the bucket ${PLAN[/bucket]}}"
   fi
   if [[ $wanted == */* ]]; then
     FOLDER=$(cd -- "$wanted" 2>/dev/null && pwd -P) || die "there is no folder $(shown "$wanted")"
@@ -95,7 +103,8 @@ find_backup() { # ID, FOLDER or latest: sets FOLDER, which is verified, and HELD
   fi
   if [[ ! -e $FOLDER && $wanted != */* && -n ${PLAN[/bucket]} ]]; then
     say "downloading $wanted from the bucket ${PLAN[/bucket]}"
-    "$EXPORTER" backups download -- "$wanted" >/dev/null || exit 1
+    "$EXPORTER" backups download -- "$wanted" >/dev/null ||
+      die "the backup $wanted could not be got from the bucket ${PLAN[/bucket]}: see above"
   fi
   say "verifying $FOLDER"
   "$EXPORTER" backups verify -- "$FOLDER" || die "the backup $(shown "$wanted") cannot be restored: see above"
@@ -150,6 +159,7 @@ restore_all() {
     read -r -a writers <<<"${writers[*]-} ${PLAN["$name/writers"]}"
   done
   mapfile -t writers < <(printf '%s\n' ${writers[@]+"${writers[@]}"} | sort -u)
+  cover_left
   say "This overwrites in $ENVIRONMENT, by the backup ${FOLDER##*/}: ${NAMES[*]}"
   say "Stopped meanwhile: ${writers[*]:-nothing}"
   if [[ $DRY_RUN == true ]]; then exit 0; fi
@@ -158,6 +168,13 @@ restore_all() {
   fi
   check_keys
   take_lock
+  cover_left # again: nobody else restores now
+  if [[ -n $(restore_left) ]]; then
+    say "completing what a restore that was cut off has left"
+    for name in "${NAMES[@]}"; do writers+=(${PLAN["$name/service"]:+"${PLAN["$name/service"]}"}); done # it may still run in there
+  fi
+  LEFT=("${NAMES[@]}")
+  note_left
   stop_services ${writers[@]+"${writers[@]}"}
   for name in "${NAMES[@]}"; do
     say "== $name"
@@ -170,17 +187,37 @@ restore_all() {
     )
     status=$?
     set -e
-    ((status == 0)) || die "$name was not restored: $(cat -- "$WORK/error" 2>/dev/null); services that write stay stopped: ${writers[*]:-none}"
+    ((status == 0)) || die "$name was not restored: $(cat -- "$WORK/error" 2>/dev/null)"
+    LEFT=("${LEFT[@]:1}")
+    note_left
   done
-  if [[ ${NAMES[*]} == configuration ]]; then exit 0; fi
+  if [[ ${NAMES[*]} == configuration ]]; then
+    rm -f -- "$STATE_FOLDER/restoring"
+    exit 0
+  fi
   say "== starting the rest"
   compose up -d --no-build >&2 || die "all is restored, but not everything could be started"
+  rm -f -- "$STATE_FOLDER/restoring"
   if [[ -d $STATE_FOLDER/running ]]; then folder=$STATE_FOLDER/running; fi
   if ! verify "$folder"; then
     show_logs ${FAILED[@]+"${FAILED[@]}"}
     die "all is restored, but $ENVIRONMENT is not healthy: $WHY"
   fi
   say "restored from ${FOLDER##*/}, and healthy: ${NAMES[*]}"
+}
+
+note_left() { # what status.sh tells, and other scripts must not take for whole
+  local backup=$FOLDER
+  if [[ $FOLDER == "${PLAN[/folder]}/${FOLDER##*/}" ]]; then backup=${FOLDER##*/}; fi
+  printf '%s\n' "names=${LEFT[*]-}" "backup=$(shown "$backup")" "user=$(who)" "since=$(date -u +%Y-%m-%dT%H:%M:%SZ)" |
+    write_file "$STATE_FOLDER/restoring"
+}
+
+cover_left() { # this restore puts back all that one which was cut off has not
+  local name
+  for name in $(field "$STATE_FOLDER/restoring" names); do
+    contains "$name" "${NAMES[@]}" || die "$(restore_left); this one leaves out $name"
+  done
 }
 
 check_keys() { # the private key fits, before anything is stopped
@@ -224,11 +261,12 @@ restore_postgresql() { # NAME
 
 restore_mongodb() {
   start_store "$1"
+  mongo_client "$1"
   mongodb_into "$1" "$CONTAINER" "${PLAN["$1/user"]}" "${PLAN["$1/secret"]}"
 }
 
-restore_redis() {
-  start_store "$1"
+restore_redis() { # not started: what a restore that was cut off has left is no beginning
+  make_container "${PLAN["$1/service"]}"
   redis_client "$1"
   redis_into "$1" "$CONTAINER" "${PLAN["$1/secret"]}"
 }
@@ -240,12 +278,15 @@ restore_sqlite() {
 
 restore_volume() {
   local name=$1 service volume
+  local -a writers=()
   volume=$(volume_of "${PLAN["$name/volume"]}")
   if [[ -z $volume ]]; then
     for service in ${PLAN["$name/writers"]}; do make_container "$service"; done
     volume=$(volume_of "${PLAN["$name/volume"]}")
   fi
   [[ -n $volume ]] || fail "the volume $name is not there, and no service makes it"
+  read -r -a writers <<<"${PLAN["$name/writers"]}"
+  stop_services ${writers[@]+"${writers[@]}"} # a store may have been started meanwhile, to be restored itself
   volume_into "$name" "$volume"
 }
 
@@ -268,9 +309,8 @@ postgresql_into() { # NAME CONTAINER USER SECRET: each database is made anew bes
   local name=$1 container=$2 user=$3 secret=$4 number status
   wait_postgresql "$container" "$user"
   step "restoring the roles and tablespaces of $name"
-  stored "$name" globals >"$WORK/globals"
   # What exists already is no error (42710); whatever else is, is one.
-  psql_in "$container" "$secret" "$user" template1 -v ON_ERROR_STOP=0 -v VERBOSITY=sqlstate <"$WORK/globals" \
+  stored "$name" globals | psql_in "$container" "$secret" "$user" template1 -v ON_ERROR_STOP=0 -v VERBOSITY=sqlstate \
     >/dev/null 2>"$WORK/complaints"
   if grep -v 'ERROR:  42710$' "$WORK/complaints" >&2; then fail "the roles of $name could not be restored"; fi
   keep_password "$container" "$secret" "$user"
@@ -351,13 +391,24 @@ compare() { # WHAT
 mongodb_into() { # NAME CONTAINER USER SECRET
   local name=$1 container=$2 user=$3 secret=$4
   wait_mongodb "$container"
-  step "restoring $name"
-  stored "$name" archive | mongo_tool "$container" "$secret" "$user" mongorestore --quiet --drop --stopOnError --archive --gzip
-  step "comparing the documents of $name"
-  mongo_counts "$container" "$secret" "$user" >"$WORK/counts"
   stored "$name" counts >"$WORK/before"
   stored "$name" counts-after >"$WORK/after"
-  # Documents that came or went while it was saved may be there or not.
+  # mongorestore leaves alone what is not in the archive, so collections that came since would stay.
+  step "dropping the databases that $name is to have again"
+  cat -- "$WORK/before" "$WORK/after" | mongo_drop "$container" "$secret" "$user"
+  # Users apart: with --drop those who are there would get their old passwords, the administrator as well, though the
+  # secret may have been changed since. Services read the secret, so it holds.
+  step "restoring $name"
+  stored "$name" archive | mongo_tool "$container" "$secret" "$user" mongorestore --drop --stopOnError \
+    '--nsExclude=admin.system.*' --archive --gzip
+  if grep -q '^\["admin",.*,[1-9][0-9]*\]$' "$WORK/before" "$WORK/after"; then
+    step "restoring the users and roles of $name"
+    stored "$name" archive | mongo_tool "$container" "$secret" "$user" mongorestore --stopOnError \
+      '--nsInclude=admin.system.*' --archive --gzip
+  fi
+  step "comparing the documents of $name"
+  mongo_counts "$container" "$secret" "$user" >"$WORK/counts"
+  # Documents that came or went while it was saved may be there or not, and users who were there before stay.
   awk '
     { key = $0; sub(/,[0-9]+\]$/, "", key); count = $0; sub(/.*,/, "", count); count += 0 }
     FILENAME == ARGV[1] { before[key] = count; next }
@@ -367,7 +418,8 @@ mongodb_into() { # NAME CONTAINER USER SECRET
       for (key in after) if (key in before) {
         low = before[key] < after[key] ? before[key] : after[key]
         high = before[key] + after[key] - low
-        if (!(key in there) || there[key] < low || there[key] > high) { print key "]"; wrong = 1 }
+        more = there[key] > high && key !~ /^\["admin",/
+        if (!(key in there) || there[key] < low || more) { print key "]"; wrong = 1 }
       }
       exit wrong
     }' "$WORK/before" "$WORK/after" "$WORK/counts" >&2 || fail "$name is not what was saved (see above)"
@@ -379,37 +431,50 @@ set -e
 what=$1
 cd -- "$2"
 aside=.before-restore
-others() { find . -mindepth 1 -maxdepth 1 ! -name "$aside" "$@"; }
+others() { # COMMAND...: for each file that is not aside; not by find, which goes on when the command fails
+  for each in * .[!.]* ..?*; do
+    if [ "$each" != "$aside" ] && there "./$each"; then "$@" "./$each"; fi
+  done
+}
+there() { [ -e "$1" ] || [ -L "$1" ]; }
+move() { # of a move that was cut off, what is aside already is the one worth keeping
+  if there "$aside/$1"; then rm -rf -- "$1"; else mv -- "$1" "$aside/"; fi
+}
+move_up() { mv -f -- "$1" ..; }
+rm -rf "$aside.old"
 case $what in
-  aside) # of a restore that was killed, what is aside is the one worth keeping
+  aside) # of a restore that was killed, too
     mkdir -p "$aside"
     if [ -e "$aside/.complete" ]; then
-      others -exec rm -rf -- {} +
+      others rm -rf --
     else
-      others -exec mv -f -- {} "$aside/" ';'
+      others move
       : >"$aside/.complete"
     fi
     ;;
   put)
-    others -exec rm -rf -- {} +
+    others rm -rf --
     cat >"./$3"
     if [ -n "$4" ]; then cp -- "./$3" "./$4"; fi
-    others -exec chown "$(stat -c %u:%g .)" -- {} +
+    others chown "$(stat -c %u:%g .)" --
     ;;
   back)
-    others -exec rm -rf -- {} +
+    others rm -rf --
     rm -f "$aside/.complete"
-    find "$aside" -mindepth 1 -maxdepth 1 -exec mv -f -- {} . ';'
+    (cd -- "$aside" && others move_up)
     rmdir "$aside"
     ;;
-  forget) rm -rf "$aside" ;;
+  forget) # in one step: what is there by half is never taken for what was there before
+    mv "$aside" "$aside.old"
+    rm -rf "$aside.old"
+    ;;
 esac
 sync
 SH
 )
 
 redis_files() { # CONTAINER WHAT FOLDER [FILE...]
-  in_folders_of "$1" "$REDIS_FILES" "${@:2}"
+  in_folder_of "$1" "$3" "$REDIS_FILES" "${@:2}"
 }
 
 redis_into() { # NAME CONTAINER SECRET: Redis reads its files only when it starts
@@ -448,9 +513,7 @@ redis_file_into() { # NAME CONTAINER SECRET FOLDER
   fi
   docker stop "$container" >/dev/null
   step "restoring $name"
-  stored "$name" rdb >"$WORK/rdb"
-  redis_files "$container" put "$folder" "$file" "$log" <"$WORK/rdb"
-  rm -f -- "$WORK/rdb"
+  stored "$name" rdb | redis_files "$container" put "$folder" "$file" "$log"
   docker start "$container" >/dev/null
   wait_redis "$container" "$secret"
   step "comparing the keys of $name"
@@ -473,11 +536,9 @@ redis_file_into() { # NAME CONTAINER SECRET FOLDER
 sqlite_into() { # NAME COMMAND...: a Python that puts what it reads in its place
   local name=$1
   shift
-  step "restoring the file of $name"
-  stored "$name" sqlite | gzip -d | "$@" >"$WORK/counts"
-  step "comparing the rows of $name"
+  step "restoring the file of $name, where its rows are those that were saved,"
   stored "$name" counts >"$WORK/expected"
-  compare "$name"
+  stored "$name" sqlite | gzip -d | cat -- "$WORK/expected" - | "$@"
 }
 
 volume_into() { # NAME VOLUME
@@ -497,13 +558,12 @@ drill_all() {
   local -a failed=()
   if [[ $DRY_RUN == true ]]; then
     say "would try ${FOLDER##*/} in throw-away containers: ${NAMES[*]}"
-    DRILL=false
     exit 0
   fi
-  remove_drills
   "$EXPORTER" backups mark drill-begin "${NAMES[@]}" --time-limit "$DRILL_LIMIT" ||
     die "nothing was tried: the markers cannot be written"
   UNFINISHED=("${NAMES[@]}")
+  TRIED=true
   check_keys
   for name in "${NAMES[@]}"; do
     say "== $name"
@@ -524,18 +584,10 @@ drill_all() {
       "$EXPORTER" backups mark drill-end "$name" --backup "${FOLDER##*/}" \
         --error "$(cat -- "$WORK/error" 2>/dev/null || printf 'it failed')" || true
     fi
-    remove_drills
+    remove_labelled "$DRILL_LABEL"
   done
   if ((${#failed[@]})); then die "the backup ${FOLDER##*/} does not restore: ${failed[*]}"; fi
   say "the backup ${FOLDER##*/} restores: ${NAMES[*]}"
-}
-
-remove_drills() { # also those of a drill that was killed
-  local -a found=()
-  mapfile -t found < <(docker ps --all --quiet --filter "label=$DRILL_LABEL=$COMPOSE_PROJECT")
-  if ((${#found[@]})); then docker rm --force --volumes "${found[@]}" >/dev/null || true; fi
-  mapfile -t found < <(docker volume ls --quiet --filter "label=$DRILL_LABEL=$COMPOSE_PROJECT")
-  if ((${#found[@]})); then docker volume rm --force "${found[@]}" >/dev/null || true; fi
 }
 
 throw_away() { # NAME OPTION...: a container of the image that was saved from; sets CONTAINER
@@ -553,7 +605,8 @@ drill_postgresql() {
 
 drill_mongodb() {
   throw_away "$1"
-  mongodb_into "$1" "$CONTAINER" "" ""
+  MONGO_HOST=127.0.0.1 # it has no other address, and no first user to wait for
+  mongodb_into "$1" "$CONTAINER" "${PLAN["$1/user"]}" ""
 }
 
 drill_redis() {

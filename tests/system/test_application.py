@@ -19,18 +19,10 @@ import yaml
 from exporter.catalog.loading import load_catalog
 from tests.components import require
 from tests.outputs.catalogs import ENVIRONMENTS, EXAMPLE
-from tests.system.application import (
-    OURS,
-    PROJECT,
-    RUNNING,
-    SECRETS,
-    STORES,
-    Application,
-    SeparateEngine,
-    generate,
-    import_images,
-)
+from tests.system.application import OURS, RUNNING, SECRETS, STORES, Application, generate
+from tests.system.application_images import import_images
 from tests.system.building import own_environment
+from tests.system.separate_engine import SeparateEngine
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -38,7 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(400)
 
-EDGE = f"{PROJECT}_edge"
 _PROCESS = re.compile(r"^(Name|Uid|CapEff|NoNewPrivs):\s+(.*)$", re.MULTILINE)
 
 
@@ -141,7 +132,7 @@ def test_containers_are_read_from_the_files_of_the_kernel(application: Applicati
 @pytest.fixture
 def edge(application: Application) -> Iterator[str]:
     """A container that is on the edge, and nowhere else."""
-    container = application.engine.run("--network", EDGE)
+    container = application.engine.run("--network", f"{application.project}_edge")
     yield container
     application.engine.remove(container)
 

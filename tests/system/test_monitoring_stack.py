@@ -1,9 +1,6 @@
 """The generated monitoring stack beside an application, on a real Docker engine, by docker-compose.
 
-Images of Prometheus, Alertmanager, Grafana and of the engine's filter cannot be had here. The first two are this
-machine's own programs in images with busybox, as the real ones have it; Grafana does not run. The filter is a stand-in
-that filters nothing: only that the daemon asks the engine through it is shown. The daemon's image is its sources and
-dependencies, on the stand-in for Python's.
+stack_images.py says what stands in for the images. Grafana does not run.
 """
 
 from __future__ import annotations
@@ -11,29 +8,22 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import shutil
 import subprocess
 import tempfile
 from functools import partial
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter import __version__
 from exporter.catalog.loading import load_catalog
 from exporter.outputs import alertmanager, alerts, prometheus
 from exporter.outputs.compose import render as render_compose
 from exporter.outputs.monitoring import render
-from exporter.outputs.monitoring.programs import ALERTMANAGER_VERSION, PROMETHEUS_VERSION
-from exporter.outputs.monitoring.sidecar import IMAGE, PROXY_IMAGE
 from tests.components import require
-from tests.docker_engine import IMAGE as BUSYBOX
 from tests.docker_engine import DockerEngine
 from tests.outputs.catalogs import rendered
-from tests.system.base_images import PYTHON, import_python
+from tests.system.stack_images import import_stack
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -55,21 +45,6 @@ volumes: {files: {}}
 backup: {directory: ./backups}
 environments: {dev: {address: "localhost:{port}", publish: edge}}
 """
-FILTER = """
-import asyncio
-async def carry(reader, writer):
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-async def take(reader, writer):
-    engine_reader, engine_writer = await asyncio.open_unix_connection("/var/run/docker.sock")
-    await asyncio.gather(carry(reader, engine_writer), carry(engine_reader, writer), return_exceptions=True)
-async def main():
-    async with await asyncio.start_server(take, "0.0.0.0", 2375) as server:
-        await server.serve_forever()
-asyncio.run(main())
-"""
 
 
 @pytest.fixture(scope="module")
@@ -79,69 +54,9 @@ def engine() -> Iterator[DockerEngine]:
         tempfile.TemporaryDirectory() as empty,
         DockerEngine(Path(folder)) as engine,
     ):
-        _program_image(engine, "prometheus", f"prom/prometheus:{PROMETHEUS_VERSION}", "/prometheus")
-        _program_image(
-            engine, "prometheus-alertmanager", f"prom/alertmanager:{ALERTMANAGER_VERSION}", "/alertmanager"
-        )
-        import_python(engine, _sources())
-        start = 'ENTRYPOINT ["python", "-m", "exporter"]'
-        text = f"FROM {PYTHON}\nENV PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1\n{start}\n"
-        _build(engine, f"{IMAGE}:{__version__}", text, Path(empty))
-        _build(
-            engine,
-            PROXY_IMAGE,
-            f"FROM {PYTHON}\nENTRYPOINT {json.dumps(['python', '-c', FILTER])}\n",
-            Path(empty),
-        )
+        import_stack(engine, Path(empty))
         yield engine
         engine.remove_all()
-
-
-def _sources() -> dict[str, bytes]:
-    """The daemon and its locked dependencies, as they are installed here, below /site."""
-    found = {path: path.relative_to(REPOSITORY) for path in (REPOSITORY / "exporter").rglob("*")}
-    for name in re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE):
-        try:
-            files = distribution(name).files or ()
-        except PackageNotFoundError:  # of another version of Python
-            continue
-        found |= {Path(str(file.locate())): Path(*file.parts) for file in files if ".." not in file.parts}
-    taken = {path: place for path, place in found.items() if path.is_file() and path.suffix != ".pyc"}
-    # The loader itself is there already, and must stay executable.
-    modules = (path for path in taken if path.suffix == ".so")
-    libraries = [library for library in _libraries(*modules) if "/ld-" not in library]
-    return {f"/site/{place}": path.read_bytes() for path, place in taken.items()} | {
-        library: Path(library).read_bytes() for library in libraries
-    }
-
-
-def _libraries(*binaries: Path) -> list[str]:
-    """What they load, by absolute paths."""
-    said = subprocess.run([require("ldd"), *binaries], capture_output=True, text=True, check=True).stdout
-    return sorted(set(re.findall(r"(?:=> |^\s+)(/(?:usr/)?lib\S+) \(0x", said, re.MULTILINE)))
-
-
-def _program_image(engine: DockerEngine, program: str, image: str, folder: str) -> None:
-    """busybox, the program, what it loads, and a folder of its user's for its data."""
-    path = Path(require(program)).resolve()
-    shared = Path(
-        "/usr/share/prometheus/alertmanager"
-    )  # templates, which Debian keeps apart from the program
-    files = (str(path), *_libraries(path), *(str(file) for file in shared.glob("*.tmpl")))
-    with tempfile.TemporaryDirectory() as context:
-        for file in files:
-            place = Path(context, "root", file[1:])
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, place)
-            place.chmod(0o755)
-        data = f"RUN mkdir {folder} && chown 65534:65534 {folder}"
-        start = f"ENTRYPOINT {json.dumps([str(path)])}"
-        _build(engine, image, f"FROM {BUSYBOX}\nCOPY root /\n{data}\n{start}\n", Path(context))
-
-
-def _build(engine: DockerEngine, image: str, dockerfile: str, context: Path) -> None:
-    (context / "Dockerfile").write_text(dockerfile)
-    engine.docker("build", "--quiet", "--tag", image, str(context))
 
 
 class Stack:

@@ -15,7 +15,7 @@ from exporter.outputs.compose.container import (
 from exporter.outputs.compose.images import host_path, pinned
 from exporter.outputs.compose.names import EDGE, GATEWAY, NOBODY, deployed_services
 from exporter.outputs.compose.ports import LOOPBACK
-from exporter.outputs.compose.text import literal
+from exporter.outputs.compose.text import generated, literal
 from exporter.outputs.gateway.places import (
     CONFIGURATION,
     HTTP_PORT,
@@ -70,7 +70,7 @@ def _ports(catalog: Catalog, gateway: Gateway) -> list[str]:
 
 
 def _mounts(gateway: Gateway) -> list[dict[str, Any]]:
-    sources = {CONFIGURATION: "./gateway/nginx.conf"}
+    sources = {CONFIGURATION: generated("gateway/nginx.conf")}
     if gateway.tls:
         sources[TLS_CERTIFICATE] = literal(host_path(gateway.tls.certificate))
         sources[TLS_KEY] = literal(host_path(gateway.tls.key))

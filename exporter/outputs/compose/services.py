@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.outputs.compose.conditions import CONDITIONS, dependencies, jobs
 from exporter.outputs.compose.container import hardened, health, in_memory, shared_keys
 from exporter.outputs.compose.images import build_keys, service_image
 from exporter.outputs.compose.mounts import SOURCES, bind, mount
-from exporter.outputs.compose.names import NOBODY, deployed_services, deployed_stores
+from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.networks import service_networks
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys
@@ -16,13 +17,7 @@ from exporter.outputs.health import healthcheck, service_check
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Dependency, Service
-
-_CONDITIONS = {
-    "started": "service_started",
-    "healthy": "service_healthy",
-    "completed": "service_completed_successfully",
-}
+    from exporter.catalog.services import Service
 
 
 def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[str, Any], Granted]:
@@ -46,7 +41,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         **hardened(user, read_only=service.read_only),
         **shared_keys(catalog, service),
     }
-    if _completes(catalog, name) and service.restart is None:
+    if name in jobs(catalog) and service.restart is None:
         # Others wait for its end, and any other policy would start it again.
         keys["restart"] = "no"
     if service.replicas != 1:
@@ -59,8 +54,8 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         keys["ports"] = ports
     if mounts:
         keys["volumes"] = mounts
-    if dependencies := _dependencies(catalog, service):
-        keys["depends_on"] = dependencies
+    if needed := dependencies(catalog, service):
+        keys["depends_on"] = {other: {"condition": CONDITIONS[when]} for other, when in needed.items()}
     if command:
         keys["healthcheck"] = health(command, healthcheck(catalog, service))
     return keys, access
@@ -76,30 +71,3 @@ def _mounts(catalog: Catalog, service: Service) -> list[dict[str, Any]]:
     mounts = [*sources, *(mount(written) for written in service.volumes)]
     targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
     return [*mounts, *in_memory(service.writable, targets)]
-
-
-def _dependencies(catalog: Catalog, service: Service) -> dict[str, Any]:
-    """What has no container here is not waited for."""
-    conditions = {
-        name: _condition(catalog, name, dependency) for name, dependency in service.depends_on.items()
-    }
-    return {name: {"condition": condition} for name, condition in conditions.items() if condition}
-
-
-def _condition(catalog: Catalog, name: str, dependency: Dependency) -> str | None:
-    if name in deployed_stores(catalog):
-        return _CONDITIONS["started" if dependency.optional else dependency.condition]
-    needed = deployed_services(catalog).get(name)
-    if needed is None or not needed.replicas:
-        return None
-    # Without a health check in this file Compose would refuse to start, unless the image brings one.
-    unknown = dependency.condition == "healthy" and service_check(catalog, needed) is None
-    return _CONDITIONS["started" if dependency.optional or unknown else dependency.condition]
-
-
-def _completes(catalog: Catalog, name: str) -> bool:
-    return any(
-        needed == name and dependency.condition == "completed"
-        for service in deployed_services(catalog).values()
-        for needed, dependency in service.depends_on.items()
-    )

@@ -16,7 +16,7 @@ from exporter.outputs.compose.names import STORES
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
-from exporter.outputs.compose.text import literal
+from exporter.outputs.compose.text import generated, literal
 from exporter.outputs.yaml_text import NOTICE
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     command = [literal(part) for part in store.command] or list(settings.command)
     mounts = [data_volume(store.volume, settings.data)]
     if settings.databases:
-        source = f"./{databases_path(name)}"
+        source = generated(databases_path(name))
         mounts.append({"type": "bind", "source": source, "target": DATABASES_FILE, "read_only": True})
     ports = service_ports(catalog, name, store)
     times = store.healthcheck or catalog.defaults.healthcheck

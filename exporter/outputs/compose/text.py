@@ -32,6 +32,12 @@ def optional(name: str, default: str) -> str:
     return f"${{{name}:-{default}}}"
 
 
+def generated(path: str) -> str:
+    """A generated file or folder, by its path beside the Compose file, as what is mounted. FILES_FOLDER: scripts keep a
+    copy of what was deployed, so that a checkout may change under what runs, and a roll-back has the files of then."""
+    return f"{optional('FILES_FOLDER', '.')}/{path}"
+
+
 def template_text(template: TextTemplate) -> str | None:
     """Literal text and environment variables; None where the template refers to a secret or a file."""
     if not all(isinstance(part, str | EnvironmentReference) for part in template.parts):

@@ -8,7 +8,7 @@ from exporter.outputs.base import OutputError
 from exporter.outputs.compose.container import hardened, health, in_memory, log_rotation
 from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import deployed_services, deployed_stores
-from exporter.outputs.compose.text import literal
+from exporter.outputs.compose.text import generated, literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,9 +78,9 @@ def stack_service(
     }
 
 
-def folder(source: str, target: str) -> dict[str, Any]:
-    """A folder beside the Compose file, to be read."""
-    return {"type": "bind", "source": source, "target": target, "read_only": True}
+def folder(path: str, target: str) -> dict[str, Any]:
+    """A generated folder, by its path beside the Compose file, to be read."""
+    return {"type": "bind", "source": generated(path), "target": target, "read_only": True}
 
 
 def data(volume: str, target: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
         # It writes what it holds in memory.
         "stop_grace_period": "1m",
         "volumes": [
-            common.folder("./prometheus", "/etc/prometheus"),
+            common.folder("prometheus", "/etc/prometheus"),
             common.data("prometheus-data", "/prometheus"),
             *common.temporary(),
         ],
@@ -80,7 +80,7 @@ def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
             "--cluster.listen-address=",
         ],
         "volumes": [
-            common.folder("./alertmanager", "/etc/alertmanager"),
+            common.folder("alertmanager", "/etc/alertmanager"),
             common.data("alertmanager-data", "/alertmanager"),
             *common.temporary(),
         ],
@@ -117,8 +117,8 @@ def grafana_service(catalog: Catalog) -> dict[str, Any]:
             **_url_settings(catalog),
         },
         "volumes": [
-            common.folder("./grafana/provisioning", "/etc/grafana/provisioning"),
-            common.folder("./grafana/dashboards", DASHBOARDS_FOLDER),
+            common.folder("grafana/provisioning", "/etc/grafana/provisioning"),
+            common.folder("grafana/dashboards", DASHBOARDS_FOLDER),
             common.data("grafana-data", "/var/lib/grafana"),
             *common.temporary(),
         ],

@@ -60,24 +60,34 @@ main() {
   unset BACKUP_TIMED
   need_exporter
   load_plan -- "${words[@]:1}"
-  preflight
   if [[ $DRY_RUN == true ]]; then
+    preflight
     say "would save into ${PLAN[/folder]}: ${NAMES[*]}"
     exit 0
   fi
+  command -v flock >/dev/null || die "flock is not installed"
   lock_backups
-  "$EXPORTER" backups room -- "${NAMES[@]}" || exit 1
   trap 'exit 1' INT TERM HUP
   trap clean_up EXIT
+  # From here on whatever keeps a backup from being made is in its marker.
+  mark begin "${NAMES[@]}" --time-limit "$((TIME_LIMIT + 60))"
+  BEGUN=true
+  preflight
+  remove_leftovers
+  need_room
   make_work
   save_all
+}
+
+need_room() {
+  local complaint
+  complaint=$("$EXPORTER" backups room -- "${NAMES[@]}" 2>&1) || die "$complaint"
 }
 
 preflight() {
   local name
   need_encryption
   need_engine
-  command -v flock >/dev/null || die "flock is not installed"
   for name in "${NAMES[@]}"; do
     if [[ ${PLAN["$name/kind"]} == volume ]]; then need_helper; fi
   done
@@ -88,7 +98,7 @@ clean_up() { # also when it is stopped in the middle; what a kill leaves, the ne
   trap - EXIT
   if [[ -n $PARTIAL ]]; then rm -rf -- "$PARTIAL"; fi
   remove_work
-  if [[ $BEGUN == true ]]; then mark end "${NAMES[@]}" --error "it was stopped before it ended"; fi
+  if [[ $BEGUN == true ]]; then mark end "${NAMES[@]}" --error "${DIED:-it was stopped before it ended}"; fi
   exit "$status"
 }
 
@@ -107,8 +117,6 @@ save_all() {
     sleep 0.2
     id=$(date -u +%Y%m%dT%H%M%SZ)
   done
-  mark begin "${NAMES[@]}" --time-limit "$((TIME_LIMIT + 60))"
-  BEGUN=true
   mkdir -m 700 -- "${PLAN[/folder]}/$id.partial"
   PARTIAL=${PLAN[/folder]}/$id.partial
   for name in "${NAMES[@]}"; do
@@ -125,7 +133,9 @@ save_all() {
     if ((status == 0)); then
       saved+=("$name")
     else
-      errors[$name]=$(cat -- "$WORK/error" 2>/dev/null) || errors[$name]="saving it failed"
+      errors[$name]=$(cat -- "$WORK/error" 2>/dev/null) || true
+      # Where that file is on a full disk it is empty.
+      errors[$name]=${errors[$name]:-"saving $name failed"}
       rm -rf -- "${PARTIAL:?}/$name"
     fi
   done
@@ -154,7 +164,7 @@ save_all() {
     fi
   done
   BEGUN=false
-  if [[ -n $place ]]; then
+  if [[ -n $place && -z ${why:-} ]]; then
     "$EXPORTER" backups prune || warn "an older backup is not good, or could not be removed; see above"
   fi
   for name in ${FAILED_NAMES[@]+"${FAILED_NAMES[@]}"}; do say "$name: ${errors[$name]:-$why}"; done
@@ -168,15 +178,20 @@ finish_backup() { # FOLDER: what makes a sealed backup a good one; sets WHY when
   if [[ -n ${PLAN[/bucket]} ]]; then
     say "uploading to the bucket ${PLAN[/bucket]}"
     "$EXPORTER" backups upload -- "$1" || {
-      WHY="the upload to the bucket ${PLAN[/bucket]} failed; the backup is on this host alone"
+      WHY="the upload to the bucket ${PLAN[/bucket]} failed, so the backup is on this host alone;"
+      WHY+=" try again with: $EXPORTER backups upload $(shown "$1")"
       return 1
     }
   fi
 }
 
 save() { # NAME
+  local name
   mkdir -- "$PARTIAL/$1"
   rm -f -- "$WORK/error"
+  for name in $(field "$STATE_FOLDER/restoring" names); do
+    [[ $name != "$1" ]] || fail "what is there of $1 is not worth saving: $(restore_left)"
+  done
   "save_${PLAN["$1/kind"]}" "$1"
 }
 
@@ -189,9 +204,11 @@ fact() { # NAME KEY VALUE
 }
 
 running_store() { # NAME: sets CONTAINER
+  local image
   CONTAINER=$(one_container "${PLAN["$1/service"]}")
   is_running "$CONTAINER" || fail "$1 does not run, so it cannot be saved"
-  fact "$1" image "$(image_of "$CONTAINER")"
+  image=$(image_of "$CONTAINER")
+  fact "$1" image "$image"
 }
 
 save_postgresql() { # NAME
@@ -237,11 +254,11 @@ save_database() { # NAME USER SECRET DATABASE NUMBER: rows are counted in the sn
 save_mongodb() { # NAME: a dump is no snapshot, so documents are counted before and after
   local name=$1 user=${PLAN["$1/user"]} secret=${PLAN["$1/secret"]}
   running_store "$name"
+  mongo_client "$name"
   step "counting the documents of $name"
   mongo_counts "$CONTAINER" "$secret" "$user" >"$WORK/before"
   step "dumping $name"
-  mongo_tool "$CONTAINER" "$secret" "$user" mongodump --quiet --archive --gzip </dev/null | encrypt \
-    >"$PARTIAL/$name/archive.gz"
+  mongo_tool "$CONTAINER" "$secret" "$user" mongodump --archive --gzip </dev/null | encrypt >"$PARTIAL/$name/archive.gz"
   step "counting the documents of $name again"
   mongo_counts "$CONTAINER" "$secret" "$user" >"$WORK/after"
   encrypt <"$WORK/before" >"$PARTIAL/$name/before.counts"
@@ -256,7 +273,8 @@ save_redis() { # NAME
   running_store "$name"
   redis_client "$name"
   step "asking $name for a save"
-  fact "$name" version "$(redis_in "$CONTAINER" "$secret" INFO server | redis_field redis_version)"
+  redis_in "$CONTAINER" "$secret" INFO server | redis_field redis_version >"$WORK/version"
+  fact "$name" version "$(<"$WORK/version")"
   folder=$(redis_config "$CONTAINER" "$secret" dir)
   file=$(redis_config "$CONTAINER" "$secret" dbfilename)
   wait_saved "$name" "$secret"
@@ -291,10 +309,14 @@ SH
 )
 
 wait_saved() { # NAME SECRET: a save that began after it was asked for, and went well
-  local name=$1 secret=$2 before answer info deadline=$((SECONDS + TIME_LIMIT))
+  local name=$1 secret=$2 before now answer info deadline=$((SECONDS + TIME_LIMIT))
   # The time of the last save has whole seconds, so within the same second a new one could not be told from it.
   before=$(redis_in "$CONTAINER" "$secret" LASTSAVE)
-  until (($(redis_in "$CONTAINER" "$secret" TIME | sed -n 1p) > before)); do sleep 0.1; done
+  while :; do
+    now=$(redis_in "$CONTAINER" "$secret" TIME | sed -n 1p)
+    if ((now > before)); then break; fi
+    sleep 0.1
+  done
   until answer=$(redis_in "$CONTAINER" "$secret" BGSAVE SCHEDULE) && [[ $answer == Background\ saving* ]]; do
     info=$(redis_in "$CONTAINER" "$secret" INFO persistence)
     [[ $(redis_field rdb_bgsave_in_progress <<<"$info") == 1 ]] || fail "$name refused to save: $answer"
@@ -314,7 +336,7 @@ wait_saved() { # NAME SECRET: a save that began after it was asked for, and went
 }
 
 save_sqlite() { # NAME
-  local name=$1 counts
+  local name=$1 counts image=${SQLITE_IMAGE:-}
   CONTAINER=$(one_container "${PLAN["$name/service"]}")
   [[ -n $CONTAINER ]] || fail "${PLAN["$name/service"]} has no container, so the file of $name cannot be read"
   step "copying the file of $name"
@@ -324,7 +346,8 @@ save_sqlite() { # NAME
     gzip | encrypt >"$PARTIAL/$name/database.gz"
   }
   encrypt <"$WORK/counts" >"$PARTIAL/$name/counts"
-  fact "$name" image "${SQLITE_IMAGE:-$(image_of "$CONTAINER")}"
+  if [[ -z $image ]]; then image=$(image_of "$CONTAINER"); fi
+  fact "$name" image "$image"
   part "$name" database.gz sqlite
   part "$name" counts counts
 }

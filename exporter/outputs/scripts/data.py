@@ -18,6 +18,7 @@ from exporter.catalog.secrets import EnvironmentReference, FileReference
 from exporter.catalog.stores import ENGINES
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
+from exporter.outputs.compose.conditions import awaited, jobs
 from exporter.outputs.compose.names import GATEWAY, NOBODY
 from exporter.outputs.compose.secrets import granted
 from exporter.outputs.gateway.http import LOOK_UP_SECONDS
@@ -67,10 +68,15 @@ def _project(catalog: Catalog) -> dict[str, Value]:
 
 
 def _services(catalog: Catalog) -> dict[str, Value]:
-    services = {name: catalog.services[name] for name in in_dependency_order(catalog)}
+    levels = levels_of_services(catalog)
+    services = {name: catalog.services[name] for name in levels}
     replicated = {name: service.replicas for name, service in services.items() if service.replicas > 1}
+    waited_for, ending = awaited(catalog), jobs(catalog)
     return {
         "SERVICES": tuple(services),
+        "SERVICE_LEVELS": tuple(map(str, levels.values())),
+        "AWAITED": tuple(name for name in (*services, *catalog.stores) if name in waited_for),
+        "JOBS": tuple(name for name in services if name in ending),
         "STORES": tuple(name for name, store in catalog.stores.items() if store.engine != "sqlite"),
         "FILE_STORES": tuple(name for name, store in catalog.stores.items() if store.engine == "sqlite"),
         "BUILT": tuple(name for name, service in services.items() if service.build),
@@ -81,23 +87,21 @@ def _services(catalog: Catalog) -> dict[str, Value]:
     }
 
 
-def in_dependency_order(catalog: Catalog) -> list[str]:
-    """The services that are deployed, each after those it depends on; otherwise in the order of the catalog."""
-    order: list[str] = []
-    entered: set[str] = set()
+def levels_of_services(catalog: Catalog) -> dict[str, int]:
+    """The services that are deployed, lowest first: each one above the highest that it depends on; stores are at 0."""
+    levels: dict[str, int] = {}
 
-    def enter(name: str) -> None:
-        if name in entered or name not in catalog.services:
-            return
-        entered.add(name)
-        for other in catalog.services[name].depends_on:
-            enter(other)
-        if catalog.services[name].deployed:
-            order.append(name)
+    def level(name: str) -> int:
+        if name not in catalog.services:
+            return 0
+        if name not in levels:
+            levels[name] = 1 + max((level(other) for other in catalog.services[name].depends_on), default=0)
+        return levels[name]
 
     for name in catalog.services:
-        enter(name)
-    return order
+        level(name)
+    order = sorted(catalog.services, key=lambda name: levels[name])
+    return {name: levels[name] for name in order if catalog.services[name].deployed}
 
 
 _SECRET_COLUMNS = ("SECRETS", "SECRET_SOURCE", "SECRET_VALUE", "SECRET_ROTATE_SECONDS", "SECRET_USED_BY")

@@ -67,6 +67,7 @@ main() {
   fi
   approve
   take_lock
+  need_restored # again: nobody restores now
   local service=$DEPLOY_SERVICE
   repair
   release "$service"
@@ -88,6 +89,7 @@ preflight() { # all that is wrong is said at once
   local problem
   say "== pre-flight of $PROJECT in $ENVIRONMENT, tag $TAG"
   check_exporter
+  check_restore
   if check_engine; then
     if check_compose; then
       check_images
@@ -103,6 +105,12 @@ preflight() { # all that is wrong is said at once
 check_exporter() {
   "$EXPORTER" version >/dev/null 2>&1 ||
     PROBLEMS+=("the command $EXPORTER does not work; install it with pip install pageforge-exporter, or set EXPORTER")
+}
+
+check_restore() { # a store that was restored by half is no store to start services on
+  local left
+  left=$(restore_left)
+  if [[ -n $left ]]; then PROBLEMS+=("$left"); fi
 }
 
 check_engine() {
@@ -213,8 +221,9 @@ release() { # SERVICE, or empty for all
   fetch_images || stop_unchanged "the images could not be built or pulled"
   enter up
   FAILED=()
+  WHY=
   if [[ -n $DEPLOY_SERVICE ]]; then what=$DEPLOY_SERVICE; fi
-  if bring_up "$ENVIRONMENT_FOLDER" "$what"; then
+  if put_on "$ENVIRONMENT_FOLDER" "" "$what"; then
     enter verify
     if verify "$ENVIRONMENT_FOLDER" "$DEPLOY_SERVICE"; then
       enter record

@@ -5,8 +5,10 @@
 # A host keeps in STATE_FOLDER:
 #   lock, lock.holder     one script at a time changes an environment; who that is
 #   current               which step of a deploy is under way; there only while one is, or after one was killed
+#   restoring             what a restore has not put back yet; there only while one is under way, or was cut off
 #   deploys.jsonl         a record of each deploy
-#   running               link to what was last found good: Compose files, images.yaml and tag, in one folder
+#   files                 what containers mount of the generated files, and the catalog: as last deployed
+#   running               link to what was last found good: Compose files, images.yaml, tag and files, in one folder
 #   releases/ID           such a folder, made by deploy ID
 #   rollback/ID           such a folder, of what ran before deploy ID, and `before`: the image of each service; once it
 #                         was gone back to, `undone`: the images that ran until then
@@ -22,7 +24,8 @@ LOG_LINES=50
 
 say() { printf '%s\n' "$*" >&2; }
 warn() { printf 'warning: %s\n' "$*" >&2; }
-die() { # SENTENCE [STATUS]
+die() { # SENTENCE [STATUS]; DIED keeps the sentence for whoever cleans up
+  export DIED=$1
   printf '%s: %s\n' "${0##*/}" "$1" >&2
   exit "${2:-1}"
 }
@@ -42,6 +45,20 @@ contains() { # WORD LIST...
   shift
   for one in "$@"; do
     if [[ $one == "$word" ]]; then return 0; fi
+  done
+  return 1
+}
+
+any_of() { # WORD... -- LIST...
+  local word
+  local -a words=()
+  while [[ $1 != -- ]]; do
+    words+=("$1")
+    shift
+  done
+  shift
+  for word in ${words[@]+"${words[@]}"}; do
+    if contains "$word" "$@"; then return 0; fi
   done
   return 1
 }
@@ -128,17 +145,20 @@ compose() { # ARGUMENTS...: on what runs, or where nothing was ever deployed, on
 
 compose_release() { compose_in "$ENVIRONMENT_FOLDER" "$@"; } # the files as they are to be deployed
 
-compose_in() { # FOLDER ARGUMENTS...
-  local folder=$1 file tag=${TAG:-}
+compose_in() { # FOLDER ARGUMENTS...; with MORE_FILE after the folder's own
+  local folder=$1 file tag=${TAG:-} files=. catalog=$EXPORTER_CONFIG
   local -a options=(-p "$COMPOSE_PROJECT" --project-directory "$ENVIRONMENT_FOLDER")
   shift
   if [[ -f $ENVIRONMENT_FOLDER/.env ]]; then options+=(--env-file "$ENVIRONMENT_FOLDER/.env"); fi
   for file in compose.yaml compose.monitoring.yaml images.yaml; do
     if [[ -f $folder/$file ]]; then options+=(-f "$folder/$file"); fi
   done
+  if [[ -n ${MORE_FILE:-} ]]; then options+=(-f "$MORE_FILE"); fi
   if [[ -f $folder/tag ]]; then tag=$(<"$folder/tag"); fi
   if [[ -z ${COMPOSE+set} ]]; then find_compose; fi
-  TAG=${tag:-${TAG_DEFAULT:-unknown}} "${COMPOSE[@]}" "${options[@]}" "$@"
+  if [[ -d $STATE_FOLDER/files ]]; then files=$STATE_FOLDER/files catalog=$files/config.yaml; fi
+  TAG=${tag:-${TAG_DEFAULT:-unknown}} FILES_FOLDER=$files EXPORTER_CONFIG_FILE=$catalog \
+    "${COMPOSE[@]}" "${options[@]}" "$@"
 }
 
 images_in() { # FOLDER: "service image" of each line, as Compose resolves them
@@ -238,6 +258,22 @@ holder_lives() { # of another host nothing is known, so it counts as alive
   [[ $(field "$file" host) != "$(hostname)" ]] || kill -0 "$pid" 2>/dev/null || [[ -d /proc/$pid ]]
 }
 
+restore_left() { # what a restore has not put back and how that is done, or nothing; whether it still runs is not asked
+  local file=$STATE_FOLDER/restoring names backup
+  names=$(field "$file" names)
+  backup=$(field "$file" backup)
+  [[ -n $names ]] || return 0
+  printf '%s' "the restore from the backup $backup, begun by $(field "$file" user) at $(field "$file" since), has not put" \
+    " back: $names. Services that write are stopped. Run scripts/restore.sh $ENVIRONMENT $backup $names" \
+    " again (or remove $STATE_FOLDER/restoring, if what is there now shall stay)"
+}
+
+need_restored() { # what is there by half is not started
+  local left
+  left=$(restore_left)
+  [[ -z $left ]] || die "$left"
+}
+
 # --- steps and records of a deploy ------------------------------------------------------------------------------------
 # DEPLOY_ID, DEPLOY_TAG, DEPLOY_BASE (the rollback/ID that holds what ran before), DEPLOY_STARTED, DEPLOY_SERVICE
 # (empty: all), DEPLOY_KIND (deploy, rollback) and DEPLOY_USER are what `current` keeps of it.
@@ -285,6 +321,7 @@ keep_before() { # what runs now, so that it can come back: its images tagged, it
   if [[ -d $STATE_FOLDER/running ]]; then from=$STATE_FOLDER/running; fi
   mkdir -p -- "$folder"
   copy_definition "$from" "$folder"
+  keep_files "$folder"
   images_now | write_file "$folder/before"
   while read -r service image _; do
     docker tag "$image" "$COMPOSE_PROJECT/$service:rollback-$DEPLOY_ID"
@@ -311,6 +348,7 @@ keep_release() { # what runs now was found good: `running` says so
   mkdir -p -- "$folder"
   copy_definition "$ENVIRONMENT_FOLDER" "$folder"
   printf '%s\n' "$DEPLOY_TAG" | write_file "$folder/tag"
+  keep_files "$folder"
   images_now | awk '{ print $1, $3 }' | write_images "$folder"
   point_to "$STATE_FOLDER/running" "releases/$DEPLOY_ID"
 }
@@ -339,68 +377,264 @@ prune() { # folders and tags that no rollback needs
   done
 }
 
+# --- files that containers mount --------------------------------------------------------------------------------------
+
+MOUNTED_FILES=(gateway prometheus alertmanager grafana stores)
+CHANGED_FILES=()
+
+install_files() { # [FOLDER]: the files that a release kept, or the generated ones; sets CHANGED_FILES to what is now new
+  # In place, not by renaming: a container that mounts one file would go on seeing the old one. What is half-written when
+  # the power fails is written again by the next run, which finds the deploy that was killed.
+  local from=${1:-} part path
+  local -a parts=("${MOUNTED_FILES[@]}" config.yaml)
+  CHANGED_FILES=()
+  if [[ -n ${DEPLOY_SERVICE:-} ]]; then part_of "$DEPLOY_SERVICE"; fi
+  mkdir -p -- "$STATE_FOLDER/files"
+  for part in ${parts[@]+"${parts[@]}"}; do
+    path=$ENVIRONMENT_FOLDER/$part
+    if [[ $part == config.yaml ]]; then path=$EXPORTER_CONFIG; fi
+    if [[ -n $from ]]; then path=$from/$part; fi
+    if diff -r -q -- "$path" "$STATE_FOLDER/files/$part" >/dev/null 2>&1; then continue; fi
+    if [[ ! -e $path && ! -e $STATE_FOLDER/files/$part ]]; then continue; fi
+    CHANGED_FILES+=("$part")
+    replace_files "$path" "$STATE_FOLDER/files/$part" || return 1
+  done
+  sync -- "$STATE_FOLDER/files"
+}
+
+part_of() { # SERVICE: sets `parts` of install_files to what this service alone mounts
+  case $1 in
+    exporter) parts=(config.yaml) ;;
+    *) if contains "$1" "${MOUNTED_FILES[@]}"; then parts=("$1"); else parts=("stores/$1"); fi ;;
+  esac
+}
+
+replace_files() { # FROM TO: a file, or a folder with all that is in it
+  local file
+  if [[ -f $1 ]]; then
+    cat -- "$1" >"$2"
+    return
+  fi
+  if [[ ! -d $1 ]]; then
+    rm -rf -- "$2"
+    return
+  fi
+  mkdir -p -- "$2" || return 1
+  while IFS= read -r -d '' file; do
+    [[ -e $1/$file ]] || rm -rf -- "${2:?}/$file" || return 1
+  done < <(find "$2" -mindepth 1 -printf '%P\0')
+  while IFS= read -r -d '' file; do
+    replace_files "$1/$file" "$2/$file" || return 1
+  done < <(find "$1" -mindepth 1 -maxdepth 1 -printf '%P\0')
+}
+
+keep_files() { # FOLDER: what is mounted now, beside the Compose files there
+  rm -rf -- "$1/files"
+  if [[ -d $STATE_FOLDER/files ]]; then cp -R -- "$STATE_FOLDER/files" "$1/files"; fi
+}
+
+note_running() { # sets RUNNING to the containers that may have to be told of changed files
+  mapfile -t RUNNING < <(docker ps --quiet --no-trunc --filter "label=com.docker.compose.project=$COMPOSE_PROJECT")
+}
+
+reload() { # tells those that ran before the files changed, and still do, to read them again
+  local part id service
+  for part in ${CHANGED_FILES[@]+"${CHANGED_FILES[@]}"}; do
+    service=$part
+    case $part in
+      stores*) continue ;; # read once, when the data is made
+      config.yaml) service=exporter ;;
+      gateway) service=${GATEWAY:-gateway} ;;
+    esac
+    while IFS= read -r id; do
+      if contains "$id" ${RUNNING[@]+"${RUNNING[@]}"} && is_up "$id"; then reload_one "$service" "$id" || return 1; fi
+    done < <(containers_of "$service")
+  done
+}
+
+is_up() { [[ $(docker inspect --format '{{.State.Running}}' "$1") == true ]]; }
+
+reload_one() { # SERVICE CONTAINER
+  say "$1 reads its files again"
+  case $1 in
+    grafana) docker restart "$2" >/dev/null ;; # it reads provisioning only when it starts
+    "${GATEWAY:-}")
+      # Told to reload a file that it does not accept, it would go on with the old one and say so only in its log.
+      if ! docker exec "$2" nginx -t -q -e stderr -c /etc/nginx/nginx.conf >&2; then
+        FAILED=("$2")
+        WHY="$(names_of "$2") does not accept its configuration"
+        return 1
+      fi
+      docker kill --signal HUP "$2" >/dev/null
+      ;;
+    *) docker kill --signal HUP "$2" >/dev/null ;;
+  esac
+}
+
 # --- from one set of images to another --------------------------------------------------------------------------------
 
-bring_up() { # FOLDER SERVICE...: start these as its Compose files say, the first of the catalog's order first. With
-  # --all in place of services: everything that is in the files, and what is no longer in them is removed.
-  local folder=$1 service
-  local -a there=() before=() all=() wanted=()
+put_on() { # FOLDER FILES SERVICE...: the files, then the services; of both, whatever runs learns
+  local folder=$1 files=$2
+  shift 2
+  note_running
+  install_files "$files" && bring_up "$folder" "$@" && reload
+}
+
+bring_up() { # FOLDER SERVICE...: start these as its Compose files say, what others depend on first. With --all in place
+  # of services: everything that is in the files. Unless one service is deployed, what is not in them is removed.
+  # Compose gets services without their dependencies, because Compose 2 makes anew all that depends on what it makes
+  # anew: the gateway would go down with each release of a service behind it.
+  local folder=$1 service level=
+  local -a there=() wanted=() batch=() seen=()
   shift
-  wanted=("$@")
-  if [[ $1 == --all ]]; then wanted=("${ALL_SERVICES[@]}"); fi
   mapfile -t there < <(compose_in "$folder" config --services)
+  wanted=("$@")
+  if [[ $1 == --all ]]; then wanted=("${ALL_SERVICES[@]}" ${there[@]+"${there[@]}"}); fi
   for service in "${wanted[@]}"; do
-    if ! contains "$service" ${there[@]+"${there[@]}"}; then continue; fi
-    all+=("$service")
+    if ! contains "$service" ${there[@]+"${there[@]}"} || contains "$service" ${seen[@]+"${seen[@]}"}; then continue; fi
+    seen+=("$service")
+    if [[ $(level_of "$service") != "$level" ]]; then
+      start_level "$folder" ${batch[@]+"${batch[@]}"} || return 1
+      batch=()
+      level=$(level_of "$service")
+    fi
+    batch+=("$service")
+  done
+  start_level "$folder" ${batch[@]+"${batch[@]}"} || return 1
+  [[ -n $DEPLOY_SERVICE ]] || remove_orphans "${there[@]}"
+}
+
+level_of() { # SERVICE: how many services stand below it, one upon the other; of what watches and serves them, a word
+  local index
+  if contains "$1" ${STORES[@]+"${STORES[@]}"}; then printf 0; fi
+  for index in "${!SERVICES[@]}"; do
+    if [[ ${SERVICES[index]} == "$1" ]]; then printf '%s' "${SERVICE_LEVELS[index]}"; fi
+  done
+  if [[ -n ${GATEWAY:-} && $1 == "$GATEWAY" ]]; then printf gateway; fi
+}
+
+start_level() { # FOLDER SERVICE...: and wait for those of them that others await
+  local folder=$1 service
+  local -a plain=() replaced=() ids=()
+  shift
+  (($#)) || return 0
+  for service in "$@"; do
     if contains "$service" ${REPLICATED[@]+"${REPLICATED[@]}"} && [[ -n $(containers_of "$service") ]]; then
-      start "$folder" ${before[@]+"${before[@]}"} || return 1
-      replace_replicas "$folder" "$service" || return 1
-      before=()
+      replaced+=("$service")
     else
-      before+=("$service")
+      plain+=("$service")
     fi
   done
-  if [[ $1 == --all ]]; then
-    compose_in "$folder" up -d --no-build --remove-orphans >&2
-  elif ((${#all[@]} == 0)); then
-    return 0
-  elif [[ -n $DEPLOY_SERVICE ]]; then
-    compose_in "$folder" up -d --no-build --no-deps "${all[@]}" >&2
-  else
-    compose_in "$folder" up -d --no-build --remove-orphans "${all[@]}" >&2
-  fi
+  ((${#plain[@]} == 0)) || compose_in "$folder" up -d --no-deps --no-build "${plain[@]}" >&2 || return 1
+  for service in ${replaced[@]+"${replaced[@]}"}; do replace_replicas "$folder" "$service" || return 1; done
+  for service in "$@"; do
+    if contains "$service" ${AWAITED[@]+"${AWAITED[@]}"}; then mapfile -t -O "${#ids[@]}" ids < <(containers_of "$service"); fi
+  done
+  wait_healthy $((SECONDS + VERIFY_SECONDS)) ${ids[@]+"${ids[@]}"}
 }
 
-start() { # FOLDER SERVICE...: and what they depend on
-  local folder=$1
-  shift
-  (($# == 0)) || compose_in "$folder" up -d --no-build "$@" >&2
+remove_orphans() { # SERVICE...: containers of this project in this environment whose service is none of these
+  local id service
+  local -a orphans=()
+  while read -r id service; do
+    if ! contains "$service" "$@"; then orphans+=("$id"); fi
+  done < <(docker ps --all --no-trunc --filter "label=com.docker.compose.project=$COMPOSE_PROJECT" \
+    --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}')
+  if ((${#orphans[@]} == 0)); then return 0; fi
+  say "removing what the catalog no longer has: $(names_of "${orphans[@]}")"
+  { docker stop "${orphans[@]}" && docker rm --force "${orphans[@]}"; } >/dev/null
 }
 
-replace_replicas() { # FOLDER SERVICE: new ones first; the old ones end when those are healthy
+replace_replicas() { # FOLDER SERVICE: new ones first; the old ones end when those are healthy and take requests
   local folder=$1 service=$2 wanted id index
-  local -a all=() old=() new=()
+  local -a all=() old=() new=() known=() shared=()
   for index in "${!REPLICATED[@]}"; do
     if [[ ${REPLICATED[index]} == "$service" ]]; then wanted=${REPLICA_COUNTS[index]}; fi
   done
   mapfile -t all < <(containers_of "$service")
-  ((${#all[@]})) || return 0
   mapfile -t old < <(outdated "$folder" "$service" "${all[@]}")
-  ((${#old[@]})) || return 0
-  local missing=$((wanted - (${#all[@]} - ${#old[@]})))
-  if ((missing > 0)); then
-    compose_in "$folder" up -d --no-deps --no-build --no-recreate \
-      --scale "$service=$((${#all[@]} + missing))" "$service" >&2 || return 1
+  if ((wanted > ${#all[@]} - ${#old[@]})); then
+    make_replicas "$folder" "$service" "$((wanted + ${#old[@]}))" || return 1
   fi
   while IFS= read -r id; do
-    if ! contains "$id" "${old[@]}"; then new+=("$id"); fi
+    if ! contains "$id" ${old[@]+"${old[@]}"}; then new+=("$id"); fi
   done < <(containers_of "$service")
+  ((${#new[@]})) || return 1
+  mapfile -t known < <(service_networks "$folder" "$service")
+  mapfile -t shared < <(gateway_networks)
+  for id in "${new[@]}"; do hold_back "$service" "$id" || return 1; done
+  docker start "${new[@]}" >/dev/null || return 1
   wait_healthy $((SECONDS + VERIFY_SECONDS)) "${new[@]}" || return 1
-  if [[ -n ${GATEWAY:-} && -n $(containers_of "$GATEWAY") ]]; then
+  for id in "${new[@]}"; do join "$service" "$id" ${known[@]+"${known[@]}"} || return 1; done
+  if ((${#old[@]} == 0)); then return 0; fi
+  if any_of ${known[@]+"${known[@]}"} -- ${shared[@]+"${shared[@]}"}; then
     say "$service: ${#new[@]} new replicas are healthy; the gateway learns their addresses within $GATEWAY_RESOLVE_SECONDS s"
     sleep "$((GATEWAY_RESOLVE_SECONDS + 1))" # the time for which it keeps what it was told by the engine's DNS
   fi
-  docker stop "${old[@]}" >/dev/null && docker rm --force "${old[@]}" >/dev/null
+  { docker stop "${old[@]}" && docker rm --force "${old[@]}"; } >/dev/null
+}
+
+make_replicas() { # FOLDER SERVICE COUNT: up to so many, which are not started
+  # Not by --scale: Compose 2.26 takes that for a change of the service, and the next `up` would make all of them anew.
+  local more=$STATE_FOLDER/replicas.yaml status=0
+  printf 'services: {"%s": {deploy: {replicas: %s}}}\n' "$2" "$3" | write_file "$more"
+  MORE_FILE=$more compose_in "$1" up --no-start --no-deps --no-build --no-recreate "$2" >&2 || status=$?
+  rm -f -- "$more"
+  return "$status"
+}
+
+# The engine's DNS names a container to the gateway as soon as it runs, healthy or not. Requests would be lost on those
+# that only begin, and nginx leaves one alone for a while that has refused a few. So until they are healthy, new replicas
+# are kept off the networks that they share with the gateway. `known` are the service's networks, `shared` the gateway's.
+
+hold_back() { # SERVICE CONTAINER: one that was never started
+  local network
+  local -a apart=() there=()
+  [[ $(docker inspect --format '{{.State.Status}}' "$2") == created ]] || return 0
+  for network in ${known[@]+"${known[@]}"}; do
+    if ! contains "$network" ${shared[@]+"${shared[@]}"}; then apart+=("$network"); fi
+  done
+  # On no network at all it would not find what it depends on, and might never be healthy.
+  if ((${#apart[@]} == 0)); then return 0; fi
+  join "$1" "$2" "${apart[@]}" || return 1
+  mapfile -t there < <(networks_of "$2")
+  for network in ${shared[@]+"${shared[@]}"}; do
+    if contains "$network" "${there[@]}"; then docker network disconnect "$network" "$2" || return 1; fi
+  done
+}
+
+join() { # SERVICE CONTAINER NETWORK...: those that it is not on. Compose 1 does so only when it starts one itself.
+  local service=$1 id=$2 network
+  local -a there=()
+  shift 2
+  mapfile -t there < <(networks_of "$id")
+  for network in "$@"; do
+    if contains "$network" ${there[@]+"${there[@]}"}; then continue; fi
+    docker network connect --alias "$service" --alias "${id:0:12}" "$network" "$id" || return 1
+  done
+}
+
+service_networks() { # FOLDER SERVICE: names of the service's networks, as the engine has them
+  compose_in "$1" config | awk -v service="$2" -v project="$COMPOSE_PROJECT" '
+    { word = $1; gsub(/[":\x27]/, "", word) }
+    /^[^ ]/ { section = word }
+    /^  [^ ]/ { name = word; inside = 0 }
+    /^    [^ ]/ { inside = (section == "services" && name == service && word == "networks") }
+    /^      [^ ]/ && inside { used[word] }
+    /^    name: / && section == "networks" { named[name] = $2; gsub(/["\x27]/, "", named[name]) }
+    END { for (network in used) print (network in named) ? named[network] : project "_" network }'
+}
+
+gateway_networks() { # names
+  local -a gateway=()
+  [[ -n ${GATEWAY:-} ]] || return 0
+  mapfile -t gateway < <(containers_of "$GATEWAY")
+  ((${#gateway[@]} == 0)) || networks_of "${gateway[@]}"
+}
+
+networks_of() { # CONTAINER...: names
+  docker inspect --format '{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}' "$@" |
+    sed '/^$/d' | sort -u
 }
 
 outdated() { # FOLDER SERVICE CONTAINER...: those that Compose would make anew
@@ -415,17 +649,18 @@ outdated() { # FOLDER SERVICE CONTAINER...: those that Compose would make anew
 
 # --- verification -----------------------------------------------------------------------------------------------------
 
-wait_healthy() { # DEADLINE (of SECONDS) CONTAINER...: sets FAILED to those that are not healthy then
-  local deadline=$1 lines id state health code restart
+wait_healthy() { # DEADLINE (of SECONDS) CONTAINER...: sets FAILED to those that are not healthy then, or jobs not done
+  local deadline=$1 lines id state health code restart service
   local -a waiting=()
   shift
   FAILED=()
   (($#)) || return 0
   while :; do
-    lines=$(docker inspect --format '{{.ID}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}} {{or .HostConfig.RestartPolicy.Name "no"}}' "$@") ||
+    lines=$(docker inspect --format '{{.ID}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.State.ExitCode}} {{or .HostConfig.RestartPolicy.Name "no"}} '"$SERVICE_LABEL" "$@") ||
       return 1
     waiting=()
-    while read -r id state health code restart; do
+    while read -r id state health code restart service; do
+      if [[ $state == running ]] && contains "$service" ${JOBS[@]+"${JOBS[@]}"}; then state=working; fi
       case $state/$health/$code/$restart in
         running/healthy/* | running/none/*) ;;
         exited/*/0/no | exited/*/0/on-failure) ;; # a job that is done
@@ -509,6 +744,7 @@ roll_back() { # to rollback/DEPLOY_BASE; whether it then runs and is healthy. Ca
   local folder=$STATE_FOLDER/rollback/$DEPLOY_BASE service image name now
   local -a gone=() back=() now_there=()
   FAILED=()
+  WHY=
   # The name that it ran by, if that still means the same image: so nothing is made anew that still runs.
   while read -r service image name; do
     now=$(docker image inspect --format '{{.ID}}' "$name" 2>/dev/null) || now=
@@ -534,7 +770,7 @@ roll_back() { # to rollback/DEPLOY_BASE; whether it then runs and is healthy. Ca
   fi
   if [[ ! -s $folder/before ]]; then rm -f -- "$STATE_FOLDER/running"; fi
   if ((${#back[@]} == 0)); then return 0; fi
-  if bring_up "$folder" "${back[@]}"; then
+  if put_on "$folder" "$folder/files" "${back[@]}"; then
     verify "$folder" "$DEPLOY_SERVICE"
   else
     find_failed
@@ -544,6 +780,7 @@ roll_back() { # to rollback/DEPLOY_BASE; whether it then runs and is healthy. Ca
 
 find_failed() { # after `up` itself has failed: whatever is not well
   local -a ids=()
+  if [[ -n $WHY ]]; then return 0; fi
   WHY="it could not be started"
   if ((${#FAILED[@]} == 0)); then
     mapfile -t ids < <(containers_of ${DEPLOY_SERVICE:+"$DEPLOY_SERVICE"})
@@ -586,5 +823,7 @@ repair() { # what a killed deploy or rollback left; sets REPAIRED to how
 
 keep_good() { # the end of a good deploy
   keep_release
+  # A restore that was cut off after all was put back left services stopped, which run now.
+  if [[ -z $DEPLOY_SERVICE && -z $(restore_left) ]]; then rm -f -- "$STATE_FOLDER/restoring"; fi
   finish ok ""
 }

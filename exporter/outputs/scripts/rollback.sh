@@ -54,6 +54,7 @@ main() {
       die "$ENVIRONMENT is protected and the roll-back was not approved; approve it at a terminal, or with --yes"
   fi
   take_lock
+  need_restored
   repair
   if [[ $REPAIRED == rolled_back ]]; then
     say "$PROJECT in $ENVIRONMENT runs what ran before the killed deploy; run this once more to go back further"

