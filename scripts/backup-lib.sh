@@ -413,12 +413,19 @@ mongo_drop() { # CONTAINER SECRET USER: the databases of the counts on standard 
 }
 
 # By the container's own address: while the image makes the first user, its server answers on loopback only.
+MONGO_ANSWERS=$(
+  cat <<'SH'
+host=${1:-$HOSTNAME}
+shift
+exec mongosh --quiet --norc --host "$host" "$@"
+SH
+)
+
 mongo_answers() { # CONTAINER
   local -a options=(--port "$MONGO_PORT")
   if [[ -n $MONGO_TLS ]]; then options+=(--tls --tlsAllowInvalidCertificates); fi
-  # shellcheck disable=SC2016 # the container's shell knows its name
-  inside "$1" "" sh -c 'host=${1:-$HOSTNAME}; shift; exec mongosh --quiet --norc --host "$host" "$@"' sh "$MONGO_HOST" \
-    "${options[@]}" --eval 'quit(db.runCommand({ hello: 1 }).isWritablePrimary ? 0 : 1)' </dev/null
+  inside "$1" "" sh -c "$MONGO_ANSWERS" sh "$MONGO_HOST" "${options[@]}" \
+    --eval 'quit(db.runCommand({ hello: 1 }).isWritablePrimary ? 0 : 1)' </dev/null
 }
 
 wait_mongodb() { wait_for "$1" MongoDB mongo_answers "$1"; } # CONTAINER

@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy-lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/deploy-lib.sh"
 
 usage() {
   cat <<'TEXT'
@@ -59,6 +61,8 @@ main() {
   if [[ -n $DEPLOY_SERVICE ]] && ! contains "$DEPLOY_SERVICE" "${ALL_SERVICES[@]}"; then
     die "unknown service $DEPLOY_SERVICE; $ENVIRONMENT has ${ALL_SERVICES[*]}" 2
   fi
+  [[ $MODE != build || ! -f $ROOT/$HANDED_OVER ]] ||
+    die "$ENVIRONMENT runs on $DOCKER_HOST_OF_ENVIRONMENT, where the sources are not; build and push the images before, and deploy them with --pull" 2
   choose_tag "$tag"
   preflight
   if [[ $DRY_RUN == true ]]; then
@@ -120,6 +124,10 @@ check_engine() {
     return 1
   fi
   find_compose
+  if ! engine_is_local; then
+    PROBLEMS+=("the engine at ${DOCKER_HOST:-of the context} is on another host, where the files that containers mount are not; write docker_host as ssh://USER@HOST, or run this there")
+    return 1
+  fi
   say "  engine $answer at ${DOCKER_HOST:-the usual socket}, by ${COMPOSE[*]}"
 }
 
@@ -142,14 +150,10 @@ check_images() { # present, or there is a way to get them
   done < <(images_in "$ENVIRONMENT_FOLDER")
 }
 
-is_built() { contains "$1" ${BUILT[@]+"${BUILT[@]}"}; }
+is_built() { [[ ! -f $ROOT/$HANDED_OVER ]] && contains "$1" ${BUILT[@]+"${BUILT[@]}"}; } # elsewhere are no sources
 
 check_space() {
   local folder root
-  if ! engine_is_local; then
-    say "  free space and secrets are on the engine's host, and are not checked from here"
-    return 0
-  fi
   root=$(docker info --format '{{.DockerRootDir}}')
   for folder in "$root" "$BACKUP_FOLDER"; do check_folder "$folder"; done
 }
@@ -165,7 +169,6 @@ check_folder() { # FOLDER, or the nearest one above it that is there
 
 check_secrets() { # those that the containers mount
   local name file mode
-  if ! engine_is_local; then return 0; fi
   while read -r name; do
     file=$SECRETS_FOLDER/$name
     if [[ ! -f $file ]]; then

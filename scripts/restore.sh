@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy-lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/deploy-lib.sh"
 # shellcheck source-path=SCRIPTDIR source=backup-lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/backup-lib.sh"
 
@@ -169,6 +171,7 @@ restore_all() {
   check_keys
   take_lock
   cover_left # again: nobody else restores now
+  [[ -d $STATE_FOLDER/files ]] || install_files || die "the files that containers mount cannot be written to $STATE_FOLDER/files"
   if [[ -n $(restore_left) ]]; then
     say "completing what a restore that was cut off has left"
     for name in "${NAMES[@]}"; do writers+=(${PLAN["$name/service"]:+"${PLAN["$name/service"]}"}); done # it may still run in there

@@ -3,6 +3,8 @@
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=deploy-lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/deploy-lib.sh"
 # shellcheck source-path=SCRIPTDIR source=backup-lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/backup-lib.sh"
 
