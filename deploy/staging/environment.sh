@@ -30,22 +30,3 @@ layout-backend
 postgres' api-gateway alertmanager alertmanager alertmanager grafana)
 SECRETS_OWNER_DEFAULT=:65532
 BACKUP_NAMES=(postgres mongodb redis forms-cache document-storage configuration)
-BACKUP_KINDS=(store store store store volume configuration)
-BACKUP_ENGINES=(postgresql mongodb redis sqlite '' '')
-BACKUP_SERVICES=(postgres mongodb redis form-version-processor '' '')
-BACKUP_USERS=(postgres '' '' '' '' '')
-BACKUP_PASSWORD_SECRETS=(db_password '' '' '' '' '')
-BACKUP_DATABASES=('forms
-layouts' pageforge '' '' '' '')
-BACKUP_PATHS=('' '' '' /app/data/forms.db '' '')
-BACKUP_VOLUMES=(postgres-data mongodb-data redis-data forms-data document-storage '')
-BACKUP_KEEP=(14 14 24 14 14 24)
-S3_BUCKET=pageforge-backups
-S3_PREFIX=''
-S3_REGION=''
-S3_ENDPOINT=''
-S3_ACCESS_KEY_SECRET=''
-S3_SECRET_KEY_SECRET=''
-ENCRYPT_TOOL=age
-ENCRYPT_RECIPIENT_FILE=./secrets/backup.pub
-CONFIGURATION=(config.yaml deploy)

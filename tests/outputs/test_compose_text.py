@@ -104,7 +104,12 @@ def test_the_other_version_reads_the_same_text(tmp_path: Path) -> None:
     """No `docker compose` is here; it fills in `$` by the same rules, so a lone one must not be left."""
     compose = compose_of(catalog_of(tmp_path, EVERYWHERE))
     assert compose["services"]["web"]["command"][0] == NASTY.replace("$", "$$")
-    assert variables(compose) == {"TAG": "", "GIVEN": "", "SECRETS_FOLDER": "/etc/shop/default/secrets"}
+    assert variables(compose) == {
+        "TAG": "",
+        "GIVEN": "",
+        "SECRETS_FOLDER": "/etc/shop/default/secrets",
+        "FILES_FOLDER": ".",
+    }
 
 
 @pytest.mark.parametrize("text", ["", "$", "$$", "${A}", "$${A}", "$A", "a$", "$$$", "${A:-b}"])

@@ -14,8 +14,6 @@ from exporter.catalog.checks import CONFIGURATION
 from exporter.catalog.places import compose_project, secrets_folder, state_folder
 from exporter.catalog.references import NamedSecret
 from exporter.catalog.secret_paths import DEFAULT_FOLDER
-from exporter.catalog.secrets import EnvironmentReference, FileReference
-from exporter.catalog.stores import ENGINES
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
 from exporter.outputs.compose.conditions import awaited, jobs
@@ -25,13 +23,10 @@ from exporter.outputs.gateway.http import LOOK_UP_SECONDS
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from exporter.catalog.backups import S3, Schedule
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.deployment import SecretSource
-    from exporter.catalog.references import TextTemplate
-    from exporter.catalog.stores import Store
 
 Value = str | tuple[str, ...]
 """A text, or an array of texts."""
@@ -143,87 +138,11 @@ def _source(name: str, source: SecretSource) -> tuple[str, str, str]:
     return "file", source.file or f"{DEFAULT_FOLDER}/{name}", rotate
 
 
-_BACKUP_COLUMNS = (
-    *("BACKUP_NAMES", "BACKUP_KINDS", "BACKUP_ENGINES", "BACKUP_SERVICES", "BACKUP_USERS"),
-    *("BACKUP_PASSWORD_SECRETS", "BACKUP_DATABASES", "BACKUP_PATHS", "BACKUP_VOLUMES", "BACKUP_KEEP"),
-)
-
-
 def _backups(catalog: Catalog) -> dict[str, Value]:
-    rows = [*_store_backups(catalog), *_volume_backups(catalog)]
-    backup = catalog.backup
-    if backup.configuration:
-        keep = str(max((schedule.keep for schedule in _schedules(catalog)), default=14))
-        rows.append((CONFIGURATION, "configuration", *[""] * 7, keep))
-    return {
-        **_columns(_BACKUP_COLUMNS, rows),
-        **_bucket(backup.s3),
-        "ENCRYPT_TOOL": backup.encrypt.tool if backup.encrypt else "",
-        "ENCRYPT_RECIPIENT_FILE": backup.encrypt.recipient_file if backup.encrypt else "",
-        "CONFIGURATION": backup.configuration,
-    }
-
-
-def _schedules(catalog: Catalog) -> Iterator[Schedule]:
-    of_stores = (store.backup for store in catalog.stores.values())
-    of_volumes = (volume.backup for volume in catalog.volumes.values())
-    yield from filter(None, (*of_stores, *of_volumes))
-
-
-def _store_backups(catalog: Catalog) -> Iterator[tuple[str, ...]]:
-    for name, store in catalog.stores.items():
-        if store.backup is None:
-            continue
-        service = (store.service or "") if store.engine == "sqlite" else name
-        yield (
-            *(name, "store", store.engine, service, _user(store), _secret_name(store.password)),
-            *("\n".join(store.databases), store.path or "", _volume_of(catalog, store)),
-            str(store.backup.keep),
-        )
-
-
-def _user(store: Store) -> str:
-    return store.username or (ENGINES[store.engine].user if store.engine in ENGINES else None) or ""
-
-
-def _volume_of(catalog: Catalog, store: Store) -> str:
-    """The named volume that holds the store's data: its own, or of a file, the one mounted nearest above it."""
-    if store.engine != "sqlite":
-        return store.volume or ""
-    service = catalog.services.get(store.service or "")
-    path = store.path or ""
-    mounts = [mount for mount in (service.volumes if service else ()) if mount.volume]
-    above = [mount for mount in mounts if path.startswith(mount.target.rstrip("/") + "/")]
-    return (max(above, key=lambda mount: len(mount.target)).volume or "") if above else ""
-
-
-def _volume_backups(catalog: Catalog) -> Iterator[tuple[str, ...]]:
-    for name, volume in catalog.volumes.items():
-        if volume.backup:
-            yield (name, "volume", *[""] * 6, name, str(volume.backup.keep))
-
-
-def _bucket(s3: S3 | None) -> dict[str, Value]:
-    return {
-        "S3_BUCKET": s3.bucket if s3 else "",
-        "S3_PREFIX": s3.prefix if s3 else "",
-        "S3_REGION": (s3.region or "") if s3 else "",
-        "S3_ENDPOINT": (s3.endpoint or "") if s3 else "",
-        "S3_ACCESS_KEY_SECRET": _secret_name(s3.access_key) if s3 else "",
-        "S3_SECRET_KEY_SECRET": _secret_name(s3.secret_key) if s3 else "",
-    }
-
-
-def _secret_name(template: TextTemplate | None) -> str:
-    """The catalog's name of the secret that the text is, or `env:VARIABLE` or `file:PATH`; empty of anything else."""
-    if template is None or len(template.parts) != 1:
-        return ""
-    part = template.parts[0]
-    if isinstance(part, NamedSecret):
-        return part.name
-    if isinstance(part, EnvironmentReference):
-        return f"env:{part.name}"
-    return f"file:{part.path}" if isinstance(part, FileReference) else ""
+    """Whether there is anything to save: what, and how, backup.sh asks the exporter."""
+    sections = (catalog.stores, catalog.volumes)
+    names = [name for section in sections for name, thing in section.items() if thing.backup]
+    return {"BACKUP_NAMES": (*names, *([CONFIGURATION] if catalog.backup.configuration else ()))}
 
 
 def _columns(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> dict[str, Value]:
