@@ -1,6 +1,7 @@
 # `make run` and `make test` need Python and make, and see to everything else.
 #
 #   ARGS=...    more arguments for run, test or bench:   make test ARGS='-k http'
+#   (the system tests mostly wait, so two modules run at a time; ARGS='-n 0' runs them one after the other)
 #   PYTHON=...  the interpreter to use, in an environment of its own:   make PYTHON=python3.12 test
 
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -23,7 +24,7 @@ test: components lint ## lint, types and tests, as CI runs them
 
 test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
 	scripts/test-components
-	$(BIN)/python -m pytest tests/system $(ARGS)
+	$(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.dev ## measure against blackbox_exporter
 	scripts/test-components bench

@@ -182,11 +182,11 @@ class Application:
         """Its containers can reach one another, also where the host's firewall forwards nothing, as after any other
         engine has run there: the one of the tests leaves the firewall alone."""
         rule = ["FORWARD", "-i", self.bridge, "-o", self.bridge, "-j", "ACCEPT"]
-        subprocess.run([require("iptables"), "-I", *rule], check=True)
+        subprocess.run([require("iptables"), "-w", "-I", *rule], check=True)
         try:
             yield
         finally:
-            subprocess.run([require("iptables"), "-D", *rule], check=True)
+            subprocess.run([require("iptables"), "-w", "-D", *rule], check=True)
 
     @property
     def environment(self) -> dict[str, str]:
