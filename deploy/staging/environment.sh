@@ -20,6 +20,7 @@ BUILT=(sys-version-processor form-version-processor layout-backend api-gateway l
 REPLICATED=()
 REPLICA_COUNTS=()
 GATEWAY=gateway
+GATEWAY_PROFILE=''
 GATEWAY_RESOLVE_SECONDS=5
 SECRETS=(jwt_secret_key db_password api_keys pagerduty_key slack_url smtp_password grafana_admin_password)
 SECRET_SOURCE=(generate generate file env env env generate)

@@ -103,9 +103,13 @@ def test_bash_reads_what_the_catalog_says(tmp_path: Path, name: str, value: list
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_example_in_all_environments(tmp_path: Path, environment: str) -> None:
     [file] = data.render(load_catalog(EXAMPLE, environment))
-    found = read_back(file.text, tmp_path, "SERVICES", "REPLICATED", "DOCKER_HOST_OF_ENVIRONMENT")
+    found = read_back(
+        file.text, tmp_path, "SERVICES", "REPLICATED", "DOCKER_HOST_OF_ENVIRONMENT", "GATEWAY_PROFILE"
+    )
     assert found["SERVICES"][-1] == "layout-frontend"
     production = environment == "production"
+    # On a laptop, where every port is open anyway, the gateway starts when it is asked for.
+    assert found["GATEWAY_PROFILE"] == (["gateway"] if environment == "development" else [""])
     assert found["REPLICATED"] == (["api-gateway"] if production else [])
     assert found["DOCKER_HOST_OF_ENVIRONMENT"] == (
         ["ssh://deploy@pageforge.example.com"] if production else [""]

@@ -103,7 +103,7 @@ gateway: {{host: shop.example.com, routes: {{/: api}}}}
 backup: {{directory: {backups}}}
 environments:
   development: {{}}
-  staging: {{address: "127.0.0.1:{{port}}", verify: {{deadline: 20s}}}}
+  staging: {{address: "127.0.0.1:{{port}}", publish: edge, verify: {{deadline: 20s}}}}
   production: {{protected: true, verify: {{deadline: 20s}}}}
 """
 

@@ -78,6 +78,7 @@ def _services(catalog: Catalog) -> dict[str, Value]:
         "REPLICATED": tuple(replicated),
         "REPLICA_COUNTS": tuple(map(str, replicated.values())),
         "GATEWAY": GATEWAY if catalog.gateway else "",
+        "GATEWAY_PROFILE": GATEWAY if catalog.gateway and catalog.environment.publishes_all else "",
         "GATEWAY_RESOLVE_SECONDS": str(LOOK_UP_SECONDS),
     }
 

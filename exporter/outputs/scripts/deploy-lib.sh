@@ -118,7 +118,8 @@ install_files() { # [FOLDER]: the files that a release kept, or the generated on
   local from=${1:-} part path
   local -a parts=("${MOUNTED_FILES[@]}" config.yaml)
   CHANGED_FILES=()
-  if [[ -n ${DEPLOY_SERVICE:-} ]]; then part_of "$DEPLOY_SERVICE"; fi
+  [[ -z $from || -d $from ]] || return 0 # what ran before was not brought there by these scripts
+  if [[ -n ${DEPLOY_SERVICE:-} && -d $STATE_FOLDER/files ]]; then part_of "$DEPLOY_SERVICE"; fi
   mkdir -p -- "$STATE_FOLDER/files"
   for part in ${parts[@]+"${parts[@]}"}; do
     path=$ENVIRONMENT_FOLDER/$part
@@ -225,6 +226,7 @@ bring_up() { # FOLDER SERVICE...: start these as its Compose files say, what oth
   for service in "${wanted[@]}"; do
     if ! contains "$service" ${there[@]+"${there[@]}"} || contains "$service" ${seen[@]+"${seen[@]}"}; then continue; fi
     seen+=("$service")
+    if is_left_out "$service"; then continue; fi
     if [[ $(level_of "$service") != "$level" ]]; then
       start_level "$folder" ${batch[@]+"${batch[@]}"} || return 1
       batch=()
@@ -233,7 +235,11 @@ bring_up() { # FOLDER SERVICE...: start these as its Compose files say, what oth
     batch+=("$service")
   done
   start_level "$folder" ${batch[@]+"${batch[@]}"} || return 1
-  [[ -n $DEPLOY_SERVICE ]] || remove_orphans "${there[@]}"
+  [[ -n $DEPLOY_SERVICE ]] || remove_orphans "${ALL_SERVICES[@]}" "${there[@]}"
+}
+
+is_left_out() { # SERVICE: the gateway where all ports are open anyway, unless it was asked for; Compose 1 names it all the same
+  [[ -n $GATEWAY_PROFILE && $1 == "$GATEWAY" && $DEPLOY_SERVICE != "$1" && -z $(containers_of "$1") ]]
 }
 
 level_of() { # SERVICE: how many services stand below it, one upon the other; of what watches and serves them, a word
@@ -269,7 +275,7 @@ remove_orphans() { # SERVICE...: containers of this project in this environment 
   local id service
   local -a orphans=()
   while read -r id service; do
-    if ! contains "$service" "$@"; then orphans+=("$id"); fi
+    if [[ -n $service ]] && ! contains "$service" "$@"; then orphans+=("$id"); fi
   done < <(docker ps --all --no-trunc --filter "label=com.docker.compose.project=$COMPOSE_PROJECT" \
     --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}')
   if ((${#orphans[@]} == 0)); then return 0; fi
