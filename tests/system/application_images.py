@@ -21,22 +21,6 @@ from tests.system.stack_images import import_stack
 if TYPE_CHECKING:
     from tests.docker_engine import DockerEngine
 
-# As the official image: the first start makes the databases, in a server that nobody else reaches.
-_DATABASES = """#!/bin/sh
-set -eu
-if [ ! -s "$PGDATA/PG_VERSION" ]; then
-  set -- --username="${POSTGRES_USER:-postgres}" --auth-local=trust --encoding=UTF8 --locale=C --no-sync
-  if [ -n "${POSTGRES_PASSWORD_FILE:-}" ]; then set -- "$@" --pwfile="$POSTGRES_PASSWORD_FILE"; fi
-  initdb "$@" --auth-host="${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" "$PGDATA"
-  echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
-  if [ -n "${POSTGRES_DB:-}" ]; then
-    echo "CREATE DATABASE $POSTGRES_DB" | cat - /docker-entrypoint-initdb.d/*.sql |
-      postgres --single -D "$PGDATA" postgres
-  fi
-fi
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c fsync=off -c shared_buffers=16MB
-"""
-
 
 def import_images(engine: DockerEngine, folder: Path) -> None:
     """All of them; `folder` is an empty one for what they are made from."""
@@ -46,15 +30,12 @@ def import_images(engine: DockerEngine, folder: Path) -> None:
     _import_nginx(engine)
     engine.docker("tag", REDIS, "redis:7.4")
     engine.docker("tag", BUSYBOX, "busybox:1.37")
-    (folder / "databases").write_text(_DATABASES)
-    (folder / "databases").chmod(0o755)
     # As in the official image, where the server's socket is below /run, in a folder with the mode of /tmp: what is
     # mounted there in memory is root's, and has that mode.
     link = (
         "USER 0\nRUN rm -r /var/run && ln -s /run /var/run && mkdir -p -m 3777 /run/postgresql\nUSER 999:999"
     )
-    start = f'{link}\nCOPY databases /usr/bin/databases\nENTRYPOINT ["databases"]'
-    _derive(engine, folder, "postgres:17", POSTGRESQL, start)
+    _derive(engine, folder, "postgres:17", POSTGRESQL, link)
     (folder / "pip.conf").write_text(PIP_CONF)
     offline = "COPY pip.conf /pip.conf\nENV PIP_CONFIG_FILE=/pip.conf"
     _derive(engine, folder, "python:3.12-slim", PYTHON, offline)

@@ -164,6 +164,10 @@ class Site:
         assert done.returncode == 0, done.stderr
         return done.stderr
 
+    def told(self) -> Any:
+        """What status.sh says of a restore."""
+        return json.loads(self.script("status", "--json").stdout)["restore"]
+
     def marker(self, name: str) -> dict[str, Any]:
         marker: dict[str, Any] = json.loads((self.backups / "markers" / f"{name}.json").read_text())
         return marker

@@ -1,7 +1,7 @@
 """Backups made and restored by the generated scripts, on a real engine with real stores: what was there before all was
 destroyed is there again, in full; and a backup that is not whole is never restored.
 
-MongoDB is packaged for no machine that the tests run on, so its part of the scripts is not run here.
+MongoDB has a module of its own, test_backup_mongodb.py.
 """
 
 from __future__ import annotations
@@ -10,16 +10,13 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.docker_engine import DockerEngine
 from tests.system.backing_up import CONFIGURATION, ENVIRONMENT, NAMES, Site, key_pair
-from tests.system.base_images import import_python
-from tests.system.local_images import import_postgresql, import_redis
+from tests.system.stopped_scripts import filled_site
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -29,26 +26,9 @@ pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[DockerEngine]:
-    with (
-        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # short: there are sockets in it
-        DockerEngine(Path(folder)) as engine,
-    ):
-        import_postgresql(engine)
-        import_redis(engine)
-        import_python(engine)
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def site(engine: DockerEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    site = Site(tmp_path_factory.mktemp("site") / "a b'c$d", engine)
-    site.start()
-    try:
-        site.fill()
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with filled_site(tmp_path_factory.mktemp("site")) as site:
         yield site
-    finally:
-        site.destroy()
 
 
 @pytest.fixture(scope="module")

@@ -10,33 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.stopped_scripts import Gate, filled_site, spoil
+from tests.system.stopped_scripts import spoil
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.system.backing_up import Site
+    from tests.system.stopped_scripts import Gate
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with filled_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def saved(site: Site) -> tuple[str, dict[str, Any]]:
-    """A backup, and all that is in it."""
-    return site.backup(), site.contents()
-
-
-@pytest.fixture
-def gate(site: Site, tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate", site)
 
 
 def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Path:

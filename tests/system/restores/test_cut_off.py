@@ -2,44 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.stopped_scripts import Gate, filled_site, half_of, spoil
+from tests.system.stopped_scripts import half_of, spoil
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.system.backing_up import Site
+    from tests.system.stopped_scripts import Gate
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with filled_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def saved(site: Site) -> tuple[str, dict[str, Any]]:
-    """A backup, and all that is in it."""
-    return site.backup(), site.contents()
-
-
-@pytest.fixture
-def gate(site: Site, tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate", site)
-
-
-def told(site: Site) -> Any:
-    """What status.sh says of a restore."""
-    return json.loads(site.script("status", "--json").stdout)["restore"]
 
 
 def test_nobody_takes_for_whole_what_is_there_by_half(
@@ -78,7 +53,7 @@ def test_what_a_killed_script_had_started_is_waited_for(
         script.open()
         locks = [str(site.backups / ".lock"), str(site.folder / "state" / "lock")]
         until(lambda: all(map(_free, locks)), "the killed script's children to end", 60)
-    assert told(site)["cut_off"] is True
+    assert site.told()["cut_off"] is True
     site.restore(backup, "db", "--yes", **gate.variables())
     assert site.contents() == contents
     assert gate.leftovers() == set()

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.stopped_scripts import Gate, filled_site, half_of, spoil
+from tests.system.stopped_scripts import half_of, spoil
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from tests.system.backing_up import Site
+    from tests.system.stopped_scripts import Gate
 
 pytestmark = pytest.mark.timeout(400)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with filled_site(tmp_path_factory.mktemp("site")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def saved(site: Site) -> tuple[str, dict[str, Any]]:
-    """A backup, and all that is in it."""
-    return site.backup(), site.contents()
-
-
-@pytest.fixture
-def gate(site: Site, tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate", site)
-
-
-def told(site: Site) -> Any:
-    """What status.sh says of a restore."""
-    return json.loads(site.script("status", "--json").stdout)["restore"]
 
 
 STOPS = {
@@ -59,13 +34,13 @@ def test_the_next_restore_completes_what_a_killed_one_left(
     half = half_of(site, backup, name, pattern) if pattern else 0
     spoil(site, name)
     with gate.start("restore", backup, name, "--yes", at=at, half=half) as script:
-        assert told(site)["cut_off"] is False
+        assert site.told()["cut_off"] is False
         script.kill()
-    cut_off = told(site)
+    cut_off = site.told()
     assert (cut_off["cut_off"], cut_off["backup"]) == (True, backup)
     assert cut_off["names"] == ("" if stop == "the rest being started" else name)
     assert not site.engine.docker("inspect", "-f", "{{if .State.Running}}yes{{end}}", site.container("api"))
     site.restore(backup, name, "--yes", **gate.variables())
     assert site.contents() == contents
-    assert told(site) is None
+    assert site.told() is None
     assert gate.leftovers() == set()
