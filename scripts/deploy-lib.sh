@@ -416,9 +416,12 @@ service_networks() { # FOLDER SERVICE: names of the service's networks, as the e
     /^[^ ]/ { section = word }
     /^  [^ ]/ { name = word; inside = 0 }
     /^    [^ ]/ { inside = (section == "services" && name == service && word == "networks") }
-    /^      [^ ]/ && inside { used[word] }
+    /^      [^ ]/ && inside { used[word]; any = 1 }
     /^    name: / && section == "networks" { named[name] = $2; gsub(/["\x27]/, "", named[name]) }
-    END { for (network in used) print (network in named) ? named[network] : project "_" network }'
+    END {
+      if (!any) used["default"]
+      for (network in used) print (network in named) ? named[network] : project "_" network
+    }'
 }
 
 gateway_networks() { # names
