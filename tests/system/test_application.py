@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from exporter.catalog.loading import load_catalog
-from tests.components import require
+from tests.components import compose_2, require
 from tests.outputs.catalogs import ENVIRONMENTS, EXAMPLE
 from tests.system.application import OURS, RUNNING, SECRETS, STORES, Application, generate
 from tests.system.application_images import import_images
@@ -218,13 +218,20 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "deploy"
 
 
+FILES = ("compose.yaml", "compose.monitoring.yaml")
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_both_versions_of_compose_take_every_environment(example: Path, environment: str) -> None:
+def test_both_versions_of_compose_take_every_environment(
+    example: Path, environment: str, version: int
+) -> None:
     folder = example / environment
-    files = ("compose.yaml", "compose.monitoring.yaml")
-    options = [part for name in files for part in ("-f", str(folder / name))]
+    options = [part for name in FILES for part in ("-f", str(folder / name))]
+    # The first one names what has a profile as well, the second one only when it is asked for.
+    program = [require("docker-compose")] if version == 1 else [compose_2(), "--profile", "gateway"]
     done = subprocess.run(
-        [require("docker-compose"), "-p", f"pageforge-{environment}", *options, "config"],
+        [*program, "-p", f"pageforge-{environment}", *options, "config"],
         env={**own_environment(), "TAG": "1"},
         capture_output=True,
         text=True,
@@ -232,13 +239,17 @@ def test_both_versions_of_compose_take_every_environment(example: Path, environm
     )
     assert done.returncode == 0, done.stderr
     together = yaml.safe_load(done.stdout)["services"]
-    apart = [yaml.safe_load((folder / name).read_text())["services"] for name in files]
+    apart = [yaml.safe_load((folder / name).read_text())["services"] for name in FILES]
     assert together.keys() == apart[0].keys() | apart[1].keys()
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_files_are_what_the_schema_of_compose_allows(example: Path, environment: str) -> None:
     judge = [
         str(Path(sys.executable).with_name("check-jsonschema")),
         "--builtin-schema",
         "vendor.compose-spec",
     ]
-    judged = [folder / name for name in (*files, "compose.secrets.swarm.yaml")]
+    judged = [example / environment / name for name in (*FILES, "compose.secrets.swarm.yaml")]
     schema = subprocess.run([*judge, *map(str, judged)], capture_output=True, text=True, timeout=60)
     assert schema.returncode == 0, schema.stdout + schema.stderr
