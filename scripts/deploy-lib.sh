@@ -109,7 +109,7 @@ prune() { # folders and tags that no rollback needs
 
 # --- files that containers mount --------------------------------------------------------------------------------------
 
-MOUNTED_FILES=(gateway prometheus alertmanager grafana stores)
+MOUNTED_FILES=(gateway prometheus alertmanager grafana/provisioning grafana/dashboards stores)
 CHANGED_FILES=()
 
 install_files() { # [FOLDER]: the files that a release kept, or the generated ones; sets CHANGED_FILES to what is now new
@@ -136,6 +136,7 @@ install_files() { # [FOLDER]: the files that a release kept, or the generated on
 part_of() { # SERVICE: sets `parts` of install_files to what this service alone mounts
   case $1 in
     exporter) parts=(config.yaml) ;;
+    grafana) parts=(grafana/provisioning grafana/dashboards) ;;
     *) if contains "$1" "${MOUNTED_FILES[@]}"; then parts=("$1"); else parts=("stores/$1"); fi ;;
   esac
 }
@@ -173,7 +174,8 @@ reload() { # tells those that ran before the files changed, and still do, to rea
   for part in ${CHANGED_FILES[@]+"${CHANGED_FILES[@]}"}; do
     service=$part
     case $part in
-      stores*) continue ;; # read once, when the data is made
+      stores* | grafana/dashboards) continue ;; # read once, when the data is made; looked at by Grafana itself
+      grafana/provisioning) service=grafana ;;
       config.yaml) service=exporter ;;
       gateway) service=${GATEWAY:-gateway} ;;
     esac
@@ -362,7 +364,7 @@ WHOLE_GATEWAY= # its configuration as it is otherwise, while it asks some replic
 
 ask_alone() { # SERVICE CONTAINER...
   local service=$1 file=$STATE_FOLDER/files/gateway/nginx.conf id network changed deadline
-  local -a addresses=() gateway=()
+  local -a addresses=() gateway=() before=() now=()
   shift
   mapfile -t gateway < <(containers_of "$GATEWAY")
   for network in "${shared[@]}"; do
@@ -377,17 +379,26 @@ ask_alone() { # SERVICE CONTAINER...
   fi
   WHOLE_GATEWAY=$(<"$file")
   printf '%s\n' "$changed" >"$file"
+  mapfile -t before < <(workers "${gateway[@]}")
   for id in "${gateway[@]}"; do reload_one "$GATEWAY" "$id" || return 1; done
   deadline=$((SECONDS + DRAIN_SECONDS))
-  for id in "${gateway[@]}"; do
-    while ((SECONDS < deadline)) && docker top "$id" -eo pid,args | grep -q 'worker process is shutting down'; do sleep 0.5; done
+  while ((SECONDS < deadline)); do
+    mapfile -t now < <(workers "${gateway[@]}")
+    if ! any_of ${before[@]+"${before[@]}"} -- ${now[@]+"${now[@]}"}; then break; fi
+    sleep 0.5
   done
+}
+
+workers() { # CONTAINER...: the process ids of nginx's workers
+  local id
+  for id in "$@"; do docker top "$id" -eo pid,args | awk '/nginx: worker process/ { print $1 }'; done
 }
 
 ask_all() { # whoever has the services' names, once the gateway no longer knows those that were stopped
   local id
   [[ -n $WHOLE_GATEWAY ]] || return 0
-  sleep "$((GATEWAY_RESOLVE_SECONDS + 1))" # the time for which it keeps what it was told by the engine's DNS
+  # It asks the engine's DNS again so many seconds after the last answer; twice that leaves room on a busy host.
+  sleep "$((2 * GATEWAY_RESOLVE_SECONDS))"
   printf '%s\n' "$WHOLE_GATEWAY" >"$STATE_FOLDER/files/gateway/nginx.conf"
   WHOLE_GATEWAY=
   while IFS= read -r id; do reload_one "$GATEWAY" "$id" || return 1; done < <(containers_of "$GATEWAY")

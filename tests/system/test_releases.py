@@ -13,7 +13,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,9 +233,7 @@ def test_all_that_was_kept_is_there_again_after_everything_was_destroyed(applica
         for name in application.engine.docker("volume", "ls", "-q").split()
         if application.project in name
     ]
-    began = time.monotonic()
     done = application.script("restore", "latest", "--yes")
-    print(f"restored in {time.monotonic() - began:.0f} s")
     assert done.returncode == 0, done.stderr
     assert "healthy" in done.stderr
     assert contents(application) == kept
