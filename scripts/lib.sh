@@ -162,9 +162,13 @@ go_to_host() { # runs this script on the environment's host, and ends with its s
   exit "$status"
 }
 
-copy_site() { # a tar: the catalog as config.yaml, the generated files of this environment, the scripts
-  local staging
+copy_site() { # a tar: the catalog as config.yaml, the generated files of this environment, the scripts, the public key
+  local staging key=$BACKUP_PUBLIC_KEY catalog
   staging=$(mktemp -d)
+  catalog=$(dirname -- "$EXPORTER_CONFIG")
+  if [[ -n $key && $key != /* && /$key/ != */../* && -f $catalog/$key ]]; then
+    mkdir -p -- "$(dirname -- "$staging/$key")" && cp -- "$catalog/$key" "$staging/$key" || return 1
+  fi
   {
     mkdir -p -- "$staging/deploy" && cp -- "$EXPORTER_CONFIG" "$staging/config.yaml" && : >"$staging/$HANDED_OVER" &&
       cp -R -- "$ENVIRONMENT_FOLDER" "$staging/deploy/" && cp -R -- "$ROOT/scripts" "$staging/scripts" &&

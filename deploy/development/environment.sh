@@ -31,3 +31,4 @@ layout-backend
 postgres' api-gateway alertmanager alertmanager alertmanager grafana)
 SECRETS_OWNER_DEFAULT=:65532
 BACKUP_NAMES=(postgres mongodb redis forms-cache document-storage configuration)
+BACKUP_PUBLIC_KEY=./secrets/backup.pub

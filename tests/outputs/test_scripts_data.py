@@ -43,6 +43,7 @@ secrets: {{db_password: {{generate: 32, rotate: 90d}}, other: {{env: OTHER}}, th
 backup:
   directory: {NASTY!r}
   configuration: {NASTY!r}
+  encrypt: {{recipient_file: "./keys/it's"}}
   s3: {{bucket: shop-backups, access_key: {{secret: other}}, secret_key: "${{KEY}}"}}
 gateway: {{host: example.com, routes: {{/: web}}}}
 environments: {{production: {{protected: true, tag: "1.2", verify: {{deadline: 90s}}}}}}
@@ -92,6 +93,7 @@ def read_back(text: str, folder: Path, *names: str) -> dict[str, list[str]]:
         ("SECRET_USED_BY", ["db", "", "", "", "grafana"]),
         ("SECRETS_OWNER_DEFAULT", [":65532"]),
         ("BACKUP_NAMES", ["db", "file", "data", "configuration"]),
+        ("BACKUP_PUBLIC_KEY", ["./keys/it's"]),
         ("BACKUP_FOLDER_DEFAULT", [NASTY]),
     ],
 )

@@ -38,6 +38,7 @@ services:
     probes: [{{name: page, http: {{path: /token}}}}]
     secrets: [token]
 secrets: {{token: {{}}}}
+backup: {{encrypt: {{recipient_file: ./a key/backup.pub}}}}
 environments:
   live:
     docker_host: "ssh://{user}@127.0.0.1:{ssh}"
@@ -60,7 +61,8 @@ class OtherHost:
         self._port = free_port()
         self._folder = folder
         self._sshd: subprocess.Popen[bytes] | None = None
-        self.site.mkdir()
+        (self.site / "a key").mkdir(parents=True)
+        (self.site / "a key/backup.pub").write_text("age1")
         catalog = CATALOG.format(image=IMAGE, port=free_port(), user=getpass.getuser(), ssh=self._port)
         (self.site / "config.yaml").write_text(catalog)
         generate(self.site / "config.yaml", self.site)
@@ -158,6 +160,7 @@ def test_a_release_goes_to_the_host_that_the_catalog_names(host: OtherHost) -> N
         host.script("status")
     sites = host.state / "sites"
     assert (sites / "current/config.yaml").read_text() == (host.site / "config.yaml").read_text()
+    assert (sites / "current/a key/backup.pub").read_text() == "age1"
     assert len([path for path in sites.iterdir() if path.is_dir() and not path.is_symlink()]) == 10
 
     built = host.script("deploy", "--tag", "v2", "--build")

@@ -143,7 +143,11 @@ def _backups(catalog: Catalog) -> dict[str, Value]:
     """Whether there is anything to save: what, and how, backup.sh asks the exporter."""
     sections = (catalog.stores, catalog.volumes)
     names = [name for section in sections for name, thing in section.items() if thing.backup]
-    return {"BACKUP_NAMES": (*names, *([CONFIGURATION] if catalog.backup.configuration else ()))}
+    encrypt = catalog.backup.encrypt
+    return {
+        "BACKUP_NAMES": (*names, *([CONFIGURATION] if catalog.backup.configuration else ())),
+        "BACKUP_PUBLIC_KEY": encrypt.recipient_file if encrypt else "",
+    }
 
 
 def _columns(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> dict[str, Value]:
