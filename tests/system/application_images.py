@@ -53,10 +53,11 @@ def _import_nginx(engine: DockerEngine) -> None:
     nginx = Path(nginx_program(MODERN if modern_nginx() else DEBIAN)).resolve()
     root = Root()
     if modern_nginx():
-        root.file(str(nginx), nginx.read_bytes(), 0o755)
+        # Not where it is here, which may be below /tmp: containers have a /tmp of their own.
+        root.file("/usr/bin/nginx", nginx.read_bytes(), 0o755)
     else:
         root.program(nginx)
-    root.link("/usr/bin/nginx", str(nginx))
+        root.link("/usr/bin/nginx", str(nginx))
     root.file("/etc/nginx/mime.types", Path("/etc/nginx/mime.types").read_bytes())
     root.import_as(engine, "nginx-program:local")
 
