@@ -180,15 +180,13 @@ reload() { # tells those that ran before the files changed, and still do, to rea
       gateway) service=${GATEWAY:-gateway} ;;
     esac
     while IFS= read -r id; do
-      if contains "$id" ${RUNNING[@]+"${RUNNING[@]}"} && is_up "$id"; then
+      if contains "$id" ${RUNNING[@]+"${RUNNING[@]}"} && is_running "$id"; then
         say "$service reads its files again"
         reload_one "$service" "$id" || return 1
       fi
     done < <(containers_of "$service")
   done
 }
-
-is_up() { [[ $(docker inspect --format '{{.State.Running}}' "$1") == true ]]; }
 
 reload_one() { # SERVICE CONTAINER
   case $1 in
@@ -219,7 +217,7 @@ bring_up() { # FOLDER SERVICE...: start these as its Compose files say, what oth
   # of services: everything that is in the files. Unless one service is deployed, what is not in them is removed.
   # Compose gets services without their dependencies, because Compose 2 makes anew all that depends on what it makes
   # anew: the gateway would go down with each release of a service behind it.
-  local folder=$1 service level=
+  local folder=$1 service level='' its
   local -a there=() wanted=() batch=() seen=()
   shift
   mapfile -t there < <(compose_in "$folder" config --services)
@@ -229,10 +227,11 @@ bring_up() { # FOLDER SERVICE...: start these as its Compose files say, what oth
     if ! contains "$service" ${there[@]+"${there[@]}"} || contains "$service" ${seen[@]+"${seen[@]}"}; then continue; fi
     seen+=("$service")
     if is_left_out "$service"; then continue; fi
-    if [[ $(level_of "$service") != "$level" ]]; then
+    its=$(level_of "$service")
+    if [[ $its != "$level" ]]; then
       start_level "$folder" ${batch[@]+"${batch[@]}"} || return 1
       batch=()
-      level=$(level_of "$service")
+      level=$its
     fi
     batch+=("$service")
   done
@@ -282,7 +281,11 @@ remove_orphans() { # SERVICE...: containers of this project in this environment 
     --filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}')
   if ((${#orphans[@]} == 0)); then return 0; fi
   say "removing what the catalog no longer has: $(names_of "${orphans[@]}")"
-  { docker stop "${orphans[@]}" && docker rm --force "${orphans[@]}"; } >/dev/null
+  remove_containers "${orphans[@]}"
+}
+
+remove_containers() { # CONTAINER...: they may end what they do
+  { docker stop "$@" && docker rm --force "$@"; } >/dev/null
 }
 
 replace_replicas() { # FOLDER SERVICE: new ones first; the old ones end when those are healthy and take requests
@@ -311,7 +314,7 @@ replace_replicas() { # FOLDER SERVICE: new ones first; the old ones end when tho
     say "$service: ${#new[@]} new replicas are healthy; the gateway asks them alone from now on"
     ask_alone "$service" "${new[@]}" || return 1
   fi
-  { docker stop "${old[@]}" && docker rm --force "${old[@]}"; } >/dev/null || return 1
+  remove_containers "${old[@]}" || return 1
   ask_all
 }
 
@@ -484,7 +487,7 @@ roll_back() { # to rollback/DEPLOY_BASE; whether it then runs and is healthy. Ca
     mapfile -t gone < <(containers_of "${gone[@]}")
     if ((${#gone[@]})); then
       say "removing what did not run before: $(names_of "${gone[@]}")"
-      { docker stop "${gone[@]}" && docker rm --force "${gone[@]}"; } >/dev/null || return 1
+      remove_containers "${gone[@]}" || return 1
     fi
   fi
   if [[ ! -s $folder/before ]]; then rm -f -- "$STATE_FOLDER/running"; fi

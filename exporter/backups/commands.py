@@ -26,18 +26,18 @@ Config = Annotated[
     typer.Option("--config", "-c", envvar="EXPORTER_CONFIG", metavar="FILE", help="The service catalog."),
 ]
 Environment = Annotated[
-    Optional[str],  # noqa: UP045
+    Optional[str],  # noqa: UP045 - typer reads it at run time
     typer.Option(
         "--environment", "-e", envvar="EXPORTER_ENVIRONMENT", metavar="NAME", help="The environment."
     ),
 ]
 Names = Annotated[
-    Optional[list[str]],  # noqa: UP045
+    Optional[list[str]],  # noqa: UP045 - typer reads it at run time
     typer.Argument(metavar="[NAME]...", help="Stores and volumes, or configuration; all if none is named."),
 ]
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")]
 Error = Annotated[
-    Optional[str],  # noqa: UP045
+    Optional[str],  # noqa: UP045 - typer reads it at run time
     typer.Option("--error", metavar="SENTENCE", help="Why it failed; without, it went well."),
 ]
 Seconds = Annotated[float, typer.Option("--time-limit", metavar="SECONDS", help="When it must be over.")]
@@ -116,13 +116,13 @@ def contents(folder: Folder) -> None:
 @app.command()
 def prune(
     folder: Annotated[
-        Optional[Path],  # noqa: UP045
+        Optional[Path],  # noqa: UP045 - typer reads it at run time
         typer.Argument(
             metavar="[FOLDER]", help="The environment's backups; the catalog's folder if not given."
         ),
     ] = None,
     keep: Annotated[
-        Optional[int],  # noqa: UP045
+        Optional[int],  # noqa: UP045 - typer reads it at run time
         typer.Option(
             "--keep", min=1, help="How many good ones of each name stay, instead of the catalog's keep."
         ),
@@ -157,7 +157,7 @@ def upload(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environ
 
 @app.command()
 def download(
-    id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002
+    id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002 - what it is called everywhere
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
 ) -> None:
@@ -228,7 +228,7 @@ def mark(
 @app.command()
 def inventory(
     to: Annotated[
-        Optional[Path],  # noqa: UP045
+        Optional[Path],  # noqa: UP045 - typer reads it at run time
         typer.Option(
             "--to", metavar="FILE", help="Write it here, and pass the archive on to standard output."
         ),

@@ -94,7 +94,7 @@ class Bucket:
             )
             for page in pages:
                 for item in page.get("Contents", ()):
-                    id, _, path = item["Key"].removeprefix(self._prefix).partition("/")  # noqa: A001
+                    id, _, path = item["Key"].removeprefix(self._prefix).partition("/")  # noqa: A001 - what it is called everywhere
                     if ID.fullmatch(id) and path == MANIFEST:
                         found.add(id)
         return sorted(found, reverse=True)

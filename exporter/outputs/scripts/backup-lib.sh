@@ -171,8 +171,6 @@ one_container() { # SERVICE: the id of one that runs, else of one that does not;
   printf '%s' "$found"
 }
 
-is_running() { [[ -n $1 && $(docker inspect --format '{{.State.Running}}' "$1") == true ]]; }
-
 image_of() { docker inspect --format '{{.Config.Image}}' "$1"; }
 
 inside() { # CONTAINER SECRET COMMAND...: standard input goes along

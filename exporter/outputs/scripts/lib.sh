@@ -270,6 +270,8 @@ containers_of() { # [SERVICE]...: ids, stopped ones too, but not those of `compo
   done
 }
 
+is_running() { [[ -n $1 && $(docker inspect --format '{{.State.Running}}' "$1") == true ]]; }
+
 SERVICE_LABEL='{{index .Config.Labels "com.docker.compose.service"}}'
 
 # --- files and the lock -----------------------------------------------------------------------------------------------
