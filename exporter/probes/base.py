@@ -6,8 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from exporter.peer_text import Secrets, Sentence
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.peer_text import PeerText
 
 
 class Reason(StrEnum):
@@ -96,9 +100,18 @@ class Probe(Protocol):
 
 
 class ProbeFailure(Exception):  # noqa: N818 - a probe's verdict on its way up, not an error of the program
-    """Raised inside a protocol module to end a run with `reason` and one sentence of `detail`."""
+    """Raised inside a protocol module to end a run with `reason` and one sentence of detail.
 
-    def __init__(self, reason: Reason, detail: str) -> None:
+    The sentence is a template with a `{}` for each of `words`. What the peer said goes in as `PeerText` and in no
+    other way: `ProbeFailure(Reason.HEADER, "header {} is {}", name, PeerText(value))`.
+    """
+
+    def __init__(self, reason: Reason, detail: str, *words: PeerText | str | int) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.detail = detail
+        self.sentence = Sentence(detail, *words)
+
+    @property
+    def detail(self) -> str:
+        """The sentence as far as it is known without the secrets of the run: for text of ours alone."""
+        return self.sentence.shown(Secrets())

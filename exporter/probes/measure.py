@@ -12,6 +12,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 
+from exporter.peer_text import Secrets, Sentence
 from exporter.probes.base import ProbeFailure, ProbeResult, Reason
 
 clock = time.monotonic
@@ -44,7 +45,7 @@ OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 class Run:
     """The notes of one run: phases in seconds, facts, and whom it is talking to."""
 
-    __slots__ = ("_mark", "_phase", "awaited", "deadline", "facts", "peer", "phases", "started")
+    __slots__ = ("_mark", "_phase", "awaited", "deadline", "facts", "peer", "phases", "secrets", "started")
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
@@ -53,8 +54,10 @@ class Run:
         self.phases: dict[str, float] = {}
         self.facts: dict[str, float | str] = {}
         self.peer = ""
-        self.awaited = ""
+        self.awaited: str | Sentence = ""
         """What exactly is being waited for, where the phase does not say enough; ends with the phase."""
+        self.secrets = Secrets()
+        """What this run sent and nobody may see, should the peer repeat it: a probe adds what it reads."""
 
     def enter(self, phase: str) -> None:
         """End the phase under way and begin `phase`; time spent in a phase entered twice adds up."""
@@ -79,7 +82,10 @@ class Run:
 
     def doing(self) -> str:
         """What the run is waiting for, for the sentence of a time-out."""
-        doing = f"waiting for {self.awaited}" if self.awaited else DOING.get(self._phase or "", "starting")
+        awaited = self.awaited
+        if isinstance(awaited, Sentence):
+            awaited = awaited.shown(self.secrets)
+        doing = f"waiting for {awaited}" if awaited else DOING.get(self._phase or "", "starting")
         return f"{doing} ({self.peer})" if self.peer else doing
 
 
@@ -108,7 +114,7 @@ class MeasuredProbe(ABC):
             async with asyncio.timeout_at(deadline):
                 await self.ask(run)
         except ProbeFailure as failure:
-            reason, detail = failure.reason, self.redact(failure.detail)
+            reason, detail = failure.reason, self.redact(failure.sentence.shown(run.secrets))
         except TimeoutError:
             doing = run.doing()
             reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"

@@ -1,0 +1,119 @@
+"""Regular expressions by RE2: the time of a search grows with the length of the text and with nothing else.
+
+A backtracking engine can be held for minutes by a peer's text that fits an expression badly. The syntax is the one
+that Prometheus and blackbox_exporter take: https://github.com/google/re2/wiki/Syntax
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import re2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_PATTERN_BYTES = 64 * 1024
+
+ADVICE = tuple(
+    (re.compile(sign), advice)
+    for sign, advice in (
+        (
+            r"\(\?(?:=|!|<=|<!)",
+            "RE2 has no look-around; match the text around it too, or negate the condition",
+        ),
+        (r"\(\?P=|\\[1-9]", "RE2 has no back-references; repeat the expression, or use two conditions"),
+        (
+            r"\(\?>|[*+?}]\+",
+            "RE2 has no atomic groups or possessive quantifiers; leave out the > or the second +",
+        ),
+        (r"\(\?\(", "RE2 has no conditional groups; write the alternatives with |"),
+        (r"\(\?#|\(\?[a-zA-Z]*x", "RE2 has no comments and no verbose mode; leave them out"),
+        (r"\(\?[a-zA-Z]*[aLu]", r"RE2 has no flags a, L and u; \d, \w and \b are always ASCII"),
+        (r"\\Z", r"write \z for the end of the text"),
+        (r"\\[uUN]", r"write a character by its number, such as \x{20AC}"),
+        (r"\\[A-Za-z]", "RE2 does not know this escape; see https://github.com/google/re2/wiki/Syntax"),
+        (
+            r"\{[0-9,]+\}",
+            "a repetition can be at most 1000, nested ones together, and starts with the smaller number",
+        ),
+    )
+)
+"""What to write for what Python and PCRE have and RE2 does not; the first sign found in the pattern counts."""
+
+
+class PatternError(ValueError):
+    """RE2 does not accept a pattern. The text is a clause that says why and what to write instead."""
+
+
+class Pattern:
+    """A compiled regular expression. With `captures` its groups can be read by `search`; a search without is faster.
+
+    Raises:
+        PatternError: RE2 does not accept it.
+    """
+
+    __slots__ = ("_regexp", "text")
+
+    def __init__(self, text: str, *, captures: bool = False) -> None:
+        self.text = text
+        """As the catalog has it."""
+        options = re2.Options()
+        options.log_errors = False  # the library would write to standard error
+        options.never_capture = not captures
+        try:
+            encoded = text.encode()
+        except UnicodeEncodeError:
+            raise PatternError("it is not valid Unicode text") from None
+        if len(encoded) > MAX_PATTERN_BYTES:
+            raise PatternError(f"it is longer than {MAX_PATTERN_BYTES} bytes")
+        try:
+            self._regexp = re2.compile(encoded, options)
+        except re2.error as error:
+            raise PatternError(_explained(text, error.args[0])) from None
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.text!r})"
+
+    @property
+    def groups(self) -> frozenset[int | str]:
+        """The numbers and names of its groups; 0 is the whole match. Needs `captures`."""
+        names = (name.decode() for name in self._regexp.groupindex)
+        return frozenset((*range(self._regexp.groups + 1), *names))
+
+    def found_in(self, text: str | bytes) -> bool:
+        """True if some part of `text` matches. Bytes are read as UTF-8; other bytes count as U+FFFD, as in Go."""
+        return self._regexp.search(_utf8(text)) is not None
+
+    def search(self, text: str | bytes) -> Mapping[int | str, str] | None:
+        """The groups of the first match by number and name, empty where one took no part. Needs `captures`."""
+        match = self._regexp.search(_utf8(text))
+        if match is None:
+            return None
+        found = {number: (match[number] or b"").decode() for number in range(self._regexp.groups + 1)}
+        return {**found, **{name.decode(): found[number] for name, number in self._regexp.groupindex.items()}}
+
+
+def literal(text: str) -> str:
+    """The pattern that matches `text` and nothing else."""
+    return str(re2.escape(text))
+
+
+def _utf8(text: str | bytes) -> bytes:
+    """Valid UTF-8: RE2's `.` does not match other bytes, so an expression would end at the first of them."""
+    if isinstance(text, str):
+        return text.encode("utf-8", "replace")
+    if text.isascii():
+        return text
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return text.decode("utf-8", "replace").encode()
+    return text
+
+
+def _explained(text: str, error: bytes | str) -> str:
+    said = error.decode("utf-8", "replace") if isinstance(error, bytes) else error
+    advice = next((advice for sign, advice in ADVICE if sign.search(text)), None)
+    return f"{said}; {advice}" if advice else said

@@ -1,0 +1,69 @@
+"""Regular expressions: linear in the text, and a mistake says what to write instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.patterns import Pattern, PatternError, literal
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("Welcome", "<h1>Welcome</h1>", True),
+        ("^ok$", "ok", True),
+        ("^ok$", "ok\n", False),
+        ("(?i)ÄRGER", "ärger", True),
+        ("a.c", b"a\xffc", True),
+        ("a.*z", b"a\xff\xfe\x00z", True),
+        ("\\x{20AC}", "€".encode(), True),
+        (literal("a.b (c) \n é*"), "xx a.b (c) \n é* xx", True),
+        (literal("a.b"), "axb", False),
+        ("x", "half of a pair: \ud800 x", True),
+    ],
+)
+def test_finds(pattern: str, text: str | bytes, found: bool) -> None:
+    assert Pattern(pattern).found_in(text) is found
+
+
+@pytest.mark.parametrize("pattern", [".*Welcome.*", r"^(\w+\s?)*$", "(a|aa)+$", "(a*)*b"])
+def test_a_long_line_takes_no_longer_than_its_length(pattern: str) -> None:
+    # A backtracking engine does not end within the time limit of the tests.
+    assert not Pattern(pattern).found_in(b"a" * 3_000_000 + b"!")
+
+
+def test_groups_by_number_and_name() -> None:
+    pattern = Pattern(r"(?P<word>\w+)-(\d+)?", captures=True)
+    assert pattern.groups == {0, 1, 2, "word"}
+    assert pattern.search("say abc-42.") == {0: "abc-42", 1: "abc", 2: "42", "word": "abc"}
+    assert pattern.search(b"say abc-.") == {0: "abc-", 1: "abc", 2: "", "word": "abc"}
+    assert pattern.search("nothing") is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "advice"),
+    [
+        ("(?=a)b", "look-around"),
+        ("(?<!a)b", "look-around"),
+        (r"(a)\1", "back-references"),
+        ("(?P<n>a)(?P=n)", "back-references"),
+        ("a++", "possessive"),
+        ("(?>a)", "atomic"),
+        ("(?#c)a", "comments"),
+        ("(?x) a", "verbose"),
+        (r"a\Z", r"write \z"),
+        ("\\u20ac", r"\x{20AC}"),
+        ("a{1001}", "at most 1000"),
+        ("(a{1000}){1000}", "at most 1000"),
+        ("(a", "missing )"),
+        ("[z-a]", "z-a"),
+        ("*", "repetition operator"),
+        ("\ud800", "Unicode"),
+        ("a" * 70_000, "longer than"),
+    ],
+)
+def test_what_re2_does_not_accept(pattern: str, advice: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(PatternError) as caught:
+        Pattern(pattern)
+    assert advice in str(caught.value)
+    assert capfd.readouterr() == ("", "")  # the library itself prints nothing

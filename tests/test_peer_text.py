@@ -1,0 +1,87 @@
+"""A peer's words as a person sees them: no secret in any spelling, short, and in printable characters."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from exporter.peer_text import SHOWN_CHARACTERS, PeerText, Secrets, Sentence
+
+SECRET = 'p@s s"w\\ö/é+1%2F€😀'
+
+SPELLINGS = {
+    "raw": SECRET,
+    "percent": quote(SECRET, safe=""),
+    "percent of some": quote(SECRET),
+    "percent of all": "".join(f"%{byte:02x}" for byte in SECRET.encode()),
+    "percent twice": quote(quote(SECRET)),
+    "form": quote_plus(SECRET),
+    "json": json.dumps(SECRET),
+    "json in Unicode": json.dumps(SECRET, ensure_ascii=False),
+    "json twice": json.dumps(json.dumps(SECRET)),
+    "python": ascii(SECRET),
+    "python bytes": repr(SECRET.encode()),
+    "c octal": "".join(f"\\{byte:03o}" for byte in SECRET.encode()),
+    "html": html.escape(SECRET),
+    "html numbers": "".join(f"&#{ord(character)};" for character in SECRET),
+    "html of json": html.escape(json.dumps(SECRET)),
+    "hexadecimal": SECRET.encode().hex(),
+    "HEXADECIMAL": SECRET.encode().hex().upper(),
+    **{
+        f"base64 after {before}": base64.b64encode(b"u" * before + SECRET.encode() + b"end").decode()
+        for before in range(4)
+    },
+    "base64 for URLs": base64.urlsafe_b64encode(b"user:" + SECRET.encode()).decode(),
+    "base64, percent": quote(base64.b64encode(SECRET.encode()).decode(), safe=""),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_secret_is_removed_in_every_spelling(spelling: str, as_bytes: bool) -> None:
+    said = f"before {SPELLINGS[spelling]} after"
+    shown = Secrets([SECRET, "another"]).shown(PeerText(said.encode() if as_bytes else said))
+    assert "***" in shown
+    left = re.sub(r"before|after|\*\*\*|&quot;|b'|[\\'\" ]", "", shown)
+    # Base64 mixes the first and last character of the secret with what is around it.
+    assert len(left) <= (9 if "base64" in spelling else 0), shown
+
+
+def test_secrets_are_removed_before_the_text_is_cut() -> None:
+    said = "x" * (SHOWN_CHARACTERS - 3) + "hunter22" + "y" * 100_000
+    assert Secrets(["hunter22"]).shown(PeerText(said)) == repr("x" * (SHOWN_CHARACTERS - 3) + "***…")
+
+
+def test_overlapping_secrets_leave_no_rest() -> None:
+    assert Secrets(["abcd", "cdef", "bc"]).shown(PeerText("-abcdef-")) == "'-***-'"
+
+
+@pytest.mark.parametrize(
+    "said", ["\x1b[31mred", "\x9b31m", "a\nb\r\0", "\u202eabc", "\u2028", "\U000e0001", "\x7f"]
+)
+def test_characters_that_do_not_print_are_escapes(said: str) -> None:
+    assert Secrets().shown(PeerText(said)).isprintable()
+    assert Secrets().shown(PeerText(said.encode())).isprintable()
+
+
+def test_bytes_that_are_no_text() -> None:
+    assert Secrets().shown(PeerText(b"a\xff\xfeb")) == "'a\ufffd\ufffdb'"
+
+
+def test_a_peers_text_cannot_be_formatted_by_mistake() -> None:
+    peer = PeerText("hunter22")
+    for show in (str, "{}".format, lambda value: f"{value}", lambda value: "%s" % value):  # noqa: UP031 - one of the ways
+        with pytest.raises(TypeError):
+            show(peer)
+    assert "hunter22" not in repr(peer)
+
+
+def test_a_sentence_shows_words_as_they_are_and_a_peers_text_quoted() -> None:
+    sentence = Sentence("header {} is {}", "x-{name}", PeerText(b"{} hunter22"))
+    assert sentence.shown(Secrets(["hunter22"])) == "header x-{name} is '{} ***'"
+    assert Sentence("a pattern like a{2} or {}").shown(Secrets()) == "a pattern like a{2} or {}"
