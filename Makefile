@@ -26,6 +26,10 @@ test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
 	scripts/test-components
 	$(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile $(ARGS)
 
+fuzz: $(VENV)/.dev ## look for inputs that readers do not hold against; ARGS='--seconds 600 grpc'
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install 'atheris>=3,<4' || true
+	$(BIN)/python -m tests.fuzz.guided $(ARGS)
+
 mutants: $(VENV)/.dev ## change the modules that you changed at random, and see whether the tests notice
 	$(BIN)/python -m scripts.mutants $(ARGS)
 

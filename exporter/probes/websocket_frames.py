@@ -23,6 +23,7 @@ MAX_CONTROL_BYTES = 125
 LENGTH_16, LENGTH_64 = 126, 127
 """In place of a length: that it follows in two or in eight bytes."""
 
+HEAD_START = b"HTTP/1."
 MAX_HEAD_BYTES = 64 * 1024
 FRAMES_AT_A_TIME = 50
 """Between two looks at what else there is to do: a peer can send thousands of empty frames in one piece."""
@@ -76,11 +77,14 @@ class WebSocketStream(LineStream):
             ProbeFailure: `protocol`, `disconnect`, `tls`.
         """
         searched = 0
-        while (end := self._empty_line(searched)) is None:
-            if not b"HTTP/1.".startswith(bytes(self._buffer[:7])):
+        while True:
+            if not self._buffer.startswith(HEAD_START[: len(self._buffer)]):
                 raise ProbeFailure(
                     Reason.PROTOCOL, "the answer is not HTTP/1: {}", PeerText(bytes(self._buffer))
                 )
+            end = self._empty_line(searched)
+            if end is not None:
+                return self._take(end)
             if len(self._buffer) >= MAX_HEAD_BYTES:
                 raise ProbeFailure(
                     Reason.PROTOCOL, f"the answer's head is larger than {MAX_HEAD_BYTES} bytes"
@@ -89,7 +93,6 @@ class WebSocketStream(LineStream):
             if not await self._more():
                 when = "within the headers" if self._buffer else "before any answer"
                 raise ProbeFailure(Reason.DISCONNECT, f"connection closed {when}")
-        return self._take(end)
 
     def _empty_line(self, searched: int) -> int | None:
         """Where the first empty line ends; lines may end with a bare line feed, as in RFC 9112 section 2.2."""
