@@ -121,7 +121,7 @@ def _note_writes(info: Info, settings: Mapping[str, str], facts: Facts) -> None:
     cause = next((name for name, holds in causes.items() if holds), None)
     known = (
         primary
-        and {"used_memory", "maxmemory"} <= info.values.keys()
+        and None not in (info.number("used_memory"), info.number("maxmemory"))
         and (not info.is_cluster or "store_cluster_ok" in facts)
         and (good is None or wanted is not None)
     )

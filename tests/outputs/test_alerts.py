@@ -24,7 +24,7 @@ from tests.outputs.promtool import catalog_of, check_rules, promtool, written
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 ENVIRONMENTS = ("development", "testing", "staging", "production")
-NEED_MORE = {"StoreReplicationLag", "BackupDrillFailed"}
+NEED_MORE = {"StoreReplicationLag", "StoreReplicasMissing", "StoreWithoutPrimary", "BackupDrillFailed"}
 """Alerts about what the example does not have: replicas and restore drills."""
 
 NASTY = 'a "b" \\ \' {{ c }} $value $labels é 漢 😀 %s # : | > \u2028\u00a0\x7f'
