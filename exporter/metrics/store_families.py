@@ -110,6 +110,13 @@ STORE_FAMILIES = (
         ("redis",),
     ),
     Family(
+        "store_out_of_memory_errors_total",
+        "counter",
+        "Commands that Redis refused because it was at maxmemory, since it started (errorstat_OOM).",
+        samples.Fact("store_out_of_memory_errors"),
+        protocols=("redis",),
+    ),
+    Family(
         "store_cluster_ok",
         "gauge",
         "Whether Redis Cluster serves, by CLUSTER INFO; absent of a server that is in none.",

@@ -16,6 +16,7 @@ Facts = dict[str, float | str]
 
 PAIR = re.compile(r"^(\w+):([^\r\n]*)", re.MULTILINE)
 NUMBER = re.compile(r"[0-9]{1,19}")
+ERRORS = re.compile(r"count=([0-9]{1,19})")
 EXPIRING = re.compile(r"(?:^|,)expires=([0-9]{1,19})(?:,|$)")
 ROLES = {"master": "primary", "slave": "replica"}
 POLICIES = (
@@ -33,9 +34,11 @@ MAX_CLIENTS, MIN_REPLICAS = "maxclients", "min-replicas-to-write"
 class Info:
     """The lines of an answer to INFO or CLUSTER INFO."""
 
-    __slots__ = ("values",)
+    __slots__ = ("has_errors", "values")
 
     def __init__(self, text: bytes) -> None:
+        self.has_errors = b"\n# Errorstats\r" in text
+        """Each kind of error that ever occurred has its line (from 6.2 on)."""
         self.values: Mapping[str, str] = dict(PAIR.findall(text.decode("utf-8", "replace")))
 
     def __getitem__(self, key: str) -> str:
@@ -87,6 +90,9 @@ def _note_memory(info: Info, facts: Facts) -> None:
     if used is not None:
         facts["store_memory_used"] = max(0, used - (info.number("mem_not_counted_for_evict") or 0))
     _note(facts, "store_memory_max", info.number("maxmemory") or None)
+    if info.has_errors:
+        refused = ERRORS.fullmatch(info["errorstat_OOM"])
+        facts["store_out_of_memory_errors"] = int(refused[1]) if refused else 0
     if info["maxmemory_policy"] in POLICIES:
         facts["store_memory_policy"] = info["maxmemory_policy"]
 

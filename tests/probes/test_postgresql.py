@@ -284,6 +284,28 @@ def test_replica(prober: Prober, server: PostgresqlServer, password: SecretText)
     until(lambda: of_primary().facts["store_replicas"] == 0, "the primary to miss it")
 
 
+def test_read_only(prober: Prober, server: PostgresqlServer, password: SecretText) -> None:
+    def facts() -> dict[str, Any]:
+        result = prober.run(spec(server, password, username="plain"))
+        assert result.success, result
+        return dict(result.facts)
+
+    server.set("default_transaction_read_only = on")
+    try:
+        until(lambda: facts().get("store_accepts_writes") == 0, "the server to be read-only")
+        assert facts()["store_writes_refused"] == "read_only"
+    finally:
+        with server.connection() as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            connection.execute("SELECT pg_reload_conf()")
+    until(lambda: facts().get("store_accepts_writes") == 1, "the server to take writes")
+    assert "store_writes_refused" not in facts()
+    server.sql("ALTER ROLE plain SET default_transaction_read_only = on")
+    assert "store_accepts_writes" not in facts(), "that is the probe's own role"
+    server.sql("ALTER ROLE plain RESET default_transaction_read_only")
+
+
 def test_tls(prober: Prober, server: PostgresqlServer, password: SecretText, authority: Authority) -> None:
     trusted = TlsSpec(ca_file=str(authority.ca_file), min_version="1.3")
     check_good(prober.run(spec(server, password, tls=trusted)))

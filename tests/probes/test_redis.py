@@ -33,6 +33,7 @@ WHOLE = {
     "store_size",
     "store_memory_used",
     "store_memory_policy",
+    "store_out_of_memory_errors",
     "store_accepts_writes",
 }
 

@@ -107,16 +107,13 @@ HOSTILE: dict[str, tuple[str, str | None, bytes, Reason]] = {
     "redis: number for AUTH": ("redis", PASSWORD, b":1\r\n", Reason.LOGIN),
     "mongodb: nested without end": (
         "mongodb", None,
-        mongodb_answers(b"".join(struct.pack("<i", 200_000 - 8 * n) + b"\x03a\0" for n in range(24_000)) + bytes(32_000)),
+        mongodb_answers(b"".join(struct.pack("<i", 200_000 - 8 * n) + b"\x03a\0" for n in range(24_000)) + bytes(9)),
         Reason.PROTOCOL,
     ),
-    "mongodb: error that is no text": ("mongodb", None, mongodb_answers({"ok": 0, "errmsg": {"a": [1]}}), Reason.ANSWER),
+    "mongodb: error that is no text": ("mongodb", None, mongodb_answers({"ok": 0, "errmsg": {"a": 1}}), Reason.ANSWER),
     "mongodb: ok that is text": ("mongodb", None, mongodb_answers({"ok": "1"}), Reason.PROTOCOL),
     "mongodb: reference that is none": (
         "mongodb", None, mongodb_answers({"ok": 1.0, "a": {"$ref": 1, "$id": 2}}), Reason.DISCONNECT
-    ),
-    "mongodb: identifier of a wrong length": (
-        "mongodb", None, mongodb_answers(b"\x1a\0\0\0\x05a\0\x04\0\0\0\x04abcd" + b"\x08ok\0\1\0\0\0\0"), Reason.PROTOCOL
     ),
     "mongodb: message of 1 GiB": ("mongodb", None, struct.pack("<i", GIBIBYTE), Reason.PROTOCOL),
     "mongodb: message of 40 MB": ("mongodb", None, struct.pack("<i", 40_000_000), Reason.SIZE),
@@ -146,7 +143,7 @@ def test_logins_have_a_limit_of_work(iterations: str) -> None:
 
     exchange = Exchange("SCRAM-SHA-256", "", min_iterations=1)
     nonce = exchange.first().partition(b"r=")[2]
-    with pytest.raises(ProbeFailure, match="asks for {} iterations, not 1 to 1000000") as caught:
+    with pytest.raises(ProbeFailure, match=r"asks for \{\} iterations, not 1 to 1000000") as caught:
         exchange.challenge(b"r=%sx,s=c2FsdA==,i=%s" % (nonce, iterations.encode()))
     assert caught.value.reason is Reason.PROTOCOL
 
@@ -169,7 +166,7 @@ NO_NUMBERS = (
     "text",
     "1_0",
     " 1",
-    "١",
+    "\u0661",
     "0x10",
     "9" * 40,
 )

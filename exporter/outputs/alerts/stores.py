@@ -84,7 +84,7 @@ STORE_RECIPES = (
         description="{{ $value }} replicas are connected to the primary of {{ $labels.service }}; there should be "
         "<shown>.",
         dashboard="stores",
-        example=lambda e: (Series(f"store_replicas{{{e.who}}}", max(e.limit - 1, 0), e.limit),) if e.limit else (),
+        example=lambda e: (Series(f"store_replicas{{{e.who}}}", e.limit - 1, e.limit),) if e.limit else (),
     ),
     Recipe(
         "StoreWithoutPrimary", "stores", "followed",
@@ -100,11 +100,14 @@ STORE_RECIPES = (
     ),
     Recipe(
         "StoreWritesRefused", "stores", "stores",
-        expr="store_writes_refused_info{<who>} == 1",
+        # A large value is refused while there is room for the small ones that follow it.
+        expr="store_writes_refused_info{<who>} == 1\nor\n"
+        'label_replace(increase(store_out_of_memory_errors_total{<who>}[5m]) > 0, "cause", "memory", "", "")',
         summary="{{ $labels.service }} refuses writes ({{ $labels.cause }})",
         description="{{ $labels.target }} of {{ $labels.service }} answers and refuses writes; cause: "
         "{{ $labels.cause }}.",
         dashboard="stores",
+        window=5,
         example=lambda e: (Series(f'store_writes_refused_info{{{e.who},cause="memory"}}', 1, None),),
         keeps='cause="memory"',
     ),
