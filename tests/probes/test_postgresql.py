@@ -390,6 +390,30 @@ def test_certificate_files_that_cannot_be_used_are_errors_of_the_load(tmp_path: 
         compile_probe(PostgresqlSpec("h", 1, "u", "d\0"), Shared())
 
 
+@pytest.mark.parametrize(
+    ("answer", "reason", "words"),
+    [
+        (b"Snot yet", Reason.TLS, "'not yet' came in plain text where TLS should begin"),
+        (b"N", Reason.TLS, "the server does not offer TLS"),
+        (b"E" + struct.pack("!I", 20) + b"SFATAL\0Mwords\0\0\0", Reason.PROTOCOL, "not speak PostgreSQL: 'E"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Reason.PROTOCOL, "not speak PostgreSQL: 'HTTP/1.1 400"),
+        (b"S", Reason.TIMEOUT, "the TLS handshake"),
+        (b"", Reason.TIMEOUT, "the TLS handshake"),
+    ],
+)
+def test_answers_to_the_question_for_tls(answer: bytes, reason: Reason, words: str, prober: Prober) -> None:
+    def script(connection: Connection) -> None:
+        connection.socket.recv(8)
+        connection.send(answer)
+        connection.until_closed()
+
+    with Server(script) as other:
+        result = prober.run(spec(other, None, tls=TlsSpec(verify=False)), DEADLINE)
+    assert result.reason is reason, result
+    assert words in result.detail
+    assert set(result.phases) == {"connect"}
+
+
 OK = b"R" + struct.pack("!II", 8, 0) + b"Z" + struct.pack("!I", 5) + b"I"
 ROW = b"T" + struct.pack("!IH", 6, 0) + b"C\0\0\0\x0bSELECT\0" + b"Z\0\0\0\x05I"
 
