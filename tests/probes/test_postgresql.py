@@ -308,7 +308,10 @@ def test_read_only(prober: Prober, server: PostgresqlServer, password: SecretTex
 
 def test_tls(prober: Prober, server: PostgresqlServer, password: SecretText, authority: Authority) -> None:
     trusted = TlsSpec(ca_file=str(authority.ca_file), min_version="1.3")
-    check_good(prober.run(spec(server, password, tls=trusted)))
+    result = prober.run(spec(server, password, tls=trusted))
+    check_good(result)
+    assert result.facts["tls_version"] == "TLS 1.3"
+    assert float(result.facts["certificate_expiry"]) > time.time()
     by_name = prober.run(spec(server, password, host="localhost", tls=trusted))
     check_good(by_name, {"resolve", *ALL_PHASES})
     check_good(prober.run(spec(server, password, tls=TlsSpec(verify=False))))
