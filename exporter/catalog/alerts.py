@@ -95,6 +95,23 @@ ALERTS: dict[str, AlertDefault] = {
     "StoreReplicationLag": AlertDefault(
         "A replica is further behind than the threshold.", "warning", 300, _seconds("30")
     ),
+    "StoreReplicationBroken": AlertDefault("A replica receives nothing from its primary.", "critical", 120),
+    "StoreReplicasMissing": AlertDefault(
+        "Fewer replicas are connected than the threshold; default: those in the catalog.",
+        "warning",
+        300,
+        _count(1),
+    ),
+    "StoreWithoutPrimary": AlertDefault(
+        "A store with replicas answers, and none of its servers is the primary.", "critical", 60
+    ),
+    "StoreWritesRefused": AlertDefault("The store answers, and refuses writes.", "critical", 60),
+    "StoreMemoryHigh": AlertDefault(
+        "Memory is over the threshold of its limit, and the store evicts nothing.",
+        "warning",
+        300,
+        _percent(90),
+    ),
     "BackupMissing": AlertDefault("No backup of a store or volume exists.", "critical", 3600),
     "BackupStale": AlertDefault("The last good backup is older than its schedule allows.", "warning", 3600),
     "BackupFailed": AlertDefault("The last backup failed.", "critical", 0),

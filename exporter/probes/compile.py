@@ -45,7 +45,7 @@ MAKERS: dict[type[ProbeSpec], Maker] = {
     IcmpSpec: Maker("icmp", "exporter.probes.icmp", "IcmpProbe"),
     WebSocketSpec: Maker("websocket", "exporter.probes.websocket", "WebSocketProbe"),
     GrpcSpec: Maker("grpc", "exporter.probes.grpc", "GrpcProbe", "grpc"),
-    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe", "postgresql"),
+    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe"),
     RedisSpec: Maker("redis", "exporter.probes.redis", "RedisProbe", "redis"),
     MongodbSpec: Maker("mongodb", "exporter.probes.mongodb", "MongodbProbe", "mongodb"),
     SqliteSpec: Maker("sqlite", "exporter.probes.sqlite", "SqliteProbe"),

@@ -200,9 +200,18 @@ def test_a_store_tells_what_its_probe_found(facts: dict[str, Any], words: str) -
     assert ('class="warn"' in html) == ("damage" in words)
 
 
-def test_connections_that_run_out_are_a_warning() -> None:
-    facts = {"store_connections": 95, "store_connections_max": 100}
-    assert 'class="warn"' in render_page(snapshot(service("db", probe(facts=facts), kind="store")))
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"store_connections": 95, "store_connections_max": 100}, "95 of 100 connections"),
+        ({"store_replication_connected": 0}, "It receives nothing from its primary"),
+        ({"store_writes_refused": "memory"}, "It refuses writes: its memory limit is reached"),
+    ],
+)
+def test_what_is_wrong_with_a_store_that_answers_is_a_warning(facts: dict[str, Any], words: str) -> None:
+    html = render_page(snapshot(service("db", probe(facts=facts), kind="store")))
+    assert 'class="warn"' in html
+    assert words in text_of(html)
 
 
 @pytest.mark.parametrize(

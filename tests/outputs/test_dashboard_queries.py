@@ -106,6 +106,8 @@ EXTRA = {
     "source": "cgroup",
     "version": "7.4",
     "role": "primary",
+    "cause": "memory",
+    "policy": "noeviction",
 }
 """A value of each label that families of stores, containers and storage have beside those of the thing itself."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}

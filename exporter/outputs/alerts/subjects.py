@@ -61,6 +61,12 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
             for name, store in servers.items()
             if store.replicas
         ),
+        "followed": tuple(
+            _subject(catalog, name, store, limit=Decimal(len(store.replicas)) or None)
+            for name, store in servers.items()
+            if store.replicas or "StoreReplicasMissing" in store.alerts
+        ),
+        "memory stores": tuple(all_[name] for name, store in servers.items() if store.engine == "redis"),
         "volumes": tuple(_volumes(catalog)),
         "backups": tuple(_backups(catalog)),
         "drills": tuple(_backups(catalog)) if catalog.backup.drill else (),
