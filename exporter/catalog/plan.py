@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.jobs import is_job, wanted
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.places import DEPLOYS, MARKERS, compose_project, state_folder
@@ -72,6 +73,8 @@ def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Serv
         metrics_scheme=metrics.scheme if metrics else "http",
         metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
         replicas=service.replicas if service else 1,
+        wanted=wanted(catalog, name, container),
+        ends=is_job(catalog, name, container),
         logs=_logs(container),
     )
 

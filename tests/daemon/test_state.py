@@ -66,7 +66,7 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
         ([view(state="created", started_at=None)], ("down", "never started", None)),
         (
             [view(state="created", started_at=None, error="exec:\n no such file")],
-            ("down", "never started: exec: no such file", None),
+            ("down", "could not be started: 'exec:\\n no such file'", None),
         ),
         ([view(state="exited", exit_code=0, finished_at=2000.0)], ("down", "exited with code 0", 2000.0)),
         ([view(state="exited", exit_code=137)], ("down", "exited with code 137 (SIGKILL)", None)),
@@ -159,6 +159,7 @@ def test_a_container_is_told_of_with_what_it_uses_and_may() -> None:
             "name": "worker-1",
             "image": "worker:1",
             "project": "shop",
+            "old": False,
             "state": "running",
             "health": "healthy",
             "detail": "",
