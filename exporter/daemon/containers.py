@@ -49,7 +49,7 @@ class ContainerWatch:
         self._strangers = plan.containers.strangers
         self._seen: dict[str, Container] = {}
         self._labels: dict[str, tuple[Identity, bool, str]] = {}
-        self._shown: dict[str, tuple[Container, Reading | None, int | None, bool]] = {}
+        self._shown: dict[str, tuple[Container, Reading | None, float | None, bool]] = {}
         self._cores: dict[str, tuple[Reading, float | None]] = {}
         self._refreshing = asyncio.Lock()
         self._container_items = Items(CONTAINER_FAMILIES)
@@ -151,7 +151,7 @@ class ContainerWatch:
         """Make its lines anew, if it or its reading has changed."""
         identity = container.identity
         reading = self._readings.latest.get(identity.id)
-        seen_at = int(time.time()) if container.status.state in ACTIVE else None
+        seen_at = time.time() if container.status.state in ACTIVE else None
         old = identity.id in self._services.old
         if self._shown.get(identity.id) == (container, reading, seen_at, old):
             return

@@ -56,6 +56,7 @@ def container_state(view: ContainerView) -> dict[str, Any]:
         "finished": status.finished_at,
         "error": _shown(status.error),
         "source": reading.source if reading else None,
+        "measured": reading.taken_at if reading else None,
         "cpu_cores": view.cpu_cores,
         "cpu_limit_cores": _cpu_limit(limits),
         "memory_bytes": reading.memory_working_set if reading else None,

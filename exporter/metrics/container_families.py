@@ -28,7 +28,7 @@ class Seen:
 
     container: Container
     reading: Reading | None
-    seen_at: int | None = None
+    seen_at: float | None = None
     """Seconds since the epoch; None of one that does not run."""
 
 

@@ -78,6 +78,7 @@ def container(name: str = "web-1", state: str = "running", **values: Any) -> dic
         "finished": None if runs else NOW - 90,
         "error": "",
         "source": "cgroup" if runs else None,
+        "measured": NOW - 4 if runs else None,
         "cpu_cores": 0.1234 if runs else None,
         "cpu_limit_cores": None,
         "memory_bytes": 300 * 2**20 if runs else None,

@@ -171,6 +171,7 @@ def test_a_container_is_told_of_with_what_it_uses_and_may() -> None:
             "finished": 900.0,
             "error": "",
             "source": "cgroup",
+            "measured": 2000.0,
             "cpu_cores": 0.25,
             "cpu_limit_cores": 0.5,
             "memory_bytes": 2**27,
