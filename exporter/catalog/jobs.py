@@ -4,43 +4,46 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.services import Service
-from exporter.catalog.stores import Store
-
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container
+    from exporter.catalog.services import Service
 
 MAY_END = ("no", "on-failure")
 """Restart policies that leave a container alone that has ended with 0."""
 
 
-def is_job(catalog: Catalog, name: str, container: Container) -> bool:
-    """Return True if the container is expected to end: others wait for that, or nothing would start it again.
+def jobs(catalog: Catalog) -> frozenset[str]:
+    """Return the services whose containers are expected to end.
 
-    `restart: "no"` alone does not make a job: who listens on a port, or is probed, serves somebody and is missed.
+    `restart: "no"` alone does not make a job: what listens on a port, or is probed, serves somebody and is missed.
     """
-    if not isinstance(container, Service):
-        return False
-    if (container.restart or catalog.defaults.restart) not in MAY_END:
-        return container.restart is None and _is_waited_for(catalog, name)
-    serves = container.port or container.public or container.health or container.probes or container.metrics
-    return _is_waited_for(catalog, name) or not serves
-
-
-def wanted(catalog: Catalog, name: str, container: Container) -> int | None:
-    """Return how many containers must run; None of what is not deployed, of a job, and of a file."""
-    if isinstance(container, Store):
-        return None if container.engine == "sqlite" else 1
-    if not container.deployed or is_job(catalog, name, container):
-        return None
-    return container.replicas if isinstance(container, Service) else 1
-
-
-def _is_waited_for(catalog: Catalog, name: str) -> bool:
-    return any(
-        needed.condition == "completed"
+    awaited = {
+        name
         for service in catalog.services.values()
-        for other, needed in service.depends_on.items()
-        if other == name
+        for name, needed in service.depends_on.items()
+        if needed.condition == "completed"
+    }
+    return frozenset(
+        name for name, service in catalog.services.items() if _ends(catalog, service, awaited=name in awaited)
     )
+
+
+def wanted(catalog: Catalog) -> dict[str, int]:
+    """Return how many containers must run, of each service and store that is deployed, no job, and no mere file."""
+    ending = jobs(catalog)
+    services = {
+        name: service.replicas
+        for name, service in catalog.services.items()
+        if service.deployed and name not in ending
+    }
+    return services | {name: 1 for name, store in catalog.stores.items() if store.engine != "sqlite"}
+
+
+def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:
+    if not service.deployed:
+        return False
+    if (service.restart or catalog.defaults.restart) not in MAY_END:
+        # The generated Compose file sets "no" for it, unless it says something itself.
+        return awaited and service.restart is None
+    serves = service.port or service.public or service.health or service.probes or service.metrics
+    return awaited or not serves

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.catalog.jobs import is_job, wanted
+from exporter.catalog.jobs import jobs, wanted
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.places import DEPLOYS, MARKERS, compose_project, state_folder
@@ -31,9 +32,13 @@ if TYPE_CHECKING:
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
     """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
     planner = Planner(catalog)
+    ending, numbers = jobs(catalog), wanted(catalog)
     services = (
         *(_service_plan(catalog, planner, name, service) for name, service in catalog.services.items()),
         *(_service_plan(catalog, planner, name, store) for name, store in catalog.stores.items()),
+    )
+    services = tuple(
+        replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
     )
     for name, service in catalog.services.items():
         planner.service(name, service)
@@ -73,8 +78,6 @@ def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Serv
         metrics_scheme=metrics.scheme if metrics else "http",
         metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
         replicas=service.replicas if service else 1,
-        wanted=wanted(catalog, name, container),
-        ends=is_job(catalog, name, container),
         logs=_logs(container),
     )
 

@@ -34,7 +34,7 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         name for name, c in containers.items() if c.deployed and (name in servers or name in catalog.services)
     ]
     watched = catalog.exporter.containers.source != "off"
-    must_run = {name: number for name, c in containers.items() if (number := wanted(catalog, name, c))}
+    must_run = {name: number for name, number in wanted(catalog).items() if number}
     owner = catalog.defaults.owner
     return {
         "probed": tuple(all_[name] for name in containers if name in probed),
