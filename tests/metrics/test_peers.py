@@ -16,8 +16,10 @@ from scripts.peer_metrics import (
     CADVISOR_LEFT_OUT,
 )
 
-KINDS = {family.name: family.kind for family in (*CONTAINER_FAMILIES, *DOCKER_FAMILIES)} | {
-    family.name: family.kind for family in PROBE_FAMILIES
+KINDS = {
+    **{family.name: family.kind for family in CONTAINER_FAMILIES},
+    **{family.name: family.kind for family in DOCKER_FAMILIES},
+    **{family.name: family.kind for family in PROBE_FAMILIES},
 }
 
 QUERIES = (
