@@ -41,7 +41,6 @@ defaults:
     ContainerUnhealthy: {{for: 0s}}
     ContainerExited: {{for: 0s}}
     ServiceNotRunning: off
-    ServiceNotRunning: off
     LogErrors: {{for: 0s}}
     ExporterDockerUnreachable: {{for: 0s}}
 services:
