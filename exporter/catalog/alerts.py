@@ -56,6 +56,8 @@ ALERTS: dict[str, AlertDefault] = {
         "A probe changes state more often than the threshold in an hour.", "warning", 0, _count(6)
     ),
     "ServiceAbsent": AlertDefault("The service is configured, and no series of it exists.", "warning", 300),
+    "ServiceNotRunning": AlertDefault("No container of the service runs.", "critical", 120),
+    "ReplicasMissing": AlertDefault("Fewer containers of the service run than its replicas.", "warning", 300),
     "ScrapeTargetDown": AlertDefault("Prometheus cannot scrape the service's own metrics.", "warning", 300),
     "CertificateExpiring": AlertDefault(
         "A certificate expires within the threshold.", "warning", 3600, _seconds(str(14 * _DAY))
@@ -81,13 +83,18 @@ ALERTS: dict[str, AlertDefault] = {
         "A container is throttled in more periods than the threshold.", "warning", 900, _percent(25)
     ),
     "ContainerRestarting": AlertDefault(
-        "A container restarted more often than the threshold in 15 minutes.", "warning", 0, _count(3)
+        "A container restarted, or was replaced, more often than the threshold in 15 minutes.",
+        "warning",
+        0,
+        _count(3),
     ),
     "ContainerOomKilled": AlertDefault(
         "A process of a container was killed for want of memory.", "critical", 0
     ),
     "ContainerUnhealthy": AlertDefault("A container's own health check fails.", "warning", 120),
-    "ContainerExited": AlertDefault("A container ended with an error.", "critical", 60),
+    "ContainerExited": AlertDefault(
+        "A container ended with an error, or could not be started.", "critical", 60
+    ),
     "StoreDown": AlertDefault("The store's probes fail.", "critical", 60),
     "StoreConnectionsHigh": AlertDefault(
         "Connections in use are over the threshold of the maximum.", "warning", 300, _percent(80)

@@ -51,6 +51,9 @@ def info_of(info: Any, api: str, endpoint: Endpoint) -> EngineInfo:
             cgroup_version=2 if str(info.get("CgroupVersion")) == "2" else 1,
             rootless=rootless,
             user=_user(endpoint) if rootless else None,
+            cores=_count(info.get("NCPU")),
+            memory=_count(info.get("MemTotal")),
+            one_of_several=_one_of_several(info.get("Swarm") or {}),
         )
     except (KeyError, TypeError, AttributeError):
         raise ValueError("does not describe itself as a Docker engine does") from None
@@ -64,6 +67,15 @@ def clock_of(info: Any) -> int:
 def _number(version: str) -> tuple[int, int]:
     major, _, minor = version.partition(".")
     return int(major), int(minor)
+
+
+def _count(told: Any) -> int | None:
+    return told if isinstance(told, int) and told > 0 else None
+
+
+def _one_of_several(swarm: Any) -> bool:
+    """Only a manager knows how many nodes there are; a worker has a manager beside it."""
+    return bool(swarm.get("LocalNodeState") == "active" and swarm.get("Nodes") != 1)
 
 
 def _user(endpoint: Endpoint) -> int | None:

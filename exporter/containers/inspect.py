@@ -84,6 +84,7 @@ def _identity(inspected: Any, name: str, place: Place, info: EngineInfo) -> Iden
         service=place.service,
         labels=place.labels,
         project=place.project,
+        slot=place.slot,
     )
 
 
@@ -93,10 +94,11 @@ def _status(inspected: Any) -> Status:
     named = _known_state(state["Status"])
     started = seconds_of(state.get("StartedAt"))
     ended = started is not None and named not in ("created", "running", "paused")
+    unstartable = named == "created" and bool(state.get("Error"))
     return Status(
         state=named,
         health=_known_health(health.get("Status") or "none"),
-        exit_code=state.get("ExitCode") if ended else None,
+        exit_code=state.get("ExitCode") if ended or unstartable else None,
         restarts=inspected.get("RestartCount") or 0,
         oom_killed=bool(state.get("OOMKilled")),
         created_at=seconds_of(inspected.get("Created")),

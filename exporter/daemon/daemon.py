@@ -117,8 +117,11 @@ class Daemon:
         gc.freeze()
 
     async def _watch_containers(self, plan: Plan) -> None:
-        """A new watch, unless the present one is of the same; counts of logs and kills begin anew with it."""
-        of = (plan.containers, [(service.name, service.logs) for service in plan.services])
+        """A new watch, unless the present one is of the same; counts of logs, restarts and kills begin at 0 with it."""
+        of = (
+            plan.containers,
+            [(each.name, each.logs, each.deployed, each.replicas, each.wanted) for each in plan.services],
+        )
         if of == self._containers_of:
             return
         if self._containers is not None:
@@ -178,6 +181,7 @@ class Daemon:
         return Surroundings(
             docker=watch.docker() if watch else None,
             containers=watch.views() if watch else (),
+            wanted=watch.wanted() if watch else {},
             volumes=self._storage.volumes,
             backups=self._storage.backups,
         )

@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DockerView:
-    """`sources`: how many running containers are read from each source."""
+    """`sources`: how many running containers are read from each source. `cores`, `memory`: of the engine's machine;
+    None while the engine does not answer."""
 
     up: bool
     sources: Mapping[str, int]
+    cores: int | None = None
+    memory: int | None = None
 
 
 def _sources(docker: DockerView) -> Iterable[tuple[str, float]]:
@@ -42,6 +45,18 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
         "Running containers by where their readings come from: cgroup (files), api (the engine's statistics), none.",
         _sources,
         ("source",),
+    ),
+    ItemFamily(
+        "machine_cpu_cores",
+        "gauge",
+        "Logical processors of the engine's machine.",
+        value(lambda docker: docker.cores),
+    ),
+    ItemFamily(
+        "machine_memory_bytes",
+        "gauge",
+        "Memory of the engine's machine.",
+        value(lambda docker: docker.memory),
     ),
 )
 
@@ -67,12 +82,14 @@ LOG_FAMILIES: tuple[ItemFamily[LogView], ...] = (
         "Lines in the logs of a service's containers that matched a pattern.",
         _matches,
         ("pattern",),
+        from_zero=True,
     ),
     ItemFamily(
         "container_log_lines_skipped_total",
         "counter",
         "Lines that were not looked at, since there were too many in a second.",
         value(lambda log: log.skipped),
+        from_zero=True,
     ),
     ItemFamily(
         "container_log_readable",
