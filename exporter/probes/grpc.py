@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from exporter.catalog.hostnames import ascii_host
 from exporter.catalog.secrets import SecretError, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect, shown
@@ -79,7 +80,7 @@ class GrpcProbe(MeasuredProbe):
 
     def __init__(self, spec: GrpcSpec, shared: Shared) -> None:
         self._spec = spec
-        self._authority = shown(spec.host, spec.port)
+        self._authority = shown(ascii_host(spec.host), spec.port)
         self._message = encode_request(spec.service)
         self._tls = None if spec.tls is None else shared.tls(spec.tls, ALPN)
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.tls import said
@@ -58,6 +59,10 @@ def parse_proxy(url: str) -> Proxy:
         raise ValueError("the proxy's URL is not valid") from None
     if parts.scheme not in PORTS or not host:
         raise ValueError("the proxy's URL is not http://host:port, https://host:port or socks5://host:port")
+    try:
+        host = ascii_host(host)
+    except HostNameError as error:
+        raise ValueError(f"the host of the proxy's URL is not valid: {error}") from None
     auth = None
     if parts.username is not None:
         auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())

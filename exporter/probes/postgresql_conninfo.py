@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from psycopg.pq import Conninfo
 
+from exporter.catalog.hostnames import tls_name
 from exporter.probes.tls import DEFAULT_MIN_VERSION
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def fixed(spec: PostgresqlSpec) -> str:
     for name in BEYOND_PARAMETERS:
         os.environ.pop(name, None)
     ours = {
-        "host": (spec.tls and spec.tls.server_name) or spec.host,
+        "host": tls_name((spec.tls and spec.tls.server_name) or spec.host),
         "port": str(spec.port),
         "user": spec.username,
         "dbname": spec.database,
