@@ -17,7 +17,7 @@ import httpcore
 from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
-from exporter.probes.tls import said
+from exporter.probes.tls import TLS_FACTS, said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 PORTS = {"http": 80, "https": 443, "socks5": 1080}
 READ_AHEAD = 256 * 1024
 """Bytes that may wait to be read before the peer is made to wait; the body's own limit is counted above."""
-
-TLS_FACTS = ("tls_version", "tls_cipher", "certificate_expiry")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.catalog.specs import PostgresqlSpec, TlsSpec
+    from exporter.probes.tls_files import MemoryFiles
 
 APPLICATION_NAME = "pageforge-exporter"
 
@@ -32,7 +33,7 @@ PROTOCOL = "3.0"
 NO_FILE = f"{os.devnull}/none"
 """A path that cannot exist, where an empty one would mean a file in the home folder."""
 
-MIN_VERSIONS = {"1.0": "TLSv1", "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3"}
+VERSIONS = {"1.0": "TLSv1", "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -77,6 +78,22 @@ def fixed(spec: PostgresqlSpec) -> str:
     return text(values)
 
 
+def in_memory(spec: PostgresqlSpec, files: MemoryFiles | None) -> str:
+    """The part of the connection string that names the copies in memory of the TLS files, in place of those on disk:
+    libpq would read them on the event loop, and a half-written one.
+    """
+    tls = spec.tls
+    if tls is None or files is None:
+        return ""
+    copies = {}
+    if tls.verify and tls.ca_file:
+        copies["sslrootcert"] = files.path(tls.ca_file)
+    if tls.certificate_file:
+        copies["sslcert"] = files.path(tls.certificate_file)
+        copies["sslkey"] = files.path(tls.key_file or tls.certificate_file)
+    return f" {text(copies)}"
+
+
 def text(values: Mapping[str, str]) -> str:
     """A connection string of `values`."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in values.items())
@@ -90,13 +107,16 @@ def _quoted(value: str) -> str:
 def _tls(tls: TlsSpec | None) -> dict[str, str]:
     if tls is None:
         return {"sslmode": "disable", "sslcertmode": "disable"}
+    if tls.ciphers:
+        raise ValueError("ciphers cannot be chosen for PostgreSQL, whose client library has no such option")
     ours = {
         "sslmode": "verify-full" if tls.verify else "require",
         # Given a file, `require` would verify all the same.
         "sslrootcert": (tls.ca_file or _trusted()) if tls.verify else NO_FILE,
         # An empty one would mean a file of the home folder; one that holds no list is passed over.
         "sslcrl": os.devnull,
-        "ssl_min_protocol_version": MIN_VERSIONS[tls.min_version or DEFAULT_MIN_VERSION],
+        "ssl_min_protocol_version": VERSIONS[tls.min_version or DEFAULT_MIN_VERSION],
+        "ssl_max_protocol_version": VERSIONS[tls.max_version] if tls.max_version else "",
         "sslcertmode": "disable",
         "sslcert": NO_FILE,
         # Of a key that came to be encrypted, OpenSSL would ask for the passphrase at the terminal.
