@@ -153,8 +153,7 @@ class Tls:
         """Look at the files again, if that is due, and wait a moment for the result."""
         if self._spec.files and clock() >= self._due and self._look is None:
             self._look = asyncio.create_task(self._look_at_files())
-            if self._trouble is None:
-                await asyncio.wait([self._look], timeout=PATIENCE)
+            await asyncio.wait([self._look], timeout=PATIENCE)
 
     def memory_files(self) -> MemoryFiles:
         """Return the files in use as files in memory, for libpq, which reads files alone."""

@@ -114,8 +114,9 @@ def _labels(sample: str) -> dict[str, str]:
 
 
 def _openssl(certificate: Certificate, what: str) -> str:
-    command = [require("openssl"), "x509", "-in", certificate.cert, "-noout", what]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    command = [require("openssl"), "x509", "-in", str(certificate.cert), "-noout", what]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def test_no_chain_where_nothing_was_verified(prober: Prober, authority: Authority, tmp_path: Path) -> None:
