@@ -15,6 +15,7 @@ from exporter.probes.measure import clock
 from exporter.probes.tls_chains import presented_chain, verified_chain
 from exporter.probes.tls_context import DEFAULT_MIN_VERSION, make_context, said
 from exporter.probes.tls_files import MemoryFiles, TlsError, read_files, read_files_aside
+from exporter.probes.tls_meter import HANDSHAKE_BYTES, Meter
 from exporter.probes.x509 import earliest_end, read_certificate
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.catalog.specs import TlsSpec
     from exporter.probes.measure import Run
     from exporter.probes.tls_files import Contents
-    from exporter.probes.x509 import Certificate
+from exporter.probes.x509 import Certificate
 
 __all__ = ["DEFAULT_MIN_VERSION", "LOOK_SHARE", "TLS_FACTS", "Tls", "TlsError", "said", "tls_file_states"]
 
@@ -243,16 +244,28 @@ async def _look(
 async def _handshake(
     context: ssl.SSLContext, transport: asyncio.Transport, protocol: asyncio.Protocol, name: str, run: Run
 ) -> asyncio.Transport:
+    meter = Meter(transport)
     try:
         # The run's own deadline ends it; asyncio's would after a minute.
         secured = await asyncio.get_running_loop().start_tls(
             transport, protocol, context, server_hostname=name, ssl_handshake_timeout=run.time_left() + 60
         )
+    except OSError:
+        transport.abort()
+        if not meter.exceeded:
+            raise
+        secured = None
     except BaseException:
         transport.abort()
         raise
+    if meter.exceeded:
+        raise ProbeFailure(
+            Reason.TLS,
+            f"TLS handshake with {name} failed: the server sends more than {HANDSHAKE_BYTES} bytes",
+        )
     if secured is None:
         raise ConnectionResetError
+    meter.done()
     return secured
 
 

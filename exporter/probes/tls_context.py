@@ -36,7 +36,7 @@ PLAIN_WORDS = {
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the server does not accept the client certificate: expired",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server does not accept the client certificate",
     "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name",
-    "EXCESSIVE_MESSAGE_SIZE": "the server's certificates are larger than 100 kB",
+    "EXCESSIVE_MESSAGE_SIZE": "a message is too large, say a chain of certificates of more than 100 kB",
 }
 """What a person should read for OpenSSL's reasons; the others are OpenSSL's own words."""
 
@@ -75,8 +75,9 @@ def make_context(
 
 def said(error: ssl.SSLError) -> str:
     """Return why TLS failed, in words."""
-    reason = error.reason or str(error)
-    return PLAIN_WORDS.get(reason) or reason.replace("_", " ").lower()
+    if not error.reason:  # of an end of the connection, in TLS's own words or without any
+        return "the server ended the connection"
+    return PLAIN_WORDS.get(error.reason) or error.reason.replace("_", " ").lower()
 
 
 def _ciphers(spec: TlsSpec) -> str:
