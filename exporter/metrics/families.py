@@ -14,7 +14,7 @@ DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
 
 NETWORKED = tuple(protocol for protocol in PROTOCOLS if protocol != "sqlite")
-TLS = ("http", "tcp", "websocket", "grpc", "redis", "mongodb")
+TLS = ("http", "tcp", "websocket", "grpc", "postgresql", "redis", "mongodb")
 """Protocols whose probes see the certificate."""
 
 PROBE_FAMILIES = (

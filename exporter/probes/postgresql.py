@@ -14,7 +14,7 @@ from exporter.catalog.secrets import SecretError
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe, Run, clock
 from exporter.probes.postgresql_certificate import explained
-from exporter.probes.postgresql_conninfo import fixed, in_memory
+from exporter.probes.postgresql_conninfo import fixed
 from exporter.probes.postgresql_session import open_session
 
 if TYPE_CHECKING:
@@ -103,12 +103,7 @@ class PostgresqlProbe(MeasuredProbe):
     async def ask(self, run: Run) -> None:
         password = self._password()
         try:
-            if self._tls is not None:
-                await self._tls.refresh()
-            files = self._tls.memory_files() if self._tls is not None else None
-            session = await open_session(
-                self._spec, self._fixed + in_memory(self._spec, files), password, run
-            )
+            session = await open_session(self._spec, self._fixed, password, run)
         except ProbeFailure as failure:
             if failure.reason is not Reason.CERTIFICATE or self._tls is None:
                 raise

@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 from psycopg.pq import Conninfo
 
-from exporter.catalog.hostnames import tls_name
 from exporter.probes.tls import DEFAULT_MIN_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from exporter.catalog.specs import PostgresqlSpec, TlsSpec
-    from exporter.probes.tls_files import MemoryFiles
 
 APPLICATION_NAME = "pageforge-exporter"
 
@@ -33,7 +31,7 @@ PROTOCOL = "3.0"
 NO_FILE = f"{os.devnull}/none"
 """A path that cannot exist, where an empty one would mean a file in the home folder."""
 
-VERSIONS = {"1.0": "TLSv1", "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3"}
+MIN_VERSIONS = {"1.0": "TLSv1", "1.1": "TLSv1.1", "1.2": "TLSv1.2", "1.3": "TLSv1.3"}
 
 BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",
@@ -54,7 +52,7 @@ def fixed(spec: PostgresqlSpec) -> str:
     for name in BEYOND_PARAMETERS:
         os.environ.pop(name, None)
     ours = {
-        "host": tls_name((spec.tls and spec.tls.server_name) or spec.host),
+        "host": (spec.tls and spec.tls.server_name) or spec.host,
         "port": str(spec.port),
         "user": spec.username,
         "dbname": spec.database,
@@ -78,22 +76,6 @@ def fixed(spec: PostgresqlSpec) -> str:
     return text(values)
 
 
-def in_memory(spec: PostgresqlSpec, files: MemoryFiles | None) -> str:
-    """The part of the connection string that names the copies in memory of the TLS files, in place of those on disk:
-    libpq would read them on the event loop, and a half-written one.
-    """
-    tls = spec.tls
-    if tls is None or files is None:
-        return ""
-    copies = {}
-    if tls.verify and tls.ca_file:
-        copies["sslrootcert"] = files.path(tls.ca_file)
-    if tls.certificate_file:
-        copies["sslcert"] = files.path(tls.certificate_file)
-        copies["sslkey"] = files.path(tls.key_file or tls.certificate_file)
-    return f" {text(copies)}"
-
-
 def text(values: Mapping[str, str]) -> str:
     """A connection string of `values`."""
     return " ".join(f"{name}={_quoted(value)}" for name, value in values.items())
@@ -107,16 +89,13 @@ def _quoted(value: str) -> str:
 def _tls(tls: TlsSpec | None) -> dict[str, str]:
     if tls is None:
         return {"sslmode": "disable", "sslcertmode": "disable"}
-    if tls.ciphers:
-        raise ValueError("ciphers cannot be chosen for PostgreSQL, whose client library has no such option")
     ours = {
         "sslmode": "verify-full" if tls.verify else "require",
         # Given a file, `require` would verify all the same.
         "sslrootcert": (tls.ca_file or _trusted()) if tls.verify else NO_FILE,
         # An empty one would mean a file of the home folder; one that holds no list is passed over.
         "sslcrl": os.devnull,
-        "ssl_min_protocol_version": VERSIONS[tls.min_version or DEFAULT_MIN_VERSION],
-        "ssl_max_protocol_version": VERSIONS[tls.max_version] if tls.max_version else "",
+        "ssl_min_protocol_version": MIN_VERSIONS[tls.min_version or DEFAULT_MIN_VERSION],
         "sslcertmode": "disable",
         "sslcert": NO_FILE,
         # Of a key that came to be encrypted, OpenSSL would ask for the passphrase at the terminal.

@@ -14,7 +14,7 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import clock
 from exporter.probes.tls_chains import presented_chain, verified_chain
 from exporter.probes.tls_context import DEFAULT_MIN_VERSION, make_context, said
-from exporter.probes.tls_files import MemoryFiles, TlsError, read_files, read_files_aside
+from exporter.probes.tls_files import TlsError, read_files, read_files_aside
 from exporter.probes.tls_meter import HANDSHAKE_BYTES, Meter
 from exporter.probes.x509 import earliest_end, read_certificate
 
@@ -84,7 +84,6 @@ class Tls:
         "_contexts",
         "_due",
         "_look",
-        "_memory",
         "_refused",
         "_spec",
         "_trouble",
@@ -102,7 +101,6 @@ class Tls:
         self._refused: Contents | None = None
         """The contents that could not be used, so that they are tried once."""
         self._trouble: TlsError | None = None
-        self._memory: MemoryFiles | None = None
         _in_use.add(self)
 
     async def start(
@@ -155,13 +153,6 @@ class Tls:
         if self._spec.files and clock() >= self._due and self._look is None:
             self._look = asyncio.create_task(self._look_at_files())
             await asyncio.wait([self._look], timeout=PATIENCE)
-
-    def memory_files(self) -> MemoryFiles:
-        """Return the files in use as files in memory, for libpq, which reads files alone."""
-        contents = self._contexts.contents
-        if self._memory is None or self._memory.contents is not contents:
-            self._memory = MemoryFiles(contents)
-        return self._memory
 
     @property
     def file_states(self) -> Mapping[str, bool]:

@@ -89,50 +89,15 @@ async def read_files_aside(paths: Iterable[str]) -> Contents:
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """The path of a file in memory, for libraries that read certificates from files alone."""
-    descriptor = memory_file(content)
-    try:
-        yield memory_path(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-class MemoryFiles:
-    """Files as they were read, open in memory until nobody holds this object."""
-
-    __slots__ = ("_descriptors", "contents")
-
-    def __init__(self, contents: Contents) -> None:
-        self.contents = contents
-        self._descriptors: dict[str, int] = {}
-        for path, content in contents.items():
-            self._descriptors[path] = memory_file(content)
-
-    def path(self, file: str) -> str:
-        """Return where `file` is found in memory."""
-        return memory_path(self._descriptors[file])
-
-    def __del__(self) -> None:
-        for descriptor in self._descriptors.values():
-            os.close(descriptor)
-
-
-def memory_file(content: bytes) -> int:
-    """Return the descriptor of a file in memory that this user alone may read."""
+    """The path of a file in memory that this user alone may read: OpenSSL takes certificates from files alone."""
     descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o600)
         with os.fdopen(descriptor, "wb", closefd=False) as file:
             file.write(content)
-    except BaseException:
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
         os.close(descriptor)
-        raise
-    return descriptor
-
-
-def memory_path(descriptor: int) -> str:
-    """Return a path at which this process finds an open file."""
-    return f"/proc/self/fd/{descriptor}"
 
 
 def _begin(path: str) -> _Read:
