@@ -104,7 +104,7 @@ def _is_cipher(names: str) -> bool:
 
 
 Ciphers = Annotated[
-    str, *value_type(_parse_ciphers, text_schema(r"^\S+", "ECDHE+AESGCM:!aNULL"), "cipher list")
+    str, *value_type(_parse_ciphers, text_schema(".", "ECDHE+AESGCM:!aNULL"), "cipher list")
 ]
 
 
