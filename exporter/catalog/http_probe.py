@@ -103,9 +103,7 @@ def _is_cipher(names: str) -> bool:
     return True
 
 
-Ciphers = Annotated[
-    str, *value_type(_parse_ciphers, text_schema(".", "ECDHE+AESGCM:!aNULL"), "cipher list")
-]
+Ciphers = Annotated[str, *value_type(_parse_ciphers, text_schema(".", "ECDHE+AESGCM:!aNULL"), "cipher list")]
 
 
 class Tls(Model):
