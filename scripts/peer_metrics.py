@@ -160,9 +160,6 @@ BLACKBOX_LEFT_OUT = {
     "probe_expect_info": "text of the target would become labels without bound",
     "probe_failed_due_to_cel": "conditions are regular expressions and JSON paths here; probe_failure_info says which "
     "kind failed",
-    "probe_ssl_last_chain_expiry_timestamp_seconds": "of several chains that verify the last to end; Python gives "
-    "out one, and `probe_ssl_earliest_cert_expiry` says when that ends",
-    "probe_ssl_last_chain_info": "labels that change with every certificate; the status page shows what is wrong",
 }
 
 BLACKBOX_EXPORTED = (
@@ -192,6 +189,8 @@ BLACKBOX_EXPORTED = (
     "probe_ip_addr_hash",
     "probe_ip_protocol",
     "probe_ssl_earliest_cert_expiry",
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    "probe_ssl_last_chain_info",
     "probe_success",
     "probe_tls_cipher_info",
     "probe_tls_version_info",

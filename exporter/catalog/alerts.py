@@ -140,6 +140,9 @@ ALERTS: dict[str, AlertDefault] = {
         "Probes are missed, since the one before still runs.", "warning", 600
     ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
+    "ExporterTlsFileUnusable": AlertDefault(
+        "A certificate or key file has changed and cannot be used.", "warning", 300
+    ),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
     "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),
 }

@@ -19,6 +19,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
 from exporter.probes.resolve import close_resolver
+from exporter.probes.tls_files import TlsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -137,6 +138,10 @@ class Daemon:
 
     async def _compile(self, plan: Plan, bounds: tuple[float, ...]) -> dict[tuple[str, str], Watch]:
         shared = Shared()
+        try:
+            await shared.read_files(target.spec for target in plan.targets)
+        except TlsError as error:
+            raise LoadError(str(error)) from None
         watches: dict[tuple[str, str], Watch] = {}
         for index, target in enumerate(plan.targets):
             if index % COMPILED_AT_ONCE == COMPILED_AT_ONCE - 1:

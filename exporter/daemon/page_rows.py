@@ -155,7 +155,7 @@ def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
         times=f"every {period(interval)}, timeout {period(timeout)}",
         counts=f"{probe['failures']:,} of {runs:,} failed" if runs else "",
         missed=probe["missed"],
-        certificate=_certificate(probe["facts"].get("certificate_expiry"), now),
+        certificate=_certificate(probe["facts"], now),
         store=store_note(probe["facts"], now),
     )
 
@@ -211,7 +211,9 @@ def _late(last: float | None, interval: float, timeout: float, now: float) -> st
     return f"No result for {span(now - last)}, though one is due every {period(interval)}"
 
 
-def _certificate(expiry: float | str | None, now: float) -> str:
+def _certificate(facts: Mapping[str, Any], now: float) -> str:
+    """Of the chain that was relied on, where there is one."""
+    expiry = facts.get("certificate_chain_expiry", facts.get("certificate_expiry"))
     if not isinstance(expiry, (int, float)) or expiry - now > EXPIRY_SHOWN_SECONDS:
         return ""
     if expiry <= now:

@@ -145,6 +145,28 @@ PROBE_FAMILIES = (
         protocols=TLS,
     ),
     Family(
+        "probe_ssl_last_chain_expiry_timestamp_seconds",
+        "gauge",
+        "When the first certificate of the chain that verification relied on ends, since the epoch; absent where "
+        "verification failed or is off.",
+        samples.Fact("certificate_chain_expiry"),
+        protocols=TLS,
+    ),
+    Family(
+        "probe_ssl_last_chain_info",
+        "gauge",
+        "The server's own certificate; long texts are cut, and characters that do not print are escaped.",
+        samples.Infos(
+            ("fingerprint_sha256", "certificate_fingerprint"),
+            ("subject", "certificate_subject"),
+            ("issuer", "certificate_issuer"),
+            ("subjectalternative", "certificate_names"),
+            ("serialnumber", "certificate_serial"),
+        ),
+        ("fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber"),
+        TLS,
+    ),
+    Family(
         "probe_tls_version_info",
         "gauge",
         "The TLS version that was agreed on.",
@@ -244,6 +266,13 @@ OWN_FAMILIES = (
         "histogram",
         "How long it took to make the text of a scrape.",
         buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
+    ),
+    OwnFamily(
+        "exporter_tls_file_current",
+        "gauge",
+        "1 if a certificate or key file of a probe's tls is in use as it is on disk, 0 if it cannot be used and what "
+        "was read before stays in use.",
+        ("file",),
     ),
     OwnFamily(
         "exporter_config_last_reload_successful",

@@ -16,6 +16,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.patterns import Pattern
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import note_address
@@ -55,8 +56,8 @@ class DnsProbe(MeasuredProbe):
             self._type = dns.rdatatype.from_text(spec.type)
             self._rcodes = frozenset(dns.rcode.from_text(rcode) for rcode in spec.rcodes)
             flags = dns.flags.RD if spec.recursion else dns.flags.Flag(0)
-            query = dns.message.make_query(spec.name, self._type, flags=flags, id=0)
-        except dns.exception.DNSException as error:
+            query = dns.message.make_query(ascii_host(spec.name), self._type, flags=flags, id=0)
+        except (dns.exception.DNSException, HostNameError) as error:
             raise ValueError(f"cannot ask for {spec.type} of {spec.name}: {error}") from None
         self._question = query.to_wire()[2:]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from exporter.catalog.hostnames import ascii_host
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect, shown
@@ -75,7 +76,7 @@ class GrpcProbe(MeasuredProbe):
 
     def __init__(self, spec: GrpcSpec, shared: Shared) -> None:
         self._spec = spec
-        self._authority = shown(spec.host, spec.port)
+        self._authority = shown(ascii_host(spec.host), spec.port)
         self._message = encode_request(spec.service)
         self._tls = None if spec.tls is None else shared.tls(spec.tls, ALPN)
 

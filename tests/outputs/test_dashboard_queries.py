@@ -142,6 +142,7 @@ def series() -> Iterator[tuple[str, str, float, float]]:
         yield "probe_success", probe.format(service), 1, 0
         yield "probe_duration_seconds", probe.format(service), 0.2, 0
         yield "probe_ssl_earliest_cert_expiry", probe.format(service), NOW + 86400, 0
+        yield "probe_ssl_last_chain_expiry_timestamp_seconds", probe.format(service), NOW + 86400, 0
         yield "probe_failure_info", f'{probe.format(service)},reason="status"', 1, 0
         yield "probe_results_total", f'{probe.format(service)},result="success"', 0, 2
         for phase in ("resolve", "connect", "processing"):
