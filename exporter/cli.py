@@ -142,7 +142,7 @@ def check(
 
     interruptible()
     try:
-        plan = load_plan(config, environment)
+        plan = load_plan(config, environment, of=services or ())
         healthy = check_once(plan, services or [], as_json=json, deadline_seconds=deadline)
     except (CatalogError, UnknownServiceError) as error:
         fail(str(error), WRONG_USAGE)
