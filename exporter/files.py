@@ -89,7 +89,7 @@ def read_in_time(path: str | PathLike[str], limit: int, seconds: float = SECONDS
 
 def no_answer(seconds: float) -> OSError:
     """The error of a disk that has not answered for `seconds`."""
-    return TimeoutError(errno.ETIMEDOUT, f"its file system has not answered for {seconds:.3g} s")
+    return TimeoutError(errno.ETIMEDOUT, f"its file system has not answered for {seconds:.2g} s")
 
 
 def _refuse_irregular(status: os.stat_result) -> None:

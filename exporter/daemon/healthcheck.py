@@ -35,8 +35,10 @@ def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -
     try:
         connection.request("GET", "/-/healthy")
         answer = connection.getresponse()
+    except TimeoutError:
+        return Health(False, f"no answer from {host}:{port} within {SECONDS:g} s")
     except OSError as error:
-        return Health(False, f"no answer from {host}:{port}: {error.strerror or 'timed out'}")
+        return Health(False, f"no answer from {host}:{port}: {error.strerror or 'it closed the connection'}")
     except http.client.HTTPException:  # its words are those of whoever listens there
         return Health(False, f"{host}:{port} does not answer in HTTP")
     finally:

@@ -42,10 +42,10 @@ NO_THREAD = "can't start new thread"
 SAID_BY_THE_PEER = frozenset(
     {
         Reason.CERTIFICATE, Reason.PROTOCOL, Reason.VERSION, Reason.REDIRECT, Reason.STATUS, Reason.HEADER,
-        Reason.SIZE, Reason.ENCODING, Reason.BODY, Reason.ANSWER, Reason.LOGIN, Reason.FULL,
+        Reason.SIZE, Reason.ENCODING, Reason.BODY, Reason.LOGIN, Reason.FULL,
     }
 )  # fmt: skip
-"""Verdicts on bytes that arrived, and so valid whatever this process lacked."""
+"""Verdicts on bytes that arrived, and so valid whatever this process lacked. SQLite's `answer` may be about that."""
 
 
 def _nothing(_: float) -> None:
@@ -80,8 +80,8 @@ class LoopWatch:
         """For how many seconds the loop was held since the start; one that it is coming out of now counts, too."""
         if self._due is None:
             return self._held
-        late = clock() - self._due
-        return self._held + (late if late > LATE_SECONDS else 0.0) + suspended() - self._suspended
+        spans = (clock() - self._due, suspended() - self._suspended)
+        return self._held + sum(span for span in spans if span > LATE_SECONDS)
 
     def short_since(self, since: float) -> Void | None:
         """What this process was short of at some time since `since` of the clock."""
