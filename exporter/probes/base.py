@@ -84,7 +84,7 @@ class Void(StrEnum):
 
 
 VOID_MEANINGS: Mapping[Void, str] = {
-    Void.STALL: "the exporter's event loop was held up during it",
+    Void.STALL: "the exporter's event loop was held up",
     Void.DESCRIPTORS: "the exporter is out of file descriptors",
     Void.MEMORY: "the exporter's machine is out of memory or network buffers",
     Void.PORTS: "the exporter's machine is out of local ports",

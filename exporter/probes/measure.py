@@ -17,7 +17,7 @@ from exporter.peer_text import PeerText, Secrets, Sentence
 from exporter.probes.base import VOID_MEANINGS, ProbeFailure, ProbeResult, Reason, Void
 from exporter.probes.clock import clock
 from exporter.probes.secret_files import look_at
-from exporter.probes.void import LOOP, OF_ERRNO, SAID_BY_THE_PEER, is_held, void_of
+from exporter.probes.void import BY_WAITING, LOOP, OF_ERRNO, SAID_BY_THE_PEER, is_held, void_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -158,7 +158,7 @@ class MeasuredProbe(ABC):
         duration = run.stop()
         if void is None and reason is not Reason.OK and reason not in SAID_BY_THE_PEER:
             void = LOOP.short_since(run.started)
-        if void is None and (reason is not Reason.OK or ended > deadline):
+        if void is None and (ended > deadline or reason in BY_WAITING):
             held = LOOP.held() - held
             void = Void.STALL if is_held(held, deadline, run.started) else None
         if void is not None:

@@ -25,7 +25,7 @@ LATE_SECONDS = 0.05
 """A tick that is later than this was held up; below it is a busy loop's ordinary work."""
 HELD_SHARE = 0.05
 HELD_SECONDS = 0.1
-"""A failed run is void when the loop was held for this share of its time, and at least these seconds."""
+"""A run that ended by waiting is void when the loop was held for this share of its time, and at least these seconds."""
 RECENT_SECONDS = 60.0
 """How long a shortage is exported: longer than the interval between two scrapes."""
 
@@ -46,6 +46,9 @@ SAID_BY_THE_PEER = frozenset(
     }
 )  # fmt: skip
 """Verdicts on bytes that arrived, and so valid whatever this process lacked. SQLite's `answer` may be about that."""
+
+BY_WAITING = frozenset({Reason.TIMEOUT, Reason.DISCONNECT})
+"""Verdicts that this process may have brought about by standing still; a refusal is none of them."""
 
 
 def _nothing(_: float) -> None:

@@ -204,6 +204,11 @@ STALLS: list[tuple[str, Callable[[Run], object], float, Void | None, Reason]] = 
     ("held, and an answer in time", held(0.3), 5.0, None, Reason.OK),
     ("held, then reset by the peer", held(0.5, raises(ProbeFailure(Reason.DISCONNECT, "x"))), 5.0, Void.STALL,
      Reason.INTERNAL),
+    ("held, then an answer that is wrong", held(0.5, raises(ProbeFailure(Reason.STATUS, "x"))), 5.0, None,
+     Reason.STATUS),
+    ("held past the deadline, then an answer that is wrong", held(0.5, raises(ProbeFailure(Reason.STATUS, "x"))), 0.2,
+     Void.STALL, Reason.INTERNAL),
+    ("held, then refused", held(0.5, raises(ProbeFailure(Reason.CONNECT, "x"))), 5.0, None, Reason.CONNECT),
     ("not held", wait, 0.3, None, Reason.TIMEOUT),
 ]  # fmt: skip
 
