@@ -115,6 +115,10 @@ ALERTS: dict[str, AlertDefault] = {
     "ExporterProbesMissed": AlertDefault(
         "Probes are missed, since the one before still runs.", "warning", 600
     ),
+    "ExporterStalled": AlertDefault("The exporter stands still for seconds at a time.", "warning", 300),
+    "ExporterOutOfResources": AlertDefault(
+        "The exporter has no file descriptors, memory, ports or threads left.", "critical", 60
+    ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
     "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),

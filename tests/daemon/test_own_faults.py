@@ -143,7 +143,7 @@ def test_a_catalog_that_is_a_pipe_is_one_sentence(command: list[str], tmp_path: 
 def test_a_log_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
     """Thousands of lines, and a pipe that holds some hundreds."""
     services_ = "\n".join(
-        f'  s{n}: {{probes: [{{name: p, interval: 60s, tcp: "127.0.0.1:1"}}]}}' for n in range(1500)
+        f'  s{n}: {{probes: [{{name: p, interval: 60s, tcp: "127.0.0.1:1"}}]}}' for n in range(800)
     )
     text = f"project: {'x' * 20}\nservices:\n{services_}\n"
     reader, writer = os.pipe()
