@@ -301,7 +301,7 @@ def fail(message: str, status: int) -> NoReturn:
 def main() -> None:
     """The console script. What the machine refuses, a full disk or a pipe that closes early, is no traceback."""
     open_streams()
-    status: object = 0
+    status: str | int | None = 0
     try:
         app()
     except SystemExit as end:

@@ -262,7 +262,7 @@ def test_before_the_first_run_there_is_nothing_to_stop(clock: Clock) -> None:
 
 
 def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
-    clock: Clock, told: Callable[[], list[str]]
+    clock: Clock, told: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
         bench = Bench(clock)
@@ -276,7 +276,7 @@ def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
                     continue
             return DOWN
 
-        bench.probe.run = stubborn  # type: ignore[method-assign] # the script of this test
+        monkeypatch.setattr(bench.probe, "run", stubborn)
         bench.watch.start(clock.now)
         await bench.settled()
         before = asyncio.get_running_loop().time()
