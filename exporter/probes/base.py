@@ -69,7 +69,7 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNREACHABLE: "The network reported that the host cannot be reached.",
     Reason.PERMISSION: "This process may not open the socket, or the file, that the probe needs.",
     Reason.SECRET: "A secret that the probe refers to cannot be read.",
-    Reason.INTERNAL: "A defect or a limit of the exporter itself; the log has the details.",
+    Reason.INTERNAL: "A defect of the exporter itself; the log has the details.",
 }
 
 
