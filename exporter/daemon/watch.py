@@ -25,6 +25,8 @@ STALE_RUNS = 3
 no sample for current that is older."""
 STOP_SECONDS = 0.5
 """How long a run that is cancelled may take to close what it has open."""
+AGAIN_SECONDS = 5.0
+"""After a void run, where the target's own turn is not as near."""
 TELL_SECONDS = 60.0
 """Between two lines of the log about void runs: there may be thousands."""
 
@@ -35,6 +37,7 @@ class Watch:
     """A target and everything that happened to it. At most one run of it is under way at any time."""
 
     __slots__ = (
+        "_again",
         "_down_at",
         "_measured_at",
         "_own",
@@ -64,6 +67,7 @@ class Watch:
         self.finished_at: float | None = None
         """When the last run ended, in seconds since the epoch."""
         self.missed = 0
+        self._again: asyncio.TimerHandle | None = None
         self._stopped = False
         self._unmeasured = 0
         """Starts in a row that led to no valid result."""
@@ -98,6 +102,11 @@ class Watch:
         else:
             self._task = asyncio.create_task(self._run(due))
 
+    def _start_again(self) -> None:
+        self._again = None
+        if self._task is None:
+            self.start(clock())
+
     def miss(self, rounds: int) -> None:
         """Count runs that could not begin."""
         self.missed += rounds
@@ -110,6 +119,8 @@ class Watch:
     async def stop(self) -> None:
         """Begin no more runs, cancel the one under way, and wait until its sockets are closed."""
         self._stopped = True
+        if self._again is not None:
+            self._again.cancel()
         if self._task is None:
             return
         self._task.cancel()
@@ -139,6 +150,8 @@ class Watch:
             self._own.count_void(result.void)
             _tell(result.void)
             self._count_unmeasured()
+            if self.target.interval > 2 * AGAIN_SECONDS:
+                self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._start_again)
             return
         self._unmeasured, self._measured_at = 0, clock()
         self.series.record(result)

@@ -16,6 +16,7 @@ from exporter.daemon.watch import STALE_SECONDS, STOP_SECONDS, Watch
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.base import ProbeResult, Reason, Void
+from tests.daemon.virtual_time import Times, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -367,3 +368,34 @@ def test_a_watch_of_a_new_catalog_carries_on(clock: Clock, told: Callable[[], li
         assert told() == ["web/page is up again after 30 s"]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("interval", "again"), [(9.0, False), (15.0, True), (3600.0, True)])
+def test_a_void_run_is_made_up_for_soon_unless_the_next_turn_is_near(
+    interval: float, again: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = Times()
+    results = [VOID, VOID, UP, UP]
+    starts: list[float] = []
+
+    class Probe:
+        async def run(self, _: float) -> ProbeResult:
+            starts.append(times.now)
+            return results.pop(0)
+
+    target = Target("web", "page", "http://x/", interval, 5.0, HttpSpec("http://x/"))
+    series = Series("web", "page", "http://x/", "http", (0.1, 1.0))
+
+    async def main() -> None:
+        watch = Watch(target, Probe(), series, OwnMetrics())
+        watch.start(times.now)
+        await asyncio.sleep(100)
+        assert watch.state == ("up" if again else "unknown")
+        results.insert(0, VOID)
+        watch.start(times.now)
+        await asyncio.sleep(1)
+        await watch.stop()
+        await asyncio.sleep(100)
+
+    run(monkeypatch, times, main())
+    assert starts == ([1000.0, 1005.0, 1010.0, 1100.0] if again else [1000.0, 1100.0])
