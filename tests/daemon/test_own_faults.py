@@ -38,21 +38,22 @@ def test_a_stopped_process_takes_nobody_for_down(tmp_path: Path, server: Service
     text = f"""
 project: test
 services:
-  web: {{probes: [{{name: page, interval: 2s, timeout: 500ms, http: "http://127.0.0.1:{server.port}/health"}}]}}
+  web: {{probes: [{{name: page, interval: 2s, timeout: 1900ms, http: "http://127.0.0.1:{server.port}/health"}}]}}
 """
     with running_daemon(tmp_path, text) as daemon:
         daemon.wait_until_ready()
         before = successes(daemon, "web")
-        server.requests.clear()
+        until(lambda: successes(daemon, "web") > before, "the end of a run, long before the next")
         server.answering.clear()
+        server.requests.clear()
         until(lambda: server.requests, "a run under way")
         daemon.process.send_signal(signal.SIGSTOP)
         until(lambda: "T (stopped)" in Path(f"/proc/{daemon.process.pid}/status").read_text(), "the stop")
-        time.sleep(1.5)  # longer than the timeout: nothing else can be waited for
+        time.sleep(2.5)  # longer than the timeout: nothing else can be waited for
         server.answering.set()
         daemon.process.send_signal(signal.SIGCONT)
         until(lambda: daemon.value("exporter_probes_void_total", "stall") >= 1, "the void run")
-        until(lambda: successes(daemon, "web") > before, "the next run")
+        until(lambda: successes(daemon, "web") > before + 1, "the next run")
         assert daemon.value("probe_results_total", 'result="failure"') == 0
         assert daemon.service("web")["state"] == "up"
         assert daemon.value("exporter_event_loop_stall_seconds_sum") >= 1
