@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from enum import StrEnum
@@ -12,6 +14,7 @@ import typer
 
 from exporter.backups.commands import app as backups
 from exporter.deploys.commands import app as deploys
+from exporter.signals import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(backups, name="backups")
-app.add_typer(deploys, name="deploys")
+app.add_typer(backups, name="backups", callback=interruptible)
+app.add_typer(deploys, name="deploys", callback=interruptible)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2
@@ -137,8 +140,9 @@ def check(
     from exporter.catalog.problems import CatalogError
     from exporter.daemon.check import UnknownServiceError, check_once
 
+    interruptible()
     try:
-        plan = load_plan(config, environment)
+        plan = load_plan(config, environment, of=services or ())
         healthy = check_once(plan, services or [], as_json=json, deadline_seconds=deadline)
     except (CatalogError, UnknownServiceError) as error:
         fail(str(error), WRONG_USAGE)
@@ -247,6 +251,7 @@ def _generate(
     from exporter.outputs.generate import generate
     from exporter.outputs.writer import WriteError
 
+    interruptible()
     try:
         good = generate(config, outputs, environment, out, check=check, diff=diff, force=force, as_json=json)
     except (CatalogError, OutputError) as error:
@@ -294,10 +299,41 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def main() -> None:
-    """The console script."""
-    # A pipe that closes early (`exporter schema | head`) is no error of ours.
+    """The console script. What the machine refuses, a full disk or a pipe that closes early, is no traceback."""
+    open_streams()
+    status: str | int | None = 0
     try:
         app()
-    except BrokenPipeError:
+    except SystemExit as end:
+        status = end.code
+    except OSError as error:
+        status = said(error)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = said(error) or status
+    sys.exit(status)
+
+
+def said(error: OSError) -> int:
+    """Say what the machine refused; of a pipe that closed early (`exporter schema | head`) there is nothing to say."""
+    if not isinstance(error, BrokenPipeError):
+        where = "standard output" if error.filename is None else error.filename
+        with contextlib.suppress(OSError):
+            typer.echo(f"{where}: {error.strerror or error}", err=True)
+    return ANSWER_IS_NO
+
+
+def open_streams() -> None:
+    """Have standard streams that can be written to: a closed one's number would go to the next file that is opened,
+    and a name that is not text must not end the command.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -139,6 +139,10 @@ ALERTS: dict[str, AlertDefault] = {
     "ExporterProbesMissed": AlertDefault(
         "Probes are missed, since the one before still runs.", "warning", 600
     ),
+    "ExporterStalled": AlertDefault("The exporter stands still for seconds at a time.", "warning", 300),
+    "ExporterOutOfResources": AlertDefault(
+        "The exporter has no file descriptors, memory, ports or threads left.", "critical", 60
+    ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
     "ExporterTlsFileUnusable": AlertDefault(
         "A certificate or key file has changed and cannot be used.", "warning", 300

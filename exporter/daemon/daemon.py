@@ -9,6 +9,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
+from exporter.catalog.secrets import forget_all_but
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
 from exporter.daemon.storage import StorageWatch
@@ -18,8 +19,10 @@ from exporter.metrics.families import DEFAULT_BUCKETS
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
+from exporter.probes.measure import MeasuredProbe
 from exporter.probes.resolve import close_resolver
 from exporter.probes.tls_files import TlsError
+from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -33,6 +36,9 @@ if TYPE_CHECKING:
 
 COMPILED_AT_ONCE = 50
 """Targets compiled before the probes under way get a turn: about 2 ms."""
+
+STALL_LOGGED_SECONDS = 1.0
+"""Shorter stalls are in the metrics alone."""
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +66,16 @@ class Daemon:
             LoadError: there is no plan to begin with.
         """
         raise_descriptor_limit()
+        LOOP.start(self._on_stall)
         plan = await self._load()
         self._schedule.start()
         await self._apply(plan)
         return plan
+
+    def _on_stall(self, seconds: float) -> None:
+        self.own.event_loop_stall_seconds.observe(seconds)
+        if seconds >= STALL_LOGGED_SECONDS:
+            log.warning("the event loop stood still for %.1f s: nothing was probed or answered", seconds)
 
     async def stop(self) -> None:
         """End every run under way and close its sockets."""
@@ -72,6 +84,7 @@ class Daemon:
         if self._containers is not None:
             await self._containers.stop()
         await close_resolver()
+        LOOP.stop()
 
     @property
     def ready(self) -> bool:
@@ -109,6 +122,10 @@ class Daemon:
         self.own.config_last_reload_successful.set(1)
         self.own.config_last_reload_success_timestamp_seconds.set(time.time())
         await asyncio.gather(*(watch.stop() for watch in gone))
+        probes = [watch.probe for watch in watches.values()]
+        forget_all_but(
+            {file for probe in probes if isinstance(probe, MeasuredProbe) for file in probe.secret_files}
+        )
         await self._storage.apply(plan)
         await self._watch_containers(plan)
         log.info("watching %d targets of %d services and stores", len(watches), len(plan.services))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,11 +35,14 @@ def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -
     try:
         connection.request("GET", "/-/healthy")
         answer = connection.getresponse()
-        text = answer.read(200).decode("utf-8", "replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        return Health(False, f"no answer from {host}:{port}: {error}")
+    except TimeoutError:
+        return Health(False, f"no answer from {host}:{port} within {SECONDS:g} s")
+    except OSError as error:
+        return Health(False, f"no answer from {host}:{port}: {error.strerror or 'it closed the connection'}")
+    except http.client.HTTPException:  # its words are those of whoever listens there
+        return Health(False, f"{host}:{port} does not answer in HTTP")
     finally:
         connection.close()
-    return Health(
-        answer.status == 200, text if answer.status == 200 else f"{host}:{port} answered {answer.status}"
-    )
+    if answer.status != HTTPStatus.OK:
+        return Health(False, f"{host}:{port} answered {answer.status}")
+    return Health(True, "healthy")

@@ -9,13 +9,14 @@ import logging
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 import uvloop
 
 from exporter.daemon.daemon import Daemon
 from exporter.daemon.loading import LoadError, load_plan_apart
+from exporter.daemon.stopping import Stopping
 from exporter.daemon.web import application
 from exporter.probes.connect import shown
 
@@ -68,9 +69,13 @@ class Server(uvicorn.Server):
 
 
 def run(
-    path: Path, environment: str | None, address: tuple[str, int] | None = None, *, demo: bool = False
+    path: Path,
+    environment: str | None,
+    address: tuple[str, int] | None = None,
+    *,
+    demo: bool = False,
 ) -> None:
-    """Run the daemon on the catalog at `path` until SIGTERM or SIGINT.
+    """Run the daemon on the catalog at `path` until SIGTERM or SIGINT, and end within two seconds of it.
 
     `address` is where to serve, if not where the catalog says. With `demo`, stand-ins for the catalog's services
     are served on loopback and watched in their place.
@@ -79,10 +84,20 @@ def run(
         LoadError: the catalog cannot be used.
         ListenError: the address to serve at cannot be had.
     """
-    uvloop.run(_main(path, environment, address, demo=demo))
+    stopping = Stopping()
+    stopping.take_signals()
+    try:
+        uvloop.run(_main(path, environment, address, stopping, demo=demo))
+    except asyncio.CancelledError:
+        if not stopping.asked:
+            raise
+    log.info("stopped")
 
 
-async def _main(path: Path, environment: str | None, address: tuple[str, int] | None, *, demo: bool) -> None:
+async def _main(
+    path: Path, environment: str | None, address: tuple[str, int] | None, stopping: Stopping, *, demo: bool
+) -> None:
+    stopping.by(cast("asyncio.Task[None]", asyncio.current_task()).cancel)
     load: Loader = partial(load_plan_apart, path, environment, secrets=not demo)  # stand-ins are sent none
     async with contextlib.AsyncExitStack() as stack:
         if demo:
@@ -97,11 +112,10 @@ async def _main(path: Path, environment: str | None, address: tuple[str, int] | 
         listener = listen(host, port, or_another=demo)
         url = address_shown(listener)
         log.info("serving: %s is the page, %smetrics is for Prometheus", url, url)
-        await serve(daemon, listener)
-    log.info("stopped")
+        await serve(daemon, listener, stopping)
 
 
-async def serve(daemon: Daemon, listener: socket.socket) -> None:
+async def serve(daemon: Daemon, listener: socket.socket, stopping: Stopping) -> None:
     """Serve a started daemon until SIGTERM or SIGINT; SIGHUP reloads."""
     config = uvicorn.Config(
         application(daemon),
@@ -123,8 +137,7 @@ async def serve(daemon: Daemon, listener: socket.socket) -> None:
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.stop)
+    stopping.by(server.stop)
     loop.add_signal_handler(signal.SIGHUP, reload)
     await server.serve(sockets=[listener])
     for task in reloads:

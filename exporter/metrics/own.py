@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,7 +19,9 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporter import __version__
 from exporter.metrics.families import OWN_FAMILIES
+from exporter.probes.base import Void
 from exporter.probes.tls import tls_file_states
+from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from exporter.metrics.exposition import Format
@@ -42,6 +45,13 @@ class OwnMetrics:
         self._gauge("exporter_probes_running").set_function(lambda: self.running)
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
+        self._probes_void = self._counter("exporter_probes_void")
+        resource_exhausted = self._gauge("exporter_resource_exhausted")
+        for void in Void:
+            self._probes_void.labels(reason=void)
+            if void is not Void.STALL:
+                resource_exhausted.labels(resource=void).set_function(partial(LOOP.recently_short, void))
+        self.event_loop_stall_seconds = self._histogram("exporter_event_loop_stall_seconds")
         self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")
         self._tls_file_current = self._gauge("exporter_tls_file_current")
         self.config_last_reload_successful = self._gauge("exporter_config_last_reload_successful")
@@ -49,6 +59,10 @@ class OwnMetrics:
             "exporter_config_last_reload_success_timestamp_seconds"
         )
         self.build_info.labels(version=__version__, python_version=platform.python_version()).set(1)
+
+    def count_void(self, void: Void) -> None:
+        """Count a run that says nothing about its target."""
+        self._probes_void.labels(reason=void).inc()
 
     def render(self, form: Format) -> bytes:
         """The text of all families, without OpenMetrics' end mark."""

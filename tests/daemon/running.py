@@ -69,9 +69,14 @@ class RunningDaemon:
 
 @contextlib.contextmanager
 def running_daemon(
-    folder: Path, catalog: str, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    catalog: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stderr: int | None = None,
 ) -> Iterator[RunningDaemon]:
-    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened.
+    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened. Its log goes to the
+    descriptor `stderr`, if there is one, and else to a file.
 
     It finds no Docker engine unless the catalog or `env` leads it to one: this machine's own is not for tests.
     """
@@ -80,10 +85,10 @@ def running_daemon(
     port = free_port()
     log = folder / "daemon.log"
     command = [sys.executable, "-m", "exporter", "run", "--config", str(file), *arguments]
-    with log.open("wb") as stderr:
+    with log.open("wb") as file_of_log:
         process = subprocess.Popen(
             [*command, "--listen", f"127.0.0.1:{port}"],
-            stderr=stderr,
+            stderr=file_of_log if stderr is None else stderr,
             env={**os.environ, "DOCKER_HOST": f"unix://{folder}/no-docker.sock", **(env or {})},
         )
     daemon = RunningDaemon(process, f"http://127.0.0.1:{port}", file, log)
