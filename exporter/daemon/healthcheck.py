@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,18 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not listening
+ALIVE = {200: "healthy", 401: "healthy; it asks for a login", 429: "healthy; its rate limit is reached"}
+"""A health check has no password, and needs none: who asks for one answers."""
+WANTS_CERTIFICATE = frozenset(
+    {
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+    }
+)
+"""The alerts of a daemon that asks for a client's certificate: to send one, it must be alive."""
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +32,14 @@ class Health:
     detail: str
 
 
-def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -> Health:
-    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`."""
+def ask(
+    config: Path, environment: str | None, listen: tuple[str, int] | None, web_config: Path | None = None
+) -> Health:
+    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`.
+
+    With a web configuration TLS is tried first. Its certificate is not judged: it is of another name than this
+    machine's loopback, and what is asked is only whether the daemon is alive.
+    """
     if listen is None:
         from exporter.catalog.listening import read_listen
         from exporter.catalog.problems import CatalogError
@@ -30,15 +49,36 @@ def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -
         except CatalogError as error:
             return Health(False, str(error))
     host, port = WILDCARDS.get(listen[0], listen[0]), listen[1]
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        if web_config is not None:
+            try:
+                return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
+            except ssl.SSLError as error:
+                if error.reason in WANTS_CERTIFICATE:
+                    return Health(True, "healthy; it asks for a client certificate")
+                if error.reason not in NO_TLS:
+                    raise
+        return _ask(http.client.HTTPConnection(host, port, timeout=SECONDS))
+    except http.client.RemoteDisconnected:
+        hint = "" if web_config else "; if it serves TLS, name its --web.config.file"
+        return Health(False, f"{host}:{port} closed the connection without an answer{hint}")
+    except (OSError, http.client.HTTPException) as error:
+        return Health(False, f"no answer from {host}:{port}: {error}")
+
+
+def _ask(connection: http.client.HTTPConnection) -> Health:
     try:
         connection.request("GET", "/-/healthy")
         answer = connection.getresponse()
-        text = answer.read(200).decode("utf-8", "replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        return Health(False, f"no answer from {host}:{port}: {error}")
+        answer.read(200)
     finally:
         connection.close()
-    return Health(
-        answer.status == 200, text if answer.status == 200 else f"{host}:{port} answered {answer.status}"
-    )
+    detail = ALIVE.get(answer.status, f"{connection.host}:{connection.port} answered {answer.status}")
+    return Health(answer.status in ALIVE, detail)
+
+
+def _unjudged() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
