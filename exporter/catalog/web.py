@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Host
-from exporter.catalog.problems import suggestion
+from exporter.catalog.problems import shown, suggestion
 from exporter.catalog.references import NamedSecret, TextTemplate, parse_secret
-from exporter.catalog.values import Text, parse_text, value_type
+from exporter.catalog.values import Text, parse_text, text_schema, value_type
 
 
 def _parse_key(value: object) -> str | TextTemplate:
@@ -29,9 +29,16 @@ def parse_named(value: object) -> TextTemplate:
     template = parse_secret(value)
     if len(template.parts) != 1 or not isinstance(template.parts[0], NamedSecret):
         raise ValueError(
-            "this is one of the catalog's secrets, which is mounted as a file; write {secret: NAME}"
+            "only one of the catalog's secrets can be here, since it is mounted as a file; write {secret: NAME}"
         )
     return template
+
+
+def _parse_user(value: object) -> str:
+    name = parse_text(value)
+    if not name or ":" in name or not name.isprintable():
+        raise ValueError(f"{shown(name)} is not a user name; it holds no colon, which would end it")
+    return name
 
 
 _NAMED_SCHEMA = {
@@ -40,6 +47,7 @@ _NAMED_SCHEMA = {
     "additionalProperties": False,
     "required": ["secret"],
 }
+User = Annotated[str, *value_type(_parse_user, text_schema(r"^[^:]+$", "prometheus"), "user name")]
 Named = Annotated[TextTemplate, *value_type(parse_named, _NAMED_SCHEMA, "secret reference")]
 KeyFile = Annotated[
     str | TextTemplate,
@@ -81,10 +89,10 @@ class Web(Model):
     """Who may ask the daemon's web server, and how."""
 
     tls: WebTls | None = Field(default=None, description="HTTPS in place of HTTP.")
-    users: dict[Text, Named] = Field(
+    users: dict[User, Named] = Field(
         default={}, description="User names, and the secret that holds the password of each."
     )
-    username: Text | None = Field(
+    username: User | None = Field(
         default=None, description="The user as whom Prometheus asks; default: the first."
     )
 
@@ -94,9 +102,6 @@ class Web(Model):
             raise ValueError("this says neither tls nor users; remove it if HTTP without a login is meant")
         if self.username is not None and self.username not in self.users:
             raise ValueError(f"username is none of the users; {suggestion(self.username, self.users)}")
-        for name in self.users:
-            if ":" in name or not name.isprintable():
-                raise ValueError("the name of a user holds no colon, which would end it")
         return self
 
     @property

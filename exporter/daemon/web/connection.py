@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from exporter.daemon.web.answers import Answer, head_of, refusing
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
         """The task that makes the transport, while it does."""
         self.address = owner_of(client[0])
         self.stage = Stage.HANDSHAKE if secure else Stage.WAITING
-        self.since = self._loop.time()
+        self.since = time.monotonic()  # finer than the loop's clock
 
     def abort(self) -> None:
         """End it now, whatever it is doing."""
@@ -262,7 +263,7 @@ class Connection(asyncio.Protocol):
     def _enter(self, stage: Stage, seconds: float | None) -> None:
         """Be at `stage`, for `seconds` at most."""
         self.stage = stage
-        self.since = self._loop.time()
+        self.since = time.monotonic()
         self._idle = False
         if self._timer is not None:
             self._timer.cancel()

@@ -48,7 +48,7 @@ class Member(Protocol):
     def stage(self) -> Stage: ...
     @property
     def since(self) -> float:
-        """When it came to its stage, by the loop's clock."""
+        """When it came to its stage, by the monotonic clock."""
 
     def abort(self) -> None: ...
 

@@ -10,6 +10,9 @@ from exporter.probes.connect import shown
 
 BACKLOG = 1024
 """Connections that wait to be accepted: a burst of hostile ones should not push out a scrape."""
+BUFFER_BYTES = 64 * 1024
+"""Of the kernel, for each direction of a connection. Left to itself it keeps megabytes for a client that does not read,
+and they count against the container's memory."""
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,8 @@ def listen(host: str, port: int, *, or_another: bool = False) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # connections have them, too
+            listener.setsockopt(socket.SOL_SOCKET, buffer, BUFFER_BYTES)
         listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
