@@ -14,16 +14,6 @@ SECONDS = 5.0
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not listening
 ALIVE = {200: "healthy", 401: "healthy; it asks for a login", 429: "healthy; its rate limit is reached"}
 """A health check has no password, and needs none: who asks for one answers."""
-WANTS_CERTIFICATE = frozenset(
-    {
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "SSLV3_ALERT_HANDSHAKE_FAILURE",
-        "TLSV1_ALERT_UNKNOWN_CA",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-    }
-)
-"""The alerts of a daemon that asks for a client's certificate: to send one, it must be alive."""
-NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +27,8 @@ def ask(
 ) -> Health:
     """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`.
 
-    With a web configuration TLS is tried first. Its certificate is not judged: it is of another name than this
-    machine's loopback, and what is asked is only whether the daemon is alive.
+    The certificate is not judged: it is of another name than this machine's loopback, and what is asked is only
+    whether the daemon is alive.
     """
     if listen is None:
         from exporter.catalog.listening import read_listen
@@ -49,19 +39,47 @@ def ask(
         except CatalogError as error:
             return Health(False, str(error))
     host, port = WILDCARDS.get(listen[0], listen[0]), listen[1]
+    if web_config is None:
+        return _plain(host, port)
+    tls, certificates = _written(web_config)
+    answer = _secure(host, port, certificates=certificates is not False) if tls is not False else None
+    return answer if answer is not None and (answer.healthy or tls) else _plain(host, port)
+
+
+def _written(web_config: Path) -> tuple[bool | None, bool | None]:
+    """Whether the file asks for TLS, and for certificates of clients; None where it cannot be read, since a daemon that
+    has read it before is still alive."""
+    from exporter.catalog.yaml_scalars import YamlError
+    from exporter.catalog.yaml_tree import parse, plain
+
     try:
-        if web_config is not None:
-            try:
-                return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
-            except ssl.SSLError as error:
-                if error.reason in WANTS_CERTIFICATE:
-                    return Health(True, "healthy; it asks for a client certificate")
-                if error.reason not in NO_TLS:
-                    raise
+        root, _ = parse(web_config.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, YamlError):
+        return None, None
+    tls = plain(root).get("tls_server_config")
+    wanted = tls.get("client_auth_type") if isinstance(tls, dict) else None
+    return "tls_server_config" in plain(root), wanted == "RequireAndVerifyClientCert"
+
+
+def _plain(host: str, port: int) -> Health:
+    try:
         return _ask(http.client.HTTPConnection(host, port, timeout=SECONDS))
-    except http.client.RemoteDisconnected:
-        hint = "" if web_config else "; if it serves TLS, name its --web.config.file"
-        return Health(False, f"{host}:{port} closed the connection without an answer{hint}")
+    except http.client.HTTPException:
+        return Health(
+            False, f"{host}:{port} does not answer as HTTP; if it serves TLS, name its --web.config.file"
+        )
+    except OSError as error:
+        return Health(False, f"no answer from {host}:{port}: {error}")
+
+
+def _secure(host: str, port: int, *, certificates: bool) -> Health:
+    """As `_plain`. A daemon that hangs up on whoever has no certificate has looked for it, so it is alive."""
+    try:
+        return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
+    except (http.client.RemoteDisconnected, ConnectionResetError, ssl.SSLError) as error:
+        if certificates and not isinstance(error, TimeoutError):
+            return Health(True, "healthy; it asks for a client certificate")
+        return Health(False, f"{host}:{port} does not answer as HTTPS")
     except (OSError, http.client.HTTPException) as error:
         return Health(False, f"no answer from {host}:{port}: {error}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LIMIT = 40
+HELD_SECONDS = 0.05
+"""Of CPU: a probe is to start within 100 ms of its time."""
 WHOLE = b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -61,6 +64,7 @@ def test_a_flood_keeps_nobody_out(sent: bytes, source: str) -> None:
         assert min(reply.seconds for reply in replies) < 1
         assert len(site.server.crowd) <= LIMIT
         assert site.refused["evicted"] >= LIMIT
+        assert site.held < HELD_SECONDS
 
 
 def test_another_address_keeps_its_connection_in_a_flood() -> None:
@@ -98,6 +102,32 @@ def test_clients_that_never_read_cost_no_memory() -> None:
         with clients(site.port, 300, sent, buffer=4096):
             assert len(get(site.port, "/big").body) == len(BIG)
             assert process.memory_info().rss - before < 150_000_000
+            assert site.held < HELD_SECONDS
+
+
+def test_heads_of_40_megabytes_hold_nothing_up() -> None:
+    head = request("GET /small", "X: " + "a" * 40_000_000)
+    statuses: list[int] = []
+
+    def send(port: int) -> None:
+        statuses.extend(reply.status for reply in exchange(port, head))
+
+    with served() as site:
+        threads = [threading.Thread(target=send, args=(site.port,)) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        assert get(site.port, "/small").status == 200
+        for thread in threads:
+            thread.join(30)
+        assert set(statuses) == {431}
+        assert site.held < HELD_SECONDS
+
+
+def test_requests_without_end_hold_nothing_up() -> None:
+    with served() as site, clients(site.port, 200, WHOLE * 500, buffer=4096):
+        for _ in range(3):
+            assert get(site.port, "/small").status == 200
+        assert site.held < HELD_SECONDS
 
 
 class Someone:

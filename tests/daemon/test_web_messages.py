@@ -61,7 +61,7 @@ ANSWERS: dict[str, tuple[bytes, list[int]]] = {
     "an offer of h2c": (request("GET /small", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"), [200]),
     "WebSocket": (request("GET /small", "Upgrade: websocket", "Sec-WebSocket-Key: x"), [400]),
     "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [400]),
-    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\n\r\n", [400]),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", [400]),
     "bare line ends": (b"GET /small HTTP/1.1\nHost: localhost\n\n", [400]),
     "an empty line before": (b"\r\n\r\n" + request("GET /small"), [200]),
     "folded header": (request("GET /small", "X: a\r\n b"), [400]),
@@ -80,7 +80,8 @@ ANSWERS: dict[str, tuple[bytes, list[int]]] = {
     ),
     "a head above its limit": (request("GET /small", "X: " + "a" * MAX_HEAD_BYTES), [431]),
     "a head of 40 MB": (request("GET /small", "X: " + "a" * 40_000_000), [431]),
-    "40 MB without an end of line": (bytes(40_000_000), [431]),
+    "40 MB without an end of line": (b"a" * 40_000_000, [431]),
+    "40 MB of zeros": (bytes(40_000_000), [400]),
     "many headers": (request("GET /small", *["X: a"] * 10_000), [431]),
 }
 

@@ -93,12 +93,21 @@ def get(port: int, path: str, *headers: str, host: str | None = "localhost", **h
 
 
 class Served:
-    """A server in a thread. `refused` counts what it refused, by reason."""
+    """A server in a thread. `refused` counts what it refused, by reason. `held`: the longest that its loop was held, in
+    seconds of CPU, so that a busy machine does not count."""
 
     def __init__(self, port: int, server: Server, refused: dict[str, int]) -> None:
         self.port = port
         self.server = server
         self.refused = refused
+        self.held = 0.0
+
+    async def beat(self) -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0.005)
+            now = time.thread_time()
+            self.held, last = max(self.held, now - last), now
 
 
 @contextlib.contextmanager
@@ -122,7 +131,9 @@ def served(
         running.append(Served(listener.getsockname()[1], server, refused))
         running.append(asyncio.get_running_loop())
         ready.set()
+        heart = asyncio.create_task(running[0].beat())
         await server.serve()
+        heart.cancel()
 
     thread = threading.Thread(target=lambda: uvloop.run(main()))
     thread.start()

@@ -32,6 +32,8 @@ SEND_SECONDS = 30.0
 """A client must have taken an answer within this time."""
 ENDING_SECONDS = 5.0
 """After an error the rest of what a client is sending is dropped this long, so that it comes to read why."""
+TLS_ENDING_SECONDS = 0.5
+"""As `ENDING_SECONDS`; TLS has no way to end one direction alone, so the client is waiting for this end."""
 ENDING_BYTES = 64 * 1024 * 1024
 SLICE_BYTES = 64 * 1024
 """Of an answer, handed to the transport at once; more is not buffered for a client that does not read."""
@@ -167,6 +169,8 @@ class Connection(asyncio.Protocol):
             self._buffer = self._buffer.lstrip(b"\r\n")  # RFC 9112 section 2.2: empty lines before a request
             if not self._buffer:
                 return None
+            if not self._buffer[:1].isalpha():
+                raise RefusedError(400, "this is not HTTP; is it TLS?", "malformed", final=True)
             if self._idle:
                 self._enter(Stage.WAITING, HEAD_SECONDS)
         end = _end_of_head(self._buffer, self._scanned)
@@ -212,7 +216,7 @@ class Connection(asyncio.Protocol):
 
     async def _refuse(self, refusal: RefusedError) -> None:
         await self._send(refusing(refusal), keep_alive=False, with_body=True)
-        self._end()
+        self._end(unread=True)
 
     async def _send(self, answer: Answer, *, keep_alive: bool, with_body: bool) -> None:
         head = head_of(answer, self._site.headers, keep_alive=keep_alive)
@@ -243,20 +247,20 @@ class Connection(asyncio.Protocol):
         self._idle = True
         self._read()
 
-    def _end(self) -> None:
-        """Close once the answer is out. What the client is still sending is dropped until then: to close before it
-        is read would take the answer from it."""
+    def _end(self, *, unread: bool = False) -> None:
+        """Close once the answer is out. With `unread`, what the client is still sending is dropped for a while: to
+        close before it is read would take the answer from it."""
         self._task = None
-        self._enter(Stage.ENDING, ENDING_SECONDS)
+        self._enter(Stage.ENDING, TLS_ENDING_SECONDS if unread and self._secure else ENDING_SECONDS)
         self._buffer.clear()
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        if self._half_closed or self._secure:
-            transport.close()
-        else:
-            transport.resume_reading()
+        transport.resume_reading()
+        if not self._secure and not self._half_closed:
             transport.write_eof()
+        elif not unread or self._half_closed:
+            transport.close()
 
     # Time
 
@@ -274,6 +278,15 @@ class Connection(asyncio.Protocol):
             refusal = RefusedError(408, f"a request comes within {HEAD_SECONDS:.0f} s", "timeout", final=True)
             self._site.refused(refusal.reason)
             self._begin(self._refuse(refusal))
+            return
+        if (
+            self.stage is Stage.ENDING
+            and self._secure
+            and self._transport
+            and not self._transport.is_closing()
+        ):
+            self._enter(Stage.ENDING, ENDING_SECONDS)
+            self._transport.close()
             return
         if self.stage is Stage.SENDING:
             self._site.refused("timeout")
