@@ -104,7 +104,7 @@ def test_what_it_comes_to(folder: Path) -> None:
     assert settings.tls.maximum_version is ssl.TLSVersion.TLSv1_2
     assert "ECDHE-ECDSA-AES128-GCM-SHA256" in {cipher["name"] for cipher in settings.tls.get_ciphers()}
     assert "ECDHE-RSA-AES256-GCM-SHA384" not in {cipher["name"] for cipher in settings.tls.get_ciphers()}
-    assert settings.clients == {"a"}
+    assert settings.clients == frozenset({"a"})
     assert settings.headers == ((b"x-frame-options", b"sameorigin"),)
     assert settings.rate
     assert settings.rate.limit == (0.25, 2)

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import logging
+import operator
 import os
 import shutil
 import socket
@@ -13,6 +14,7 @@ import ssl
 import statistics
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import bcrypt
@@ -22,7 +24,7 @@ import pytest
 from exporter.catalog.problems import CatalogError
 from exporter.daemon.web import login
 from exporter.daemon.web.config_watch import WebConfig
-from tests.daemon.web_client import BIG, Reply, exchange, get, request, served
+from tests.daemon.web_client import BIG, exchange, get, request, served
 from tests.probes.certificates import Authority
 from tests.waiting import until
 
@@ -127,7 +129,7 @@ def test_https(authority: Authority, tmp_path: Path) -> None:
         context.set_alpn_protocols(["h2", "http/1.1"])
         assert get(site.port, "/big", tls=context).body == BIG
         assert get(site.port, "/small", host="any.example.com", tls=context).status == 200
-        assert get(site.port, "/small") == Reply(seconds=pytest.approx(0, abs=10))
+        assert get(site.port, "/small").status == 0
         [reply] = exchange(site.port, request("GET /small", "X: " + "a" * 100_000), tls=context)
         assert reply.status == 431
         assert config.gauge.value == 1
@@ -138,9 +140,9 @@ def test_a_certificate_that_changes_is_served_without_a_restart(authority: Autho
     context = trusting(authority)
     with watched(tmp_path, TLS + "}") as (site, config):
         for _ in range(2):
-            before = presented(site.port, context)
+            changed = partial(operator.ne, presented(site.port, context))
             _install(authority, tmp_path)
-            until(lambda old=before: presented(site.port, context) != old, "the new certificate")
+            until(lambda: changed(presented(site.port, context)), "the new certificate")  # noqa: B023 - asked at once
         assert config.gauge.value == 1
 
 

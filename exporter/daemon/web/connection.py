@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from exporter.daemon.web.answers import Answer, head_of, refusing
 from exporter.daemon.web.crowd import Stage, owner_of
 from exporter.daemon.web.message import MAX_BODY_BYTES, RefusedError, Request, read_head
+from exporter.peer_text import PeerText, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -203,7 +204,7 @@ class Connection(asyncio.Protocol):
             self._site.refused(refusal.reason)
             answer = refusing(refusal)
         except Exception:
-            log.exception("a request of %s could not be answered", request.path)
+            log.exception("a request of %s could not be answered", Secrets().shown(PeerText(request.path)))
             answer = Answer(
                 500, ((b"content-type", b"text/plain"),), b"an error of the exporter; see its log\n"
             )

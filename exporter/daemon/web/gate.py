@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.daemon.web.hosts import check_host, check_site, hosts_of
 from exporter.daemon.web.login import Login
 from exporter.daemon.web.message import RefusedError
+from exporter.peer_text import PeerText, Secrets
 
 if TYPE_CHECKING:
     import ssl
@@ -68,7 +69,7 @@ class WebGate:
             if request.host not in self._logged and len(self._logged) < MAX_NAMES_LOGGED:
                 self._logged.add(request.host)
                 log.warning(
-                    "a request for the name %r was refused; if it is the exporter's, add it to exporter.hosts",
-                    request.host[:100],
+                    "a request for the name %s was refused; if it is the exporter's, add it to exporter.hosts",
+                    Secrets().shown(PeerText(request.host)),
                 )
             raise

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.daemon.web.message import RefusedError
+from exporter.peer_text import PeerText, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -39,7 +40,6 @@ FREE_PATHS = frozenset({b"/-/healthy", b"/-/ready"})
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
-_MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def check_host(request: Request, hosts: Hosts) -> None:
         return
     raise RefusedError(
         421,
-        f"the exporter does not answer to the name {request.host[:_MAX_SHOWN]}; "
+        f"the exporter does not answer to the name {Secrets().shown(PeerText(request.host))}; "
         "if it is the exporter's, add it to exporter.hosts in the catalog",
         "host",
     )
