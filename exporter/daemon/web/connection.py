@@ -12,7 +12,7 @@ import ssl
 import time
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from exporter.daemon.web.answers import Answer, head_of, refusing
+from exporter.daemon.web.answers import head_of, refusing
 from exporter.daemon.web.crowd import Stage, owner_of
 from exporter.daemon.web.message import MAX_BODY_BYTES, RefusedError, Request, read_head
 from exporter.peer_text import PeerText, Secrets
@@ -20,7 +20,7 @@ from exporter.peer_text import PeerText, Secrets
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from exporter.daemon.web.answers import Headers
+    from exporter.daemon.web.answers import Answer, Headers
     from exporter.daemon.web.crowd import Crowd
 
 MAX_HEAD_BYTES = 32 * 1024
@@ -171,17 +171,12 @@ class Connection(asyncio.Protocol):
             if not self._buffer:
                 return None
             if not self._buffer[:1].isalpha():
-                raise RefusedError(400, "this is not HTTP; is it TLS?", "malformed", final=True)
+                raise RefusedError(400, "this is not HTTP; is it TLS?", "malformed")
             if self._idle:
                 self._enter(Stage.WAITING, HEAD_SECONDS)
         end = _end_of_head(self._buffer, self._scanned)
         if max(end, len(self._buffer) if end < 0 else 0) > MAX_HEAD_BYTES:
-            raise RefusedError(
-                431,
-                f"the head of a request is at most {MAX_HEAD_BYTES} bytes long",
-                "too_large",
-                final=True,
-            )
+            raise RefusedError(431, f"a request's head is at most {MAX_HEAD_BYTES} bytes long", "too_large")
         if end < 0:
             self._scanned = len(self._buffer)
             return None
@@ -205,9 +200,7 @@ class Connection(asyncio.Protocol):
             answer = refusing(refusal)
         except Exception:
             log.exception("a request of %s could not be answered", Secrets().shown(PeerText(request.path)))
-            answer = Answer(
-                500, ((b"content-type", b"text/plain"),), b"an error of the exporter; see its log\n"
-            )
+            answer = refusing(RefusedError(500, "an error of the exporter; its log has more", ""))
         keep_alive = request.keep_alive and not self._half_closed and not self._site.stopping
         await self._send(answer, keep_alive=keep_alive, with_body=request.method != "HEAD")
         if keep_alive:
@@ -276,18 +269,14 @@ class Connection(asyncio.Protocol):
 
     def _time_is_over(self) -> None:
         if self.stage is Stage.WAITING and (self._buffer or self._request):
-            refusal = RefusedError(408, f"a request comes within {HEAD_SECONDS:.0f} s", "timeout", final=True)
+            refusal = RefusedError(408, f"a request comes within {HEAD_SECONDS:.0f} s", "timeout")
             self._site.refused(refusal.reason)
             self._begin(self._refuse(refusal))
             return
-        if (
-            self.stage is Stage.ENDING
-            and self._secure
-            and self._transport
-            and not self._transport.is_closing()
-        ):
+        transport = self._transport
+        if self.stage is Stage.ENDING and self._secure and transport and not transport.is_closing():
             self._enter(Stage.ENDING, ENDING_SECONDS)
-            self._transport.close()
+            transport.close()
             return
         if self.stage is Stage.SENDING:
             self._site.refused("timeout")

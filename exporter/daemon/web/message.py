@@ -17,16 +17,12 @@ _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z.~_-]+)?\]|[0-9A-Za-
 class RefusedError(Exception):
     """A request that gets an error. `reason` is the label of the metric that counts it."""
 
-    def __init__(
-        self, status: int, sentence: str, reason: str, *headers: tuple[bytes, bytes], final: bool = False
-    ) -> None:
+    def __init__(self, status: int, sentence: str, reason: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(sentence)
         self.status = status
         self.sentence = sentence
         self.reason = reason
         self.headers = headers
-        self.final = final
-        """Whether nothing more can be read on this connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +135,15 @@ def _host(written: list[bytes], version: str) -> tuple[str, str]:
 def _body_bytes(headers: tuple[tuple[bytes, bytes], ...]) -> int:
     lengths = [value for name, value in headers if name == b"content-length"]
     if any(name == b"transfer-encoding" for name, _ in headers):
-        raise RefusedError(411, "send a Content-Length; nothing here reads a body", "malformed", final=True)
+        raise RefusedError(411, "send a Content-Length; nothing here reads a body", "malformed")
     if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
         raise _malformed("a request has one Content-Length, which is a number")
     if not lengths:
         return 0
     if len(lengths[0]) > 10 or int(lengths[0]) > MAX_BODY_BYTES:
-        raise RefusedError(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "too_large", final=True)
+        raise RefusedError(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "too_large")
     return int(lengths[0])
 
 
 def _malformed(sentence: str) -> RefusedError:
-    return RefusedError(400, sentence, "malformed", final=True)
+    return RefusedError(400, sentence, "malformed")
