@@ -77,6 +77,15 @@ Listen = Annotated[
         help="Where to serve, instead of the catalog's exporter.listen.",
     ),
 ]
+WebConfig = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--web.config.file",
+        envvar="EXPORTER_WEB_CONFIG_FILE",
+        metavar="FILE",
+        help="TLS and users of the web server, in the format of Prometheus's exporter-toolkit.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -90,6 +99,7 @@ def run(
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     listen: Listen = None,
+    web_config: WebConfig = None,
     log_format: Logs = LogFormat.TEXT,
     demo: Annotated[
         bool,
@@ -109,7 +119,7 @@ def run(
     if demo and config == DEFAULT_CONFIG and not config.exists():
         config = EXAMPLE_CONFIG
     try:
-        run_daemon(config, environment, address(listen), demo=demo)
+        run_daemon(config, environment, address(listen), web_config=web_config, demo=demo)
     except LoadError as error:
         fail(str(error), WRONG_USAGE)
     except ListenError as error:
@@ -263,12 +273,15 @@ def _generate(
 
 @app.command(epilog='Example:  HEALTHCHECK CMD ["python", "-m", "exporter", "healthcheck"]')
 def healthcheck(
-    config: Config = DEFAULT_CONFIG, environment: Environment = None, listen: Listen = None
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    listen: Listen = None,
+    web_config: WebConfig = None,
 ) -> None:
     """Ask the daemon on this machine whether it is alive; needs no shell tool, for a container's health check."""
     from exporter.daemon.healthcheck import ask
 
-    answer = ask(config, environment, address(listen))
+    answer = ask(config, environment, address(listen), web_config)
     typer.echo(answer.detail, err=not answer.healthy)
     raise typer.Exit(0 if answer.healthy else ANSWER_IS_NO)
 

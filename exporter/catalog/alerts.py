@@ -136,6 +136,9 @@ ALERTS: dict[str, AlertDefault] = {
     "ExporterReloadFailed": AlertDefault(
         "The exporter runs on an older catalog than the file.", "warning", 300
     ),
+    "ExporterWebConfigFailed": AlertDefault(
+        "The exporter serves by an older web configuration than its files.", "warning", 300
+    ),
     "ExporterProbesMissed": AlertDefault(
         "Probes are missed, since the one before still runs.", "warning", 600
     ),

@@ -15,6 +15,7 @@ from exporter.daemon.schedule import Schedule
 from exporter.daemon.storage import StorageWatch
 from exporter.daemon.surroundings import Surroundings
 from exporter.daemon.watch import Watch
+from exporter.daemon.web.merged import Merged
 from exporter.metrics.families import DEFAULT_BUCKETS
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
@@ -49,7 +50,7 @@ class Daemon:
     def __init__(self, load: Loader) -> None:
         self._load = load
         self._schedule = Schedule()
-        self._reloading = asyncio.Lock()
+        self._reloads = Merged(self._reload)
         self.own = OwnMetrics()
         self.plan: Plan
         self.watches: dict[tuple[str, str], Watch] = {}
@@ -79,6 +80,7 @@ class Daemon:
 
     async def stop(self) -> None:
         """End every run under way and close its sockets."""
+        await self._reloads.stop()
         self._schedule.stop()
         await asyncio.gather(*(watch.stop() for watch in self.watches.values()), self._storage.stop())
         if self._containers is not None:
@@ -97,18 +99,21 @@ class Daemon:
         return sum(watch.result is None for watch in self.watches.values())
 
     async def reload(self) -> None:
-        """Load the plan anew. Nothing changes unless all of it is good.
+        """Load the plan anew. Nothing changes unless all of it is good. Reloads that are asked for while one is under
+        way are one.
 
         Raises:
             LoadError: why not; the plan that was running runs on.
         """
-        async with self._reloading:
-            try:
-                await self._apply(await self._load())
-            except LoadError as error:
-                self.own.config_last_reload_successful.set(0)
-                log.error("reload failed; the catalog loaded before runs on:\n%s", error)  # noqa: TRY400 - a person's mistake, not a defect: no traceback
-                raise
+        await self._reloads()
+
+    async def _reload(self) -> None:
+        try:
+            await self._apply(await self._load())
+        except LoadError as error:
+            self.own.config_last_reload_successful.set(0)
+            log.error("reload failed; the catalog loaded before runs on:\n%s", error)  # noqa: TRY400 - a person's mistake, not a defect: no traceback
+            raise
 
     async def _apply(self, plan: Plan) -> None:
         """Make `plan` the one that is watched; what did not change keeps its turn, its counts and its run."""

@@ -305,5 +305,20 @@ OWN_FAMILIES = (
         "gauge",
         "When the running catalog was loaded, since the epoch.",
     ),
+    OwnFamily("exporter_web_connections", "gauge", "Connections to the exporter's own web server."),
+    OwnFamily(
+        "exporter_web_refused",
+        "counter",
+        "Requests and connections that the web server refused, by reason: malformed, too_large (a head or body), "
+        "timeout, evicted (too many connections), host (not in exporter.hosts), origin (another site's page), login, "
+        "rate, tls.",
+        ("reason",),
+    ),
+    OwnFamily(
+        "exporter_web_config_last_reload_successful",
+        "gauge",
+        "1 if the web configuration in use is what its files say; 0 if they have changed and cannot be used. Absent "
+        "without --web.config.file.",
+    ),
 )
 """Counters without the `_total` that the exposition adds."""

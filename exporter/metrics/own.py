@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 END = b"# EOF\n"
 
 
+WEB_REFUSALS = ("malformed", "too_large", "timeout", "evicted", "host", "origin", "login", "rate", "tls")
+
 disable_created_metrics()
 
 
@@ -58,11 +60,23 @@ class OwnMetrics:
         self.config_last_reload_success_timestamp_seconds = self._gauge(
             "exporter_config_last_reload_success_timestamp_seconds"
         )
+        self.web_connections = self._gauge("exporter_web_connections")
+        self._web_refused = self._counter("exporter_web_refused")
+        for reason in WEB_REFUSALS:
+            self._web_refused.labels(reason)
         self.build_info.labels(version=__version__, python_version=platform.python_version()).set(1)
 
     def count_void(self, void: Void) -> None:
         """Count a run that says nothing about its target."""
         self._probes_void.labels(reason=void).inc()
+
+    def web_refused_by(self, reason: str, count: int) -> None:
+        """Count what the web server refused, for one of `WEB_REFUSALS`."""
+        self._web_refused.labels(reason).inc(count)
+
+    def web_config_last_reload_successful(self) -> Gauge:
+        """Return the gauge, which exists from this first call on: without a configuration there is nothing to tell."""
+        return self._gauge("exporter_web_config_last_reload_successful")
 
     def render(self, form: Format) -> bytes:
         """The text of all families, without OpenMetrics' end mark."""

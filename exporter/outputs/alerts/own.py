@@ -66,6 +66,15 @@ EXPORTER_RECIPES = (
         example=lambda _: (Series("exporter_config_last_reload_successful", 0, 1),),
     ),
     Recipe(
+        "ExporterWebConfigFailed", "exporter", "exporter",
+        expr="exporter_web_config_last_reload_successful == 0",
+        summary="The exporter cannot use its changed web configuration",
+        description="A file of the exporter's web configuration (TLS, users) has changed and cannot be used, so the "
+        "one before stays in use: a renewed certificate is not served, and the old one will expire. The log says why.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_web_config_last_reload_successful", 0, 1),),
+    ),
+    Recipe(
         "ExporterProbesMissed", "exporter", "exporter",
         # The window is shorter than what the alert waits for, so one missed probe does not fire it.
         expr="increase(exporter_probes_missed_total[5m]) > 0",

@@ -247,6 +247,22 @@ def _process() -> tuple[Panel, ...]:
             12,
             minimum=0,
         ),
+        Panel(
+            "Web server",
+            "lines",
+            (
+                Query(f"sum(exporter_web_connections{OWN})", "connections"),
+                Query(
+                    f"sum by (reason) (increase(exporter_web_refused_total{OWN}{RANGE})) > 0",
+                    "refused: {{reason}}",
+                ),
+            ),
+            "short",
+            "Connections to the exporter's own web server, and the requests and connections that it refused.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
     )
 
 
