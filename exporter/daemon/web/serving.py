@@ -43,7 +43,8 @@ def configured(load: Loader) -> Loader:
         if plan.web.configured:
             raise LoadError(
                 "exporter.web asks for TLS or a login, and the exporter runs without; start it with "
-                "--web.config.file and the web-config.yml that exporter gen has made of it, or remove exporter.web"
+                "--web.config.file and the web-config.yml that exporter gen makes of it, or set exporter.web to null "
+                "in this environment"
             )
         return plan
 
