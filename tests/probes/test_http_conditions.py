@@ -154,7 +154,7 @@ def test_deep_json(prober: Prober) -> None:
         ("gzip", "gzip", ""),
         ("x-gzip", "gzip", ""),
         (None, "gzip", "no compression, expected gzip"),
-        ("gzip", "deflate", "gzip, expected deflate"),
+        ("gzip", "deflate", "'gzip', expected deflate"),
     ],
 )
 def test_compression(encoding: str | None, wanted: str, detail: str, prober: Prober) -> None:

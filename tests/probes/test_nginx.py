@@ -80,7 +80,7 @@ def test_gzip(nginx: Nginx, prober: Prober) -> None:
 
 def test_file(nginx: Nginx, prober: Prober) -> None:
     url = f"http://127.0.0.1:{nginx.http}/file"
-    result = prober.run(HttpSpec(url, body_conditions=(Condition(r"\A(a file of text\n){1000}\Z"),)))
+    result = prober.run(HttpSpec(url, body_conditions=(Condition(r"\A(a file of text\n){1000}\z"),)))
     assert result.success, result.detail
     assert isinstance(result.facts["last_modified"], float)
     assert prober.run(HttpSpec(url, max_body_bytes=14_999)).reason is Reason.SIZE
