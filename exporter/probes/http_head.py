@@ -24,7 +24,8 @@ Fields = list[tuple[str, str]]
 END = re.compile(rb"\n\r?\n")
 """The end of a head's last line, and the empty line."""
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) +([1-9][0-9]{2})(?: [^\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*:[ \t]*([^\n]*)")
+_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z ]*)\t*:[ \t]*([^\n]*)")
+"""A blank in a name is against RFC 9112; curl and Go let it pass, and so the server's users see nothing of it."""
 _FOLD = re.compile(rb"\n[ \t]+")
 _LENGTH = re.compile("[0-9]{1,18}")
 _START = b"HTTP/1."
@@ -108,7 +109,7 @@ def parse_fields(block: bytes) -> Fields:
                 Reason.PROTOCOL, "the answer is not valid HTTP: header line {}", PeerText(line)
             )
         name, value = match.groups()
-        fields.append((name.decode("latin-1").lower(), value.rstrip(b" \t").decode("latin-1")))
+        fields.append((name.decode("latin-1").rstrip(" ").lower(), value.rstrip(b" \t").decode("latin-1")))
     return fields
 
 
