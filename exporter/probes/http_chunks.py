@@ -62,6 +62,9 @@ class Chunks:
         self._body.expect(self._left)
         self._trailers = not self._left
         self._ends_data = bool(self._left)
+        if self._left and buffer[self._left : self._left + 2] == b"\r\n":  # whole: three steps in one
+            self._take_data(buffer)
+            self._take_line_end(buffer)
         return False
 
     def _take_data(self, buffer: bytearray) -> bool | None:
@@ -74,13 +77,15 @@ class Chunks:
         return False
 
     def _take_line_end(self, buffer: bytearray) -> bool | None:
-        match = _EMPTY_LINE.match(buffer)
-        if match is None:
+        if buffer.startswith(b"\r\n"):
+            size = 2
+        elif buffer.startswith(b"\n"):
+            size = 1
+        else:
             if not buffer or buffer == b"\r":
                 return None
             raise _invalid(buffer)
-        size = match.end()
-        del match, buffer[:size]
+        del buffer[:size]
         self._ends_data = False
         return False
 

@@ -18,8 +18,8 @@ PIECE_BYTES = 16 * 1024
 """Decoded at a time: 7 ms where each byte is an error, which is the worst."""
 CHARSETS = frozenset(
     (
-        *("ascii", "utf_8", "utf_16", "utf_16_le", "utf_16_be", "utf_32", "utf_32_le", "utf_32_be"),
-        *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 16)),
+        *("utf_8", "utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be"),
+        *(f"iso8859_{part}" for part in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)),
         *(f"cp125{page}" for page in range(9)),
         *(
             "latin_1",
@@ -33,7 +33,7 @@ CHARSETS = frozenset(
             "mac_roman",
             "mac_cyrillic",
         ),
-        *("tis_620", "gb2312", "gbk", "gb18030", "hz", "big5", "big5hkscs", "euc_kr", "cp949"),
+        *("tis_620", "gbk", "gb18030", "hz", "big5", "big5hkscs", "euc_kr", "cp949"),
         *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "iso2022_kr"),
     )
 )
@@ -44,6 +44,8 @@ AS_BROWSERS = {
     "iso8859_9": "cp1254",
     "iso8859_11": "cp874",
     "gb2312": "gbk",
+    "utf_16": "utf_16_le",
+    "utf_32": "utf_32_le",
 }
 """What servers that name these send, and the WHATWG Encoding Standard makes of them."""
 MARKS = (

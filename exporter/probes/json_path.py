@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 PAUSE_STEPS = 5000
 """About 2 ms."""
-MAX_STEPS = 100_000
-"""Between two pauses, since a filter cannot be interrupted: 50 ms."""
+MAX_STEPS = 50_000
+"""Between two pauses, since a filter cannot be interrupted: 30 ms."""
 CHARACTERS_A_STEP = 100
 """Of a text that is compared or searched."""
 
@@ -101,27 +101,26 @@ class Query:
             TooManySteps: a filter took too long.
         """
         segments = self._segments
-        waiting = [(0, current)]
+        waiting: list[tuple[int, Iterator[Any]]] = [(0, iter((current,)))]
         while waiting:
-            depth, value = waiting.pop()
+            depth, values = waiting[-1]
+            value = next(values, NOTHING)
+            if value is NOTHING:
+                waiting.pop()
+                continue
             meter.add()
             if pauses and meter.steps > PAUSE_STEPS:
                 meter.steps = 0
                 yield PAUSE
+            if value is PAUSE:
+                continue
             if depth == len(segments):
                 yield value
                 continue
             descends, selectors = segments[depth]
             if descends:
-                waiting += [(depth, child) for child in children(value)]
-            for select in selectors:
-                for child in select(root, value, meter):
-                    if child is PAUSE:
-                        if pauses:
-                            meter.steps = 0
-                            yield PAUSE
-                        continue
-                    waiting.append((depth + 1, child))
+                waiting.append((depth, iter(children(value))))
+            waiting += [(depth + 1, select(root, value, meter)) for select in selectors]
 
 
 def children(value: Any) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -253,7 +254,7 @@ def test_the_same_bytes_have_the_same_verdict(parts: list[bytes], cuts: list[int
     """Whatever comes, and in whatever pieces: an answer, or a failure with a reason."""
     data = b"".join(parts)
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
     whole = verdict([data])
     assert verdict(pieces) == whole
     assert verdict([data[i : i + 1] for i in range(len(data))]) == whole
