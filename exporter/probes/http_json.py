@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from exporter.json_path import CHARACTERS_A_STEP, PAUSE, Meter, Query, TooManySteps, same
 from exporter.patterns import Pattern
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.json_path import CHARACTERS_A_STEP, PAUSE, Meter, Query, TooManySteps, same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

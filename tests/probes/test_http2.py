@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 from dataclasses import dataclass, field
@@ -16,19 +17,25 @@ from hyperframe.frame import (
     SettingsFrame,
     WindowUpdateFrame,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from exporter.catalog.secrets import EnvironmentReference, SecretText
 from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
-from exporter.probes.base import Reason
+from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.http2_answer import Http2Answer
+from exporter.probes.http_request import make_request, parse_url
+from exporter.probes.measure import Run
 from tests.probes.servers import Script, Server, answer, answers, redirect, says, silence
 from tests.probes.servers_http2 import SETTINGS, data, goaway, head, only_h2, sends, serves
 from tests.probes.servers_proxy import Proxy
+from tests.probes.wires import Wire
 
 if TYPE_CHECKING:
     from tests.probes.certificates import Authority, Certificate
     from tests.probes.prober import Prober
 
-PLAIN = {"http2_prior_knowledge": True}
+PLAIN: dict[str, Any] = {"http2_prior_knowledge": True}
 FINE = serves(lambda _: ([(":status", "200"), ("content-length", "4"), ("x-key", "v")], b"fine"))
 LARGE = b"x" * 3_000_000
 
@@ -277,3 +284,60 @@ def test_fault(row: Row, prober: Prober) -> None:
         )
     assert result.reason is row.reason, result
     assert re.search(row.detail, result.detail), result.detail
+
+
+FRAMES = st.sampled_from(
+    [
+        *(SETTINGS, head().serialize(), head(b"\x88", "END_HEADERS", "END_STREAM").serialize()),
+        *(
+            head(b"\x08\x03103").serialize(),
+            head(b"\x88", "END_STREAM").serialize(),
+            data(b"fine").serialize(),
+        ),
+        *(
+            data(b"x", "END_STREAM").serialize(),
+            data(b"").serialize(),
+            ContinuationFrame(1, b"\x88").serialize(),
+        ),
+        *(ContinuationFrame(1, b"", flags=["END_HEADERS"]).serialize(), PingFrame(0).serialize()),
+        *(RstStreamFrame(1, error_code=0).serialize(), goaway(1).serialize(), goaway(0, 2).serialize()),
+        *(
+            WindowUpdateFrame(1, window_increment=2**31 - 1).serialize(),
+            SettingsFrame(0, {4: 2**31 - 1}).serialize(),
+        ),
+        *(b"\0\0\5\1\x28\0\0\0\1\xff\0\0\0\1", b"\0\0\1\0\x08\0\0\0\1\xff", b"\0\0\4\3\0\0\0\0\3abcd"),
+        *(b"\0\0\3\4\0\0\0\0\0abc", b"\0\0\0\1\4\0\0\0\0", b"\0\0\1\7\0\0\0\0\0x", b"\0\0\0", b"x" * 30),
+    ]
+)
+
+
+def verdict(pieces: list[bytes]) -> tuple[object, ...]:
+    """What the reader makes of an answer that arrives in these pieces, after which the connection is closed."""
+
+    async def read() -> tuple[object, ...]:
+        request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET")
+        conversation = Http2Answer(Run(0), request, 10_000, keep=True)
+        done = conversation.ask(Wire(), b"")
+        for piece in pieces:
+            conversation.data_received(piece)
+            await asyncio.sleep(0)
+        conversation.connection_lost(None)
+        try:
+            async with asyncio.timeout(1):
+                await done
+        except ProbeFailure as failure:
+            return (failure.reason,)
+        answer = conversation.answer
+        return answer.status, answer.headers, answer.body
+
+    return asyncio.run(read())
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(FRAMES, max_size=12))
+def test_the_same_bytes_have_the_same_verdict(frames: list[bytes]) -> None:
+    """Whatever comes, and in whatever pieces: an answer, or a failure with a reason."""
+    sent = b"".join(frames)
+    whole = verdict([sent])
+    assert verdict([sent[i : i + 1] for i in range(len(sent))]) == whole
+    assert verdict([sent[i : i + 13] for i in range(0, len(sent), 13)]) == whole

@@ -20,6 +20,7 @@ from exporter.probes.measure import Run
 from tests.probes.blackbox import Blackbox
 from tests.probes.servers import Server, chunked, says, says_and_closes
 from tests.probes.servers_proxy import Proxy
+from tests.probes.wires import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -169,21 +170,6 @@ def test_as_blackbox_exporter(row: Row, blackbox: Blackbox) -> None:
     expected = row.reason is Reason.OK if row.peer is None else row.peer
     with server_of(row) as server:
         assert blackbox.probe(server.url(), row.module)["probe_success"] == expected
-
-
-class Wire(asyncio.Transport):
-    """A transport that goes nowhere."""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
-
-    def pause_reading(self) -> None:
-        pass
-
-    resume_reading = pause_reading
 
 
 def verdict(pieces: Sequence[bytes], method: str = "GET", *, closes: bool = True) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonpath_rfc9535 import JSONPathError
 from jsonpath_rfc9535 import compile as compile_path
 
-from exporter.probes.json_path import PAUSE, Meter, Query, TooManySteps, same
+from exporter.json_path import PAUSE, Meter, Query, TooManySteps, same
 
 DOCUMENT = json.loads(
     """{"status": "up", "n": 1, "t": true, "none": null, "list": [1, 2.5, "x", [3], {"a": 4}],
