@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.specs import TlsSpec
 from exporter.peer_text import PeerText
@@ -25,6 +26,7 @@ from exporter.probes.measure import MeasuredProbe, Run
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Coroutine
 
     from exporter.catalog.specs import HttpSpec
     from exporter.probes.compile import Shared
@@ -116,7 +118,9 @@ class HttpProbe(MeasuredProbe):
                 answer = await self._redirected(request, run)
                 answer.withheld = withheld
         run.facts["redirects"] = hops
-        await self._conditions.hold(answer, run)
+        self._conditions.judge_head(answer, run)
+        if self._conditions.reads_body:
+            await self._conditions.hold_body(answer, run)
 
     async def _redirected(self, request: Request, run: Run) -> Answer:
         """As `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
@@ -157,17 +161,17 @@ class HttpProbe(MeasuredProbe):
         self._check(conversation.answer, run)
         return conversation.answer
 
-    def _protocol(self, request: Request, run: Run) -> AnswerProtocol:
-        return AnswerProtocol(
-            run, request.method, self._spec.max_body_bytes, keep=self._conditions.reads_body
+    def _protocol(self, request: Request, run: Run) -> Callable[[], AnswerProtocol]:
+        return partial(
+            AnswerProtocol, run, request.method, self._spec.max_body_bytes, keep=self._conditions.reads_body
         )
 
-    async def _open(self, request: Request, run: Run) -> tuple[asyncio.Transport, AnswerProtocol]:
+    def _open(
+        self, request: Request, run: Run
+    ) -> Coroutine[Any, Any, tuple[asyncio.Transport, AnswerProtocol]]:
         """A connection on which the server, or its TLS, comes next."""
-        endpoint = request.endpoint
-        return await connect(
-            lambda: self._protocol(request, run), endpoint.host, endpoint.port, self._spec.ip_protocol, run
-        )
+        spec, endpoint = self._spec, request.endpoint
+        return connect(self._protocol(request, run), endpoint.host, endpoint.port, spec.ip_protocol, run)
 
     async def _ask_http2(
         self, transport: asyncio.Transport, protocol: AnswerProtocol, request: Request, run: Run

@@ -226,8 +226,7 @@ class Http2Answer(asyncio.Protocol):
         if not (len(status) == 3 and status.isascii() and status.isdecimal() and status >= "200"):
             raise ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP/2: status {}", PeerText(status))
         fields = [(name, value) for name, value in pairs if not name.startswith(":")]
-        answer.take(int(status), "2", fields)
-        answer.content_length = content_length(fields)
+        answer.content_length = content_length(answer.take(int(status), "2", fields))
         self._body = Body(answer, self._max_bytes, keep=self._keep)
         if answer.content_length and self._request.method != "HEAD" and int(status) not in NO_BODY:
             self._body.expect(answer.content_length)

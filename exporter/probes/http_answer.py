@@ -12,7 +12,9 @@ from exporter.probes.http_body import Body
 from exporter.probes.http_chunks import Chunks
 from exporter.probes.http_head import (
     END,
+    FRAMING,
     MAX_INTERIM,
+    NOTED,
     Fields,
     HeadBudget,
     check_start,
@@ -43,6 +45,7 @@ class Answer:
     received_bytes: int = 0
     decoded_bytes: int = 0
     body: bytes = b""
+    last_modified: str | None = None
     withheld: str = ""
     """The origin that was asked without the credentials, which are for another; empty where they were sent."""
 
@@ -55,34 +58,36 @@ class Answer:
         """The value of each line of a header; `name` in lower case."""
         return [value for known, value in self.headers if known == name]
 
-    def take(self, status: int, version: str, fields: Fields) -> None:
-        """Note the head of the final answer."""
+    def take(self, status: int, version: str, fields: Fields) -> Fields:
+        """Take the head of the final answer; its fields that say how long the body is."""
         self.status, self.version, self.headers = status, version, fields
-        self.encoding = (self.header("content-encoding") or "").lower()
+        framing = []
+        for name, value in fields:
+            if name in NOTED:
+                if name in FRAMING:
+                    framing.append((name, value))
+                elif name == "last-modified":
+                    self.last_modified = value
+                else:
+                    self.encoding = ", ".join(filter(None, (self.encoding, value.lower())))
+        return framing
 
 
 class AnswerProtocol(asyncio.Protocol):
     """The client's end of one connection for one request. Await `ask`, then read `answer`."""
 
-    __slots__ = (
-        "_body",
-        "_budget",
-        "_buffer",
-        "_chunks",
-        "_heard",
-        "_interim",
-        "_keep",
-        "_left",
-        "_max_bytes",
-        "_method",
-        "_run",
-        "_searched",
-        "_step",
-        "_transport",
-        "_waiting",
-        "answer",
-        "done",
-    )
+    _body: Body | None = None
+    _chunks: Chunks | None = None
+    _heard = False
+    _interim = 0
+    _left: int | None = None
+    """Bytes of the body that have not come yet; None where only the end of the connection ends it."""
+    _plain = False
+    """True while the body comes as it is, without chunks."""
+    _searched = 0
+    _transport: asyncio.Transport | None = None
+    _waiting = False
+    """True while the rest of the buffer waits for the loop's next turn."""
 
     def __init__(self, run: Run, method: str, max_bytes: int, *, keep: bool) -> None:
         self._run = run
@@ -91,18 +96,8 @@ class AnswerProtocol(asyncio.Protocol):
         self._keep = keep
         self._buffer = bytearray()
         self._budget = HeadBudget()
-        self._searched = 0
-        self._interim = 0
-        self._heard = False
-        self._left = 0
-        """Bytes of the body that have not come yet, where its length is known."""
-        self._body: Body | None = None
-        self._chunks: Chunks | None = None
         self._step = AnswerProtocol._take_head
         """Takes the next part off the buffer; False: needs more bytes. No bound method, which would be a cycle."""
-        self._waiting = False
-        """True while the rest of the buffer waits for the loop's next turn."""
-        self._transport: asyncio.Transport | None = None
         self.answer = Answer()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -123,6 +118,9 @@ class AnswerProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self.done.done():
             return
+        if self._plain:
+            self._take_body(data)
+            return
         self._buffer += data
         if self._transport is None or self._waiting:
             return
@@ -132,10 +130,14 @@ class AnswerProtocol(asyncio.Protocol):
         self._read(self._transport)
 
     def _read(self, transport: asyncio.Transport) -> None:
+        steps = STEPS_AT_A_TIME
         try:
-            for _ in range(STEPS_AT_A_TIME):
-                if self.done.done() or not self._step(self):
-                    return
+            while self._step(self):
+                steps -= 1
+                if not steps:
+                    break
+            else:
+                return
         except ProbeFailure as failure:
             self._fail(failure)
             return
@@ -159,9 +161,9 @@ class AnswerProtocol(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         buffer = self._buffer
-        check_start(buffer)
         match = END.search(buffer, self._searched)
         if match is None:
+            check_start(buffer)
             self._searched = max(0, len(buffer) - 2)
             self._budget.check(len(buffer))
             return False
@@ -173,7 +175,7 @@ class AnswerProtocol(asyncio.Protocol):
         self._searched = 0
         if head[0] >= 200:
             self._begin(*head)
-            return True
+            return not self._plain and not self.done.done()
         if head[0] == SWITCHING_PROTOCOLS:
             raise ProbeFailure(Reason.PROTOCOL, "the server switched to another protocol")
         self._interim += 1
@@ -184,38 +186,38 @@ class AnswerProtocol(asyncio.Protocol):
     def _begin(self, status: int, version: str, fields: Fields) -> None:
         """Note the final answer's head, and how its body ends (RFC 9112 section 6.3)."""
         answer = self.answer
-        answer.take(status, version, fields)
-        chunked = is_chunked(fields, version)
-        answer.content_length = None if chunked else content_length(fields)
+        framing = answer.take(status, version, fields)
+        chunked = False
+        if framing:
+            chunked = is_chunked(framing, version)
+            answer.content_length = None if chunked else content_length(framing)
         self._body = body = Body(answer, self._max_bytes, keep=self._keep)
         if self._method == "HEAD" or status in NO_BODY or answer.content_length == 0:
             self._complete()
         elif chunked:
             self._chunks = Chunks(body, self._budget)
             self._step = AnswerProtocol._take_chunk
-        elif answer.content_length is not None:
-            self._left = answer.content_length
-            body.expect(self._left)
-            self._step = AnswerProtocol._take_counted
         else:
-            self._step = AnswerProtocol._take_all
+            self._left = answer.content_length
+            body.expect(self._left or 0)
+            self._plain = True
+            self._take_body(bytes(self._buffer))
 
-    def _take_counted(self) -> bool:
-        if self._body is None or not self._buffer:
-            return False
-        data = bytes(self._buffer[: self._left])
-        self._buffer.clear()
-        self._left -= len(data)
-        self._body.feed(data)
+    def _take_body(self, data: bytes) -> None:
+        """Take the next bytes of a body that is not in chunks, which need no buffer."""
+        assert self._body is not None  # noqa: S101 - `_begin` made it
+        try:
+            if self._left is None:
+                self._body.feed(data)
+                return
+            if len(data) > self._left:
+                data = data[: self._left]
+            self._left -= len(data)
+            self._body.feed(data)
+        except ProbeFailure as failure:
+            self._fail(failure)
         if not self._left:
             self._complete()
-        return False
-
-    def _take_all(self) -> bool:
-        if self._body is not None and self._buffer:
-            self._body.feed(bytes(self._buffer))
-            self._buffer.clear()
-        return False
 
     def _take_chunk(self) -> bool:
         assert self._chunks is not None  # noqa: S101 - `_begin` made it
@@ -227,7 +229,7 @@ class AnswerProtocol(asyncio.Protocol):
     def eof_received(self) -> None:
         """A body that has neither a length nor chunks ends with the connection (RFC 9112 section 6.3)."""
         self._read_rest()
-        if not self.done.done() and self._step is AnswerProtocol._take_all:
+        if not self.done.done() and self._plain and self._left is None:
             self._complete()
 
     def connection_lost(self, exc: Exception | None) -> None:

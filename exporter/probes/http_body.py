@@ -44,7 +44,10 @@ class Body:
             ProbeFailure: `size`.
         """
         if self._answer.received_bytes + size > self._max_bytes:
-            raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes")
+            raise self._too_large()
+
+    def _too_large(self) -> ProbeFailure:
+        return ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes")
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes off the wire.
@@ -52,10 +55,14 @@ class Body:
         Raises:
             ProbeFailure: `size` or `encoding`.
         """
-        self.expect(len(data))
-        self._answer.received_bytes += len(data)
+        answer = self._answer
+        answer.received_bytes += len(data)
+        if answer.received_bytes > self._max_bytes:
+            raise self._too_large()
         if self._decoder is None:
-            self._keep(data)
+            answer.decoded_bytes = answer.received_bytes
+            if self._chunks is not None:
+                self._chunks.append(data)
             return
         for at in range(0, len(data), PIECE_BYTES):
             self._keep(self._decode(self._decoder, data[at : at + PIECE_BYTES]))

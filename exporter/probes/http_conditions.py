@@ -74,15 +74,12 @@ class Conditions:
             self._json = JsonConditions(spec.json_conditions, spec.max_json_bytes)
         self.reads_body = bool(self._body or self._json)
 
-    async def hold(self, answer: Answer, run: Run) -> None:
-        """Note what the answer says of itself, then hold it against every condition.
+    async def hold_body(self, answer: Answer, run: Run) -> None:
+        """Hold the body against every condition, letting others run in between.
 
         Raises:
-            ProbeFailure: `version`, `status`, `header`, `encoding`, `size` or `body`.
+            ProbeFailure: `encoding`, `size` or `body`.
         """
-        self._judge_head(answer, run)
-        if not self.reads_body:
-            return
         large = len(answer.body) > SEARCHED_AT_ONCE_BYTES
         steps = self._body_steps(answer, run)
         try:
@@ -97,8 +94,8 @@ class Conditions:
             pass
 
     def judge(self, answer: Answer, run: Run) -> None:
-        """As `hold`, in one go."""
-        self._judge_head(answer, run)
+        """As `judge_head` and `hold_body`, in one go."""
+        self.judge_head(answer, run)
         steps = self._body_steps(answer, run)
         try:
             work = next(steps)
@@ -107,7 +104,12 @@ class Conditions:
         except StopIteration:
             pass
 
-    def _judge_head(self, answer: Answer, run: Run) -> None:
+    def judge_head(self, answer: Answer, run: Run) -> None:
+        """Note what the answer says of itself, then hold all but its body against the conditions.
+
+        Raises:
+            ProbeFailure: `version`, `status`, `header` or `encoding`.
+        """
         spec = self._spec
         run.facts["failed_due_to_regex"] = 0
         if spec.versions and answer.version not in spec.versions:
@@ -189,7 +191,7 @@ def shown_statuses(statuses: tuple[tuple[int, int], ...]) -> str:
 
 def last_modified(answer: Answer) -> float | None:
     """The Last-Modified header in seconds since the epoch; None when missing or not a date."""
-    value = answer.header("last-modified")
+    value = answer.last_modified
     if value is None or len(value) > MAX_DATE_CHARACTERS:
         return None
     try:

@@ -7,6 +7,7 @@ folded over several lines (section 5.2). A head is parsed once it is whole, so i
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
@@ -23,10 +24,17 @@ Fields = list[tuple[str, str]]
 
 END = re.compile(rb"\n\r?\n")
 """The end of a head's last line, and the empty line."""
-_STATUS_LINE = re.compile(rb"HTTP/(1\.[0-9]) +([1-9][0-9]{2})(?: [^\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z ]*)\t*:[ \t]*([^\n]*)")
+_STATUS_LINE = re.compile(r"HTTP/(1\.[0-9]) +([1-9][0-9]{2})(?: .*)?", re.DOTALL)
+_NAME = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z ]*)\t*")
 """A blank in a name is against RFC 9112; curl and Go let it pass, and so the server's users see nothing of it."""
-_FOLD = re.compile(rb"\n[ \t]+")
+_FOLD = re.compile(r"\n[ \t]+")
+FRAMING = frozenset(("content-length", "transfer-encoding"))
+"""Fields that say how long the body is."""
+NOTED = FRAMING | {"content-encoding", "last-modified"}
+"""Fields that are looked at in any case."""
+MAX_KNOWN = 1024
+KNOWN_CHARACTERS = 40
+"""Of a line or a name that is remembered, since servers send the same ones again and again; hostile ones are long."""
 _LENGTH = re.compile("[0-9]{1,18}")
 _START = b"HTTP/1."
 _SETTINGS = re.compile(rb"\0..\x04\0\0\0\0\0", re.DOTALL)
@@ -81,36 +89,74 @@ def parse_head(head: bytes) -> tuple[int, str, Fields]:
     Raises:
         ProbeFailure: `protocol`.
     """
-    first, _, rest = head.replace(b"\r\n", b"\n").partition(b"\n")
-    match = _STATUS_LINE.fullmatch(first.rstrip(b"\r"))
-    if match is None:
-        raise not_http(first)
-    return int(match[2]), match[1].decode(), parse_fields(rest)
+    first, *lines = _lines(head)
+    status, version = _known_status(first) if len(first) <= KNOWN_CHARACTERS else _status(first)
+    if not status:
+        check_start(head)
+        raise not_http(head)
+    return status, version, _fields(lines)
 
 
 def parse_fields(block: bytes) -> Fields:
-    """The fields of a head or of trailers, folded ones made whole.
+    """The fields of trailers, without their last line end.
 
     Raises:
         ProbeFailure: `protocol`.
     """
-    block = block.replace(b"\r\n", b"\n").removesuffix(b"\r")
-    if block.count(b"\n") >= MAX_FIELDS:
+    return _fields(_lines(b"\n" + block)[1:]) if block else []
+
+
+def _lines(block: bytes) -> list[str]:
+    """The lines of a head, folded ones made whole."""
+    text = block.decode("latin-1").replace("\r\n", "\n").removesuffix("\r")
+    if text.count("\n") > MAX_FIELDS:
         raise ProbeFailure(Reason.PROTOCOL, f"the answer has more than {MAX_FIELDS} header lines")
-    if b"\n " in block or b"\n\t" in block:
-        block = _FOLD.sub(b" ", block)
-    if b"\r" in block:
-        block = block.replace(b"\r", b" ")  # as RFC 9112 section 2.2 lets a reader do with a bare CR
-    fields = []
-    for line in block.split(b"\n") if block else ():
-        match = _FIELD.fullmatch(line)
-        if match is None or b"\0" in line:
-            raise ProbeFailure(
-                Reason.PROTOCOL, "the answer is not valid HTTP: header line {}", PeerText(line)
-            )
-        name, value = match.groups()
-        fields.append((name.decode("latin-1").rstrip(" ").lower(), value.rstrip(b" \t").decode("latin-1")))
-    return fields
+    if "\n " in text or "\n\t" in text:
+        first, _, rest = text.partition("\n")
+        text = f"{first}\n{_FOLD.sub(' ', rest)}"  # nothing is folded into the first line
+    if "\0" in text:
+        raise _invalid_line(next(line for line in text.split("\n") if "\0" in line))
+    if "\r" in text:
+        text = text.replace("\r", " ")  # as RFC 9112 section 2.2 lets a reader do with a bare CR
+    return text.split("\n")
+
+
+def _fields(lines: list[str]) -> Fields:
+    try:
+        return [
+            (_NAMES[written], value.strip(" \t")) for written, value in [line.split(":", 1) for line in lines]
+        ]
+    except (KeyError, ValueError):
+        wrong = next(line for line in lines if ":" not in line or not _NAME.fullmatch(line.partition(":")[0]))
+        raise _invalid_line(wrong) from None
+
+
+def _invalid_line(line: str) -> ProbeFailure:
+    shown = PeerText(line.encode("latin-1"))
+    return ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP: header line {}", shown)
+
+
+def _status(line: str) -> tuple[int, str]:
+    """Status and version of a status line; 0 where it is none."""
+    match = _STATUS_LINE.fullmatch(line)
+    return (int(match[2]), match[1]) if match else (0, "")
+
+
+class _Names(dict[str, str]):
+    """Names of fields in lower case, by the way they were written. A hit costs a tenth of an expression."""
+
+    def __missing__(self, written: str) -> str:
+        match = _NAME.fullmatch(written)
+        if match is None:
+            raise KeyError
+        name = match[1].rstrip(" ").lower()
+        if len(self) < MAX_KNOWN and len(written) <= KNOWN_CHARACTERS:
+            self[written] = name
+        return name
+
+
+_NAMES = _Names()
+_known_status = lru_cache(maxsize=256)(_status)
 
 
 def not_http(data: bytes | bytearray) -> ProbeFailure:
@@ -126,14 +172,15 @@ def content_length(fields: Fields) -> int | None:
     Raises:
         ProbeFailure: `protocol`, when it is no length, or several that differ (RFC 9112 section 6.3).
     """
-    values = {value for name, value in fields if name == "content-length"}
-    if not values:
-        return None
-    value = values.pop()
-    if values or not _LENGTH.fullmatch(value):
-        shown = PeerText(", ".join((value, *sorted(values))))
-        raise ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP: Content-Length is {}", shown)
-    return int(value)
+    length = None
+    for name, value in fields:
+        if name == "content-length":
+            if not _LENGTH.fullmatch(value) or value != (length or value):
+                raise ProbeFailure(
+                    Reason.PROTOCOL, "the answer is not valid HTTP: Content-Length is {}", PeerText(value)
+                )
+            length = value
+    return None if length is None else int(length)
 
 
 def is_chunked(fields: Fields, version: str) -> bool:
@@ -142,9 +189,10 @@ def is_chunked(fields: Fields, version: str) -> bool:
     Raises:
         ProbeFailure: `protocol`, when the body is encoded in another way.
     """
-    given = ",".join(value for name, value in fields if name == "transfer-encoding")
-    if not given or version == "1.0":
+    values = [value for name, value in fields if name == "transfer-encoding"]
+    if not values or version == "1.0":
         return False
+    given = ", ".join(values)
     codings = [
         coding for word in given.split(",") if (coding := word.strip().lower()) not in ("", "identity")
     ]

@@ -105,7 +105,7 @@ class ProxiedHttpProbe(HttpProbe):
 
     async def _open(self, request: Request, run: Run) -> tuple[asyncio.Transport, AnswerProtocol]:
         proxy, endpoint = self._this_proxy(run), request.endpoint
-        protocol = self._protocol(request, run)
+        protocol = self._protocol(request, run)()
         if not self._tunnels(proxy, endpoint):
             transport, handshake = await self._reach(proxy, run)
         else:
