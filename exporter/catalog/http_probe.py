@@ -7,12 +7,13 @@ import re
 from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
+from exporter.catalog.specs import DEFAULT_MAX_JSON_BYTES, MAX_MAX_JSON_BYTES
 from exporter.catalog.values import JsonPath, Regex, Size, Text, text_schema, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -43,6 +44,12 @@ Proxy = Annotated[
     PlainValidator(_parse_proxy),
     WithJsonSchema({"type": ["string", "object"], "title": "URL, perhaps with references"}),
 ]
+
+
+def _check_max_json(size: int) -> int:
+    if size > MAX_MAX_JSON_BYTES:
+        raise ValueError("more than 1Mi of JSON would hold up other probes; write 1Mi or less, or use body")
+    return size
 
 
 Redirects = Annotated[
@@ -248,7 +255,8 @@ class HttpProbe(Model):
         json_schema_extra={"default": "2xx"},
     )
     versions: Annotated[tuple[Literal["1.0", "1.1", "2"], ...], one_or_many(Text)] = Field(
-        default=(), description="HTTP versions that count as success, in quotes; default: any."
+        default=(),
+        description="HTTP versions that count as success, in quotes; default: any. TLS offers what is listed here.",
     )
     body: Annotated[
         BodyConditions,
@@ -297,6 +305,15 @@ class HttpProbe(Model):
         description="A larger body is a failure.",
         json_schema_extra={"default": "10Mi"},
     )
+    max_json: Annotated[Size, AfterValidator(_check_max_json)] = Field(
+        default=DEFAULT_MAX_JSON_BYTES,
+        description="A larger body is a failure where json has conditions; 1Mi at most.",
+        json_schema_extra={"default": "256Ki"},
+    )
+    http2_prior_knowledge: bool = Field(
+        default=False,
+        description="Speak HTTP/2 from the first byte, without asking by ALPN; also without TLS (h2c).",
+    )
     compression: Literal["gzip", "deflate"] | None = Field(
         default=None, description="The body must arrive compressed so."
     )
@@ -304,6 +321,8 @@ class HttpProbe(Model):
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         check_place(self, self.url)
+        if self.http2_prior_knowledge and self.versions and "2" not in self.versions:
+            raise ValueError("http2_prior_knowledge speaks HTTP/2 alone, and versions does not list it")
         return self
 
 

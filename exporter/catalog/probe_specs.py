@@ -93,6 +93,8 @@ def _http(parts: Parts, name: str, container: Container, path: CatalogPath, writ
         proxy=parts.optional_text((*path, "proxy"), written.proxy),
         ip_protocol=written.ip,
         max_body_bytes=written.max_body,
+        max_json_bytes=written.max_json,
+        http2_prior_knowledge=written.http2_prior_knowledge,
         compression=written.compression,
     )
 

@@ -12,6 +12,11 @@ IpProtocol = Literal["any", "ip4", "ip6", "prefer_ip4", "prefer_ip6"]
 """`any` races both families (RFC 8305); `ip4`/`ip6` use only that one; `prefer_*` try that one first."""
 
 
+DEFAULT_MAX_JSON_BYTES = 256 * 1024
+"""A parser cannot be interrupted: this much takes it 15 ms and 10 MB at the worst."""
+MAX_MAX_JSON_BYTES = 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
     """How a TLS connection is made and judged. Paths are absolute."""
@@ -73,6 +78,7 @@ class HttpSpec:
     """One HTTP or HTTPS request and what its answer must be."""
 
     url: str
+    """As a person may see it; where it has references, `secret_url` is what is asked."""
     method: str = "GET"
     headers: tuple[tuple[str, str | SecretText], ...] = ()
     body: str | SecretText | None = None
@@ -89,6 +95,9 @@ class HttpSpec:
     proxy: str | SecretText | None = None
     ip_protocol: IpProtocol = "any"
     max_body_bytes: int = 10 * 1024 * 1024
+    max_json_bytes: int = DEFAULT_MAX_JSON_BYTES
+    http2_prior_knowledge: bool = False
+    secret_url: SecretText | None = None
     compression: Literal["gzip", "deflate"] | None = None
 
 

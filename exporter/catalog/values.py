@@ -157,14 +157,17 @@ def parse_regex(value: object) -> str:
 def parse_json_path(value: object) -> str:
     """An RFC 9535 query. The library is imported here, since few catalogs pay for it."""
     from jsonpath_rfc9535 import JSONPathError
-    from jsonpath_rfc9535 import compile as compile_path
+
+    from exporter.json_path import Query
 
     path = parse_text(value)
     try:
-        compile_path(path)
+        Query(path)
     except JSONPathError as error:
         reason = str(error).split(", line", 1)[0]
         raise ValueError(f"{quoted(path)} is not a JSON path (RFC 9535): {reason}") from None
+    except ValueError as error:
+        raise ValueError(f"{quoted(path)} cannot be used: {error}") from None
     return path
 
 

@@ -102,6 +102,7 @@ class Shared:
             spec.compression,
             spec.body_conditions,
             spec.json_conditions,
+            spec.max_json_bytes,
         )
         known = self._conditions.get(key)
         if known is None:

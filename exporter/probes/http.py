@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.secrets import SecretText
 from exporter.catalog.specs import TlsSpec
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
-from exporter.probes.http_conditions import SHOWN_TEXT, last_modified
+from exporter.probes.http_conditions import last_modified
+from exporter.probes.http_head import utf8 as utf8  # other protocols begin as HTTP, and import it from here
+from exporter.probes.http_redirects import REDIRECTS, Trail
 from exporter.probes.http_request import (
-    Endpoint,
-    build_request,
+    Request,
     has_secrets,
+    literal_credentials,
+    make_request,
     parse_url,
-    redact,
+    read,
     secret_values,
 )
 from exporter.probes.measure import MeasuredProbe, Run
@@ -24,13 +27,15 @@ from exporter.probes.tls import TLS_FACTS
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable, Coroutine
 
     from exporter.catalog.specs import HttpSpec
     from exporter.probes.compile import Shared
+    from exporter.probes.http2_answer import Http2Answer
 
-REDIRECTS = {301, 302, 303, 307, 308}
-KEEP_METHOD = {307, 308}
-ALPN = ("http/1.1",)
+HTTP2 = "2"
+H2 = "h2"
+"""HTTP/2 as ALPN calls it (RFC 9113 section 3.1)."""
 OF_ANSWER = (
     "status_code",
     "version",
@@ -42,101 +47,151 @@ OF_ANSWER = (
 """Facts of one answer, not to be taken for those of the next when that does not come."""
 
 
+def offered(spec: HttpSpec) -> tuple[str, ...]:
+    """The versions that a TLS handshake offers, by their names in ALPN.
+
+    As browsers, curl and Go do, both by default: some servers speak HTTP/2 alone, and one whose HTTP/2 is broken is
+    broken for its users.
+    """
+    if spec.http2_prior_knowledge or spec.versions == (HTTP2,):
+        return (H2,)
+    if spec.versions and HTTP2 not in spec.versions:
+        return ("http/1.1",)
+    return (H2, "http/1.1")
+
+
 class HttpProbe(MeasuredProbe):
     """One request straight to its server, following redirects where the catalog says so."""
 
-    __slots__ = ("_conditions", "_endpoint", "_request", "_shared", "_spec")
+    __slots__ = ("_alpn", "_conditions", "_literal", "_request", "_shared", "_spec", "_wire")
 
     def __init__(self, spec: HttpSpec, shared: Shared) -> None:
         self._spec = spec
         self._shared = shared
-        self._endpoint = parse_url(spec.url)
+        self._alpn = offered(spec)
         self._conditions = shared.conditions(spec)
-        self._request = None if has_secrets(spec) else self._first_request()
-        if self._endpoint.scheme == "https" or spec.tls != TlsSpec():
-            shared.tls(spec.tls, ALPN)  # now, since a file that cannot be used is an error of the catalog
+        self._literal = literal_credentials(spec)
+        self._request: Request | None = None
+        self._wire = b""
+        secure = spec.url.startswith("https:")
+        if spec.secret_url is None:
+            endpoint = parse_url(spec.url)
+            if not has_secrets(spec):
+                self._request = make_request(spec, endpoint, spec.method)
+                self._wire = self._request.http1()
+        if secure or spec.tls != TlsSpec():
+            shared.tls(
+                spec.tls, self._alpn
+            )  # now, since a file that cannot be used is an error of the catalog
+        if H2 in self._alpn and (secure or spec.follow_redirects or spec.http2_prior_knowledge):
+            import exporter.probes.http2_answer  # noqa: F401 - now, since it would hold up a run for 50 ms
 
-    def _first_request(self) -> bytes:
+    def _first_request(self) -> Request:
         spec = self._spec
-        return build_request(spec, self._endpoint, spec.method, with_body=True, with_credentials=True)
-
-    def redact(self, detail: str) -> str:
-        """As `MeasuredProbe.redact`."""
-        return detail if self._request is not None else redact(detail, secret_values(self._spec))
+        try:
+            endpoint = parse_url(read(spec.secret_url) if spec.secret_url else spec.url)
+        except ValueError as error:
+            raise ProbeFailure(
+                Reason.SECRET, f"{spec.url} cannot be used with the values it refers to: {error}"
+            ) from None
+        return make_request(spec, endpoint, spec.method)
 
     async def ask(self, run: Run) -> None:
         spec = self._spec
-        endpoint, method = self._endpoint, spec.method
-        request = self._request or self._first_request()
-        answer = await self._exchange(endpoint, method, request, run)
+        for value in self._literal:
+            run.secrets.add(value)
+        request = self._request
+        if request is None:
+            for value in secret_values(spec):
+                run.secrets.add(value)
+            request = self._first_request()
+        answer = await self._exchange(request, run)
         hops = 0
-        seen = {(method, endpoint.url)} if answer.status in REDIRECTS else set()
-        while spec.follow_redirects and answer.status in REDIRECTS:
-            hops += 1
-            run.facts["redirects"] = hops
-            endpoint = next_endpoint(endpoint, answer, hops, spec.max_redirects)
-            if answer.status not in KEEP_METHOD and method != "HEAD":
-                method = "GET"
-            if (method, endpoint.url) in seen:
-                raise ProbeFailure(Reason.REDIRECT, f"redirect loop: {endpoint.url} was asked before")
-            seen.add((method, endpoint.url))
-            same_origin = endpoint.origin == self._endpoint.origin
-            with_body = method == spec.method
-            if with_body and isinstance(spec.body, SecretText) and not same_origin:
-                raise ProbeFailure(Reason.REDIRECT, f"{endpoint.url} is not to have the secret in the body")
-            request = build_request(spec, endpoint, method, with_body=with_body, with_credentials=same_origin)
-            for fact in OF_ANSWER:
-                run.facts.pop(fact, None)
-            answer = await self._exchange(endpoint, method, request, run)
+        if spec.follow_redirects and answer.status in REDIRECTS:
+            trail = Trail(spec, request, run)
+            while answer.status in REDIRECTS:
+                run.facts["redirects"] = hops = trail.hops + 1
+                request, withheld = trail.next(answer)
+                for fact in OF_ANSWER:
+                    run.facts.pop(fact, None)
+                answer = await self._redirected(request, run)
+                answer.withheld = withheld
         run.facts["redirects"] = hops
-        self._conditions.judge(answer, run)
+        self._conditions.judge_head(answer, run)
+        if self._conditions.reads_body:
+            await self._conditions.hold_body(answer, run)
 
-    async def _exchange(self, endpoint: Endpoint, method: str, request: bytes, run: Run) -> Answer:
-        spec = self._spec
+    async def _redirected(self, request: Request, run: Run) -> Answer:
+        """As `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
+        host = request.endpoint.host
+        if run.secrets.shown(PeerText(host)) == repr(host):
+            return await self._exchange(request, run)
+        try:
+            return await self._exchange(request, run)
+        except ProbeFailure as failure:
+            raise ProbeFailure(failure.reason, "after a redirect: {}", PeerText(failure.detail)) from None
+        finally:
+            run.peer = "after a redirect to a host that holds a secret of the request"
 
-        def factory() -> AnswerProtocol:
-            return AnswerProtocol(run, method, spec.max_body_bytes, keep=self._conditions.reads_body)
-
-        async def open_connection() -> tuple[asyncio.Transport, AnswerProtocol]:
-            return await connect(factory, endpoint.host, endpoint.port, spec.ip_protocol, run)
-
-        transport, protocol = await open_connection()
+    async def _exchange(self, request: Request, run: Run) -> Answer:
+        spec, endpoint = self._spec, request.endpoint
+        transport, protocol = await self._open(request, run)
+        conversation: AnswerProtocol | Http2Answer = protocol
         run.facts["ssl"] = 0
+        version = H2 if spec.http2_prior_knowledge else None
         try:
             if endpoint.scheme == "https":
-                tls = self._shared.tls(spec.tls, ALPN)
-                transport = await tls.start(transport, protocol, endpoint.host, run, open_connection)
+                if protocol.unread:
+                    # Taken as the answer, it would look as if it had been protected (CVE-2011-0411).
+                    raise ProbeFailure(Reason.TLS, "the server does not speak TLS: it began in plain text")
+                tls = self._shared.tls(spec.tls, self._alpn)
+                transport = await tls.start(
+                    transport, protocol, endpoint.host, run, lambda: self._open(request, run)
+                )
                 run.facts["ssl"] = 1
-            await protocol.ask(transport, request)
+                version = version or transport.get_extra_info("ssl_object").selected_alpn_protocol()
+            if version == H2:
+                conversation = await self._ask_http2(transport, protocol, request, run)
+            else:
+                await protocol.ask(transport, self._http1(request, run))
         finally:
             transport.abort()
-            note(protocol.answer, run)
-        return protocol.answer
+            note(conversation.answer, run)
+        self._check(conversation.answer, run)
+        return conversation.answer
 
+    def _protocol(self, request: Request, run: Run) -> Callable[[], AnswerProtocol]:
+        return partial(
+            AnswerProtocol, run, request.method, self._spec.max_body_bytes, keep=self._conditions.reads_body
+        )
 
-def next_endpoint(endpoint: Endpoint, answer: Answer, hops: int, max_redirects: int) -> Endpoint:
-    """Where a redirect leads.
+    def _open(
+        self, request: Request, run: Run
+    ) -> Coroutine[Any, Any, tuple[asyncio.Transport, AnswerProtocol]]:
+        """A connection on which the server, or its TLS, comes next."""
+        spec, endpoint = self._spec, request.endpoint
+        return connect(self._protocol(request, run), endpoint.host, endpoint.port, spec.ip_protocol, run)
 
-    Raises:
-        ProbeFailure: `redirect`.
-    """
-    if hops > max_redirects:
-        raise ProbeFailure(Reason.REDIRECT, f"more than {max_redirects} redirects")
-    location = answer.header("location")
-    if not location:
-        raise ProbeFailure(Reason.REDIRECT, f"status {answer.status} without a Location header")
-    try:
-        return parse_url(urljoin(endpoint.url, utf8(location)))
-    except ValueError as error:
-        raise ProbeFailure(Reason.REDIRECT, f"redirect to {location[:SHOWN_TEXT]!r}: {error}") from None
+    async def _ask_http2(
+        self, transport: asyncio.Transport, protocol: AnswerProtocol, request: Request, run: Run
+    ) -> Http2Answer:
+        from exporter.probes.http2_answer import Http2Answer
 
+        if protocol.done.done():
+            await protocol.done
+        conversation = Http2Answer(run, request, self._spec.max_body_bytes, keep=self._conditions.reads_body)
+        transport.set_protocol(conversation)
+        try:
+            await conversation.ask(transport, protocol.unread)
+        finally:
+            note(conversation.answer, run)
+        return conversation
 
-def utf8(text: str) -> str:
-    """Header bytes as the UTF-8 that a server means by them when it does not quote (they are read as Latin-1)."""
-    try:
-        return text.encode("latin-1").decode()
-    except UnicodeError:
-        return text
+    def _http1(self, request: Request, run: Run) -> bytes:  # noqa: ARG002 - a proxy's needs it
+        return self._wire if request is self._request else request.http1()
+
+    def _check(self, answer: Answer, run: Run) -> None:
+        """See that it was the server who answered."""
 
 
 def note(answer: Answer, run: Run) -> None:

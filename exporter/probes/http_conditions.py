@@ -1,147 +1,186 @@
-"""What an HTTP answer must be, compiled at load; the first condition that does not hold gives the reason."""
+"""What an HTTP answer must be, compiled at load; the first condition that does not hold gives the reason.
+
+The head and a small body are judged at once. A large body leaves the loop to others: its text is decoded in pieces and
+searched in a thread, since RE2 lets go of Python's lock, and JSON is looked through in pieces.
+"""
 
 from __future__ import annotations
 
-import json
-import re
+import asyncio
+from collections.abc import Callable, Generator
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
+from exporter.patterns import Pattern
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.http_answer import DECODED
+from exporter.probes.http_body import DECODED, cannot_decompress
+from exporter.probes.http_head import utf8
+from exporter.probes.http_text import decoded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from exporter.catalog.specs import HttpSpec, JsonCondition
+    from exporter.catalog.specs import HttpSpec
     from exporter.probes.http_answer import Answer
     from exporter.probes.measure import Run
 
-Check = "Callable[[Answer, Run], None]"
-SHOWN_TEXT = 80
-"""How much of a peer's own words a detail repeats."""
+SEARCHED_AT_ONCE_BYTES = 64 * 1024
+"""Of a body that is searched without a thread, which takes 0.1 ms to ask."""
+UNAUTHORISED = {401, 403}
+MAX_DATE_CHARACTERS = 64
+
+SINGLE_FIELDS = {
+    "age",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "last-modified",
+    "location",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "set-cookie2",
+    "www-authenticate",
+}
+"""Fields that are no list, or whose values hold commas (RFC 9110 section 5.3): several lines are not joined."""
+
+Steps = Generator[Callable[[], bool] | None, bool | None, None]
+"""A judgement in parts: a search that a thread may do, whose result is sent back, or None where others may run."""
 
 
 class Conditions:
     """The conditions of one spec.
 
     Raises:
-        re.error, jsonpath_rfc9535.JSONPathError: the catalog let a bad expression pass.
+        ValueError, jsonpath_rfc9535.JSONPathError: the catalog let a bad expression pass.
     """
 
     __slots__ = ("_body", "_headers", "_json", "_spec", "reads_body")
 
     def __init__(self, spec: HttpSpec) -> None:
         self._spec = spec
-        self._headers = tuple(
-            (c.name.lower(), re.compile(c.pattern), c.present) for c in spec.header_conditions
-        )
-        self._body = tuple((re.compile(c.pattern), c.present) for c in spec.body_conditions)
-        self._json = tuple((_json_check(c), c) for c in spec.json_conditions)
+        self._headers = tuple((c.name.lower(), Pattern(c.pattern), c.present) for c in spec.header_conditions)
+        self._body = tuple((Pattern(c.pattern), c.present) for c in spec.body_conditions)
+        self._json = None
+        if spec.json_conditions:
+            # Imported here: most catalogs have no JSON condition, and the library costs a daemon 6 MB.
+            from exporter.probes.http_json import JsonConditions
+
+            self._json = JsonConditions(spec.json_conditions, spec.max_json_bytes)
         self.reads_body = bool(self._body or self._json)
 
-    def judge(self, answer: Answer, run: Run) -> None:
-        """Note what the answer says of itself, then hold it against every condition.
+    async def hold_body(self, answer: Answer, run: Run) -> None:
+        """Hold the body against every condition, letting others run in between.
 
         Raises:
-            ProbeFailure: `version`, `status`, `header`, `encoding` or `body`.
+            ProbeFailure: `encoding`, `size` or `body`.
+        """
+        large = len(answer.body) > SEARCHED_AT_ONCE_BYTES
+        steps = self._body_steps(answer, run)
+        try:
+            work = next(steps)
+            while True:
+                if work is None:
+                    await asyncio.sleep(0)
+                    work = next(steps)
+                else:
+                    work = steps.send(await asyncio.to_thread(work) if large else work())
+        except StopIteration:
+            pass
+
+    def judge(self, answer: Answer, run: Run) -> None:
+        """As `judge_head` and `hold_body`, in one go."""
+        self.judge_head(answer, run)
+        steps = self._body_steps(answer, run)
+        try:
+            work = next(steps)
+            while True:
+                work = steps.send(work() if work is not None else False)
+        except StopIteration:
+            pass
+
+    def judge_head(self, answer: Answer, run: Run) -> None:
+        """Note what the answer says of itself, then hold all but its body against the conditions.
+
+        Raises:
+            ProbeFailure: `version`, `status`, `header` or `encoding`.
         """
         spec = self._spec
         run.facts["failed_due_to_regex"] = 0
         if spec.versions and answer.version not in spec.versions:
             wanted = " or ".join(spec.versions)
-            raise ProbeFailure(Reason.VERSION, f"HTTP version {answer.version}, expected {wanted}")
+            clear = spec.versions == ("2",) and not run.facts.get("ssl")
+            hint = "; without TLS it needs http2_prior_knowledge: true" if clear else ""
+            raise ProbeFailure(Reason.VERSION, f"HTTP version {answer.version}, expected {wanted}{hint}")
         if not any(low <= answer.status <= high for low, high in spec.statuses):
-            raise ProbeFailure(
-                Reason.STATUS, f"status {answer.status}, expected {shown_statuses(spec.statuses)}"
-            )
+            _fail_status(answer, shown_statuses(spec.statuses))
         for name, pattern, present in self._headers:
             _judge_header(answer, name, pattern, present, run)
         if spec.compression and answer.encoding.removeprefix("x-") != spec.compression:
-            found = answer.encoding or "no compression"
-            raise ProbeFailure(Reason.ENCODING, f"{found}, expected {spec.compression}")
-        if self.reads_body:
-            self._judge_body(answer, run)
+            if not answer.encoding:
+                raise ProbeFailure(Reason.ENCODING, f"no compression, expected {spec.compression}")
+            raise ProbeFailure(
+                Reason.ENCODING, f"{{}}, expected {spec.compression}", PeerText(answer.encoding)
+            )
 
-    def _judge_body(self, answer: Answer, run: Run) -> None:
-        if answer.encoding not in ("", "identity") and answer.encoding not in DECODED:
-            raise ProbeFailure(Reason.ENCODING, f"cannot decompress {answer.encoding[:SHOWN_TEXT]}")
+    def _body_steps(self, answer: Answer, run: Run) -> Steps:
+        if self.reads_body and answer.encoding not in ("", "identity") and answer.encoding not in DECODED:
+            raise cannot_decompress(answer.encoding)
         if self._body:
-            text = answer.body.decode("utf-8", "replace")
+            pieces: list[bytes] = []
+            for piece in decoded(answer.body, answer.header("content-type") or ""):
+                if pieces:
+                    yield None
+                pieces.append(piece)
+            text = b"".join(pieces)
+            pieces.clear()
             for pattern, present in self._body:
-                if bool(pattern.search(text)) is not present:
+                found = yield partial(pattern.found_in, text)
+                if found is not present:
                     run.facts["failed_due_to_regex"] = 1
                     how = "does not match" if present else "matches"
-                    raise ProbeFailure(Reason.BODY, f"body {how} {pattern.pattern!r}")
+                    raise ProbeFailure(Reason.BODY, f"body {how} {pattern.text!r}")
         if self._json:
-            try:
-                value = json.loads(answer.body)
-            except (ValueError, RecursionError):
-                raise ProbeFailure(Reason.BODY, "body is not JSON") from None
-            for check, condition in self._json:
-                if check(value) is not condition.present:
-                    raise ProbeFailure(Reason.BODY, _shown_json(condition))
+            yield from self._json.steps(answer.body)
 
 
-def _judge_header(answer: Answer, name: str, pattern: re.Pattern[str], present: bool, run: Run) -> None:
-    value = answer.header(name)
-    if value is None:
+def _fail_status(answer: Answer, wanted: str) -> NoReturn:
+    detail = f"status {answer.status}, expected {wanted}"
+    if answer.status in UNAUTHORISED and answer.withheld:
+        raise ProbeFailure(
+            Reason.STATUS,
+            f"{detail}; {{}} got no credentials: after a redirect they go to the same origin only, or to https on the"
+            " same host",
+            PeerText(answer.withheld),
+        )
+    raise ProbeFailure(Reason.STATUS, detail)
+
+
+def _judge_header(answer: Answer, name: str, pattern: Pattern, present: bool, run: Run) -> None:
+    """Some value must match; with `present=False`, none may. The lines of a list count one by one, and joined."""
+    values = [utf8(value) for value in answer.values(name)]
+    if not values:
         if present:
             raise ProbeFailure(Reason.HEADER, f"header {name} is missing")
-    elif bool(pattern.search(value)) is not present:
-        run.facts["failed_due_to_regex"] = 1
-        how = "does not match" if present else "matches"
-        raise ProbeFailure(
-            Reason.HEADER, f"header {name} is {value[:SHOWN_TEXT]!r}, which {how} {pattern.pattern!r}"
-        )
-
-
-def _json_check(condition: JsonCondition) -> Callable[[Any], bool]:
-    # Imported here: most catalogs have no JSON condition, and the library costs a daemon 6 MB.
-    from jsonpath_rfc9535 import JSONPathError
-    from jsonpath_rfc9535 import compile as compile_path
-
-    query = compile_path(condition.path)
-
-    def select(value: Any) -> list[Any]:
-        try:
-            return query.find(value).values()
-        except (JSONPathError, RecursionError):
-            raise ProbeFailure(
-                Reason.BODY, f"the JSON is nested too deeply to look for {condition.path}"
-            ) from None
-
-    if condition.equals is not None:
-        wanted = json.loads(condition.equals)
-        return lambda value: any(_same(found, wanted) for found in select(value))
-    if condition.pattern is not None:
-        pattern = re.compile(condition.pattern)
-        return lambda value: any(pattern.search(_text(found)) for found in select(value))
-    return lambda value: bool(select(value))
-
-
-def _same(found: object, wanted: object) -> bool:
-    """Equality as JSON has it: `true` is not 1, at any depth."""
-    if isinstance(found, list) and isinstance(wanted, list):
-        return len(found) == len(wanted) and all(map(_same, found, wanted))
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.keys() == wanted.keys() and all(_same(found[key], wanted[key]) for key in found)
-    return isinstance(found, bool) is isinstance(wanted, bool) and found == wanted
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _shown_json(condition: JsonCondition) -> str:
-    path = condition.path
-    verb = "" if condition.present else "not "
-    if condition.equals is not None:
-        return f"JSON {path} should {verb}be {condition.equals[:SHOWN_TEXT]}"
-    if condition.pattern is not None:
-        return f"JSON {path} should {verb}match {condition.pattern!r}"
-    return f"JSON {path} should {verb}exist"
+        return
+    candidates = values
+    if len(values) > 1 and name not in SINGLE_FIELDS:
+        candidates = [", ".join(values), *values]
+    matched = next((value for value in candidates if pattern.found_in(value)), None)
+    if (matched is not None) is present:
+        return
+    run.facts["failed_due_to_regex"] = 1
+    how = "does not match" if present else "matches"
+    shown = PeerText(candidates[0] if matched is None else matched)
+    others = f" (and {len(values) - 1} more)" if matched is None and len(candidates) > 1 else ""
+    raise ProbeFailure(
+        Reason.HEADER, f"header {name} is {{}}{others}, which {how} {{}}", shown, repr(pattern.text)
+    )
 
 
 def shown_statuses(statuses: tuple[tuple[int, int], ...]) -> str:
@@ -152,8 +191,8 @@ def shown_statuses(statuses: tuple[tuple[int, int], ...]) -> str:
 
 def last_modified(answer: Answer) -> float | None:
     """The Last-Modified header in seconds since the epoch; None when missing or not a date."""
-    value = answer.header("last-modified")
-    if value is None:
+    value = answer.last_modified
+    if value is None or len(value) > MAX_DATE_CHARACTERS:
         return None
     try:
         moment = parsedate_to_datetime(value)

@@ -1,4 +1,4 @@
-"""Where an HTTP request goes, and its bytes, made once at load unless a secret or a redirect is in them."""
+"""Where an HTTP request goes, and what it says, made once at load unless a secret or a redirect is in it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from exporter.catalog.secrets import SecretError, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.catalog.specs import HttpSpec
 
 USER_AGENT = f"pageforge-exporter/{__version__}"
@@ -28,6 +30,16 @@ REDACTED = "***"
 CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 ORIGIN_HEADERS = CREDENTIAL_HEADERS | {"host"}
 """Headers that a person wrote for one origin."""
+OF_THE_CONNECTION = {
+    "connection",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+}
+"""Headers that HTTP/2 says in another way, or forbids (RFC 9113 section 8.2.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,46 +71,115 @@ def parse_url(url: str) -> Endpoint:
     """The endpoint of an absolute `http` or `https` URL.
 
     Raises:
-        ValueError: one sentence that says what is wrong with the URL.
+        ValueError: one clause that says what is wrong and holds nothing of the URL, which may be a peer's.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("the URL is not valid, or its port is none") from None
     if parts.scheme not in DEFAULT_PORTS:
-        raise ValueError(f"scheme {parts.scheme!r} is neither http nor https")
-    if not parts.hostname:
+        raise ValueError("the scheme is neither http nor https")
+    if not host:
         raise ValueError("no host in the URL")
-    host = ascii_host(parts.hostname)
+    host = ascii_host(host)
     path = quote(parts.path or "/", safe=PATH_SAFE)
     if parts.query:
         path += "?" + quote(parts.query, safe=PATH_SAFE)
-    port = parts.port if parts.port is not None else DEFAULT_PORTS[parts.scheme]
-    return Endpoint(parts.scheme, host, port, path)
+    return Endpoint(parts.scheme, host, DEFAULT_PORTS[parts.scheme] if port is None else port, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, before a version of HTTP is agreed on."""
+
+    endpoint: Endpoint
+    method: str
+    headers: dict[str, str]
+    """A person's own Host header among them, if there is one."""
+    body: bytes
+
+    def http1(self, target: str = "", extra: Mapping[str, str] | None = None) -> bytes:
+        """Its bytes in HTTP/1.1. `target` and `extra`: in place of the path, and headers, for a proxy."""
+        headers = {**self.headers, **(extra or {})}
+        own = {name.lower() for name in headers}
+        if "host" not in own:
+            headers = {"Host": self.endpoint.authority, **headers}
+        if "connection" not in own:
+            headers["Connection"] = "close"
+        if "transfer-encoding" not in own:
+            headers |= self._length(own)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        head = f"{self.method} {target or self.endpoint.path} HTTP/1.1\r\n{lines}\r\n"
+        return head.encode() + self.body
+
+    def http2(self) -> list[tuple[str, str]]:
+        """Its fields in HTTP/2 (RFC 9113 section 8.3.1)."""
+        plain = {name.lower(): value for name, value in self.headers.items()}
+        plain |= {name.lower(): value for name, value in self._length(set(plain)).items()}
+        return [
+            (":method", self.method),
+            (":scheme", self.endpoint.scheme),
+            (":authority", plain.get("host", self.endpoint.authority)),
+            (":path", self.endpoint.path),
+            *((name, value) for name, value in plain.items() if name not in OF_THE_CONNECTION),
+        ]
+
+    def _length(self, own: set[str]) -> dict[str, str]:
+        wanted = (self.body or self.method in ("POST", "PUT", "PATCH")) and "content-length" not in own
+        return {"Content-Length": str(len(self.body))} if wanted else {}
 
 
 def has_secrets(spec: HttpSpec) -> bool:
-    """Whether the request must be made anew for each run, because a secret may have been rotated."""
-    values = [spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
+    """True if the request must be made again for each run, because a secret may have been rotated."""
+    values = [spec.secret_url, spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
     return spec.basic_auth is not None or any(isinstance(value, SecretText) for value in values)
 
 
-def build_request(
-    spec: HttpSpec, endpoint: Endpoint, method: str, *, with_body: bool, with_credentials: bool
-) -> bytes:
-    """The bytes of one HTTP/1.1 request.
+def has_credentials(spec: HttpSpec) -> bool:
+    """True if some of the request is meant for its own origin alone."""
+    return bool(
+        spec.basic_auth is not None
+        or spec.bearer_token is not None
+        or any(
+            isinstance(value, SecretText) or name.lower() in CREDENTIAL_HEADERS
+            for name, value in spec.headers
+        )
+    )
+
+
+def make_request(
+    spec: HttpSpec,
+    endpoint: Endpoint,
+    method: str,
+    *,
+    with_body: bool = True,
+    with_credentials: bool = True,
+    cookies: tuple[tuple[str, str], ...] = (),
+) -> Request:
+    """One request of `spec`; `cookies`: what servers have set in this run.
 
     Raises:
         ProbeFailure: `secret`, when a reference cannot be read or its value cannot stand in a header.
     """
     body = read(spec.body).encode() if with_body and spec.body is not None else b""
     headers = request_headers(spec, with_credentials=with_credentials)
-    own = {name.lower() for name in headers}
-    if "host" not in own:
-        headers = {"Host": endpoint.authority, **headers}
-    if "connection" not in own:
-        headers["Connection"] = "close"
-    if (body or method in ("POST", "PUT", "PATCH")) and not own & {"content-length", "transfer-encoding"}:
-        headers["Content-Length"] = str(len(body))
-    head = f"{method} {endpoint.path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items())
-    return head.encode() + b"\r\n" + body
+    if cookies:
+        name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
+        set_since = {key for key, _ in cookies}
+        written = (pair.strip() for pair in headers.get(name, "").split(";"))
+        own = (pair for pair in written if pair and pair.partition("=")[0] not in set_since)
+        headers[name] = "; ".join((*own, *(f"{key}={value}" for key, value in cookies)))
+    return Request(endpoint, method, headers, body)
+
+
+def build_request(
+    spec: HttpSpec, endpoint: Endpoint, method: str, *, with_body: bool, with_credentials: bool
+) -> bytes:
+    """As `make_request`, in the bytes of HTTP/1.1."""
+    return make_request(
+        spec, endpoint, method, with_body=with_body, with_credentials=with_credentials
+    ).http1()
 
 
 def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]:
@@ -143,7 +224,7 @@ def read(value: str | SecretText) -> str:
 
 def secret_values(spec: HttpSpec) -> list[str]:
     """What the references of a request hold now, also as basic authentication sends it."""
-    texts = [spec.body, spec.bearer_token, spec.proxy, *(value for _, value in spec.headers)]
+    texts = [spec.secret_url, spec.body, spec.bearer_token, spec.proxy, *(value for _, value in spec.headers)]
     values = []
     with suppress(SecretError):
         if spec.basic_auth is not None:
@@ -153,6 +234,16 @@ def secret_values(spec: HttpSpec) -> list[str]:
             if isinstance(text, SecretText):
                 values += [part.read() for part in text.parts if not isinstance(part, str)]
     return [value for value in values if value]
+
+
+def literal_credentials(spec: HttpSpec) -> tuple[str, ...]:
+    """What stands in the catalog itself and is a credential all the same."""
+    values = [
+        value for name, value in spec.headers if name.lower() in CREDENTIAL_HEADERS and isinstance(value, str)
+    ]
+    return tuple(
+        part for value in values for part in value.replace(";", " ").split() if len(part) >= SHOWN_START
+    )
 
 
 def redact(text: str, secrets: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -34,6 +35,8 @@ http {{
         listen 127.0.0.1:{http};
         listen [::1]:{http};
         listen 127.0.0.1:{https} ssl;
+        listen 127.0.0.1:{h2} ssl http2;
+        listen 127.0.0.1:{h2c} http2;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {certificate.cert};
         ssl_certificate_key {certificate.key};
@@ -54,11 +57,18 @@ class Nginx:
     def __init__(self, folder: Path, certificate: Certificate) -> None:
         self._program = require("nginx")
         self._folder = folder
-        self.http, self.https = _free_ports()
+        self.http, self.https, self.h2, self.h2c = _free_ports(4)
         (folder / "file").write_text("a file of text\n" * 1000)
         (folder / "users").write_text("user:{PLAIN}s3cret\n")
         (folder / "nginx.conf").write_text(
-            CONFIGURATION.format(folder=folder, http=self.http, https=self.https, certificate=certificate)
+            CONFIGURATION.format(
+                folder=folder,
+                http=self.http,
+                https=self.https,
+                h2=self.h2,
+                h2c=self.h2c,
+                certificate=certificate,
+            )
         )
 
     def __enter__(self) -> Self:
@@ -85,8 +95,9 @@ class Nginx:
         return True
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as sockets:
+        opened = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for one in opened:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in opened]

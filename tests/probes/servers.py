@@ -64,7 +64,10 @@ class Connection:
         length = int(dict(headers).get("content-length", "0"))
         while len(body) < length:
             body += self._more()
-        request = Request(method, path, headers, body)
+        return self.note(Request(method, path, headers, body))
+
+    def note(self, request: Request) -> Request:
+        """Note a request in the server's `requests`."""
         self._server.requests.append(request)
         return request
 

@@ -101,7 +101,7 @@ ROWS = [
         "interim answers for ever",
         pours(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
         Reason.PROTOCOL,
-        "headers are larger",
+        "more than 10 interim answers",
         ANSWERED,
     ),
     Row(
@@ -263,7 +263,7 @@ ROWS = [
         "a compression that nobody asked for and the body is read",
         says(answer(b"x", "Content-Encoding: br")),
         Reason.ENCODING,
-        "cannot decompress br",
+        "cannot decompress 'br'",
         ANSWERED,
         READ_BODY,
     ),

@@ -13,6 +13,8 @@ from exporter.probes.base import Reason
 from tests.probes.servers import Request, Script, Server, answer, answers, redirect, says
 
 if TYPE_CHECKING:
+    import ssl
+
     from tests.probes.certificates import Authority, Certificate
     from tests.probes.prober import Prober
 
@@ -178,6 +180,65 @@ def test_credentials_go_along_within_an_origin(prober: Prober, monkeypatch: pyte
     assert [request.header("authorization") for request in server.requests] == ["Bearer s3cret"] * 2
 
 
+@pytest.mark.parametrize(
+    ("secure_first", "secure_then", "host", "kept"),
+    [
+        (False, True, "127.0.0.1", True),
+        (False, False, "127.0.0.1", False),
+        (True, True, "127.0.0.1", False),
+        (True, False, "127.0.0.1", False),
+        (False, True, "localhost", False),
+        (False, False, "localhost", False),
+    ],
+    ids=[
+        "to-https",
+        "another-port",
+        "https-another-port",
+        "to-http",
+        "https-of-another-host",
+        "another-host",
+    ],
+)
+def test_credentials_of_another_origin(
+    secure_first: bool,
+    secure_then: bool,
+    host: str,
+    kept: bool,
+    prober: Prober,
+    authority: Authority,
+    certificate: Certificate,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Kept towards https on the same host; where they are dropped, the detail says so."""
+    monkeypatch.setenv("TEST_SECRET", "s3cret")
+
+    def locked(request: Request) -> bytes:
+        return answer(b"fine", status="200 OK" if request.header("authorization") else "401 Unauthorized")
+
+    def tls(secure: bool) -> ssl.SSLContext | None:
+        return certificate.server_context() if secure else None
+
+    with Server(answers(locked), tls=tls(secure_then)) as last:
+        target = last.url("/end", host=host)
+        with Server(leads_to(target), tls=tls(secure_first)) as first:
+            auth = BasicAuth("user", SECRET)
+            trusted = TlsSpec(ca_file=str(authority.ca_file))
+            result = prober.run(HttpSpec(first.url(), basic_auth=auth, tls=trusted, ip_protocol="ip4"))
+    assert last.requests[0].header("authorization") == ("Basic dXNlcjpzM2NyZXQ=" if kept else None)
+    assert result.success is kept
+    if not kept:
+        assert result.detail == (
+            f"status 401, expected 200-299; '{target.removesuffix('/end')}' got no credentials: after a redirect they"
+            " go to the same origin only, or to https on the same host"
+        )
+
+
+def test_status_401_without_credentials_to_withhold(prober: Prober) -> None:
+    with Server(answers(lambda _: answer(status="401 No"))) as last, Server(leads_to(last.url())) as first:
+        result = prober.run(HttpSpec(first.url()))
+    assert result.detail == "status 401, expected 200-299"
+
+
 def test_secret_body_goes_to_no_other_origin(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_SECRET", "s3cret")
     with (
@@ -191,12 +252,12 @@ def test_secret_body_goes_to_no_other_origin(prober: Prober, monkeypatch: pytest
 
 
 NOWHERE = [
-    pytest.param(leads_to("/"), Reason.REDIRECT, "loop: http://127.0.0.1:", id="to-itself"),
+    pytest.param(leads_to("/"), Reason.REDIRECT, "loop: 'http://127.0.0.1:", id="to-itself"),
     pytest.param(answers(growing), Reason.REDIRECT, "more than 10 redirects", id="without-end"),
     pytest.param(
         says(answer(status="302 Found")), Reason.REDIRECT, "302 without a Location", id="no-location"
     ),
-    pytest.param(leads_to("mailto:a@example.com"), Reason.REDIRECT, "'mailto' is neither", id="mailbox"),
+    pytest.param(leads_to("mailto:a@example.com"), Reason.REDIRECT, "scheme is neither", id="mailbox"),
     pytest.param(leads_to("https:///path"), Reason.REDIRECT, "no host", id="no-host"),
     pytest.param(leads_to("http://127.0.0.1:99999/"), Reason.REDIRECT, "(?i)port", id="bad-port"),
     pytest.param(leads_to("http://[::1"), Reason.REDIRECT, "(?i)url", id="half-an-address"),

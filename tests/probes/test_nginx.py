@@ -80,7 +80,7 @@ def test_gzip(nginx: Nginx, prober: Prober) -> None:
 
 def test_file(nginx: Nginx, prober: Prober) -> None:
     url = f"http://127.0.0.1:{nginx.http}/file"
-    result = prober.run(HttpSpec(url, body_conditions=(Condition(r"\A(a file of text\n){1000}\Z"),)))
+    result = prober.run(HttpSpec(url, body_conditions=(Condition(r"\A(a file of text\n){1000}\z"),)))
     assert result.success, result.detail
     assert isinstance(result.facts["last_modified"], float)
     assert prober.run(HttpSpec(url, max_body_bytes=14_999)).reason is Reason.SIZE
@@ -106,3 +106,23 @@ def test_tls_on_the_plain_port(nginx: Nginx, prober: Prober) -> None:
     result = prober.run(HttpSpec(f"https://127.0.0.1:{nginx.http}/health"))
     assert result.reason is Reason.TLS
     assert "the server does not speak TLS" in result.detail
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_http2(method: str, nginx: Nginx, prober: Prober, authority: Authority) -> None:
+    """As it is offered beside HTTP/1.1, and without TLS."""
+    tls = TlsSpec(ca_file=str(authority.ca_file))
+    secure = prober.run(HttpSpec(f"https://127.0.0.1:{nginx.h2}/file", method=method, tls=tls))
+    plain = prober.run(
+        HttpSpec(
+            f"http://127.0.0.1:{nginx.h2c}/file", method=method, versions=("2",), http2_prior_knowledge=True
+        )
+    )
+    older = prober.run(
+        HttpSpec(f"https://127.0.0.1:{nginx.h2}/file", method=method, versions=("1.1",), tls=tls)
+    )
+    for result, version in ((secure, 2.0), (plain, 2.0), (older, 1.1)):
+        assert result.success, result
+        assert result.facts["version"] == version
+        assert result.facts["content_length"] == 15_000
+        assert result.facts["body_bytes"] == (15_000 if method == "GET" else 0)

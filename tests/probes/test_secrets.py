@@ -18,11 +18,12 @@ from exporter.catalog.secrets import (
 from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
-from tests.probes.servers import Request, Server, answer, answers, redirect
+from tests.probes.servers import Request, Server, answer, answers, redirect, silence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.probes.name_server import NameServer
     from tests.probes.prober import Prober
 
 VALUE = "s3cret-v4lue"
@@ -150,3 +151,92 @@ def test_shown_nowhere(
     shown = [result.detail, repr(result), repr(spec), repr(compile_probe(spec, Shared())), caplog.text]
     assert not any(VALUE in text for text in shown)
     assert VALUE.encode() not in pickle.dumps(spec)
+
+
+MARK = "\x9b31mM\u0416ARK" + VALUE
+"""What a hostile server says in every place: a control sequence, letters, and the secret that it was sent."""
+RAW = MARK.encode("utf-8")
+
+
+def places(port: int) -> dict[str, tuple[bytes, dict[str, Any]]]:
+    """Where a server can say it, and what makes a detail repeat it."""
+    fine = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
+    found = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
+    url = b"http://127.0.0.1:%d/" % port
+    return {
+        "status line": (b"HTTP/1.1 2%s\r\n\r\n" % RAW, {}),
+        "before HTTP": (RAW + b"\r\n\r\n", {}),
+        "header line": (fine + RAW + b"\r\n\r\n", {}),
+        "header": (
+            fine + b"X-Echo: " + RAW + b"\r\n\r\n",
+            {"header_conditions": (HeaderCondition("X-Echo", "no"),)},
+        ),
+        "content encoding": (fine + b"Content-Encoding: " + RAW + b"\r\n\r\n", {"compression": "gzip"}),
+        "encoding that is read": (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: " + RAW + b"\r\n\r\nx",
+            {"body_conditions": (Condition("x"),)},
+        ),
+        "content length": (b"HTTP/1.1 200 OK\r\nContent-Length: " + RAW + b"\r\n\r\n", {}),
+        "transfer encoding": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: " + RAW + b"\r\n\r\n", {}),
+        "chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + RAW + b"\r\n", {}),
+        "scheme": (found + RAW + b"://x/\r\n\r\n", {}),
+        "host": (found + b"http://" + RAW + b"/\r\n\r\n", {}),
+        "host that can be": (found + b"http://%s.invalid/\r\n\r\n" % VALUE.encode(), {}),
+        "host that refuses": (found + b"http://%s.test:1/\r\n\r\n" % VALUE.encode(), {}),
+        "half an address": (found + b"http://[" + RAW + b"/\r\n\r\n", {}),
+        "port": (found + b"http://x:" + RAW + b"/\r\n\r\n", {}),
+        "path of a loop": (found + url + b"?" + RAW + b"\r\n\r\n", {}),
+    }
+
+
+@pytest.mark.parametrize("place", places(0))
+@pytest.mark.usefixtures("name_server")
+def test_marker_in_every_place(place: str, prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+
+    def script(connection: Any) -> None:
+        connection.request()
+        connection.send(places(server.port)[place][0])
+        connection.until_closed()
+
+    with Server(script) as server:
+        result = prober.run(
+            HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT, **places(server.port)[place][1]), 2
+        )
+    assert not result.success
+    assert result.detail.isprintable(), result.detail
+    assert VALUE not in result.detail
+    assert len(result.detail) < 400
+
+
+def test_time_out_at_a_host_that_holds_a_secret(
+    prober: Prober, monkeypatch: pytest.MonkeyPatch, name_server: NameServer
+) -> None:
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    with Server(silence) as silent:
+        name_server.names[f"{VALUE}.test"] = ("127.0.0.1",)
+        leads = redirect(f"http://{VALUE}.test:{silent.port}/")
+        with Server(answers(lambda _: leads)) as server:
+            result = prober.run(HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT), 0.5)
+    assert result.reason is Reason.TIMEOUT
+    assert VALUE not in result.detail
+
+
+def test_url(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked with the value, shown with the reference."""
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    with Server(answers(lambda request: redirect(request.path))) as server:
+        secret = SecretText((server.url("/?token="), *FROM_ENVIRONMENT.parts))
+        result = prober.run(HttpSpec(server.url("/?token=${TEST_SECRET}"), secret_url=secret))
+    assert server.requests[0].path == f"/?token={VALUE}"
+    assert result.reason is Reason.REDIRECT
+    assert VALUE not in result.detail
+    assert "token=***" in result.detail
+
+
+def test_url_that_cannot_be_used_with_its_value(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "host:port")
+    secret = SecretText(("http://", *FROM_ENVIRONMENT.parts, "/"))
+    result = prober.run(HttpSpec("http://${TEST_SECRET}/", secret_url=secret))
+    assert result.reason is Reason.SECRET
+    assert result.detail.startswith("http://${TEST_SECRET}/ cannot be used")
