@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.alerts import threshold_problem
 from exporter.catalog.base import Model
 from exporter.catalog.planner import HEALTH_PROBE
-from exporter.catalog.problems import quoted, suggestion
+from exporter.catalog.problems import MAX_SHOWN, quoted, suggestion
 from exporter.catalog.references import NamedSecret, TextTemplate
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ class _Names:
         if name is None or name in self._names:
             return
         if name not in self._sentences:
-            # Comparing with every name takes long; thousands of services may miss the same one.
-            self._sentences[name] = f"unknown {self._what} {quoted(name)}; {suggestion(name, self._names)}"
+            # Comparing with every name takes long, and no more than these are shown.
+            hint = f"; {suggestion(name, self._names)}" if len(self._sentences) < MAX_SHOWN else ""
+            self._sentences[name] = f"unknown {self._what} {quoted(name)}{hint}"
         yield path, self._sentences[name]
 
 

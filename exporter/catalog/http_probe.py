@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
@@ -88,7 +88,7 @@ class Tls(Model):
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if self.key and not self.certificate:
-            raise ValueError("a key without a certificate proves nothing; write certificate too")
+            raise AbsenceError("a key without a certificate proves nothing; write certificate too")
         return self
 
 
@@ -164,7 +164,7 @@ class HeaderCondition(Model):
         if self.absent and (self.matches is not None or self.not_matches is not None):
             raise ValueError("a header that must be absent has nothing to match")
         if not self.absent and self.matches is None and self.not_matches is None:
-            raise ValueError("needs matches, not_matches or absent")
+            raise AbsenceError("needs matches, not_matches or absent")
         return self
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.catalog.checks import check, check_ports
-from exporter.catalog.environments import locate, misnamed, overlaid
+from exporter.catalog.environments import commented, locate, misnamed, overlaid
 from exporter.catalog.plan import build_plan
 from exporter.catalog.problems import CatalogError, Problem, path_text
 from exporter.catalog.secrets import SecretError
@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from exporter.catalog.yaml_tree import Node
 
 __all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
+
+_MISSED = frozenset(
+    {"address", "engine", "health", "host_port", "interval", "path", "port", "probe", "publish", "replicas"}
+    | {"service", "timeout", "volumes"}
+)
+"""Keys without which a service asks for what it does not need: its port, a shorter time-out, a volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +115,7 @@ def _checked(source: Source, environment: str | None) -> _Loaded:
 def _load(source: Source, environment: str | None) -> _Loaded:
     merged = overlaid(source.root, environment)
     catalog, findings, removed = validate(merged)
-    unknown = list(misnamed(source.root, environment))
+    unknown = [*misnamed(source.root, environment), *commented(source.root, environment)]
     names = {path for path, _ in unknown}
     findings = [*unknown, *(finding for finding in findings if finding[0] not in names)]
     if catalog is None:
@@ -118,7 +124,7 @@ def _load(source: Source, environment: str | None) -> _Loaded:
     plan, uses, plan_findings = build_plan(catalog)
     findings += check(catalog, merged)
     # What was taken out of a service or section may be what these miss in it.
-    touched = {path[:2] for path in removed}
+    touched = {path[:2] for path in removed if path[-1] in _MISSED or len(path) < 2}
     findings += [
         finding for finding in (*check_ports(catalog), *plan_findings) if finding[0][:2] not in touched
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from exporter.catalog.addresses import split_address
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, http_shorthand
 from exporter.catalog.network import Host, IpProtocol, Url, UrlPath
 from exporter.catalog.network_probes import (
@@ -33,7 +33,7 @@ class TcpExchange(Model):
     @model_validator(mode="after")
     def _some_step(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("needs expect, send or starttls")
+            raise AbsenceError("needs expect, send or starttls")
         return self
 
 
@@ -187,7 +187,8 @@ class Probe(Model):
         written = [name for name in PROTOCOLS if getattr(self, name) is not None]
         if len(written) != 1:
             found = f"found {' and '.join(written)}" if written else "found none"
-            raise ValueError(f"needs exactly one of {', '.join(PROTOCOLS)}; {found}")
+            error = ValueError if written else AbsenceError
+            raise error(f"needs exactly one of {', '.join(PROTOCOLS)}; {found}")
         return self
 
     @property

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import validate_file
-from exporter.catalog.problems import CatalogError
+from exporter.catalog.problems import MAX_SHOWN, CatalogError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,8 @@ def report(file: Path, *, as_json: bool) -> bool:
     except CatalogError as error:
         if as_json:
             problems = [asdict(problem) for problem in error.problems]
-            print(json.dumps({"valid": False, "problems": problems}, indent=2))
+            answer = {"valid": False, "problems": problems[:MAX_SHOWN], "count": len(problems)}
+            print(json.dumps(answer, indent=2))
         else:
             count = len(error.problems)
             print(f"{error}\n{count} problem{'s' if count != 1 else ''}", file=sys.stderr)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import UrlPath
@@ -198,7 +198,7 @@ class Service(Container):
     @model_validator(mode="after")
     def _watched(self) -> Self:
         if self.port is None and self.health is None and not self.probes and not self.deployed:
-            raise ValueError(
+            raise AbsenceError(
                 "nothing to watch or to deploy; give it an image, a build, a port, health or probes"
             )
         return self

@@ -85,7 +85,7 @@ def parse_size(value: object) -> int:
     if not match:
         raise ValueError(f"{shown(value)} is not a size; write a number and a unit, such as 64k, 512Mi or 1G")
     size = Decimal(match[1]) * _SIZE_UNITS[match[2] or ""]
-    if size != int(size) or not 0 < size < 2**63:
+    if not 0 < size < 2**63 or size != int(size):
         raise ValueError(f"{shown(value)} is not a whole number of bytes above 0")
     return int(size)
 
