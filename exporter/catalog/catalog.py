@@ -16,6 +16,7 @@ from exporter.catalog.owners import Alertmanager, Owner
 from exporter.catalog.services import Service
 from exporter.catalog.source import DEFAULT_ENVIRONMENT
 from exporter.catalog.stores import Store
+from exporter.catalog.texts import Interpolated
 from exporter.catalog.values import Label, SecretName
 
 
@@ -30,7 +31,7 @@ class Catalog(Model):
         description="Its name as people write it; default: the project's, its words with capitals.",
     )
     description: str = Field(default="", description="What it is, for people.")
-    registry: str | None = Field(
+    registry: Interpolated | None = Field(
         default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
     )
     network: Label | None = Field(

@@ -78,6 +78,7 @@ def locate(
 
     What is not there is placed at the deepest value on its way that is.
     """
+    path = merged.as_written(path)
     node, depth = merged.at(path)
     parent = merged.at(path[: depth - 1])[0] if depth else merged
     origin: CatalogPath = ()

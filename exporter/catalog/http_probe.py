@@ -13,6 +13,7 @@ from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
+from exporter.catalog.texts import PathText, UrlText
 from exporter.catalog.values import JsonPath, Regex, Size, Text, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -95,7 +96,7 @@ class Tls(Model):
 class BasicAuth(Model):
     """A user name and a password, sent with each request."""
 
-    username: Text = Field(description="The user name.")
+    username: Template = Field(description="The user name.")
     password: Secret = Field(description="The password, by reference.")
 
 
@@ -175,10 +176,10 @@ def _header_shorthand(value: object) -> object:
 class HttpProbe(Model):
     """One HTTP request and what its answer must be."""
 
-    url: Url | None = Field(
+    url: UrlText | None = Field(
         default=None, description="The whole URL; default: scheme, address of the service, and path."
     )
-    path: UrlPath = Field(
+    path: PathText = Field(
         default="/", description="The path, perhaps with a query, at the service's address."
     )
     scheme: Literal["http", "https"] = Field(default="http", description="With path: the URL's scheme.")

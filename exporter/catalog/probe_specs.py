@@ -72,8 +72,10 @@ def spec_of(
 
 
 def _http(parts: Parts, name: str, container: Container, path: CatalogPath, written: HttpProbe) -> HttpSpec:
+    url, request_path = parts.url(name, container, path, written)
     return HttpSpec(
-        url=parts.url(name, container, written),
+        url=url,
+        request_path=request_path,
         method=written.method,
         headers=parts.headers((*path, "headers"), written.headers),
         body=parts.optional_text((*path, "send"), written.send),
@@ -119,8 +121,10 @@ def _tcp(parts: Parts, name: str, container: Container, path: CatalogPath, writt
 def _websocket(
     parts: Parts, name: str, container: Container, path: CatalogPath, written: WebSocketProbe
 ) -> WebSocketSpec:
+    url, request_path = parts.url(name, container, path, written)
     return WebSocketSpec(
-        url=parts.url(name, container, written),
+        url=url,
+        request_path=request_path,
         headers=parts.headers((*path, "headers"), written.headers),
         subprotocols=written.subprotocols,
         send=parts.optional_text((*path, "send"), written.send),

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.loading import Refused
 
 
-def report(file: Path, *, as_json: bool) -> bool:
-    """Check the catalog in every environment and print what was found. Returns whether it is valid."""
+def report(file: Path, refused: Refused, *, as_json: bool) -> bool:
+    """Check the catalog in every environment and print what was found. Returns whether it is valid.
+
+    `refused`: what the outputs cannot express.
+    """
     try:
-        catalog = validate_file(file)
+        catalog = next(iter(validate_file(file, refused).values()))
     except CatalogError as error:
         if as_json:
             problems = [asdict(problem) for problem in error.problems]

@@ -7,6 +7,7 @@ taking out has made is not reported.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -28,28 +29,68 @@ _MAX_ROUNDS = 64
 _KEY = "[key]"
 
 
-def validate(tree: Node) -> tuple[Catalog | None, list[Finding], set[CatalogPath]]:
-    """The catalog, or as much of it as is right; the mistakes; and the paths that were taken out for them."""
-    data = plain(tree)
+@dataclass(slots=True)
+class Reduced:
+    """What is left of a catalog. Items that were taken out of lists leave `kept`: of each list, by its path, the
+    positions of the others in the text.
+    """
+
+    data: Any
+    removed: set[CatalogPath] = field(default_factory=set)
+    kept: dict[CatalogPath, list[int]] = field(default_factory=dict)
+
+    def written(self, path: CatalogPath) -> CatalogPath:
+        """The path in the text of a path in what is left."""
+        found: CatalogPath = ()
+        for part in path:
+            positions = self.kept.get(found)
+            known = positions is not None and isinstance(part, int) and part < len(positions)
+            found = (*found, positions[part] if positions is not None and known else part)  # type: ignore[index] # an int, as asked
+        return found
+
+    def take_out(self, path: CatalogPath) -> None:
+        """Take out what is at a path of the text."""
+        self.removed.add(path)
+        self.data = self._without(self.data, path, ())
+
+    def _without(self, value: Any, path: CatalogPath, above: CatalogPath) -> Any:
+        part, *rest = path
+        here = (*above, part)
+        if isinstance(value, dict) and part in value:
+            if rest:
+                value[part] = self._without(value[part], tuple(rest), here)
+            else:
+                del value[part]
+        elif isinstance(value, tuple):
+            positions = self.kept.setdefault(above, list(range(len(value))))
+            if part in positions:
+                index = positions.index(part)
+                inner = (self._without(value[index], tuple(rest), here),) if rest else ()
+                if not rest:
+                    del positions[index]
+                return (*value[:index], *inner, *value[index + 1 :])
+        return value
+
+
+def validate(tree: Node) -> tuple[Catalog | None, list[Finding], Reduced]:
+    """The catalog, or as much of it as is right; the mistakes; and what was left of the text."""
+    left = Reduced(plain(tree))
     found: dict[object, Finding] = {}
-    removed: set[CatalogPath] = set()
     for _ in range(_MAX_ROUNDS):
         try:
-            return Catalog.model_validate(data), list(found.values()), removed
+            return Catalog.model_validate(left.data), list(found.values()), left
         except ValidationError as error:
-            details = error.errors(include_url=False)
-            places = [(_path(detail, tree), detail) for detail in details]
-            above = {path[:depth] for path in removed for depth in range(len(path))}
+            places = [(_path(detail, tree, left), detail) for detail in error.errors(include_url=False)]
+            above = {path[:depth] for path in left.removed for depth in range(len(path))}
             for path, detail in places:
                 key = path, detail["type"], detail["loc"][-1], str(detail.get("ctx"))
-                if key not in found and not _caused(detail, path, removed, above):
+                if key not in found and not _caused(detail, path, left.removed, above):
                     # Finding the nearest name takes a millisecond, and no more than these are shown.
                     hint = len(found) < MAX_SHOWN
                     found[key] = path, _sentence(detail, path, tree, hint=hint)
-            taken = len(removed)
-            if not _take_out(data, places, removed) or len(removed) == taken:
+            if not _mend(left, places):
                 break
-    return None, list(found.values()), removed
+    return None, list(found.values()), left
 
 
 def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool) -> str:
@@ -60,17 +101,10 @@ def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool
     return text
 
 
-def _path(detail: ErrorDetails, tree: Node) -> CatalogPath:
+def _path(detail: ErrorDetails, tree: Node, left: Reduced) -> CatalogPath:
     """The path as it is written: shorthand has fewer steps than the long form that pydantic saw."""
-    path: CatalogPath = ()
-    for part in detail["loc"][: -1 if detail["type"] == "missing" else None]:
-        if part == _KEY:
-            continue
-        if tree.at((*path, part))[1] > len(path):
-            path = (*path, part)
-        elif not isinstance(part, int):
-            break
-    return path
+    loc = detail["loc"][: -1 if detail["type"] == "missing" else None]
+    return tree.as_written(left.written(tuple(part for part in loc if part != _KEY)))
 
 
 def _caused(
@@ -82,55 +116,20 @@ def _caused(
     return path in above and isinstance(detail.get("ctx", {}).get("error"), AbsenceError)
 
 
-def _take_out(data: Any, places: list[tuple[CatalogPath, ErrorDetails]], removed: set[CatalogPath]) -> bool:
-    """Take out what is wrong; a list only when nothing inside of its items is left to be taken out. False if a mistake
-    cannot be taken out."""
-    lists: set[CatalogPath] = set()
-    mended: set[CatalogPath] = set()
+def _mend(left: Reduced, places: list[tuple[CatalogPath, ErrorDetails]]) -> bool:
+    """Take out what is wrong, from the inside: the rest of an item has its turn before the item itself goes. False if
+    nothing can be taken out.
+    """
+    deep = {path[:depth] for path, _ in places for depth in range(len(path))}
+    mended = False
     for path, detail in places:
         if not path:
-            if not _stand_in(data, detail, removed):
+            if detail["type"] != "missing":
                 return False
-            continue
-        parent, holder = _parent(data, path)
-        if isinstance(parent, dict) and holder is None:
-            parent.pop(path[-1], None)
-            removed.add(path)
-            mended |= {path[:depth] for depth in range(len(path))}
-        else:
-            lists.add(holder or path[:-1])
-    for path in lists - mended:
-        parent, _ = _parent(data, path)
-        if isinstance(parent, dict):
-            parent.pop(path[-1], None)
-        removed.add(path)
-    return True
-
-
-def _parent(data: Any, path: CatalogPath) -> tuple[Any, CatalogPath | None]:
-    """What holds the last part of the path; and the path of the list, if that has to go as a whole: without one of its
-    items the positions of the others would be wrong."""
-    holder: CatalogPath | None = None
-    parent = data
-    for depth, part in enumerate(path[:-1]):
-        if isinstance(parent, tuple):
-            parent = parent[part] if isinstance(part, int) and part < len(parent) else None
-        else:
-            parent = parent.get(part) if isinstance(parent, dict) else None
-        if isinstance(parent, tuple):
-            holder = path[: depth + 1]
-        elif isinstance(parent, dict):
-            holder = None
-        else:
-            return None, holder or path[: depth + 1]
-    return parent, holder
-
-
-def _stand_in(data: dict[str, Any], detail: ErrorDetails, removed: set[CatalogPath]) -> bool:
-    """A missing key of the root gets a value, so that the rest can be checked."""
-    if detail["type"] != "missing":
-        return False
-    name = str(detail["loc"][-1])
-    data[name] = "missing"
-    removed.add((name,))
-    return True
+            # A missing key of the root gets a value, so that the rest can be checked.
+            left.data[str(detail["loc"][-1])] = "missing"
+            mended = True
+        elif path not in deep and path not in left.removed:
+            left.take_out(path)
+            mended = True
+    return mended

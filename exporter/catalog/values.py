@@ -134,6 +134,12 @@ def parse_label_name(value: object) -> str:
     return value
 
 
+def parse_metric_name(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not a name of a metric; write one such as http_requests_total")
+    return value
+
+
 def parse_text(value: object) -> str:
     """Text; a number is taken as it is written, so `version: 8.0` means 8.0."""
     if isinstance(value, str):
@@ -242,6 +248,9 @@ EnvironmentName = Annotated[
         parse_environment_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name"
     ),
 ]
+
+MetricName = Annotated[str, *value_type(parse_metric_name, {"type": "string", "minLength": 1}, "metric name")]
+"""Of a series; since Prometheus 3 any text will do."""
 
 LabelName = Annotated[
     str,

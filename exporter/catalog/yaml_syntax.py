@@ -51,7 +51,7 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     if "quoted scalar" in context and "end of stream" in problem:
         return _at(error.context_mark, "this quote is not closed")
     bracket = next((sign for end, sign in _OPEN.items() if problem.endswith(end)), None)
-    if bracket and error.context_mark:
+    if bracket and mark and error.context_mark:
         begin = error.context_mark
         place = f"line {begin.line + 1}, column {begin.column + 1}"
         close = "}" if bracket == "{" else "]"

@@ -57,6 +57,18 @@ class Node:
             node = inner
         return node, len(path)
 
+    def as_written(self, path: CatalogPath) -> CatalogPath:
+        """As much of the path as is there; without the index of a list where its one item stands alone."""
+        written: CatalogPath = ()
+        node = self
+        for part in path:
+            inner = node._child(part)
+            if inner is not None:
+                node, written = inner, (*written, part)
+            elif not isinstance(part, int):
+                break
+        return written
+
     def _child(self, part: str | int) -> Node | None:
         if isinstance(self.value, dict):
             return self.value.get(str(part))

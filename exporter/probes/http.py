@@ -20,6 +20,7 @@ from exporter.probes.http_request import (
     secret_values,
 )
 from exporter.probes.measure import MeasuredProbe, Run
+from exporter.probes.request_path import resolved
 
 if TYPE_CHECKING:
     import asyncio
@@ -53,13 +54,13 @@ class HttpProbe(MeasuredProbe):
         self._shared = shared
         self._endpoint = parse_url(spec.url)
         self._conditions = shared.conditions(spec)
-        self._request = None if has_secrets(spec) else self._first_request()
+        self._request = None if has_secrets(spec) else self._first_request(self._endpoint)
         if self._endpoint.scheme == "https" or spec.tls != TlsSpec():
             shared.tls(spec.tls, ALPN)  # now, since a file that cannot be used is an error of the catalog
 
-    def _first_request(self) -> bytes:
+    def _first_request(self, endpoint: Endpoint) -> bytes:
         spec = self._spec
-        return build_request(spec, self._endpoint, spec.method, with_body=True, with_credentials=True)
+        return build_request(spec, endpoint, spec.method, with_body=True, with_credentials=True)
 
     def redact(self, detail: str) -> str:
         """As `MeasuredProbe.redact`."""
@@ -67,8 +68,9 @@ class HttpProbe(MeasuredProbe):
 
     async def ask(self, run: Run) -> None:
         spec = self._spec
-        endpoint, method = self._endpoint, spec.method
-        request = self._request or self._first_request()
+        endpoint = resolved(self._endpoint, spec.request_path, run.secrets)
+        method = spec.method
+        request = self._request or self._first_request(endpoint)
         answer = await self._exchange(endpoint, method, request, run)
         hops = 0
         seen = {(method, endpoint.url)} if answer.status in REDIRECTS else set()

@@ -77,7 +77,7 @@ def parse_url(url: str) -> Endpoint:
 
 def has_secrets(spec: HttpSpec) -> bool:
     """Whether the request must be made anew for each run, because a secret may have been rotated."""
-    values = [spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
+    values = [spec.request_path, spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
     return spec.basic_auth is not None or any(isinstance(value, SecretText) for value in values)
 
 
@@ -112,7 +112,7 @@ def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]
     if spec.compression:
         headers["Accept-Encoding"] = spec.compression
     if with_credentials and spec.basic_auth is not None:
-        pair = f"{spec.basic_auth.username}:{read(spec.basic_auth.password)}"
+        pair = f"{read(spec.basic_auth.username)}:{read(spec.basic_auth.password)}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     if with_credentials and spec.bearer_token is not None:
         headers["Authorization"] = "Bearer " + read(spec.bearer_token)
@@ -143,15 +143,23 @@ def read(value: str | SecretText) -> str:
 
 def secret_values(spec: HttpSpec) -> list[str]:
     """What the references of a request hold now, also as basic authentication sends it."""
-    texts = [spec.body, spec.bearer_token, spec.proxy, *(value for _, value in spec.headers)]
+    texts = [
+        spec.request_path,
+        spec.body,
+        spec.bearer_token,
+        spec.proxy,
+        *(value for _, value in spec.headers),
+    ]
     values = []
     with suppress(SecretError):
         if spec.basic_auth is not None:
             password = spec.basic_auth.password.read()
-            values += [password, base64.b64encode(f"{spec.basic_auth.username}:{password}".encode()).decode()]
+            pair = f"{read(spec.basic_auth.username)}:{password}"
+            values += [password, base64.b64encode(pair.encode()).decode()]
         for text in texts:
             if isinstance(text, SecretText):
-                values += [part.read() for part in text.parts if not isinstance(part, str)]
+                read_now = [part.read() for part in text.parts if not isinstance(part, str)]
+                values += [*read_now, *(quote(value, safe="") for value in read_now)]
     return [value for value in values if value]
 
 

@@ -1268,7 +1268,8 @@ MISTAKES = [
         """,
         (
             "config.yaml:6:14: services.web.health.bearer_token: ${…} holds no name of an environment "
-            "variable; write ${NAME}, or $${ for the characters themselves"
+            "variable, or more than a name; "
+            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
         ),
     ),
     Mistake(
@@ -1281,8 +1282,8 @@ MISTAKES = [
             health: {bearer_token: "Token ${NAME"}
         """,
         (
-            "config.yaml:6:14: services.web.health.bearer_token: ${ has no closing brace; write ${NAME}, or "
-            "$${ for the characters themselves"
+            "config.yaml:6:14: services.web.health.bearer_token: ${ has no closing brace; "
+            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
         ),
     ),
     Mistake(
