@@ -12,6 +12,7 @@ from exporter.catalog.problems import CatalogError, Problem, path_text
 from exporter.catalog.secrets import SecretError
 from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
 from exporter.catalog.validation import Reduced, validate
+from exporter.catalog.warnings import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,9 +80,16 @@ class Refused(Protocol):
     def __call__(self, catalog: Catalog, *, partial: bool) -> list[Finding]: ...
 
 
-def validate_file(path: str | PathLike[str], refused: Refused) -> dict[str, Catalog]:
-    """Check the base of the file and every environment, also for `refused`; secrets' values are not asked for. Returns
-    the catalog of each environment, in the file's order.
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A valid file: the catalog of each environment, in the file's order; and what is most likely not meant."""
+
+    catalogs: dict[str, Catalog]
+    warnings: tuple[Problem, ...]
+
+
+def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
+    """Check the base of the file and every environment, also for `refused`; secrets' values are not asked for.
 
     Raises:
         CatalogError: it holds every problem; one that several environments share is there once.
@@ -89,6 +97,7 @@ def validate_file(path: str | PathLike[str], refused: Refused) -> dict[str, Cata
     source, first = open_source(path, None)
     names: list[str | None] = [None, *environment_names(source.root)]
     found: dict[Problem, list[str | None]] = {problem: [None] for problem in source.duplicate_keys}
+    warned: dict[Problem, list[str | None]] = {}
     catalogs: dict[str, Catalog] = {}
     for name in names:
         loaded = _load(source, name)
@@ -100,9 +109,12 @@ def validate_file(path: str | PathLike[str], refused: Refused) -> dict[str, Cata
             findings = [*findings, *((loaded.left.written(path), why) for path, why in refusals)]
         for problem in _problems(source, name, loaded.merged, findings):
             found.setdefault(problem, []).append(name)
+        if loaded.catalog is not None:
+            for problem in _problems(source, name, loaded.merged, warnings(loaded.catalog, loaded.merged)):
+                warned.setdefault(problem, []).append(name)
     if found:
         raise CatalogError(_in_environment(problem, where) for problem, where in found.items())
-    return catalogs
+    return Validated(catalogs, tuple(sorted(_in_environment(*item) for item in warned.items())))
 
 
 def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:

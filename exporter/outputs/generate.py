@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.catalog.loading import validate_file
+from exporter.catalog.report import print_warnings
 from exporter.catalog.source import open_source
 from exporter.outputs.checks import Rendering
 from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
@@ -47,7 +48,9 @@ def rendered(
     outputs = tuple(outputs)
     open_source(config, environment)  # says at once that there is no such environment
     rendering = Rendering(outputs)
-    catalogs = validate_file(config, rendering.refused)
+    validated = validate_file(config, rendering.refused)
+    print_warnings(validated.warnings)
+    catalogs = validated.catalogs
     main = catalogs[environment] if environment else next(iter(catalogs.values()))
     trees: dict[Path, list[File]] = {}
     for output in outputs:

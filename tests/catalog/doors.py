@@ -28,7 +28,12 @@ def mistakes(path: str, environment: str | None = None) -> list[str]:
 
 def validated(path: str) -> dict[str, Catalog]:
     """The catalogs of a valid file, by environment."""
-    return validate_file(path, Rendering(OUTPUTS).refused)
+    return validate_file(path, Rendering(OUTPUTS).refused).catalogs
+
+
+def warned(path: str) -> list[str]:
+    """The warnings about a valid file, one line each."""
+    return [str(warning) for warning in validate_file(path, Rendering(OUTPUTS).refused).warnings]
 
 
 def all_mistakes(path: str) -> list[str]:
