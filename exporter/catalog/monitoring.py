@@ -77,7 +77,8 @@ class Exporter(Model):
     containers: Annotated[
         Containers,
         BeforeValidator(
-            _containers_shorthand, json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off"]
+            _containers_shorthand,
+            json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off", False],
         ),
     ] = Field(default=Containers(), description="How containers are watched; a plain source is short for it.")
     volumes: Annotated[

@@ -103,7 +103,7 @@ class GrpcProbe(AddressedProbe):
 
 GrpcProbeOrShort = Annotated[
     GrpcProbe | None,
-    BeforeValidator(address_shorthand, json_schema_input_type=GrpcProbe | int | str | Literal[True]),
+    BeforeValidator(address_shorthand, json_schema_input_type=GrpcProbe | int | str | Literal[True] | None),
 ]
 
 
@@ -116,7 +116,7 @@ def _parse_websocket_url(value: object) -> str:
 
 WebSocketUrl = Annotated[
     str,
-    *value_type(_parse_websocket_url, text_schema(r"^wss?://", "wss://example.com/events"), "URL"),
+    *value_type(_parse_websocket_url, text_schema(r"^[Ww][Ss][Ss]?://", "wss://example.com/events"), "URL"),
     MAY_REFER,
 ]
 
@@ -187,5 +187,5 @@ class WebSocketProbe(Model):
 
 WebSocketProbeOrShort = Annotated[
     WebSocketProbe | None,
-    BeforeValidator(http_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl),
+    BeforeValidator(http_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl | None),
 ]

@@ -89,9 +89,13 @@ class DnsProbe(Model):
     """One DNS question and what its answer must be."""
 
     name: Host = Field(description="The name that is asked for.")
-    type: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$"), BeforeValidator(_upper)] = Field(
-        default="A", description="The record type: A, AAAA, CNAME, MX, TXT and so on."
-    )
+    type: Annotated[
+        str,
+        Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$"),
+        BeforeValidator(
+            _upper, json_schema_input_type=Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}$")]
+        ),
+    ] = Field(default="A", description="The record type: A, AAAA, CNAME, MX, TXT and so on.")
     server: (
         Annotated[
             str, PlainValidator(_parse_server), WithJsonSchema({"type": "string", "title": "host[:port]"})
@@ -153,17 +157,19 @@ class Probe(Model):
     )
     tcp: Annotated[
         TcpProbe | None,
-        BeforeValidator(address_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True]),
+        BeforeValidator(
+            address_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True] | None
+        ),
     ] = Field(
         default=None,
         description="A TCP connection; a port, host:port, or true for the service's own port is short for it.",
     )
     dns: Annotated[
-        DnsProbe | None, BeforeValidator(_dns_shorthand, json_schema_input_type=DnsProbe | str)
+        DnsProbe | None, BeforeValidator(_dns_shorthand, json_schema_input_type=DnsProbe | str | None)
     ] = Field(default=None, description="A DNS question; a plain name is short for it.")
     icmp: Annotated[
         IcmpProbe | None,
-        BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True]),
+        BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True] | None),
     ] = Field(
         default=None, description="An echo request; a host, or true for the service's own, is short for it."
     )

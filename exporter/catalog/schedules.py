@@ -50,7 +50,9 @@ def _cron_field(field: str, index: int) -> bool:
     return True
 
 
-Cron = Annotated[str, *value_type(parse_cron, text_schema(r"^\S+(\s+\S+){4}$", "0 3 * * *"), "cron schedule")]
+Cron = Annotated[
+    str, *value_type(parse_cron, text_schema(r"^\s*\S+(\s+\S+){4}\s*$", "0 3 * * *"), "cron schedule")
+]
 
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

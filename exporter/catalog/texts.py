@@ -107,7 +107,9 @@ Interpolated = Annotated[
 
 UrlText = Annotated[
     str,
-    *value_type(parse_url_text, text_schema(r"^https?://", "https://example.com/health"), "URL"),
+    *value_type(
+        parse_url_text, text_schema(r"^[Hh][Tt][Tt][Pp][Ss]?://", "https://example.com/health"), "URL"
+    ),
     MAY_REFER,
 ]
 

@@ -74,7 +74,8 @@ def parse_duration(value: object) -> float:
 
 def parse_wait(value: object) -> float:
     """As `parse_duration`; `0s` too, and `0`, which means at once."""
-    return 0.0 if value == 0 or value in ("0", "0s") else parse_duration(value)
+    zero = value in (0, "0", "0s") and not isinstance(value, bool)
+    return 0.0 if zero else parse_duration(value)
 
 
 def parse_size(value: object) -> int:

@@ -86,8 +86,10 @@ def test_a_warning_says_which_environments_it_is_of(write: Write) -> None:
 def test_a_comment_that_may_have_been_text(write: Write) -> None:
     path = write("services:\n  web:\n    image: #web\n    port: 80\n")
     assert warned(path) == [
-        'config.yaml:4:5: services.web.image: is empty, since "#web" begins a comment; '
-        "text that begins with # needs quotes"
+        (
+            'config.yaml:4:5: services.web.image: is empty, since "#web" begins a comment; '
+            "text that begins with # needs quotes"
+        )
     ]
     assert warned(write("services:\n  web:\n    port: 80\n    image: # later\n")) == []
 
