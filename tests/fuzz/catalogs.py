@@ -120,7 +120,7 @@ CATALOGS: tuple[dict[str, Any], ...] = (
 
 def parts(catalog: dict[str, Any]) -> list[dict[str, Any]]:
     """Small catalogs, each of one key of the root or one service; names that they miss are no matter of the schema."""
-    found = []
+    found: list[dict[str, Any]] = []
     for key, value in catalog.items():
         if key in ("services", "stores", "environments"):
             found += [{"project": "shop", key: {name: inner}} for name, inner in value.items()]
