@@ -54,7 +54,7 @@ def test_objectives_of_each_kind(keys: str, expected: list[tuple[str, str]], tmp
 def test_a_store_has_the_objectives_of_its_probe(tmp_path: Path) -> None:
     text = "defaults: {slo: {availability: 99%, latency: 1s, period: 7d}}\nstores: {db: {engine: redis}}\n"
     found = list(objectives(catalog_of(tmp_path, text)))
-    assert [(o.slo, o.period, "probe_" in o.sli) for o in found] == [
+    assert [(o.slo, int(o.period), "probe_" in o.sli) for o in found] == [
         ("availability", 7 * 86400, True),
         ("latency", 7 * 86400, True),
     ]
