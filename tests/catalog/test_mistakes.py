@@ -1375,7 +1375,7 @@ SHORT_FORMS = {
         "services.web.probes[0].tcp: 1.5 is not a host and port; write one such as mail.example.com:25"
     ),
     "stores: {db: {engine: redis, backup: 5}}": (
-        "stores.db.backup: expected a mapping or a cron schedule such as 0 3 * * *, found a number 5"
+        "stores.db.backup: expected a mapping, a cron schedule such as 0 3 * * * or true, found a number 5"
     ),
     "owners:\n  all: {description: a}\n  shop:\n    slack: #shop": (
         'owners.shop.slack: is empty, since "#shop" begins a comment; write the text in quotes, such as "#shop"'

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from exporter.catalog.warnings import is_secret_name
+from exporter.cli import app
 from tests.catalog.doors import warned
 
 if TYPE_CHECKING:
@@ -92,6 +95,20 @@ def test_a_comment_that_may_have_been_text(write: Write) -> None:
         )
     ]
     assert warned(write("services:\n  web:\n    port: 80\n    image: # later\n")) == []
+
+
+def test_validate_and_gen_print_warnings_and_go_on(write: Write) -> None:
+    path = write("services: {web: {image: 'w:1', port: 80, health: '/x?token=hunter2'}}\n")
+    run = CliRunner()
+    validate = run.invoke(app, ["validate", path])
+    gen = run.invoke(app, ["gen", "--config", path, "--out", "out"])
+    told = json.loads(run.invoke(app, ["validate", path, "--json"]).stdout)
+    assert (validate.exit_code, gen.exit_code, told["valid"]) == (0, 0, True)
+    [line] = validate.stderr.splitlines()
+    assert line.startswith('config.yaml:2:42: services.web.health: warning: "token" looks like a secret')
+    assert gen.stderr.splitlines() == [line]
+    [warning] = told["warnings"]
+    assert (warning["line"], warning["column"], warning["path"]) == (2, 42, "services.web.health")
 
 
 @pytest.mark.parametrize("name", ["apiKey", "API_KEY", "X-Auth-Token", "dbPassword", "sig", "client_secret"])
