@@ -170,8 +170,11 @@ def validate(
 ) -> None:
     """Check the catalog in all of its environments, and show every mistake at once."""
     from exporter.catalog.report import report
+    from exporter.outputs.checks import Rendering
+    from exporter.outputs.registry import OUTPUTS
 
-    raise typer.Exit(0 if report(file or config, as_json=json) else WRONG_USAGE)
+    valid = report(file or config, Rendering(OUTPUTS).refused, as_json=json)
+    raise typer.Exit(0 if valid else WRONG_USAGE)
 
 
 @app.command(epilog="Example:  exporter schema > catalog.schema.json")
@@ -257,14 +260,13 @@ def _generate(
     json: bool,
 ) -> None:
     from exporter.catalog.problems import CatalogError
-    from exporter.outputs.base import OutputError
     from exporter.outputs.generate import generate
     from exporter.outputs.writer import WriteError
 
     interruptible()
     try:
         good = generate(config, outputs, environment, out, check=check, diff=diff, force=force, as_json=json)
-    except (CatalogError, OutputError) as error:
+    except CatalogError as error:
         fail(str(error), WRONG_USAGE)
     except WriteError as error:
         fail(str(error), ANSWER_IS_NO)

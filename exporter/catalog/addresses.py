@@ -30,12 +30,14 @@ def split_address(value: object) -> tuple[str, int | None]:
     Raises:
         ValueError: it is not one.
     """
-    text = value if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        raise ValueError(f"{shown(value)} is not a host and port; write one such as mail.example.com:25")  # noqa: TRY004 - pydantic collects ValueErrors
+    text = value
     host, separator, port = text.rpartition(":")
     if not separator or (text.count(":") > 1 and not host.endswith("]")):
         host, port = text, ""
     parse_host(host)
-    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or (
+    if (port and not (port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536)) or (
         separator and text.endswith(":")
     ):
         raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")

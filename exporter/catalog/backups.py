@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -30,7 +30,7 @@ def _schedule_shorthand(value: object) -> object:
 
 
 BackupSchedule = Annotated[
-    Schedule, BeforeValidator(_schedule_shorthand, json_schema_input_type=Schedule | Cron)
+    Schedule, BeforeValidator(_schedule_shorthand, json_schema_input_type=Schedule | Cron | Literal[True])
 ]
 
 

@@ -7,6 +7,10 @@ from typing import Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
+class AbsenceError(ValueError):
+    """Something that should be there is missing. Where a mistake was taken out, this only follows from it."""
+
+
 class Model(BaseModel):
     """One mapping of the catalog.
 

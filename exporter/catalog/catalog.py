@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
 from exporter.catalog.backups import Backup, VolumeOrEmpty
-from exporter.catalog.base import Model
+from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.deployment import Defaults, Environment, EnvironmentOrEmpty, SecretSourceOrEmpty
 from exporter.catalog.gateway import Gateway
 from exporter.catalog.monitoring import Exporter, Grafana, Prometheus
@@ -16,7 +17,8 @@ from exporter.catalog.owners import Alertmanager, Owner
 from exporter.catalog.services import Service
 from exporter.catalog.source import DEFAULT_ENVIRONMENT
 from exporter.catalog.stores import Store
-from exporter.catalog.values import Label, SecretName
+from exporter.catalog.texts import Interpolated
+from exporter.catalog.values import Label, SecretName, Text
 
 
 class Catalog(Model):
@@ -30,7 +32,7 @@ class Catalog(Model):
         description="Its name as people write it; default: the project's, its words with capitals.",
     )
     description: str = Field(default="", description="What it is, for people.")
-    registry: str | None = Field(
+    registry: Interpolated | None = Field(
         default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
     )
     network: Label | None = Field(
@@ -47,6 +49,10 @@ class Catalog(Model):
     volumes: dict[Label, VolumeOrEmpty] = Field(default={}, description="Named volumes of services.")
     secrets: dict[SecretName, SecretSourceOrEmpty] = Field(
         default={}, description="Names of secrets and where they come from, never values."
+    )
+    not_secret: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(),
+        description="Names of variables, headers and parameters whose values look like secrets and are none.",
     )
     gateway: Gateway | None = Field(default=None, description="The load balancer at the edge.")
     backup: Backup = Field(default=Backup(), description="Where backups go.")

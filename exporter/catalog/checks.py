@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.alerts import threshold_problem
-from exporter.catalog.base import Model
 from exporter.catalog.planner import HEALTH_PROBE
-from exporter.catalog.problems import quoted, suggestion
-from exporter.catalog.references import NamedSecret, TextTemplate
+from exporter.catalog.problems import MAX_SHOWN, quoted, suggestion
+from exporter.catalog.references import NamedSecret
+from exporter.catalog.text_walk import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "configuration"
 """What the backup of the configuration is called, beside those of stores and volumes."""
+NO_REFERENCE = (
+    "${ begins a reference, and none can stand here; write the value itself "
+    r"(a regular expression can hold \$\{ for the characters)"
+)
 _MAX_SHOWN = 12
 """Names of a cycle that are printed."""
 
@@ -51,8 +55,9 @@ class _Names:
         if name is None or name in self._names:
             return
         if name not in self._sentences:
-            # Comparing with every name takes long; thousands of services may miss the same one.
-            self._sentences[name] = f"unknown {self._what} {quoted(name)}; {suggestion(name, self._names)}"
+            # Comparing with every name takes long, and no more than these are shown.
+            hint = f"; {suggestion(name, self._names)}" if len(self._sentences) < MAX_SHOWN else ""
+            self._sentences[name] = f"unknown {self._what} {quoted(name)}{hint}"
         yield path, self._sentences[name]
 
 
@@ -97,7 +102,11 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
             yield from watched.missing(("maintenance", index, "services", position), name)
     for branch, environment in catalog.pipeline.branches.items() if catalog.pipeline else ():
         yield from environments.missing(("pipeline", "branches", branch), environment)
-    for path, template in _templates(catalog, ()):
+    for path, template in texts_of(catalog):
+        if isinstance(template, str):
+            if "${" in template:
+                yield path, NO_REFERENCE
+            continue
         for part in template.parts:
             if isinstance(part, NamedSecret):
                 yield from secrets.missing(path, part.name)
@@ -107,23 +116,6 @@ def _dependency(tree: Node, service: str, needed: str, index: int) -> CatalogPat
     """Where a dependency is written: under its name in a mapping, at its index in a list."""
     path: CatalogPath = ("services", service, "depends_on", needed)
     return path if tree.at(path)[1] == len(path) else (*path[:-1], index)
-
-
-def _templates(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPath, TextTemplate]]:
-    """Every text that may hold references, with its path. Only what was written is looked at."""
-    if isinstance(value, TextTemplate):
-        yield path, value
-    elif isinstance(value, Model):
-        for name in value.model_fields_set:
-            alias = type(value).model_fields[name].alias or name
-            yield from _templates(getattr(value, name), (*path, alias))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _templates(item, (*path, key))
-    elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            if isinstance(item, Model | TextTemplate):
-                yield from _templates(item, (*path, index))
 
 
 def _cycles(catalog: Catalog) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from exporter.catalog.network import AddressTemplate
 from exporter.catalog.probes import Probe, ProbeTimes
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Template
+from exporter.catalog.texts import Interpolated
 from exporter.catalog.values import (
     Duration,
     EnvironmentName,
@@ -22,7 +23,6 @@ from exporter.catalog.values import (
     Regex,
     SecretName,
     Size,
-    Text,
     value_type,
 )
 
@@ -150,7 +150,7 @@ class LogRotation(Model):
 
 RestartPolicy = Literal["no", "always", "on-failure", "unless-stopped"]
 
-Command = Annotated[tuple[Text, ...], one_or_many(Text)]
+Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
 
 
 class Container(Model):
@@ -158,7 +158,7 @@ class Container(Model):
 
     description: str = Field(default="", description="What it does, for people.")
     owner: Label | None = Field(default=None, description="Who hears of its alerts: a name in owners.")
-    image: str | None = Field(
+    image: Interpolated | None = Field(
         default=None, description="The image to run; with build, the name of what is built."
     )
     port: Port | None = Field(default=None, description="The port it listens on.")
@@ -193,7 +193,7 @@ class Container(Model):
     logs: LogsOrShort = Field(
         default=None, description="What is counted in its log; on for the usual error levels."
     )
-    labels: dict[str, Text] = Field(default={}, description="Labels of the container.")
+    labels: dict[str, Interpolated] = Field(default={}, description="Labels of the container.")
     command: Command = Field(default=(), description="Replaces the image's command.")
     stop_grace: Duration | None = Field(default=None, description="Time to end before it is killed.")
 

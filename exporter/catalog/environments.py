@@ -56,6 +56,21 @@ def misnamed(root: Node, environment: str | None) -> Iterator[Finding]:
                 yield (section, name), f"unknown {what} {quoted(name)}; {suggestion(name, known)}"
 
 
+def commented(root: Node, environment: str | None) -> Iterator[Finding]:
+    """Receivers that a # has emptied: nobody would be notified, and nothing would say so."""
+    for above in ((), ("environments", environment or "")):
+        owners, found = root.at((*above, "owners"))
+        if found <= len(above) or not isinstance(owners.value, dict):
+            continue
+        for name, owner in owners.value.items():
+            for kind, node in owner.value.items() if isinstance(owner.value, dict) else ():
+                if node.value is None and node.comment:
+                    sentence = (
+                        f"is empty, since {node.comment} begins a comment; write the text in quotes, such as "
+                    )
+                    yield ("owners", name, kind), f"{sentence}{node.comment}"
+
+
 def locate(
     root: Node, merged: Node, environment: str | None, path: CatalogPath
 ) -> tuple[CatalogPath, int, int]:
@@ -63,6 +78,7 @@ def locate(
 
     What is not there is placed at the deepest value on its way that is.
     """
+    path = merged.as_written(path)
     node, depth = merged.at(path)
     parent = merged.at(path[: depth - 1])[0] if depth else merged
     origin: CatalogPath = ()

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import Host, UrlPath
+from exporter.catalog.texts import Interpolated
 from exporter.catalog.values import Duration, Label, Size
 
 
@@ -58,7 +59,7 @@ class Gateway(Model):
     aliases: Annotated[tuple[Host, ...], one_or_many(Host)] = Field(
         default=(), description="Further host names."
     )
-    image: str | None = Field(default=None, description="nginx's image; default: a pinned one.")
+    image: Interpolated | None = Field(default=None, description="nginx's image; default: a pinned one.")
     http_port: Port = Field(default=80, description="Port of plain HTTP on the host.")
     https_port: Port = Field(default=443, description="Port of HTTPS on the host.")
     tls: GatewayTls | None = Field(default=None, description="TLS; default: plain HTTP only.")

@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
 from exporter.catalog.specs import DEFAULT_MAX_JSON_BYTES, MAX_MAX_JSON_BYTES
+from exporter.catalog.texts import PathText, UrlText
 from exporter.catalog.values import JsonPath, Regex, Size, Text, text_schema, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -145,7 +146,7 @@ class Tls(Model):
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if self.key and not self.certificate:
-            raise ValueError("a key without a certificate proves nothing; write certificate too")
+            raise AbsenceError("a key without a certificate proves nothing; write certificate too")
         lowest = self.min_version or "1.2"
         if self.max_version is not None and self.max_version < lowest:
             default = "" if self.min_version else ", the default; write min_version too"
@@ -156,7 +157,7 @@ class Tls(Model):
 class BasicAuth(Model):
     """A user name and a password, sent with each request."""
 
-    username: Text = Field(description="The user name.")
+    username: Template = Field(description="The user name.")
     password: Secret = Field(description="The password, by reference.")
 
 
@@ -225,7 +226,7 @@ class HeaderCondition(Model):
         if self.absent and (self.matches is not None or self.not_matches is not None):
             raise ValueError("a header that must be absent has nothing to match")
         if not self.absent and self.matches is None and self.not_matches is None:
-            raise ValueError("needs matches, not_matches or absent")
+            raise AbsenceError("needs matches, not_matches or absent")
         return self
 
 
@@ -236,10 +237,10 @@ def _header_shorthand(value: object) -> object:
 class HttpProbe(Model):
     """One HTTP request and what its answer must be."""
 
-    url: Url | None = Field(
+    url: UrlText | None = Field(
         default=None, description="The whole URL; default: scheme, address of the service, and path."
     )
-    path: UrlPath = Field(
+    path: PathText = Field(
         default="/", description="The path, perhaps with a query, at the service's address."
     )
     scheme: Literal["http", "https"] = Field(default="http", description="With path: the URL's scheme.")

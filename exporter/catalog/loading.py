@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from exporter.catalog.checks import check, check_ports
-from exporter.catalog.environments import locate, misnamed, overlaid
+from exporter.catalog.environments import commented, locate, misnamed, overlaid
 from exporter.catalog.plan import build_plan
 from exporter.catalog.problems import CatalogError, Problem, path_text
 from exporter.catalog.secrets import SecretError
 from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
-from exporter.catalog.validation import validate
+from exporter.catalog.validation import Reduced, validate
+from exporter.catalog.warnings import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
 
+_MISSED = frozenset(
+    {"address", "engine", "health", "host_port", "interval", "path", "port", "probe", "publish", "replicas"}
+    | {"service", "timeout", "volumes"}
+)
+"""Keys without which a service asks for what it does not need: its port, a shorter time-out, a volume."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
@@ -34,6 +41,7 @@ class _Loaded:
     plan: Plan | None
     uses: list[SecretUse]
     findings: list[Finding]
+    left: Reduced
 
 
 def load_catalog(path: str | PathLike[str], environment: str | None = None) -> Catalog:
@@ -74,27 +82,47 @@ def load_plan(
     return loaded.plan
 
 
-def validate_file(path: str | PathLike[str]) -> Catalog:
-    """Check the base of the file and every environment; secrets' values are not asked for. Returns the catalog of
-    the first environment.
+class Refused(Protocol):
+    """What the outputs cannot express of a catalog; `partial`: one from which mistakes were taken out."""
+
+    def __call__(self, catalog: Catalog, *, partial: bool) -> list[Finding]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A valid file: the catalog of each environment, in the file's order; and what is most likely not meant."""
+
+    catalogs: dict[str, Catalog]
+    warnings: tuple[Problem, ...]
+
+
+def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
+    """Check the base of the file and every environment, also for `refused`; secrets' values are not asked for.
 
     Raises:
-        CatalogError: it holds every problem; one that several environments share stands there once.
+        CatalogError: it holds every problem; one that several environments share is there once.
     """
     source, first = open_source(path, None)
     names: list[str | None] = [None, *environment_names(source.root)]
     found: dict[Problem, list[str | None]] = {problem: [None] for problem in source.duplicate_keys}
-    catalog = None
+    warned: dict[Problem, list[str | None]] = {}
+    catalogs: dict[str, Catalog] = {}
     for name in names:
         loaded = _load(source, name)
-        if name == first:
-            catalog = loaded.catalog
-        for problem in _problems(source, name, loaded.merged, loaded.findings):
+        findings = loaded.findings
+        # Nothing is generated of the base alone, where there are environments.
+        if loaded.catalog is not None and (name or first is None):
+            catalogs[loaded.catalog.environment_name] = loaded.catalog
+            refusals = refused(loaded.catalog, partial=bool(findings))
+            findings = [*findings, *((loaded.left.written(path), why) for path, why in refusals)]
+        for problem in _problems(source, name, loaded.merged, findings):
             found.setdefault(problem, []).append(name)
+        if loaded.catalog is not None:
+            for problem in _problems(source, name, loaded.merged, warnings(loaded.catalog, loaded.merged)):
+                warned.setdefault(problem, []).append(name)
     if found:
         raise CatalogError(_in_environment(problem, where) for problem, where in found.items())
-    assert catalog is not None  # noqa: S101 - without findings there is a catalog
-    return catalog
+    return Validated(catalogs, tuple(sorted(_in_environment(*item) for item in warned.items())))
 
 
 def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:
@@ -116,21 +144,23 @@ def _checked(source: Source, environment: str | None) -> _Loaded:
 
 def _load(source: Source, environment: str | None) -> _Loaded:
     merged = overlaid(source.root, environment)
-    catalog, findings, removed = validate(merged)
-    unknown = list(misnamed(source.root, environment))
+    catalog, findings, left = validate(merged)
+    unknown = [*misnamed(source.root, environment), *commented(source.root, environment)]
     names = {path for path, _ in unknown}
     findings = [*unknown, *(finding for finding in findings if finding[0] not in names)]
     if catalog is None:
-        return _Loaded(merged, None, None, [], findings)
+        return _Loaded(merged, None, None, [], findings, left)
     catalog.in_place(environment or DEFAULT_ENVIRONMENT, source.folder)
     plan, uses, plan_findings = build_plan(catalog)
-    findings += check(catalog, merged)
+    findings += [(left.written(path), sentence) for path, sentence in check(catalog, merged)]
     # What was taken out of a service or section may be what these miss in it.
-    touched = {path[:2] for path in removed}
+    touched = {path[:2] for path in left.removed if path[-1] in _MISSED or len(path) < 2}
     findings += [
-        finding for finding in (*check_ports(catalog), *plan_findings) if finding[0][:2] not in touched
+        (left.written(path), sentence)
+        for path, sentence in (*check_ports(catalog), *plan_findings)
+        if path[:2] not in touched
     ]
-    return _Loaded(merged, catalog, plan, uses, findings)
+    return _Loaded(merged, catalog, plan, uses, findings, left)
 
 
 def _unreadable(uses: Iterable[SecretUse]) -> Iterable[Finding]:

@@ -10,6 +10,7 @@ from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import HostPattern, Listen, Url, check_places
 from exporter.catalog.problems import shown
+from exporter.catalog.texts import Interpolated
 from exporter.catalog.values import Duration, LabelName, Size, Text, text_schema, value_type
 from exporter.catalog.web import Web
 
@@ -90,7 +91,8 @@ class Exporter(Model):
     containers: Annotated[
         Containers,
         BeforeValidator(
-            _containers_shorthand, json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off"]
+            _containers_shorthand,
+            json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off", False],
         ),
     ] = Field(default=Containers(), description="How containers are watched; a plain source is short for it.")
     volumes: Annotated[
@@ -102,7 +104,7 @@ class Exporter(Model):
         default="/volumes/{volume}",
         description="The folder at which the daemon sees a volume, for its free space and for files of SQLite.",
     )
-    image: Text | None = Field(default=None, description="The daemon's image in the generated stack.")
+    image: Interpolated | None = Field(default=None, description="The daemon's image in the generated stack.")
 
 
 class Prometheus(Model):

@@ -119,7 +119,10 @@ def check_places(text: str, what: str, allowed: tuple[str, ...]) -> None:
             raise ValueError(f"{shown(text)} is not {what}; it may hold {places}")
 
 
-Url = Annotated[str, *value_type(parse_url, text_schema(r"^https?://", "https://example.com/health"), "URL")]
+Url = Annotated[
+    str,
+    *value_type(parse_url, text_schema(r"^[Hh][Tt][Tt][Pp][Ss]?://", "https://example.com/health"), "URL"),
+]
 
 UrlPath = Annotated[str, *value_type(parse_path, text_schema("^/", "/health"), "path")]
 

@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import BasicAuth, Port, Tls, check_place, http_shorthand
-from exporter.catalog.network import Address, HeaderName, Host, IpProtocol, UrlPath, check_url
+from exporter.catalog.network import Address, HeaderName, Host, IpProtocol, UrlPath
 from exporter.catalog.problems import shown
-from exporter.catalog.references import Secret, Template, TextTemplate
+from exporter.catalog.references import MAY_REFER, Secret, Template, TextTemplate
+from exporter.catalog.texts import PathText, parse_url_text
 from exporter.catalog.values import Regex, Text, text_schema, value_type
 
 
@@ -102,19 +103,21 @@ class GrpcProbe(AddressedProbe):
 
 GrpcProbeOrShort = Annotated[
     GrpcProbe | None,
-    BeforeValidator(address_shorthand, json_schema_input_type=GrpcProbe | int | str | Literal[True]),
+    BeforeValidator(address_shorthand, json_schema_input_type=GrpcProbe | int | str | Literal[True] | None),
 ]
 
 
 def _parse_websocket_url(value: object) -> str:
-    url = check_url(value, ("ws", "wss"))
+    url = parse_url_text(value, ("ws", "wss"))
     if "#" in url:
         raise ValueError(f"{shown(url)} is not a URL of a WebSocket; take the fragment out")
     return url
 
 
 WebSocketUrl = Annotated[
-    str, *value_type(_parse_websocket_url, text_schema(r"^wss?://", "wss://example.com/events"), "URL")
+    str,
+    *value_type(_parse_websocket_url, text_schema(r"^[Ww][Ss][Ss]?://", "wss://example.com/events"), "URL"),
+    MAY_REFER,
 ]
 
 
@@ -152,7 +155,7 @@ class WebSocketProbe(Model):
     url: WebSocketUrl | None = Field(
         default=None, description="The whole URL; default: scheme, address of the service, and path."
     )
-    path: UrlPath = Field(
+    path: PathText = Field(
         default="/", description="The path, perhaps with a query, at the service's address."
     )
     scheme: Literal["ws", "wss"] = Field(default="ws", description="With path: the URL's scheme.")
@@ -184,5 +187,5 @@ class WebSocketProbe(Model):
 
 WebSocketProbeOrShort = Annotated[
     WebSocketProbe | None,
-    BeforeValidator(http_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl),
+    BeforeValidator(http_shorthand, json_schema_input_type=WebSocketProbe | UrlPath | WebSocketUrl | None),
 ]

@@ -93,7 +93,7 @@ def _receivers(model: Any, key: str, short: Any) -> BeforeValidator:
             return ()
         return tuple(long_form(item) for item in (value if isinstance(value, tuple) else (value,)))
 
-    return BeforeValidator(validate, json_schema_input_type=model | short | tuple[model | short, ...])
+    return BeforeValidator(validate, json_schema_input_type=model | short | tuple[model | short, ...] | None)
 
 
 class Owner(Model):

@@ -11,6 +11,7 @@ from exporter.catalog.references import LITERAL_SECRET
 from exporter.catalog.secret_paths import absolute, resolve
 from exporter.catalog.secrets import SecretText
 from exporter.catalog.specs import BasicAuth, TlsSpec
+from exporter.catalog.texts import request_path
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -67,11 +68,18 @@ class Parts:
         host, given = split_address(text)
         return host, port or given
 
-    def url(self, name: str, container: Container, written: HttpProbe | WebSocketProbe) -> str:
+    def url(
+        self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
+    ) -> tuple[str, SecretText | None]:
+        """The URL as it is shown; and its path and query, where they hold references."""
         if written.url is not None:
-            return written.url
-        host, port = self.address(name, container, written.port)
-        return f"{written.scheme}://{join_address(host, port)}{written.path}"
+            shown, asked = request_path(written.url)
+        else:
+            host, port = self.address(name, container, written.port)
+            shown, asked = request_path(f"{written.scheme}://{join_address(host, port)}{written.path}")
+        if asked is not None:
+            self.uses.append(SecretUse((*path, "url" if written.url is not None else "path"), asked))
+        return shown, asked
 
     def port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
         """Host and port of a probe of one port."""
@@ -110,7 +118,8 @@ class Parts:
     def basic_auth(self, path: CatalogPath, written: WrittenAuth | None) -> BasicAuth | None:
         if written is None:
             return None
-        return BasicAuth(written.username, self.secret((*path, "password"), written.password))
+        username = self.text((*path, "username"), written.username)
+        return BasicAuth(username, self.secret((*path, "password"), written.password))
 
     def optional_secret(self, path: CatalogPath, template: TextTemplate | None) -> SecretText | None:
         return None if template is None else self.secret(path, template)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exporter.catalog.addresses import join_address
@@ -21,6 +20,7 @@ from exporter.catalog.specs import (
     TcpSpec,
     WebSocketSpec,
 )
+from exporter.patterns import literal
 
 if TYPE_CHECKING:
     from exporter.catalog.base import Model
@@ -72,8 +72,10 @@ def spec_of(
 
 
 def _http(parts: Parts, name: str, container: Container, path: CatalogPath, written: HttpProbe) -> HttpSpec:
+    url, request_path = parts.url(name, container, path, written)
     return HttpSpec(
-        url=parts.url(name, container, written),
+        url=url,
+        request_path=request_path,
         method=written.method,
         headers=parts.headers((*path, "headers"), written.headers),
         body=parts.optional_text((*path, "send"), written.send),
@@ -121,8 +123,10 @@ def _tcp(parts: Parts, name: str, container: Container, path: CatalogPath, writt
 def _websocket(
     parts: Parts, name: str, container: Container, path: CatalogPath, written: WebSocketProbe
 ) -> WebSocketSpec:
+    url, request_path = parts.url(name, container, path, written)
     return WebSocketSpec(
-        url=parts.url(name, container, written),
+        url=url,
+        request_path=request_path,
         headers=parts.headers((*path, "headers"), written.headers),
         subprotocols=written.subprotocols,
         send=parts.optional_text((*path, "send"), written.send),
@@ -149,9 +153,9 @@ def _grpc(parts: Parts, name: str, container: Container, path: CatalogPath, writ
 def body_conditions(written: HttpProbe) -> tuple[Condition, ...]:
     body = written.body
     return (
-        *(Condition(re.escape(text)) for text in body.contains),
+        *(Condition(literal(text)) for text in body.contains),
         *(Condition(pattern) for pattern in body.matches),
-        *(Condition(re.escape(text), present=False) for text in body.absent),
+        *(Condition(literal(text), present=False) for text in body.absent),
         *(Condition(pattern, present=False) for pattern in body.not_matches),
     )
 

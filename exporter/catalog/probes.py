@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from exporter.catalog.addresses import split_address
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.http_probe import HttpProbe, HttpProbeOrShort, http_shorthand
 from exporter.catalog.network import Host, IpProtocol, Url, UrlPath
 from exporter.catalog.network_probes import (
@@ -33,7 +33,7 @@ class TcpExchange(Model):
     @model_validator(mode="after")
     def _some_step(self) -> Self:
         if not self.model_fields_set:
-            raise ValueError("needs expect, send or starttls")
+            raise AbsenceError("needs expect, send or starttls")
         return self
 
 
@@ -89,9 +89,13 @@ class DnsProbe(Model):
     """One DNS question and what its answer must be."""
 
     name: Host = Field(description="The name that is asked for.")
-    type: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$"), BeforeValidator(_upper)] = Field(
-        default="A", description="The record type: A, AAAA, CNAME, MX, TXT and so on."
-    )
+    type: Annotated[
+        str,
+        Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$"),
+        BeforeValidator(
+            _upper, json_schema_input_type=Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9]{0,15}$")]
+        ),
+    ] = Field(default="A", description="The record type: A, AAAA, CNAME, MX, TXT and so on.")
     server: (
         Annotated[
             str, PlainValidator(_parse_server), WithJsonSchema({"type": "string", "title": "host[:port]"})
@@ -153,17 +157,19 @@ class Probe(Model):
     )
     tcp: Annotated[
         TcpProbe | None,
-        BeforeValidator(address_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True]),
+        BeforeValidator(
+            address_shorthand, json_schema_input_type=TcpProbe | int | str | Literal[True] | None
+        ),
     ] = Field(
         default=None,
         description="A TCP connection; a port, host:port, or true for the service's own port is short for it.",
     )
     dns: Annotated[
-        DnsProbe | None, BeforeValidator(_dns_shorthand, json_schema_input_type=DnsProbe | str)
+        DnsProbe | None, BeforeValidator(_dns_shorthand, json_schema_input_type=DnsProbe | str | None)
     ] = Field(default=None, description="A DNS question; a plain name is short for it.")
     icmp: Annotated[
         IcmpProbe | None,
-        BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True]),
+        BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True] | None),
     ] = Field(
         default=None, description="An echo request; a host, or true for the service's own, is short for it."
     )
@@ -187,7 +193,8 @@ class Probe(Model):
         written = [name for name in PROTOCOLS if getattr(self, name) is not None]
         if len(written) != 1:
             found = f"found {' and '.join(written)}" if written else "found none"
-            raise ValueError(f"needs exactly one of {', '.join(PROTOCOLS)}; {found}")
+            error = ValueError if written else AbsenceError
+            raise error(f"needs exactly one of {', '.join(PROTOCOLS)}; {found}")
         return self
 
     @property

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 CatalogPath = tuple[str | int, ...]
 """Keys and list indexes from the root of the catalog."""
 
-_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+\Z")
+_NOT_PLAIN = re.compile(r"[\s.\[\]\"]|\A\Z")
 _MAX_LISTED = 12
 _MAX_ECHO = 60
+_MAX_KEY = 100
+MAX_SHOWN = 100
+"""Problems of one file that are printed; whoever mends so many runs the command again."""
+_MAX_COMPARED = 64
+"""Characters of a name that is compared with the known ones; none of those is as long."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,18 +35,22 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return f"{place}: {self.path}: {self.sentence}" if self.path else f"{place}: {self.sentence}"
+        return printable(
+            f"{place}: {self.path}: {self.sentence}" if self.path else f"{place}: {self.sentence}"
+        )
 
 
 class CatalogError(Exception):
-    """A catalog that cannot be used. Its text is one line a problem, in the order of the file."""
+    """A catalog that cannot be used. Its text is one line per problem, in the order of the file, 100 at most."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(str(problem) for problem in self.problems)
+        lines = [str(problem) for problem in self.problems[:MAX_SHOWN]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([*lines, f"and {more} more"] if more else lines)
 
 
 def path_text(path: CatalogPath) -> str:
@@ -51,7 +60,8 @@ def path_text(path: CatalogPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
             continue
-        key = part if _PLAIN_KEY.match(part) else quoted(part)
+        plain = len(part) <= _MAX_KEY and part.isprintable() and not _NOT_PLAIN.search(part)
+        key = part if plain else quoted(part)
         text += f".{key}" if text else key
     return text
 
@@ -61,15 +71,20 @@ def quoted(value: object) -> str:
     text = str(value)
     if len(text) > _MAX_ECHO:
         text = text[: _MAX_ECHO - 1] + "…"
-    return (
-        '"'
-        + "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-        + '"'
-    )
+    return f'"{printable(text)}"'
+
+
+def printable(text: str) -> str:
+    """The text with an escape for each character that does not print, or that a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def nearest(found: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """The known name that is most like the one found, whatever its case; none when nothing is near."""
+    if len(found) > _MAX_COMPARED:
+        return None
     lowered = {name.lower(): name for name in reversed(list(known))}
     near = get_close_matches(found.lower(), lowered, n=1, cutoff=cutoff)
     return lowered[near[0]] if near else None
@@ -81,7 +96,10 @@ def shown(value: object) -> str:
         return quoted(value)
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else kind(value)
+    if isinstance(value, int | float):
+        text = str(value)
+        return text if len(text) <= _MAX_ECHO else text[: _MAX_ECHO - 1] + "…"
+    return kind(value)
 
 
 def kind(value: object) -> str:

@@ -53,7 +53,9 @@ that is longer than its interval is a mistake, unless it was inherited from furt
 is shortened to the interval.
 
 `send` is what goes out as a request's body; `body`, `json` and `header` are conditions on the answer. `contains` and
-`absent` take literal text, `matches` and `not_matches` regular expressions.
+`absent` take literal text, `matches` and `not_matches` regular expressions. Those are RE2's
+(https://github.com/google/re2/wiki/Syntax), as in Prometheus and blackbox_exporter: neither look-around nor
+back-references.
 
 ## Secrets
 
@@ -62,9 +64,19 @@ No secret stands in the catalog. Where a key takes one, write a reference:
 | reference | is read from |
 |---|---|
 | `${NAME}` | the environment variable; inside longer text too, and `$${` is a literal `${` |
+| `${NAME:-default}`, `${NAME-default}` | the same; the default where it is not set (with the colon: or empty) |
+| `${NAME:?message}`, `${NAME?message}` | the same; the message is part of the error where it is not set (or empty) |
 | `{secret: NAME}` | a name in `secrets` |
 | `{file: PATH}` | the file |
 | `{env: NAME}` | the environment variable |
+
+`${NAME}` works in every text that is sent or that a secret can be part of: headers, bodies, user names, proxies, the
+path and query of a URL (where the value is percent-encoded as a whole; labels and pages show `${NAME}`), variables of
+containers. In `image`, `registry`, `command`, `labels`, `user` and build arguments, Compose fills it in. Every other
+text is used as it is written, so `${` in it is a mistake.
+
+`validate` and `gen` warn of parameters, headers, variables and options that look like a secret which is written out.
+Names under `not_secret` are none.
 
 A name in `secrets` is read from the first of these: the file that the variable `NAME_FILE` names (in capitals:
 `DB_PASSWORD_FILE` for `db_password`); the variable in its `env`; `/run/secrets/NAME`, where Docker mounts secrets, if

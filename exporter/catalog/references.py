@@ -1,7 +1,7 @@
 """Where a secret may be written: references in place of values, and never a value itself.
 
-`${NAME}` inside text is an environment variable (`$${` is a literal `${`), `{secret: NAME}` one of the catalog's
-`secrets`, `{file: PATH}` a file and `{env: NAME}` an environment variable.
+`${NAME}` inside text is an environment variable, perhaps with a default or a message (`$${` is a literal `${`),
+`{secret: NAME}` one of the catalog's `secrets`, `{file: PATH}` a file and `{env: NAME}` an environment variable.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from typing import Annotated, Any
 from exporter.catalog.problems import kind, suggestion
 from exporter.catalog.secrets import EnvironmentReference, FileReference
 from exporter.catalog.values import parse_environment_name, parse_secret_name, parse_text, value_type
+from exporter.catalog.variables import HOW, Variable, parse_variable
 
 _VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
 _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s]+)@")
 _HOW = "write ${NAME}, {secret: NAME} or {file: PATH}"
 
+MAY_REFER = "may hold references"
+"""Attached to a type of text that stays text in the models and may hold `${NAME}`."""
 LITERAL_SECRET = f"a secret cannot stand in the catalog; {_HOW}"
 
 
@@ -69,7 +72,9 @@ def parse_secret(value: object) -> TextTemplate:
         ValueError: the secret itself stands there. The sentence never holds it.
     """
     template = parse_template(value)
-    if template.literal is not None:
+    if template.literal is not None or any(
+        isinstance(part, Variable) and part.default for part in template.parts
+    ):
         raise ValueError(LITERAL_SECRET)
     return template
 
@@ -84,6 +89,8 @@ def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | 
         )
     if not isinstance(name, str) or not name:
         raise ValueError(f"a reference to a secret needs a name after {key}:")
+    if "${" in name:
+        raise ValueError(f"the name after {key}: is used as it is written; take ${{ out")
     if key == "file":
         return FileReference(name)
     try:
@@ -108,13 +115,8 @@ def _text_parts(text: str) -> tuple[str | EnvironmentReference, ...]:
             literal += "${"
             continue
         if match[1] is None:
-            raise ValueError("${ has no closing brace; write ${NAME}, or $${ for the characters themselves")
-        try:
-            reference = EnvironmentReference(parse_environment_name(match[1]))
-        except ValueError:
-            raise ValueError(
-                "${…} holds no name of an environment variable; write ${NAME}, or $${ for the characters themselves"
-            ) from None
+            raise ValueError(f"${{ has no closing brace; {HOW}")
+        reference = parse_variable(match[1])
         if literal:
             parts.append(literal)
             literal = ""
@@ -132,7 +134,7 @@ _REFERENCE_SCHEMA: dict[str, Any] = {
     "minProperties": 1,
     "maxProperties": 1,
 }
-_SECRET_TEXT_SCHEMA = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*\}"}
+_SECRET_TEXT_SCHEMA = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:?[?-][^${}]*)?\}"}
 
 Secret = Annotated[
     TextTemplate,

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import validate_file
-from exporter.catalog.problems import CatalogError
+from exporter.catalog.problems import MAX_SHOWN, CatalogError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.loading import Refused
+    from exporter.catalog.problems import Problem
 
 
-def report(file: Path, *, as_json: bool) -> bool:
-    """Check the catalog in every environment and print what was found. Returns whether it is valid."""
+def report(file: Path, refused: Refused, *, as_json: bool) -> bool:
+    """Check the catalog in every environment and print what was found. Returns whether it is valid.
+
+    `refused`: what the outputs cannot express.
+    """
     try:
-        catalog = validate_file(file)
+        validated = validate_file(file, refused)
     except CatalogError as error:
         if as_json:
             problems = [asdict(problem) for problem in error.problems]
-            print(json.dumps({"valid": False, "problems": problems}, indent=2))
+            answer = {"valid": False, "problems": problems[:MAX_SHOWN], "count": len(problems)}
+            print(json.dumps(answer, indent=2))
         else:
             count = len(error.problems)
             print(f"{error}\n{count} problem{'s' if count != 1 else ''}", file=sys.stderr)
         return False
     if as_json:
-        print(json.dumps({"valid": True, "problems": []}, indent=2))
+        listed = [asdict(warning) for warning in validated.warnings[:MAX_SHOWN]]
+        print(json.dumps({"valid": True, "problems": [], "warnings": listed}, indent=2))
     else:
-        print(f"{file} is valid: {_contents(catalog)}")
+        print_warnings(validated.warnings)
+        print(f"{file} is valid: {_contents(next(iter(validated.catalogs.values())))}")
     return True
+
+
+def print_warnings(warnings: tuple[Problem, ...]) -> None:
+    """One line for each on standard error, 100 at most."""
+    for warning in warnings[:MAX_SHOWN]:
+        print(replace(warning, sentence=f"warning: {warning.sentence}"), file=sys.stderr)
+    if len(warnings) > MAX_SHOWN:
+        print(f"and {len(warnings) - MAX_SHOWN} more warnings", file=sys.stderr)
 
 
 def _contents(catalog: Catalog) -> str:

@@ -22,7 +22,7 @@ _CRON_NAMES = {
     4: {name: str(index) for index, name in enumerate(["sun", "mon", "tue", "wed", "thu", "fri", "sat"])},
 }
 
-_CRON_PART = re.compile(r"(?:\*|([0-9a-z]+)(?:-([0-9a-z]+))?)(?:/([1-9][0-9]?))?")
+_CRON_PART = re.compile(r"(?:\*|([0-9a-z]{1,3})(?:-([0-9a-z]{1,3}))?)(?:/([1-9][0-9]?))?")
 
 
 def parse_cron(value: object) -> str:
@@ -50,7 +50,9 @@ def _cron_field(field: str, index: int) -> bool:
     return True
 
 
-Cron = Annotated[str, *value_type(parse_cron, text_schema(r"^\S+(\s+\S+){4}$", "0 3 * * *"), "cron schedule")]
+Cron = Annotated[
+    str, *value_type(parse_cron, text_schema(r"^\s*\S+(\s+\S+){4}\s*$", "0 3 * * *"), "cron schedule")
+]
 
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

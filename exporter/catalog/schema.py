@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _DEFINITIONS = "#/$defs/"
 _OVERLAY = "Overlay"
+_WHOLE = frozenset({"required", "default", "minProperties"})
+"""What holds for a whole mapping and not for a part that is laid over another."""
 
 
 class _Generator(GenerateJsonSchema):
@@ -76,7 +78,7 @@ def _overlay(schema: Any) -> Any:
         return [_overlay(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    copy = {key: _overlay(value) for key, value in schema.items() if key not in ("required", "default")}
+    copy = {key: _overlay(value) for key, value in schema.items() if key not in _WHOLE}
     if isinstance(copy.get("$ref"), str):
         copy["$ref"] = copy["$ref"].replace(_DEFINITIONS, _DEFINITIONS + _OVERLAY)
     for key in ("properties", "patternProperties"):

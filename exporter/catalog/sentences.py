@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from exporter.catalog.base import Model
 from exporter.catalog.deployment import NOT_OVERLAID, Environment
 from exporter.catalog.problems import kind, nearest, quoted, shown, suggestion
+from exporter.catalog.shorthand import forms_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +27,7 @@ _EXPECTED = {
     "tuple_type": "a list",
     "list_type": "a list",
 }
+_WITH_SHORT_FORMS = frozenset({"dict_type", "model_type"})
 _SCALARS = frozenset({"int_type", "bool_type", "float_type"})
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least"),
@@ -37,14 +39,17 @@ _SURE = 0.8
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath) -> str:
-    """What is wrong, for a person. Text that was found is repeated only where no secret can stand."""
+def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint: bool = True) -> str:
+    """What is wrong, for a person. Text that was found is repeated only where no secret can stand.
+
+    `hint`: also look for the nearest known key.
+    """
     code = error["type"]
     context: dict[str, Any] = error.get("ctx", {})
     if code == "value_error":
         return str(context["error"])
     if code == "extra_forbidden":
-        return f"unknown key; {_key_suggestion(str(path[-1]), root, path[:-1])}"
+        return f"unknown key; {_key_suggestion(str(path[-1]), root, path[:-1])}" if hint else "unknown key"
     if code == "missing":
         return f'needs "{error["loc"][-1]}"'
     found = error["input"]
@@ -55,7 +60,9 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath) -> str:
             if isinstance(found, int | float) or (code in _SCALARS and isinstance(found, str))
             else ""
         )
-        return f"expected {_EXPECTED[code]}, found {kind(found)}{value}"
+        forms = [_EXPECTED[code], *(forms_at(root, path) if code in _WITH_SHORT_FORMS else ())]
+        expected = f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]
+        return f"expected {expected}, found {kind(found)}{value}"
     if code == "literal_error":
         allowed = _QUOTED.findall(context["expected"])
         return f"{shown(found)} is not allowed here; {suggestion(str(found), allowed)}"

@@ -6,13 +6,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import UrlPath
 from exporter.catalog.probes import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.problems import shown
-from exporter.catalog.values import Duration, EnvironmentName, Label, Percentage, Text
+from exporter.catalog.texts import Interpolated
+from exporter.catalog.values import Duration, EnvironmentName, Label, LabelName, MetricName, Percentage
 
 
 class Build(Model):
@@ -26,7 +27,9 @@ class Build(Model):
         default=None, description="A Dockerfile of your own, relative to the context."
     )
     target: str | None = Field(default=None, description="The stage to build.")
-    arguments: dict[EnvironmentName, Text] = Field(default={}, description="Build arguments; never secrets.")
+    arguments: dict[EnvironmentName, Interpolated] = Field(
+        default={}, description="Build arguments; never secrets."
+    )
     base: str | None = Field(
         default=None, description="The base image of a generated Dockerfile; default: the recipe's."
     )
@@ -72,11 +75,11 @@ class Metrics(Model):
     interval: Duration | None = Field(
         default=None, description="Time between two scrapes; default: defaults.metrics_interval."
     )
-    requests: str = Field(default="http_requests_total", description="The counter of requests.")
-    durations: str = Field(
+    requests: MetricName = Field(default="http_requests_total", description="The counter of requests.")
+    durations: MetricName = Field(
         default="http_request_duration_seconds", description="The histogram of request durations."
     )
-    status_label: str = Field(
+    status_label: LabelName = Field(
         default="status", description="The label of the counter that holds the status code."
     )
 
@@ -181,7 +184,7 @@ class Service(Container):
     public: bool = Field(default=False, description="Whether it is on the edge network, behind the gateway.")
     replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="How many containers run.")
     scale: Scale | None = Field(default=None, description="Automatic scaling, where the platform has it.")
-    user: Text | None = Field(default=None, description="The user inside the container.")
+    user: Interpolated | None = Field(default=None, description="The user inside the container.")
     read_only: bool = Field(
         default=True, description="Whether the container's root file system is read-only."
     )
@@ -198,7 +201,7 @@ class Service(Container):
     @model_validator(mode="after")
     def _watched(self) -> Self:
         if self.port is None and self.health is None and not self.probes and not self.deployed:
-            raise ValueError(
+            raise AbsenceError(
                 "nothing to watch or to deploy; give it an image, a build, a port, health or probes"
             )
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,8 @@ def read_text(file: Path, name: str) -> str:
         raise CatalogError([Problem(name, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
     if len(raw) > MAX_BYTES:
         raise CatalogError([Problem(name, 0, 0, "", f"is larger than {MAX_BYTES // 1024**2} MiB")])
+    if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise CatalogError([Problem(name, 1, 1, "", "is UTF-16; save it as UTF-8")])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -69,16 +69,18 @@ class JsonCondition:
 
 @dataclass(frozen=True, slots=True)
 class BasicAuth:
-    username: str
+    username: str | SecretText
     password: SecretText
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSpec:
-    """One HTTP or HTTPS request and what its answer must be."""
+    """One HTTP or HTTPS request and what its answer must be.
+
+    `url`: as labels and pages show it. `request_path`: its path and query, where they hold references to secrets.
+    """
 
     url: str
-    """As a person may see it; where it has references, `secret_url` is what is asked."""
     method: str = "GET"
     headers: tuple[tuple[str, str | SecretText], ...] = ()
     body: str | SecretText | None = None
@@ -97,8 +99,8 @@ class HttpSpec:
     max_body_bytes: int = 10 * 1024 * 1024
     max_json_bytes: int = DEFAULT_MAX_JSON_BYTES
     http2_prior_knowledge: bool = False
-    secret_url: SecretText | None = None
     compression: Literal["gzip", "deflate"] | None = None
+    request_path: SecretText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class WebSocketSpec:
     """One WebSocket handshake (RFC 6455), and perhaps one message each way.
 
     `url` begins with `ws:` or `wss:`. `send`: a text message sent after the handshake. `expect`: a regular expression
-    that a text message from the server must match before the deadline.
+    that a text message from the server must match before the deadline. `request_path`: as of `HttpSpec`.
     """
 
     url: str
@@ -168,6 +170,7 @@ class WebSocketSpec:
     basic_auth: BasicAuth | None = None
     bearer_token: SecretText | None = None
     ip_protocol: IpProtocol = "any"
+    request_path: SecretText | None = None
 
 
 @dataclass(frozen=True, slots=True)

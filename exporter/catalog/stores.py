@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from exporter.catalog.backups import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Tls  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.references import Secret  # noqa: TC001 - pydantic reads it at run time
@@ -89,7 +89,7 @@ class Store(Container):
         if self.engine == "sqlite":
             missing = [key for key in _FILE_KEYS if key not in written]
             if missing:
-                raise ValueError(f"a sqlite store needs {' and '.join(missing)}")
+                raise AbsenceError(f"a sqlite store needs {' and '.join(missing)}")
             wrong = [key for key in _SERVER_KEYS if key in written]
             if wrong:
                 raise ValueError(f"a sqlite store is a file inside a service and has no {' or '.join(wrong)}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from exporter.catalog.problems import kind, quoted, shown
+from exporter.patterns import Pattern, PatternError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,7 +74,8 @@ def parse_duration(value: object) -> float:
 
 def parse_wait(value: object) -> float:
     """As `parse_duration`; `0s` too, and `0`, which means at once."""
-    return 0.0 if value == 0 or value in ("0", "0s") else parse_duration(value)
+    zero = value in (0, "0", "0s") and not isinstance(value, bool)
+    return 0.0 if zero else parse_duration(value)
 
 
 def parse_size(value: object) -> int:
@@ -84,7 +86,7 @@ def parse_size(value: object) -> int:
     if not match:
         raise ValueError(f"{shown(value)} is not a size; write a number and a unit, such as 64k, 512Mi or 1G")
     size = Decimal(match[1]) * _SIZE_UNITS[match[2] or ""]
-    if size != int(size) or not 0 < size < 2**63:
+    if not 0 < size < 2**63 or size != int(size):
         raise ValueError(f"{shown(value)} is not a whole number of bytes above 0")
     return int(size)
 
@@ -133,6 +135,12 @@ def parse_label_name(value: object) -> str:
     return value
 
 
+def parse_metric_name(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not a name of a metric; write one such as http_requests_total")
+    return value
+
+
 def parse_text(value: object) -> str:
     """Text; a number is taken as it is written, so `version: 8.0` means 8.0."""
     if isinstance(value, str):
@@ -146,11 +154,12 @@ def parse_text(value: object) -> str:
 
 
 def parse_regex(value: object) -> str:
+    """A regular expression of RE2, as Prometheus and blackbox_exporter take it."""
     pattern = parse_text(value)
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{quoted(pattern)} is not a regular expression: {error}") from None
+        Pattern(pattern)
+    except PatternError as error:
+        raise ValueError(f"{quoted(pattern)} is not a regular expression (RE2): {error}") from None
     return pattern
 
 
@@ -244,6 +253,9 @@ EnvironmentName = Annotated[
     ),
 ]
 
+MetricName = Annotated[str, *value_type(parse_metric_name, {"type": "string", "minLength": 1}, "metric name")]
+"""Of a series; since Prometheus 3 any text will do."""
+
 LabelName = Annotated[
     str,
     *value_type(parse_label_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "region"), "label name"),
@@ -252,8 +264,6 @@ LabelName = Annotated[
 
 Text = Annotated[str, *value_type(parse_text, {"type": ["string", "number"]}, "text")]
 
-Regex = Annotated[
-    str, *value_type(parse_regex, {"type": ["string", "number"], "format": "regex"}, "regular expression")
-]
+Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"]}, "regular expression (RE2)")]
 
 JsonPath = Annotated[str, *value_type(parse_json_path, text_schema(r"^\$", "$.status"), "JSON path")]

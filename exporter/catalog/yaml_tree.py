@@ -7,7 +7,6 @@ schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 from exporter.catalog.yaml_scalars import Scalar, YamlError, place, scalar_value, unknown_tag
+from exporter.catalog.yaml_syntax import begins_comment, control_character, syntax_error
 
 MAX_BYTES = 5 * 1024 * 1024
 
@@ -29,7 +29,6 @@ MAX_NODES = 2_000_000
 
 _MAX_ALIASED_NODES = 500_000
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -45,6 +44,8 @@ class Node:
     """How many values it holds, itself included."""
     depth: int = 0
     """How many levels of lists and mappings it holds, itself included."""
+    comment: str | None = None
+    """The first word of the comment, in quotes, that stands where the value would: it may have been meant as text."""
 
     def at(self, path: CatalogPath) -> tuple[Node, int]:
         """The deepest value on `path` that is there, and how many parts of the path lead to it."""
@@ -55,6 +56,18 @@ class Node:
                 return node, depth
             node = inner
         return node, len(path)
+
+    def as_written(self, path: CatalogPath) -> CatalogPath:
+        """As much of the path as is there; without the index of a list where its one item stands alone."""
+        written: CatalogPath = ()
+        node = self
+        for part in path:
+            inner = node._child(part)
+            if inner is not None:
+                node, written = inner, (*written, part)
+            elif not isinstance(part, int):
+                break
+        return written
 
     def _child(self, part: str | int) -> Node | None:
         if isinstance(self.value, dict):
@@ -80,19 +93,15 @@ def parse(text: str) -> tuple[Node, list[YamlError]]:
     Raises:
         YamlError: the text is not that.
     """
-    control = _CONTROL.search(text)
+    control = control_character(text)
     if control:
-        line_start = text.rfind("\n", 0, control.start()) + 1
-        line = text.count("\n", 0, line_start) + 1
-        raise YamlError(
-            "is not YAML: control characters are not allowed", line, control.start() - line_start + 1
-        )
+        raise control
     try:
         return _Builder(text).build()
     except yaml.MarkedYAMLError as error:
-        raise _syntax(error) from None
-    except yaml.YAMLError as error:
-        raise YamlError(f"is not YAML: {_one_line(error)}") from None
+        raise syntax_error(error, text) from None
+    except yaml.YAMLError:
+        raise YamlError("is not YAML: it cannot be read", 1, 1) from None
 
 
 @dataclass(slots=True)
@@ -107,6 +116,7 @@ class _Open:
 
 class _Builder:
     def __init__(self, text: str) -> None:
+        self._text = text
         self._loader = _LOADER(text)
         self._anchors: dict[str, Node | None] = {}
         self._stack: list[_Open] = []
@@ -134,7 +144,7 @@ class _Builder:
             self._loader.dispose()
         root = self._root
         if root is None or root.value is None:
-            raise YamlError("is empty; a catalog names at least a project and its services")
+            raise YamlError("is empty; a catalog names at least a project and its services", 1, 1)
         if not isinstance(root.value, dict):
             raise YamlError("is not a mapping of keys to values", root.line, root.column)
         return root, self._errors
@@ -149,7 +159,10 @@ class _Builder:
         if parent and parent.key is None and parent.node.keys is not None:
             self._key(parent, event, line, column)
             return
-        self._add(Node(scalar_value(event), line, column), event.anchor)
+        node = Node(scalar_value(event), line, column)
+        if not event.value:
+            node.comment = begins_comment(self._text, event.end_mark.index)
+        self._add(node, event.anchor)
 
     def _key(self, parent: _Open, event: Any, line: int, column: int) -> None:
         key: str = event.value
@@ -278,20 +291,3 @@ def _merge_into(target: Node, sources: list[Node]) -> None:
 
 
 _CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
-
-_TOO_DEEP = "exceeded maximum nesting depth"
-"""Of libyaml from 0.2.6 on, which reads ahead in brackets and gives up before the first is handed out."""
-
-
-def _syntax(error: yaml.MarkedYAMLError) -> YamlError:
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    if error.problem == _TOO_DEEP:
-        return YamlError(f"is nested more than {MAX_DEPTH} levels deep", line, column)
-    return YamlError(
-        f"is not YAML: {_one_line(error.problem or error.context or 'it cannot be read')}", line, column
-    )
-
-
-def _one_line(value: object) -> str:
-    return " ".join(str(value).split())

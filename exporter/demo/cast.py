@@ -97,6 +97,7 @@ def moved_to(target: Target, port: int) -> Target:
         moved = replace(
             spec,
             url=url,
+            request_path=None,
             headers=plain_headers,
             body=spec.body if isinstance(spec.body, str) else None,
             basic_auth=None,

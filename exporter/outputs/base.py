@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.catalog.problems import path_text
+
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.probe_parts import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +31,39 @@ Pure: the same catalog gives the same bytes, whatever the locale, the hash seed 
 
 
 class OutputError(Exception):
-    """The catalog, though valid, does not say what this output needs. One sentence: what, where, what to do."""
+    """The catalog does not say what this output needs. Each finding is a place in the catalog, and what is wrong there
+    and what to do, as it reads after the place: `has no port; write port`.
+    """
+
+    def __init__(self, sentence: str, *path: str | int) -> None:
+        super().__init__(sentence)
+        self.findings: tuple[Finding, ...] = ((path, sentence),)
+
+    def __str__(self) -> str:
+        return "\n".join(f"{path_text(path)} {sentence}" for path, sentence in self.findings)
+
+
+class Refusals:
+    """Collects the errors of independent parts, so that all of them are shown and not only the first."""
+
+    def __init__(self) -> None:
+        self._findings: dict[Finding, None] = {}
+
+    @contextmanager
+    def gathered(self) -> Iterator[None]:
+        """Go on after an OutputError inside."""
+        try:
+            yield
+        except OutputError as error:
+            self._findings |= dict.fromkeys(error.findings)
+
+    def end(self) -> None:
+        """Raise what was gathered.
+
+        Raises:
+            OutputError: something was.
+        """
+        if self._findings:
+            error = OutputError("")
+            error.findings = tuple(self._findings)
+            raise error

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from exporter.catalog.loading import load_catalog, validate_file
+from exporter.catalog.loading import validate_file
+from exporter.catalog.report import print_warnings
+from exporter.catalog.source import open_source
+from exporter.outputs.checks import Rendering
 from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
 
 if TYPE_CHECKING:
@@ -40,20 +43,23 @@ def rendered(
     an output is made for each. A folder of an environment that the catalog no longer has comes with no files.
 
     Raises:
-        CatalogError: the catalog is wrong.
-        OutputError: it does not say what an output needs.
+        CatalogError: the catalog is wrong, or does not say what an output needs.
     """
-    main = load_catalog(config, environment)
-    names = list(main.environments) or [main.environment_name]
-    catalogs = {name: main if name == main.environment_name else load_catalog(config, name) for name in names}
+    outputs = tuple(outputs)
+    open_source(config, environment)  # says at once that there is no such environment
+    rendering = Rendering(outputs)
+    validated = validate_file(config, rendering.refused)
+    print_warnings(validated.warnings)
+    catalogs = validated.catalogs
+    main = catalogs[environment] if environment else next(iter(catalogs.values()))
     trees: dict[Path, list[File]] = {}
     for output in outputs:
         if not output.per_environment:
-            trees.setdefault(out / output.folder, []).extend(output.render(main))
+            trees.setdefault(out / output.folder, []).extend(rendering.files(output, main))
             continue
         for name, catalog in catalogs.items():
             folder = out / output.folder.format(environment=name)
-            trees.setdefault(folder, []).extend(output.render(catalog))
+            trees.setdefault(folder, []).extend(rendering.files(output, catalog))
         for manifest in sorted(out.glob(f"{output.folder.format(environment='*')}/{MANIFEST}")):
             trees.setdefault(manifest.parent, [])
     return trees
@@ -76,9 +82,8 @@ def generate(
     edits.
 
     Raises:
-        CatalogError, OutputError, WriteError: nothing was written.
+        CatalogError, WriteError: nothing was written.
     """
-    validate_file(config)
     trees = rendered(config, outputs, environment, out)
     changes = [change for folder, files in trees.items() for change in compare(folder, files)]
     only_looking = check or diff

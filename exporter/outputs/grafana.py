@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from exporter.catalog.problems import quoted
 from exporter.outputs.base import File, OutputError
 from exporter.outputs.durations import duration_text
 from exporter.outputs.stack import DASHBOARDS_FOLDER, PROMETHEUS_URL, alertmanagers
@@ -31,8 +32,10 @@ def render(catalog: Catalog) -> Iterable[File]:
     uid = catalog.grafana.datasource
     if not _UID.fullmatch(uid) or uid == ALERTMANAGER_UID:
         raise OutputError(
-            f"grafana.datasource {uid!r} is not a uid; use up to 40 letters, digits, _ and -, "
-            f"and not {ALERTMANAGER_UID}, which is Alertmanager's"
+            f"{quoted(uid)} is not a uid; use up to 40 letters, digits, _ and -, "
+            f"and not {ALERTMANAGER_UID}, which is Alertmanager's",
+            "grafana",
+            "datasource",
         )
     datasources = [
         {

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.references import parse_template
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,12 +62,14 @@ def healthcheck(catalog: Catalog, service: Service) -> HealthCheck:
 
 
 def own_url(service: Service) -> str | None:
-    """What `health` asks, from inside the container; None without one, or if it asks a URL of somewhere else."""
+    """What `health` asks, from inside the container; None without one, or if it asks a URL of somewhere else or
+    with references, which have no place in the settings of a container."""
     health = service.health
     port = (health.port if health else None) or service.port
-    if health is None or health.url or port is None:
+    path = parse_template(health.path).literal if health else None
+    if health is None or health.url or port is None or path is None:
         return None
-    return f"{health.scheme}://127.0.0.1:{port}{health.path}"
+    return f"{health.scheme}://127.0.0.1:{port}{path}"
 
 
 def python_check(

@@ -6,7 +6,7 @@ these are the same in every environment. Prometheus learns from the exporter whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.references import NamedSecret, TextTemplate
 
 EXPORTER_HOST = "exporter"
@@ -64,13 +65,15 @@ class MountedSecret:
 
     name: str
     source: NamedSecret | FileReference | EnvironmentReference
+    where: CatalogPath = field(compare=False)
+    """The place in the catalog that refers to it."""
 
     @property
     def path(self) -> str:
         return f"{SECRETS_FOLDER}/{self.name}"
 
 
-def mounted_secret(template: TextTemplate, where: str) -> MountedSecret:
+def mounted_secret(template: TextTemplate, where: CatalogPath) -> MountedSecret:
     """The file by which a program of the stack reads what `template` refers to.
 
     Its name is the secret's, the variable's, or the last part of the file's path.
@@ -80,9 +83,10 @@ def mounted_secret(template: TextTemplate, where: str) -> MountedSecret:
     """
     if len(template.parts) != 1 or isinstance(template.parts[0], str):
         raise OutputError(
-            f"{where} mixes text and references, and Alertmanager reads such a value whole from one file; "
-            "put all of it in one secret and write {secret: NAME}"
+            "mixes text and references, and Alertmanager reads such a value whole from one file; "
+            "put all of it in one secret and write {secret: NAME}",
+            *where,
         )
     source = template.parts[0]
     name = source.path.rstrip("/").rpartition("/")[2] if isinstance(source, FileReference) else source.name
-    return MountedSecret(name, source)
+    return MountedSecret(name, source, where)

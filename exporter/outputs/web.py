@@ -134,7 +134,7 @@ def _key(written: str | TextTemplate, place: Any) -> str:
 
 
 def _secret(template: TextTemplate) -> str:
-    return secret_name(template, "exporter.web")
+    return secret_name(template, ("exporter", "web"))
 
 
 def _secrets(key: str | TextTemplate | None) -> list[str]:

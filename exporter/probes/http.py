@@ -19,10 +19,10 @@ from exporter.probes.http_request import (
     literal_credentials,
     make_request,
     parse_url,
-    read,
     secret_values,
 )
 from exporter.probes.measure import MeasuredProbe, Run
+from exporter.probes.request_path import resolved
 from exporter.probes.tls import TLS_FACTS
 
 if TYPE_CHECKING:
@@ -63,22 +63,21 @@ def offered(spec: HttpSpec) -> tuple[str, ...]:
 class HttpProbe(MeasuredProbe):
     """One request straight to its server, following redirects where the catalog says so."""
 
-    __slots__ = ("_alpn", "_conditions", "_literal", "_request", "_shared", "_spec", "_wire")
+    __slots__ = ("_alpn", "_conditions", "_endpoint", "_literal", "_request", "_shared", "_spec", "_wire")
 
     def __init__(self, spec: HttpSpec, shared: Shared) -> None:
         self._spec = spec
         self._shared = shared
         self._alpn = offered(spec)
         self._conditions = shared.conditions(spec)
+        self._endpoint = parse_url(spec.url)
         self._literal = literal_credentials(spec)
         self._request: Request | None = None
         self._wire = b""
         secure = spec.url.startswith("https:")
-        if spec.secret_url is None:
-            endpoint = parse_url(spec.url)
-            if not has_secrets(spec):
-                self._request = make_request(spec, endpoint, spec.method)
-                self._wire = self._request.http1()
+        if not has_secrets(spec):
+            self._request = make_request(spec, self._endpoint, spec.method)
+            self._wire = self._request.http1()
         if secure or spec.tls != TlsSpec():
             shared.tls(
                 spec.tls, self._alpn
@@ -86,14 +85,9 @@ class HttpProbe(MeasuredProbe):
         if H2 in self._alpn and (secure or spec.follow_redirects or spec.http2_prior_knowledge):
             import exporter.probes.http2_answer  # noqa: F401 - now, since it would hold up a run for 50 ms
 
-    def _first_request(self) -> Request:
+    def _first_request(self, run: Run) -> Request:
         spec = self._spec
-        try:
-            endpoint = parse_url(read(spec.secret_url) if spec.secret_url else spec.url)
-        except ValueError as error:
-            raise ProbeFailure(
-                Reason.SECRET, f"{spec.url} cannot be used with the values it refers to: {error}"
-            ) from None
+        endpoint = resolved(self._endpoint, spec.request_path, run.secrets)
         return make_request(spec, endpoint, spec.method)
 
     async def ask(self, run: Run) -> None:
@@ -104,7 +98,7 @@ class HttpProbe(MeasuredProbe):
         if request is None:
             for value in secret_values(spec):
                 run.secrets.add(value)
-            request = self._first_request()
+            request = self._first_request(run)
         answer = await self._exchange(request, run)
         hops = 0
         if spec.follow_redirects and answer.status in REDIRECTS:

@@ -25,7 +25,6 @@ PATH_SAFE = "/:@!$&'()*+,;=-._~%?"
 
 SHOWN_START = 8
 """Characters by which a secret is known."""
-REDACTED = "***"
 
 CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 ORIGIN_HEADERS = CREDENTIAL_HEADERS | {"host"}
@@ -132,7 +131,7 @@ class Request:
 
 def has_secrets(spec: HttpSpec) -> bool:
     """True if the request must be made again for each run, because a secret may have been rotated."""
-    values = [spec.secret_url, spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
+    values = [spec.request_path, spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
     return spec.basic_auth is not None or any(isinstance(value, SecretText) for value in values)
 
 
@@ -192,7 +191,7 @@ def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]
     if spec.compression:
         headers["Accept-Encoding"] = spec.compression
     if with_credentials and spec.basic_auth is not None:
-        pair = f"{spec.basic_auth.username}:{read(spec.basic_auth.password)}"
+        pair = f"{read(spec.basic_auth.username)}:{read(spec.basic_auth.password)}"
         headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
     if with_credentials and spec.bearer_token is not None:
         headers["Authorization"] = "Bearer " + read(spec.bearer_token)
@@ -224,15 +223,23 @@ def read(value: str | SecretText) -> str:
 
 def secret_values(spec: HttpSpec) -> list[str]:
     """What the references of a request hold now, also as basic authentication sends it."""
-    texts = [spec.secret_url, spec.body, spec.bearer_token, spec.proxy, *(value for _, value in spec.headers)]
+    texts = [
+        spec.request_path,
+        spec.body,
+        spec.bearer_token,
+        spec.proxy,
+        *(value for _, value in spec.headers),
+    ]
     values = []
     with suppress(SecretError):
         if spec.basic_auth is not None:
             password = spec.basic_auth.password.read()
-            values += [password, base64.b64encode(f"{spec.basic_auth.username}:{password}".encode()).decode()]
+            pair = f"{read(spec.basic_auth.username)}:{password}"
+            values += [password, base64.b64encode(pair.encode()).decode()]
         for text in texts:
             if isinstance(text, SecretText):
-                values += [part.read() for part in text.parts if not isinstance(part, str)]
+                read_now = [part.read() for part in text.parts if not isinstance(part, str)]
+                values += [*read_now, *(quote(value, safe="") for value in read_now)]
     return [value for value in values if value]
 
 
@@ -244,16 +251,3 @@ def literal_credentials(spec: HttpSpec) -> tuple[str, ...]:
     return tuple(
         part for value in values for part in value.replace(";", " ").split() if len(part) >= SHOWN_START
     )
-
-
-def redact(text: str, secrets: list[str]) -> str:
-    """`text` without `secrets`, also where only the start of one is left because `text` was cut."""
-    for secret in secrets:
-        at = text.find(secret[:SHOWN_START])
-        while at >= 0:
-            end = at
-            while end < len(text) and text[end] == secret[end - at : end - at + 1]:
-                end += 1
-            text = text[:at] + REDACTED + text[end:]
-            at = text.find(secret[:SHOWN_START], at + len(REDACTED))
-    return text

@@ -144,10 +144,6 @@ class MeasuredProbe(ABC):
             ProbeFailure: the target did not answer as wanted.
         """
 
-    def redact(self, detail: str) -> str:
-        """`detail` without the secrets that the probe sent, should the target have repeated them."""
-        return detail
-
     async def run(self, deadline: float) -> ProbeResult:
         """As `Probe.run`."""
         run = Run(deadline)
@@ -161,7 +157,7 @@ class MeasuredProbe(ABC):
             async with asyncio.timeout_at(deadline):
                 await self.ask(run)
         except ProbeFailure as failure:
-            reason, detail = failure.reason, self.redact(failure.sentence.shown(run.secrets))
+            reason, detail = failure.reason, failure.sentence.shown(run.secrets)
             void = void_of(failure)
         except TimeoutError:
             doing = run.doing()

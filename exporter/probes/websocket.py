@@ -20,11 +20,13 @@ from exporter.probes.http import utf8
 from exporter.probes.http_answer import Answer
 from exporter.probes.http_request import build_request, has_secrets, parse_url, secret_values
 from exporter.probes.measure import MeasuredProbe, Run
+from exporter.probes.request_path import resolved
 from exporter.probes.websocket_frames import CLOSE, NORMAL, TEXT, Closed, WebSocketStream, encode
 
 if TYPE_CHECKING:
     from exporter.catalog.specs import WebSocketSpec
     from exporter.probes.compile import Shared
+    from exporter.probes.http_request import Endpoint
 
 ALPN = ("http/1.1",)
 ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -56,6 +58,7 @@ class WebSocketProbe(MeasuredProbe):
             body=spec.send,
             basic_auth=spec.basic_auth,
             bearer_token=spec.bearer_token,
+            request_path=spec.request_path,
         )
         self._secret = has_secrets(self._http)
         self._expect = None if spec.expect is None else Pattern(spec.expect)
@@ -65,7 +68,7 @@ class WebSocketProbe(MeasuredProbe):
     async def ask(self, run: Run) -> None:
         spec, endpoint = self._spec, self._endpoint
         key = base64.b64encode(os.urandom(16)).decode()
-        request = self._request(key)
+        request = self._request(key, resolved(endpoint, spec.request_path, run.secrets))
         send = None if spec.send is None else run.read(spec.send).encode()
         stream = await self._open(run)
         try:
@@ -96,13 +99,13 @@ class WebSocketProbe(MeasuredProbe):
         )
         return stream
 
-    def _request(self, key: str) -> bytes:
+    def _request(self, key: str, endpoint: Endpoint) -> bytes:
         """The bytes of the handshake. What belongs to it stands last, so that nothing a person wrote replaces it.
 
         Raises:
             ProbeFailure: `secret`.
         """
-        endpoint, asked = self._endpoint, self._spec.subprotocols
+        asked = self._spec.subprotocols
         headers = (
             ("Origin", f"{endpoint.scheme}://{endpoint.authority}"),
             *self._spec.headers,

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from exporter.catalog.loading import CatalogError, load_plan, validate_file
+from exporter.outputs.checks import Rendering
+from exporter.outputs.registry import OUTPUTS
 
 if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
     from exporter.catalog.specs import ProbeSpec
 
 
@@ -23,10 +26,20 @@ def mistakes(path: str, environment: str | None = None) -> list[str]:
     return str(caught.value).splitlines()
 
 
+def validated(path: str) -> dict[str, Catalog]:
+    """The catalogs of a valid file, by environment."""
+    return validate_file(path, Rendering(OUTPUTS).refused).catalogs
+
+
+def warned(path: str) -> list[str]:
+    """The warnings about a valid file, one line each."""
+    return [str(warning) for warning in validate_file(path, Rendering(OUTPUTS).refused).warnings]
+
+
 def all_mistakes(path: str) -> list[str]:
     """What validating every environment says is wrong."""
     with pytest.raises(CatalogError) as caught:
-        validate_file(path)
+        validated(path)
     return str(caught.value).splitlines()
 
 

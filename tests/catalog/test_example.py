@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import jsonschema  # type: ignore[import-untyped] # it has no type information of its own
 import pytest
 
-from exporter.catalog.loading import load_catalog, load_plan, validate_file
+from exporter.catalog.loading import load_catalog, load_plan
 from exporter.catalog.reference import reference_page
 from exporter.catalog.schema import json_schema
 from exporter.catalog.yaml_tree import parse, plain
+from tests.catalog.doors import validated
 from tests.catalog.test_mistakes import MISTAKES
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def as_json(node: Node) -> Any:
 
 
 def test_the_example_is_valid_in_every_environment_with_no_secret_at_hand() -> None:
-    catalog = validate_file(EXAMPLE)
+    catalog = next(iter(validated(str(EXAMPLE)).values()))
     assert list(catalog.environments) == ["development", "testing", "staging", "production"]
     for name in catalog.environments:
         assert load_plan(EXAMPLE, name, secrets=False).environment == name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,10 +20,10 @@ ALIAS_BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 ALIAS_CHAIN = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 5000))
 
 FILES = {
-    "empty": (b"", "config.yaml: is empty; a catalog names at least a project and its services"),
+    "empty": (b"", "config.yaml:1:1: is empty; a catalog names at least a project and its services"),
     "only comments": (
         b"# later\n",
-        "config.yaml: is empty; a catalog names at least a project and its services",
+        "config.yaml:1:1: is empty; a catalog names at least a project and its services",
     ),
     "text": (b"hello\n", "config.yaml:1:1: is not a mapping of keys to values"),
     "a list": (b"- web\n", "config.yaml:1:1: is not a mapping of keys to values"),
@@ -30,10 +31,13 @@ FILES = {
         b"project: a\n---\nproject: b\n",
         "config.yaml:2:1: a second document begins here; a catalog is one document",
     ),
-    "not YAML": (b"project: [shop\n", "config.yaml:2:1: is not YAML: did not find expected ',' or ']'"),
+    "not YAML": (
+        b"project: [shop\n",
+        "config.yaml:2:1: is not YAML: expected , or ] here; the [ on line 1, column 10 is not closed",
+    ),
     "a tab": (
         b"project: a\n\tservices: b\n",
-        "config.yaml:2:1: is not YAML: found a tab character that violates indentation",
+        "config.yaml:2:1: is not YAML: a tab cannot indent; use spaces",
     ),
     "a control character": (
         b"project: \x07\n",
@@ -46,7 +50,45 @@ FILES = {
         "config.yaml:6:40: aliases expand to more than 500000 values; write them out or use fewer",
     ),
     "a chain of aliases": (ALIAS_CHAIN.encode(), "config.yaml:64:12: is nested more than 64 levels deep"),
-    "100,000 brackets": (b"a: " + b"[" * 100_000, "config.yaml:1:1003: is nested more than 64 levels deep"),
+    "100,000 brackets": (
+        b"a: " + b"[" * 100_000,
+        "config.yaml:1:1003: is not YAML: the brackets are nested too deep",
+    ),
+    "100 brackets": (b"a: " + b"[" * 100, "config.yaml:1:67: is nested more than 64 levels deep"),
+    "only null": (b"~\n", "config.yaml:1:1: is empty; a catalog names at least a project and its services"),
+    "an open brace": (
+        b"a: {b: 1\nc: 2\n",
+        "config.yaml:2:2: is not YAML: expected , or } here; the { on line 1, column 4 is not closed",
+    ),
+    "a brace that a comment left open": (
+        b"a: {b: #x}\nc: 2\n",
+        (
+            "config.yaml:2:2: is not YAML: expected , or } here; the { on line 1, column 4 is not closed, "
+            'or "#x" began a comment and belongs in quotes'
+        ),
+    ),
+    "an open quote": (b'a: "b\nc: 2\n', "config.yaml:1:4: is not YAML: this quote is not closed"),
+    "text that cannot begin so": (
+        b"a: @b\n",
+        "config.yaml:1:4: is not YAML: text cannot begin with @; write it in quotes",
+    ),
+    "a colon in text": (
+        b"a: b: c\n",
+        (
+            'config.yaml:1:5: is not YAML: a key or ": " cannot stand here; check the indentation, '
+            'and write text that holds ": " in quotes'
+        ),
+    ),
+    "a C1 control character": (
+        b"a: \xc2\x9b31m\n",
+        "config.yaml:1:4: is not YAML: control characters are not allowed",
+    ),
+    "a NUL": (b"a: b\nc: \0\n", "config.yaml:2:4: is not YAML: control characters are not allowed"),
+    "UTF-16": ("a: b\n".encode("utf-16"), "config.yaml:1:1: is UTF-16; save it as UTF-8"),
+    "UTF-16 without a mark": (
+        "a: b\n".encode("utf-16-le"),
+        "config.yaml:1:2: is not YAML: control characters are not allowed",
+    ),
     "a Python object": (
         b"a: !!python/object/apply:os.system [x]\n",
         (
@@ -58,6 +100,76 @@ FILES = {
     "an alias of itself": (b"a: &a [*a]\n", "config.yaml:1:8: alias *a stands inside its own value"),
     "a list as a key": (b"? [a]\n: b\n", "config.yaml:1:3: a key must be text, not a list or a mapping"),
 }
+
+
+HUGE = {
+    "a number of 200,000 digits": b"project: shop\nservices: {web: {port: " + b"9" * 200_000 + b"}}\n",
+    "a hexadecimal port of 4,000 digits": b"project: shop\nservices: {web: {port: 0x" + b"f" * 4000 + b"}}\n",
+    "digits in every kind of text": b"".join(
+        (
+            b"project: shop\nservices: {web: {image: w, port: 80, replicas: %b, slo: '%b%%', stop_grace: '%bs',",
+            b" resources: {cpu: %b, memory: '%bMi'}, health: {status: '%b', url: 'http://w:%b/'}}}\n",
+            b"exporter: {listen: '0.0.0.0:%b'}\nvolumes: {data: {backup: '%b 3 * * *'}}\n",
+        )
+    )
+    % ((b"9" * 20_000,) * 9),
+    "20,000 unknown keys": b"project: shop\nservices:\n  web:\n    image: web\n"
+    + b"".join(b"    key%d: 1\n" % number for number in range(20_000)),
+    "20,000 unknown owners": b"project: shop\nservices:\n"
+    + b"".join(b"  s%d: {image: web, owner: o%d}\n" % (number, number) for number in range(20_000)),
+    "100,000 brackets": b"a: " + b"[" * 100_000,
+    "100,000 braces": b"{a: " * 100_000,
+    "a long key": b"project: shop\n" + b"k" * 1000 + b": 1\n",
+    "merged over and over": b"a: &a {" + b"".join(b"k%d: 1, " % number for number in range(5000)) + b"}\n"
+    b"b: [" + b"{<<: *a}, " * 2000 + b"]\n",
+}
+
+
+@pytest.mark.parametrize("content", HUGE.values(), ids=HUGE)
+def test_what_is_huge_ends_in_time_and_in_short_lines(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_bytes(content)
+    began = time.process_time()
+    lines = mistakes("config.yaml")
+    assert time.process_time() - began < 15
+    assert len(lines) <= 101
+    assert all(len(line) < 500 for line in lines)
+
+
+def test_a_hundred_problems_are_shown(write: Write) -> None:
+    lines = mistakes(write("".join(f"key{number}: 1\n" for number in range(250))))
+    assert len(lines) == 101
+    assert lines[0].startswith("config.yaml:2:1: key0: unknown key")
+    assert lines[-1] == "and 150 more"
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape(write: Write) -> None:
+    path = write(
+        """
+        services:
+          web:
+            image: web
+            port: 80
+            "a\\e[31mb": 1
+            health: "\\u202e/x"
+            "\\x9b31m": 1
+            restart: "\\e]0;x\\a"
+            logs: {patterns: {x: "(\\e[2J"}}
+        """
+    )
+    lines = mistakes(path)
+    assert len(lines) == 5
+    assert all(line.isprintable() for line in lines)
+    assert lines[0].startswith(r'config.yaml:6:5: services.web."a\x1b[31mb": unknown key')
+
+
+def test_line_ends_of_windows_keep_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("config.yaml").write_bytes(b"project: shop\r\nservices:\r\n  web: {image: web, prt: 80}\r\n")
+    [line] = mistakes("config.yaml")
+    assert line == 'config.yaml:3:21: services.web.prt: unknown key; did you mean "port"?'
 
 
 @pytest.mark.parametrize(("content", "line"), FILES.values(), ids=FILES)

@@ -558,8 +558,8 @@ MISTAKES = [
             health: {body: {matches: "("}}
         """,
         (
-            'config.yaml:6:21: services.web.health.body.matches: "(" is not a regular expression: missing ), '
-            "unterminated subpattern at position 0"
+            'config.yaml:6:21: services.web.health.body.matches: "(" is not a regular expression (RE2): '
+            "missing ): ("
         ),
     ),
     Mistake(
@@ -628,8 +628,8 @@ MISTAKES = [
             health: {header: {Content-Type: "["}}
         """,
         (
-            'config.yaml:6:23: services.web.health.header.Content-Type: "[" is not a regular expression: '
-            "unterminated character set at position 0"
+            'config.yaml:6:23: services.web.health.header.Content-Type: "[" is not a regular expression (RE2): '
+            "missing ]: ["
         ),
     ),
     Mistake(
@@ -1268,7 +1268,8 @@ MISTAKES = [
         """,
         (
             "config.yaml:6:14: services.web.health.bearer_token: ${…} holds no name of an environment "
-            "variable; write ${NAME}, or $${ for the characters themselves"
+            "variable, or more than a name; "
+            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
         ),
     ),
     Mistake(
@@ -1281,8 +1282,8 @@ MISTAKES = [
             health: {bearer_token: "Token ${NAME"}
         """,
         (
-            "config.yaml:6:14: services.web.health.bearer_token: ${ has no closing brace; write ${NAME}, or "
-            "$${ for the characters themselves"
+            "config.yaml:6:14: services.web.health.bearer_token: ${ has no closing brace; "
+            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
         ),
     ),
     Mistake(
@@ -1357,6 +1358,78 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
         'config.yaml:13:5: services.api.owner: unknown owner "nobody"; there is none',
         'config.yaml:16:29: stores.database.volumes: unknown key; did you mean "volume"?',
     ]
+
+
+SHORT_FORMS = {
+    "defaults: {slo: 99.9}": (
+        "defaults.slo: expected a mapping or a percentage such as 99.9%, found a number 99.9"
+    ),
+    "services: {web: {image: w, port: 80, health: true}}": (
+        "services.web.health: expected a mapping, a path such as /health or a URL such as "
+        "https://example.com/health, found a boolean true"
+    ),
+    "services: {web: {image: w, logs: 5}}": (
+        "services.web.logs: expected a mapping, true or false, on or off, found a number 5"
+    ),
+    "services: {web: {image: w, probes: [{name: a, tcp: 1.5}]}}": (
+        "services.web.probes[0].tcp: 1.5 is not a host and port; write one such as mail.example.com:25"
+    ),
+    "stores: {db: {engine: redis, backup: 5}}": (
+        "stores.db.backup: expected a mapping, a cron schedule such as 0 3 * * * or true, found a number 5"
+    ),
+    "owners:\n  all: {description: a}\n  shop:\n    slack: #shop": (
+        'owners.shop.slack: is empty, since "#shop" begins a comment; write the text in quotes, such as "#shop"'
+    ),
+    "owners:\n  shop:\n    slack:\n      channel: #shop": (
+        'owners.shop.slack.channel: expected text, found nothing; "#shop" begins a comment, '
+        "so write the text in quotes"
+    ),
+}
+
+
+@pytest.mark.parametrize(("catalog", "line"), SHORT_FORMS.items())
+def test_a_message_names_the_short_form_and_what_was_found(write: Write, catalog: str, line: str) -> None:
+    [found] = mistakes(write(f"{catalog}\n"))
+    assert found.split(": ", 1)[1] == line
+
+
+AT_ONCE = {
+    "services: {web: {image: w, port: 80, scale: {min: 5, max: 2, cpu: 10}}}": (
+        "services.web.scale: min (5) is more than max (2)",
+        "services.web.scale.cpu: 10 is not",
+    ),
+    "services: {web: {image: w, port: 80, probes: [{name: a, http: /, tcp: 5, interval: q}, {nme: b, tcp: 5}, 7]}}": (
+        "services.web.probes[0]: needs exactly one of",
+        "services.web.probes[0].interval: ",
+        'services.web.probes[1]: needs "name"',
+        "services.web.probes[1].nme: unknown key",
+        "services.web.probes[2]: expected a mapping, found a number 7",
+    ),
+    "services: {web: {image: w, port: 80, slo: {availability: 100%, period: q}}}": (
+        "services.web.slo: an objective of 100%",
+        "services.web.slo.period: ",
+    ),
+    "services: {web: {image: w, port: 80, helth: /, health: {headers: {Authorization: abc}}}}": (
+        "services.web.helth: unknown key",
+        "services.web.health.headers.Authorization: a secret cannot stand",
+    ),
+    "services: {web: {image: w, prt: 80, health: /}}": ("services.web.prt: unknown key",),
+    "services: {web: {health: {urk: x, status: q}}}": (
+        "services.web.health.urk: unknown key",
+        "services.web.health.status: ",
+    ),
+    "services: {web: {image: w, port: 80, probes: [{name: a, http: {header: {A: {matches: '('}}}}]}}": (
+        "services.web.probes[0].http.header.A.matches: ",
+    ),
+}
+"""Each mistake of these, in any order; a mistake that only follows from another is none."""
+
+
+@pytest.mark.parametrize(("catalog", "lines"), AT_ONCE.items())
+def test_no_mistake_hides_another(write: Write, catalog: str, lines: tuple[str, ...]) -> None:
+    found = sorted(line.split(": ", 1)[1] for line in mistakes(write(f"{catalog}\n")))
+    assert len(found) == len(lines), found
+    assert all(line.startswith(start) for line, start in zip(found, sorted(lines), strict=True)), found
 
 
 def test_a_name_whose_entry_is_wrong_still_exists(write: Write) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.catalog import secret_paths
-from exporter.catalog.loading import load_catalog, load_plan, validate_file
+from exporter.catalog.loading import load_catalog, load_plan
 from exporter.catalog.secrets import SecretText
 from exporter.catalog.specs import BasicAuth, HttpSpec
-from tests.catalog.doors import mistakes, spec
+from tests.catalog.doors import mistakes, spec, validated
 
 if TYPE_CHECKING:
     from tests.catalog.doors import Write
@@ -123,7 +123,7 @@ def test_references_inside_longer_text(write: Write, monkeypatch: pytest.MonkeyP
 
 
 def test_validation_does_not_ask_for_values(write: Write) -> None:
-    assert validate_file(write(catalog('"${NOT_SET_IN_CI}"'))).project == "shop"
+    assert validated(write(catalog('"${NOT_SET_IN_CI}"')))["default"].project == "shop"
     assert mistakes("config.yaml") == [
         "config.yaml:2:49: services.web.health.bearer_token: environment variable NOT_SET_IN_CI is not set"
     ]

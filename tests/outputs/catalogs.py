@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 EXAMPLE = Path(__file__).parent.parent.parent / "config.example.yaml"
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 
-NASTY = "a \"b\" 'c' \\d {{ .e }} $f ${{g}} `h` %i #j: ü\u2028\u00a0🚀 k\nl\tm "
+NASTY = "a \"b\" 'c' \\d {{ .e }} $f $ {{g}} `h` %i #j: ü\u2028\u00a0🚀 k\nl\tm "
 NASTY_YAML = (
-    '"a \\"b\\" \'c\' \\\\d {{ .e }} $f ${{g}} `h` %i #j: \\u00fc\\u2028\\u00a0\\U0001f680 k\\nl\\tm "'
+    '"a \\"b\\" \'c\' \\\\d {{ .e }} $f $ {{g}} `h` %i #j: \\u00fc\\u2028\\u00a0\\U0001f680 k\\nl\\tm "'
 )
 
 EVERY_RECEIVER = f"""

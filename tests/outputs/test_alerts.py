@@ -14,6 +14,7 @@ import yaml
 from exporter.catalog.alerts import ALERTS
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.plan import build_plan
+from exporter.catalog.problems import CatalogError
 from exporter.outputs.alerts import render
 from exporter.outputs.alerts.backup_age import longest_step
 from exporter.outputs.alerts.requests import probed_names
@@ -322,9 +323,8 @@ def test_a_backup_that_never_comes_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_label_that_cannot_be_one_is_an_error(tmp_path: Path) -> None:
-    catalog = catalog_of(tmp_path, "services: {web: {port: 80, metrics: {status_label: 'http status'}}}")
-    with pytest.raises(OutputError, match=r"services\.web\.metrics\.status_label"):
-        list(render(catalog))
+    with pytest.raises(CatalogError, match=r"services\.web\.metrics\.status_label"):
+        catalog_of(tmp_path, "services: {web: {port: 80, metrics: {status_label: 'http status'}}}")
 
 
 def test_a_thousand_services_are_few_rules(tmp_path: Path) -> None:

@@ -300,7 +300,7 @@ services:
         ),
         (
             "services: {a: {image: 'a:1', port: 80, public: true}, b: {image: 'a:1', port: 80, public: true}}\n",
-            "services.b and services.a are public and both open port 80 of the host",
+            "services.b is public and so is a, and both open port 80 of the host",
         ),
         (
             "services: {a: {build: {context: ../b, runtime: python}, port: 80}}\n",

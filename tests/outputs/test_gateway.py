@@ -334,8 +334,11 @@ REFUSED = {
     ),
     "line break": ('"/a%0ab": web', "gateway.routes./a%0ab holds control characters or is longer than"),
     "long": (f'"/{"ü" * 600}": web', "holds control characters or is longer than 1000 bytes"),
-    "dots": ('"/a/../b": web', "gateway.routes./a/../b is never asked for, since nginx takes //, . and .."),
-    "twice": ('"/a": web, "/a/": job', "gateway.routes./a and gateway.routes./a/ are the same path to nginx"),
+    "dots": ('"/a/../b": web', 'gateway.routes."/a/../b" is never asked for, since nginx takes //, . and ..'),
+    "twice": (
+        '"/a": web, "/a/": job',
+        'gateway.routes./a/ is the same path to nginx as "/a"; keep one of them',
+    ),
     "its own": ('"/-/gateway/live": web', "is below /-/gateway, where the gateway answers itself"),
     "variable": (
         '"/$a": {service: web, strip: true}',

@@ -289,11 +289,11 @@ REFUSED = {
     ),
     "a folder": (
         f"{WEB}\nbackup: {{directory: '/a:b'}}",
-        "backup.directory /a:b holds one of : { }, which Compose cannot mount; name another folder",
+        'backup.directory "/a:b" holds one of : { }, which Compose cannot mount; name another folder',
     ),
     "a secret": (
         f"{WEB}\nsecrets: {{key: }}\ndefaults: {{owner: a}}\nowners: {{a: {{pagerduty: {{key: {{file: /etc/key}}}}}}}}",
-        "Alertmanager reads a file or variable as the secret key, and there is another secret of that name",
+        "owners.a.pagerduty[0].key becomes the secret key of Alertmanager, and there is another secret of that name",
     ),
 }
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from exporter.catalog.alerts import Severity
 from exporter.catalog.owners import Opsgenie, PagerDuty
-from exporter.outputs.base import OutputError
+from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.stack import mounted_secret
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.owners import EmailReceiver, Owner, Receiver, Slack, Smtp, Teams, Webhook
+    from exporter.catalog.problems import CatalogPath
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """From the worst to the least."""
@@ -49,7 +50,7 @@ def global_config(catalog: Catalog) -> Config:
     config: Config = {"resolve_timeout": "5m"}
     settings = catalog.alertmanager
     if settings.slack_url:
-        config["slack_api_url_file"] = mounted_secret(settings.slack_url, "alertmanager.slack_url").path
+        config["slack_api_url_file"] = mounted_secret(settings.slack_url, ("alertmanager", "slack_url")).path
     if settings.smtp:
         config |= _smtp(settings.smtp)
     return config
@@ -65,7 +66,9 @@ def _smtp(smtp: Smtp) -> Config:
     if smtp.username:
         config["smtp_auth_username"] = smtp.username
     if smtp.password:
-        config["smtp_auth_password_file"] = mounted_secret(smtp.password, "alertmanager.smtp.password").path
+        config["smtp_auth_password_file"] = mounted_secret(
+            smtp.password, ("alertmanager", "smtp", "password")
+        ).path
     return config
 
 
@@ -83,16 +86,20 @@ def integrations(catalog: Catalog, owner: str, wanted: Callable[[Receiver], bool
     """
     found: Config = {}
     ways = catalog.owners[owner]
+    refusals = Refusals()
     for key, where, receiver, config in _all(catalog, owner, ways):
         if wanted(receiver):
-            found.setdefault(key, []).append({"send_resolved": receiver.resolved, **config(receiver, where)})
+            with refusals.gathered():
+                own = config(receiver, where)
+                found.setdefault(key, []).append({"send_resolved": receiver.resolved, **own})
+    refusals.end()
     return found
 
 
 def _all(
     catalog: Catalog, name: str, owner: Owner
-) -> Iterator[tuple[str, str, Receiver, Callable[[Any, str], Config]]]:
-    kinds: tuple[tuple[str, tuple[Receiver, ...], str, Callable[[Any, str], Config]], ...] = (
+) -> Iterator[tuple[str, CatalogPath, Receiver, Callable[[Any, CatalogPath], Config]]]:
+    kinds: tuple[tuple[str, tuple[Receiver, ...], str, Callable[[Any, CatalogPath], Config]], ...] = (
         ("slack", owner.slack, "slack_configs", lambda receiver, where: _slack(catalog, receiver, where)),
         ("pagerduty", owner.pagerduty, "pagerduty_configs", _pagerduty),
         ("email", owner.email, "email_configs", lambda receiver, where: _email(catalog, receiver, where)),
@@ -102,53 +109,53 @@ def _all(
     )
     for kind, receivers, key, config in kinds:
         for index, receiver in enumerate(receivers):
-            yield key, f"owners.{name}.{kind}[{index}]", receiver, config
+            yield key, ("owners", name, kind, index), receiver, config
 
 
-def _slack(catalog: Catalog, receiver: Slack, where: str) -> Config:
+def _slack(catalog: Catalog, receiver: Slack, where: CatalogPath) -> Config:
     config: Config = {}
     if receiver.url:
-        config["api_url_file"] = mounted_secret(receiver.url, f"{where}.url").path
+        config["api_url_file"] = mounted_secret(receiver.url, (*where, "url")).path
     elif not catalog.alertmanager.slack_url:
         raise OutputError(
-            f"{where} has no webhook; write url there, or alertmanager.slack_url for all of them"
+            "has no webhook; write url there, or alertmanager.slack_url for all of them", *where
         )
     return {**config, "channel": template_text(receiver.channel), "text": _SLACK_TEXT}
 
 
-def _pagerduty(receiver: PagerDuty, where: str) -> Config:
-    path = mounted_secret(receiver.key, f"{where}.key").path
+def _pagerduty(receiver: PagerDuty, where: CatalogPath) -> Config:
+    path = mounted_secret(receiver.key, (*where, "key")).path
     return {"routing_key_file": path, "severity": _PAGERDUTY_SEVERITY}
 
 
-def _email(catalog: Catalog, receiver: EmailReceiver, where: str) -> Config:
+def _email(catalog: Catalog, receiver: EmailReceiver, where: CatalogPath) -> Config:
     if not catalog.alertmanager.smtp:
-        raise OutputError(f"{where} needs a mail server; write alertmanager.smtp with address and sender")
+        raise OutputError("needs a mail server; write alertmanager.smtp with address and sender", *where)
     return {"to": template_text(receiver.to)}
 
 
-def _webhook(receiver: Webhook, where: str) -> Config:
+def _webhook(receiver: Webhook, where: CatalogPath) -> Config:
     literal = receiver.url.literal
     if literal is None:
-        config: Config = {"url_file": mounted_secret(receiver.url, f"{where}.url").path}
+        config: Config = {"url_file": mounted_secret(receiver.url, (*where, "url")).path}
     elif literal.startswith(("http://", "https://")) and literal.isprintable() and " " not in literal:
         # Percent-encoded, for Alertmanager expands templates in URLs since 0.29 and took them as written before.
         config = {"url": literal.replace("{", "%7B").replace("}", "%7D")}
     else:
-        raise OutputError(f"{where}.url is not a URL; write one such as https://example.com/alerts")
+        raise OutputError("is not a URL; write one such as https://example.com/alerts", *where, "url")
     if receiver.bearer_token:
-        token = mounted_secret(receiver.bearer_token, f"{where}.bearer_token").path
+        token = mounted_secret(receiver.bearer_token, (*where, "bearer_token")).path
         config["http_config"] = {"authorization": {"type": "Bearer", "credentials_file": token}}
     return config
 
 
-def _teams(receiver: Teams, where: str) -> Config:
-    return {"webhook_url_file": mounted_secret(receiver.url, f"{where}.url").path}
+def _teams(receiver: Teams, where: CatalogPath) -> Config:
+    return {"webhook_url_file": mounted_secret(receiver.url, (*where, "url")).path}
 
 
-def _opsgenie(receiver: Opsgenie, where: str) -> Config:
+def _opsgenie(receiver: Opsgenie, where: CatalogPath) -> Config:
     config: Config = {
-        "api_key_file": mounted_secret(receiver.key, f"{where}.key").path,
+        "api_key_file": mounted_secret(receiver.key, (*where, "key")).path,
         "priority": _OPSGENIE_PRIORITY,
     }
     if receiver.team:

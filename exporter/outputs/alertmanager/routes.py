@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.outputs.alertmanager.inhibition import SCOPE, WATCHDOG, matcher
 from exporter.outputs.alertmanager.receivers import SEVERITIES, integrations, told
 from exporter.outputs.alertmanager.windows import mute_times
+from exporter.outputs.base import Refusals
 from exporter.outputs.durations import duration_text
 
 if TYPE_CHECKING:
@@ -43,11 +44,14 @@ class Router:
         self._catalog = catalog
         self._mute_times = mute_times(catalog)
         self._always = [time.name for time in self._mute_times if not time.services]
-        self._integrations = {
-            (owner, severity): integrations(catalog, owner, partial(told, severity))
-            for owner in catalog.owners
-            for severity in SEVERITIES
-        }
+        self._integrations: dict[tuple[str, Severity], dict[str, Any]] = {}
+        refusals = Refusals()
+        for owner in catalog.owners:
+            for severity in SEVERITIES:
+                with refusals.gathered():
+                    ways = integrations(catalog, owner, partial(told, severity))
+                    self._integrations[owner, severity] = ways
+        refusals.end()
         self.receivers: dict[str, dict[str, Any]] = {}
 
     def tree(self) -> Route:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.problems import path_text
 from exporter.catalog.references import TextTemplate
-from exporter.outputs.base import OutputError
+from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.stack import SECRETS_FOLDER, MountedSecret, mounted_secret
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.base import Model
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.problems import CatalogPath
 
 
 def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:
@@ -21,31 +23,35 @@ def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:
     Raises:
         OutputError: no single file holds one of them, or two of them would be the same file.
     """
-    found: dict[str, tuple[MountedSecret, str]] = {}
+    found: dict[str, tuple[MountedSecret, CatalogPath]] = {}
+    refusals = Refusals()
     for where, template in _references(catalog):
-        secret = mounted_secret(template, where)
-        other, first = found.setdefault(secret.name, (secret, where))
-        if other != secret:
-            raise OutputError(
-                f"{where} and {first} would both be the file {SECRETS_FOLDER}/{secret.name}; "
-                "give one of them a name of its own under secrets"
-            )
+        with refusals.gathered():
+            secret = mounted_secret(template, where)
+            other, first = found.setdefault(secret.name, (secret, where))
+            if other != secret:
+                raise OutputError(
+                    f"and {path_text(first)} would both be the file {SECRETS_FOLDER}/{secret.name}; "
+                    "give one of them a name of its own under secrets",
+                    *where,
+                )
+    refusals.end()
     return [secret for _, (secret, _) in sorted(found.items())]
 
 
-def _references(catalog: Catalog) -> Iterator[tuple[str, TextTemplate]]:
-    yield from _in_model("alertmanager", catalog.alertmanager)
+def _references(catalog: Catalog) -> Iterator[tuple[CatalogPath, TextTemplate]]:
+    yield from _in_model(("alertmanager",), catalog.alertmanager)
     if catalog.alertmanager.smtp:
-        yield from _in_model("alertmanager.smtp", catalog.alertmanager.smtp)
+        yield from _in_model(("alertmanager", "smtp"), catalog.alertmanager.smtp)
     for name, owner in catalog.owners.items():
         for kind in type(owner).model_fields:
             receivers = getattr(owner, kind)
             for index, receiver in enumerate(receivers if isinstance(receivers, tuple) else ()):
-                yield from _in_model(f"owners.{name}.{kind}[{index}]", receiver)
+                yield from _in_model(("owners", name, kind, index), receiver)
 
 
-def _in_model(where: str, model: Model) -> Iterator[tuple[str, TextTemplate]]:
+def _in_model(where: CatalogPath, model: Model) -> Iterator[tuple[CatalogPath, TextTemplate]]:
     for key in type(model).model_fields:
         value = getattr(model, key)
         if isinstance(value, TextTemplate) and value.literal is None:
-            yield f"{where}.{key}", value
+            yield (*where, key), value

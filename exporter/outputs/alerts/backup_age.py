@@ -37,7 +37,7 @@ def max_age(schedule: Schedule, path: tuple[str, ...]) -> Decimal:
     step = longest_step(schedule.schedule)
     if step is None:
         raise OutputError(
-            f"{'.'.join(path)}.backup.schedule: {schedule.schedule} never comes; write days that exist"
+            f"{schedule.schedule} never comes; write days that exist", *path, "backup", "schedule"
         )
     return Decimal(step * SLACK)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.problems import quoted
 from exporter.outputs.alerts.model import RecordingRule
 from exporter.outputs.alerts.promql import any_of, is_label_name, matcher, number, series
 from exporter.outputs.base import OutputError
@@ -85,8 +86,8 @@ def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule
             continue
         if not is_label_name(metrics.status_label):
             raise OutputError(
-                f"services.{name}.metrics.status_label: {metrics.status_label!r} is not a name of a label; "
-                "use letters, digits and _"
+                f"{quoted(metrics.status_label)} is not a name of a label; use letters, digits and _",
+                *("services", name, "metrics", "status_label"),
             )
         key = metrics.requests, metrics.status_label
         counted.setdefault(key, []).append(name)

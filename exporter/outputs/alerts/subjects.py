@@ -11,6 +11,7 @@ from exporter.catalog.services import Service
 from exporter.outputs.alerts.backup_age import max_age
 from exporter.outputs.alerts.model import Subject
 from exporter.outputs.alerts.requests import probed_names
+from exporter.outputs.base import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -124,17 +125,21 @@ def _volumes(catalog: Catalog) -> Iterator[Subject]:
 
 def _backups(catalog: Catalog) -> Iterator[Subject]:
     users = _users(catalog)
+    refusals = Refusals()
     for name, store in catalog.stores.items():
         if store.backup:
-            yield _subject(catalog, name, store, limit=max_age(store.backup, ("stores", name)))
+            with refusals.gathered():
+                yield _subject(catalog, name, store, limit=max_age(store.backup, ("stores", name)))
     for name, volume in catalog.volumes.items():
         if not volume.backup:
             continue
-        age = max_age(volume.backup, ("volumes", name))
-        if name in users:
-            yield _subject(catalog, name, users[name][1], limit=age)
-        else:
-            yield Subject(name, owner=catalog.defaults.owner, limit=age)
+        with refusals.gathered():
+            age = max_age(volume.backup, ("volumes", name))
+            if name in users:
+                yield _subject(catalog, name, users[name][1], limit=age)
+            else:
+                yield Subject(name, owner=catalog.defaults.owner, limit=age)
+    refusals.end()
 
 
 def _slos(promises: Iterable[Objective], all_: Mapping[str, Subject]) -> tuple[Subject, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.places import compose_project
-from exporter.outputs.base import File
+from exporter.outputs.base import File, Refusals
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
@@ -33,16 +33,21 @@ def render(catalog: Catalog) -> Iterable[File]:
     Raises:
         OutputError: Compose cannot express what the catalog says.
     """
-    check_gateway_name(catalog)
-    check_edge(catalog)
+    refusals = Refusals()
+    for check in (check_gateway_name, check_edge):
+        with refusals.gathered():
+            check(catalog)
     services: dict[str, Any] = {}
     secrets: dict[str, None] = {}
     for name, service in deployed_services(catalog).items():
-        services[name], access = service_keys(catalog, name, service)
-        secrets |= dict.fromkeys(access.secrets)
+        with refusals.gathered():
+            services[name], access = service_keys(catalog, name, service)
+            secrets |= dict.fromkeys(access.secrets)
     for name, store in deployed_stores(catalog).items():
-        services[name], access = store_keys(catalog, name, store)
-        secrets |= dict.fromkeys(access.secrets)
+        with refusals.gathered():
+            services[name], access = store_keys(catalog, name, store)
+            secrets |= dict.fromkeys(access.secrets)
+    refusals.end()
     if catalog.gateway:
         services[GATEWAY] = gateway_keys(catalog, catalog.gateway)
     place = f"{catalog.project} in {catalog.environment_name}"

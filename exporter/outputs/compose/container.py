@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.outputs.compose.text import literal
+from exporter.outputs.compose.text import interpolated, literal
 from exporter.outputs.durations import engine_duration
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ TMPFS_BYTES = 64 * 1024 * 1024
 def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
     """A user without rights, no way to get any, and a root file system that stays as it was built."""
     return {
-        "user": literal(user),
+        "user": interpolated(user),
         "read_only": read_only,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
@@ -52,7 +52,7 @@ def shared_keys(catalog: Catalog, container: Container) -> dict[str, Any]:
         "logging": log_rotation(catalog),
     }
     if container.labels:
-        keys["labels"] = {key: literal(value) for key, value in container.labels.items()}
+        keys["labels"] = {key: interpolated(value) for key, value in container.labels.items()}
     if container.stop_grace:
         keys["stop_grace_period"] = engine_duration(container.stop_grace)
     return keys

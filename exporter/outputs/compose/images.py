@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.names import ROOT
-from exporter.outputs.compose.text import literal, required
+from exporter.outputs.compose.text import interpolated, literal, required
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.services import Build, Service
 
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
 TAG = "TAG"
 _TAG_HINT = "set it to the release that is deployed, such as its commit"
 
 
 def is_pinned(image: str) -> bool:
-    """Whether the reference has a tag or a digest."""
-    return ":" in image.rpartition("/")[2] or "@" in image
+    """True if the image has a tag or a digest, or ends with a variable, which may hold one."""
+    shape = _VARIABLE.sub("$", image)
+    last = shape.rpartition("/")[2]
+    return ":" in last or "@" in shape or last.endswith("$")
 
 
 def tag_variable(name: str) -> str:
@@ -31,8 +34,8 @@ def tag_variable(name: str) -> str:
 def pinned(image: str, name: str, where: str) -> str:
     """The reference as Compose reads it. The person who starts it chooses the tag where the catalog has none."""
     if is_pinned(image):
-        return literal(image)
-    return f"{literal(image)}:{required(tag_variable(name), f'{where} has no tag, so set one here or there')}"
+        return interpolated(image)
+    return f"{interpolated(image)}:{required(tag_variable(name), f'{where} has no tag, so set one here or there')}"
 
 
 def service_image(catalog: Catalog, name: str, service: Service) -> str:
@@ -41,9 +44,9 @@ def service_image(catalog: Catalog, name: str, service: Service) -> str:
         return pinned(service.image or "", name, f"services.{name}.image")
     image = service.image or f"{catalog.registry or catalog.project}/{name}"
     if is_pinned(image):
-        return literal(image)
+        return interpolated(image)
     tag = catalog.environment.tag
-    return f"{literal(image)}:{required(TAG, _TAG_HINT) if tag is None else literal(tag)}"
+    return f"{interpolated(image)}:{required(TAG, _TAG_HINT) if tag is None else literal(tag)}"
 
 
 def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:
@@ -60,7 +63,7 @@ def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:
     if build.target:
         keys["target"] = literal(build.target)
     if build.arguments:
-        keys["args"] = {key: literal(value) for key, value in build.arguments.items()}
+        keys["args"] = {key: interpolated(value) for key, value in build.arguments.items()}
     return keys
 
 
@@ -75,9 +78,10 @@ def _generated_dockerfile(catalog: Catalog, name: str, build: Build) -> str:
     context = posixpath.normpath(build.context)
     if context.startswith(("/", "~")) or context.split("/")[0] == "..":
         raise OutputError(
-            f"services.{name}.build.context is outside the catalog's folder, and from there the generated Dockerfile "
+            "is outside the catalog's folder, and from there the generated Dockerfile "
             "has no path that holds on every machine; move the sources below the catalog, "
-            "or write a Dockerfile of your own beside them and name it in dockerfile"
+            "or write a Dockerfile of your own beside them and name it in dockerfile",
+            *("services", name, "build", "context"),
         )
     up = posixpath.join(*([".."] * len([part for part in context.split("/") if part != "."])), "")
     return f"{up}deploy/{catalog.environment_name}/images/{name}/Dockerfile"

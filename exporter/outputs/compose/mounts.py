@@ -10,6 +10,7 @@ from exporter.outputs.compose.text import literal
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.services import Mount
 
 SOURCES = "/app"
@@ -41,14 +42,20 @@ def data_volume(volume: str | None, target: str) -> dict[str, Any]:
 
 def volumes(catalog: Catalog) -> dict[str, Any]:
     """The top-level `volumes`: those that something mounts."""
-    used = [
-        written.volume
-        for service in deployed_services(catalog).values()
-        for written in service.volumes
-        if written.volume
-    ]
-    used += [store.volume for store in deployed_stores(catalog).values() if store.volume]
-    return {name: _volume(catalog, name) for name in dict.fromkeys(used)}
+    return {name: _volume(catalog, name) for name in volume_places(catalog)}
+
+
+def volume_places(catalog: Catalog) -> dict[str, CatalogPath]:
+    """Each volume that something mounts, and where the catalog first says so."""
+    places: dict[str, CatalogPath] = {}
+    for name, service in deployed_services(catalog).items():
+        for index, written in enumerate(service.volumes):
+            if written.volume:
+                places.setdefault(written.volume, ("services", name, "volumes", index))
+    for name, store in deployed_stores(catalog).items():
+        if store.volume:
+            places.setdefault(store.volume, ("stores", name, "volume"))
+    return places
 
 
 def _volume(catalog: Catalog, name: str) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def check_gateway_name(catalog: Catalog) -> None:
     for section, names in (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog))):
         if GATEWAY in names:
             raise OutputError(
-                f"{section}.{GATEWAY} has the name of the container that the catalog's gateway becomes; "
-                "give it another name"
+                "has the name of the container that the catalog's gateway becomes; give it another name",
+                section,
+                GATEWAY,
             )

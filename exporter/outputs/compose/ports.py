@@ -32,9 +32,11 @@ def service_ports(catalog: Catalog, name: str, container: Container) -> list[str
         return []
     if isinstance(container, Service) and container.replicas > 1:
         raise OutputError(
-            f"services.{name} has {container.replicas} replicas, and only one of them can open port "
+            f"has {container.replicas} replicas, and only one of them can open port "
             f"{pair.partition(':')[0]} of the host; give it replicas: 1 here, or put a gateway before it "
-            "and open the edge only (publish: edge)"
+            "and open the edge only (publish: edge)",
+            "services",
+            name,
         )
     return ports
 
@@ -54,7 +56,9 @@ def check_edge(catalog: Catalog) -> None:
             continue
         if port in taken:
             raise OutputError(
-                f"services.{name} and services.{taken[port]} are public and both open port {port} of the host; "
-                "set host_port on one of them, or put a gateway before them"
+                f"is public and so is {taken[port]}, and both open port {port} of the host; "
+                "set host_port on one of them, or put a gateway before them",
+                "services",
+                name,
             )
         taken[port] = name

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.containers import Container
+    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.references import TextTemplate
 
 _FILE = "_FILE"
@@ -30,7 +31,7 @@ class Granted:
     secrets: tuple[str, ...]
 
 
-def granted(container: Container, where: str) -> Granted:
+def granted(container: Container, where: CatalogPath) -> Granted:
     """The container's variables and secrets. `where` is its place in the catalog.
 
     A variable that refers to a secret is set by its file: `DB_PASSWORD: {secret: db}` becomes `DB_PASSWORD_FILE`.
@@ -43,7 +44,7 @@ def granted(container: Container, where: str) -> Granted:
     for variable, template in container.environment.items():
         text = template_text(template)
         if text is None:
-            name = secret_name(template, f"{where}.environment.{variable}")
+            name = secret_name(template, (*where, "environment", variable))
             names[name] = None
             written[variable if variable.endswith(_FILE) else variable + _FILE] = secret_path(name)
         else:
@@ -52,7 +53,7 @@ def granted(container: Container, where: str) -> Granted:
     return Granted(files | written, tuple(names))
 
 
-def secret_name(template: TextTemplate, where: str) -> str:
+def secret_name(template: TextTemplate, where: CatalogPath) -> str:
     """The one of the catalog's `secrets` that the template is.
 
     Raises:
@@ -61,8 +62,9 @@ def secret_name(template: TextTemplate, where: str) -> str:
     if len(template.parts) == 1 and isinstance(template.parts[0], NamedSecret):
         return template.parts[0].name
     raise OutputError(
-        f"{where} reaches its container as a file that holds the whole value, so it must be one of the catalog's "
-        "secrets alone; put all of it under secrets (which may come from a file or variable) and write {secret: NAME}"
+        "reaches its container as a file that holds the whole value, so it must be one of the catalog's "
+        "secrets alone; put all of it under secrets (which may come from a file or variable) and write {secret: NAME}",
+        *where,
     )
 
 

@@ -12,7 +12,7 @@ from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.networks import service_networks
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys
-from exporter.outputs.compose.text import literal
+from exporter.outputs.compose.text import interpolated
 from exporter.outputs.health import healthcheck, service_check
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     Raises:
         OutputError: the catalog's service cannot be one; the sentence says why.
     """
-    access = granted(service, f"services.{name}")
+    access = granted(service, ("services", name))
     user = service.user or f"{NOBODY}:{NOBODY}"
     mounts = _mounts(catalog, service)
     command = service_check(catalog, service)
@@ -35,7 +35,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     if service.build:
         keys["build"] = build_keys(catalog, name, service.build)
     if service.command:
-        keys["command"] = [literal(part) for part in service.command]
+        keys["command"] = [interpolated(part) for part in service.command]
     keys |= {
         "init": True,
         **hardened(user, read_only=service.read_only),

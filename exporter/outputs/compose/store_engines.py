@@ -14,6 +14,7 @@ from exporter.outputs.compose.text import literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.stores import Store
 
 DATABASES_FILE = "/docker-entrypoint-initdb.d/10-databases.sql"
@@ -51,7 +52,7 @@ class Server:
     databases: tuple[str, ...] = ()
 
 
-def server(store: Store, where: str, image: str, password: str | None) -> Server:
+def server(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
     """The settings of a store's container. `where`: its place in the catalog; `image`: the whole reference;
     `password`: the name of the secret.
 
@@ -61,7 +62,7 @@ def server(store: Store, where: str, image: str, password: str | None) -> Server
     return _ENGINES[store.engine](store, where, image, password)
 
 
-def _postgresql(store: Store, _where: str, image: str, password: str | None) -> Server:
+def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | None) -> Server:
     user = store.username or ENGINES["postgresql"].user or ""
     environment = {"POSTGRES_USER": literal(user)}
     if store.databases:
@@ -90,13 +91,13 @@ def _postgresql(store: Store, _where: str, image: str, password: str | None) -> 
     )
 
 
-def _mongodb(store: Store, where: str, _image: str, password: str | None) -> Server:
+def _mongodb(store: Store, where: CatalogPath, _image: str, password: str | None) -> Server:
     environment = {"HOME": "/tmp"}  # noqa: S108 - mongosh writes there; its own home is the volume of the data
     if store.databases:
         environment["MONGO_INITDB_DATABASE"] = literal(store.databases[0])
     if password:
         if store.username is None:
-            raise OutputError(f"{where} has a password and no user; write username beside it")
+            raise OutputError("has a password and no user; write username beside it", *where)
         environment["MONGO_INITDB_ROOT_USERNAME"] = literal(store.username)
         environment["MONGO_INITDB_ROOT_PASSWORD_FILE"] = secret_path(password)
     port = str(store.listen_port)
@@ -116,12 +117,12 @@ def _mongodb(store: Store, where: str, _image: str, password: str | None) -> Ser
     )
 
 
-def _redis(store: Store, where: str, image: str, password: str | None) -> Server:
+def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
     user = store.username or "default"
     if re.search(r"[\s\0]", user) or not user:
-        raise OutputError(f"{where}.username holds a space, which no user of Redis can; write one without")
+        raise OutputError("holds a space, which no user of Redis can; write one without", *where, "username")
     if store.username and not password:
-        raise OutputError(f"{where} has a user and no password; write password beside it")
+        raise OutputError("has a user and no password; write password beside it", *where)
     port = str(store.listen_port)
     cli = ("redis-cli", "-h", "127.0.0.1", "-p", port, *(("--tls", "--insecure") if store.tls else ()))
     start = ("redis-server", *(() if store.listen_port == ENGINES["redis"].port else ("--port", port)))
@@ -147,7 +148,7 @@ def _major(store: Store, image: str) -> int:
     return int(ENGINES[store.engine].version)
 
 
-_ENGINES: dict[str, Callable[[Store, str, str, str | None], Server]] = {
+_ENGINES: dict[str, Callable[[Store, CatalogPath, str, str | None], Server]] = {
     "postgresql": _postgresql,
     "mongodb": _mongodb,
     "redis": _redis,

@@ -16,7 +16,7 @@ from exporter.outputs.compose.names import STORES
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
-from exporter.outputs.compose.text import generated, literal
+from exporter.outputs.compose.text import generated, interpolated
 from exporter.outputs.yaml_text import NOTICE
 
 if TYPE_CHECKING:
@@ -40,17 +40,17 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
         OutputError: the catalog's store cannot be one; the sentence says why.
     """
     settings = _settings(name, store)
-    own = granted(store, f"stores.{name}")
+    own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
     access = Granted(settings.environment | own.environment, tuple(dict.fromkeys([*password, *own.secrets])))
-    command = [literal(part) for part in store.command] or list(settings.command)
+    command = [interpolated(part) for part in store.command] or list(settings.command)
     mounts = [data_volume(store.volume, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
         mounts.append({"type": "bind", "source": source, "target": DATABASES_FILE, "read_only": True})
     ports = service_ports(catalog, name, store)
     times = store.healthcheck or catalog.defaults.healthcheck
-    keys: dict[str, Any] = {"image": literal(store_image(store))}
+    keys: dict[str, Any] = {"image": interpolated(store_image(store))}
     if command:
         keys["command"] = command
     keys |= {**hardened(settings.user), **shared_keys(catalog, store)}
@@ -86,11 +86,11 @@ def database_scripts(catalog: Catalog, stores: dict[str, Store]) -> Iterator[Fil
 
 
 def _settings(name: str, store: Store) -> Server:
-    return server(store, f"stores.{name}", store_image(store), _password(name, store))
+    return server(store, ("stores", name), store_image(store), _password(name, store))
 
 
 def _password(name: str, store: Store) -> str | None:
-    return secret_name(store.password, f"stores.{name}.password") if store.password else None
+    return secret_name(store.password, ("stores", name, "password")) if store.password else None
 
 
 def _identifier(name: str) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.references import parse_template
 from exporter.catalog.secrets import EnvironmentReference
+from exporter.catalog.variables import Variable
 from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
     from exporter.catalog.references import TextTemplate
 
-_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*)|[^}]*)\})")
+_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|[^}]*)\})")
 
 
 def literal(text: str) -> str:
@@ -43,10 +45,21 @@ def template_text(template: TextTemplate) -> str | None:
     if not all(isinstance(part, str | EnvironmentReference) for part in template.parts):
         return None
     return "".join(
-        literal(part) if isinstance(part, str) else required(part.name)
+        literal(part) if isinstance(part, str) else _reference(part)
         for part in template.parts
         if isinstance(part, str | EnvironmentReference)
     )
+
+
+def interpolated(text: str) -> str:
+    """Text of the catalog whose references Compose fills in."""
+    return template_text(parse_template(text)) or ""
+
+
+def _reference(part: EnvironmentReference) -> str:
+    if isinstance(part, Variable):
+        return f"${{{part.name}{part.operator}{part.word}}}"
+    return required(part.name)
 
 
 def variables(value: Any) -> dict[str, str]:

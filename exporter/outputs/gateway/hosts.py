@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.gateway import Gateway, GatewayTls
+    from exporter.catalog.problems import CatalogPath
 
 HSTS_SECONDS = 31_536_000
 
@@ -68,13 +69,14 @@ def servers(catalog: Catalog, gateway: Gateway, locations: Sequence[Item]) -> It
 
 
 def _names(gateway: Gateway) -> Item:
-    names = [ascii_host(name.strip("[]")) for name in (gateway.host, *gateway.aliases)]
-    names = list(dict.fromkeys(name.removesuffix(".").lower() for name in names))
-    for name in names:
+    written: list[tuple[str, CatalogPath]] = [(gateway.host, ("host",))]
+    written += [(name, ("aliases", index)) for index, name in enumerate(gateway.aliases)]
+    for name, path in written:
         if "%" in name:
             raise OutputError(
-                f"gateway.host or gateway.aliases: {name} has a zone, which no request names; drop it"
+                "has a zone, which no request names; leave out % and what follows", "gateway", *path
             )
+    names = list(dict.fromkeys(ascii_host(name.strip("[]")).removesuffix(".").lower() for name, _ in written))
     return line("server_name", *(f"[{name}]" if ":" in name else name for name in names))
 
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from exporter.catalog.problems import quoted
-from exporter.outputs.base import OutputError
+from exporter.catalog.references import parse_template
+from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.gateway.places import OWN_PATHS
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.gateway import Gateway
     from exporter.catalog.gateway import Route as WrittenRoute
+    from exporter.catalog.problems import CatalogPath
     from exporter.catalog.services import Service
 
 MAX_PATH = 1000
@@ -49,15 +51,18 @@ def routes_of(catalog: Catalog, gateway: Gateway) -> list[Route]:
         OutputError: nginx cannot tell one of them, or has nowhere to send it.
     """
     if not gateway.routes:
-        raise OutputError("gateway.routes is empty; write which service answers, such as {/: NAME}")
+        raise OutputError("is empty; write which service answers, such as {/: NAME}", "gateway", "routes")
     found: dict[str, tuple[Route, str]] = {}
+    refusals = Refusals()
     for key, written in gateway.routes.items():
-        where = f"gateway.routes.{key}"
-        route = Route(_normal(key, where, strip=written.strip), written.service, written)
-        _reachable(catalog.services[written.service], written.service, where)
-        other, first = found.setdefault(route.path, (route, where))
-        if other is not route:
-            raise OutputError(f"{first} and {where} are the same path to nginx; keep one of them")
+        with refusals.gathered():
+            path = ("gateway", "routes", key)
+            _reachable(catalog.services[written.service], written.service, path)
+            route = Route(_normal(key, path, strip=written.strip), written.service, written)
+            other, first = found.setdefault(route.path, (route, key))
+            if other is not route:
+                raise OutputError(f"is the same path to nginx as {quoted(first)}; keep one of them", *path)
+    refusals.end()
     return [found[path][0] for path in sorted(found, key=lambda path: (-len(path), path))]
 
 
@@ -65,47 +70,48 @@ def upstreams_of(catalog: Catalog, routes: list[Route]) -> list[Upstream]:
     """Each service that a route names, once, by name."""
     names = sorted({route.upstream for route in routes})
     services = ((name, catalog.services[name]) for name in names)
-    return [Upstream(name, service.port or 0, _readiness(service)) for name, service in services]
+    return [Upstream(name, service.port or 0, _readiness(name, service)) for name, service in services]
 
 
-def _normal(key: str, where: str, *, strip: bool) -> str:
+def _normal(key: str, where: CatalogPath, *, strip: bool) -> str:
     if "?" in key or "#" in key:
-        raise OutputError(f"{where} holds ? or #, and nginx routes by the path alone; leave out what follows")
+        raise OutputError("holds ? or #, and nginx routes by the path alone; leave out what follows", *where)
     if _PERCENT.search(key):
-        raise OutputError(f"{where} holds a % that is no escape; write it as %25")
+        raise OutputError("holds a % that is no escape; write it as %25", *where)
     try:
         path = unquote(key, errors="strict")
     except UnicodeDecodeError:
-        raise OutputError(f"{where} is not UTF-8 once its escapes are read; write another path") from None
+        raise OutputError("is not UTF-8 once its escapes are read; write another path", *where) from None
     if not path.isprintable() or len(path.encode()) > MAX_PATH:
         raise OutputError(
-            f"{where} holds control characters or is longer than {MAX_PATH} bytes; write another path"
+            f"holds control characters or is longer than {MAX_PATH} bytes; write another path", *where
         )
     path = path.removesuffix("/")
     parts = path.split("/")[1:]
     if any(part in ("", ".", "..") for part in parts):
         raise OutputError(
-            f"{where} is never asked for, since nginx takes //, . and .. out of paths; write the path without"
+            "is never asked for, since nginx takes //, . and .. out of paths; write the path without", *where
         )
     if path == OWN_PATHS or path.startswith(f"{OWN_PATHS}/"):
         raise OutputError(
-            f"{where} is below {OWN_PATHS}, where the gateway answers itself; write another path"
+            f"is below {OWN_PATHS}, where the gateway answers itself; write another path", *where
         )
     if strip and _VARIABLE in path:
-        raise OutputError(f"{where} holds $, which nginx cannot strip; write the path without, or no strip")
+        raise OutputError("holds $, which nginx cannot strip; write the path without, or no strip", *where)
     return path
 
 
-def _reachable(service: Service, name: str, where: str) -> None:
+def _reachable(service: Service, name: str, where: CatalogPath) -> None:
     if not service.deployed:
         raise OutputError(
-            f"{where} goes to {name}, which is not deployed here; give it a build or an image, or drop the route"
+            f"goes to {name}, which is not deployed here; give it a build or an image, or drop the route",
+            *where,
         )
     if service.port is None:
-        raise OutputError(f"{where} goes to {name}, which has no port; write services.{name}.port")
+        raise OutputError(f"goes to {name}, which has no port; write services.{name}.port", *where)
 
 
-def _readiness(service: Service) -> str | None:
+def _readiness(name: str, service: Service) -> str | None:
     """Its health's path, if the gateway gets an answer there as the daemon does: GET, plain HTTP, no secrets.
 
     Raises:
@@ -115,6 +121,7 @@ def _readiness(service: Service) -> str | None:
     if (
         health is None
         or health.url is not None
+        or (path := parse_template(health.path).literal) is None
         or health.scheme != "http"
         or health.method != "GET"
         or health.port not in (None, service.port)
@@ -124,6 +131,8 @@ def _readiness(service: Service) -> str | None:
         or not any(first <= 200 <= last for first, last in health.status)
     ):
         return None
-    if _VARIABLE in health.path:
-        raise OutputError(f"the path {quoted(health.path)} of health holds $, which nginx cannot ask for")
-    return health.path
+    if _VARIABLE in path:
+        raise OutputError(
+            "holds $ in its path, which the gateway cannot ask for; write %24", "services", name, "health"
+        )
+    return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from exporter.outputs.base import File, OutputError
+from exporter.outputs.base import File, OutputError, Refusals
 from exporter.outputs.durations import engine_duration
 from exporter.outputs.health import healthcheck, service_check
 from exporter.outputs.images import forms
@@ -55,16 +55,35 @@ def render(catalog: Catalog) -> Iterable[File]:
     Raises:
         OutputError: a recipe needs what the service does not say.
     """
+    refusals = Refusals()
     for name, service in catalog.services.items():
         if service.build and service.build.runtime:
-            yield File(f"{name}/Dockerfile", _dockerfile(catalog, name, service, service.build))
-            yield File(f"{name}/Dockerfile.dockerignore", ignored(catalog, service.build))
+            with refusals.gathered():
+                yield File(f"{name}/Dockerfile", _dockerfile(catalog, name, service, service.build))
+                yield File(f"{name}/Dockerfile.dockerignore", ignored(catalog, service.build))
+    refusals.end()
 
 
 def _dockerfile(catalog: Catalog, name: str, service: Service, build: Build) -> str:
     if build.target not in (None, *STAGES):
         raise OutputError(
-            f"services.{name}.build.target is no stage of a generated Dockerfile; write {' or '.join(STAGES)}"
+            f"is no stage of a generated Dockerfile; write {' or '.join(STAGES)}",
+            *("services", name, "build", "target"),
+        )
+    for path, texts in (
+        (("command",), service.command),
+        *((("build", "arguments", key), (value,)) for key, value in build.arguments.items()),
+    ):
+        if any("${" in text for text in texts):
+            raise OutputError(
+                "holds ${, which nothing fills in when the generated Dockerfile is built; write the value itself, "
+                "or take a Dockerfile of your own",
+                *("services", name, *path),
+            )
+    if build.entry and not build.entry.isprintable():
+        raise OutputError(
+            "cannot stand in a Dockerfile's command; take its line break out",
+            *("services", name, "build", "entry"),
         )
     recipe = RECIPES[str(build.runtime)]
     times = healthcheck(catalog, service)

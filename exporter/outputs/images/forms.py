@@ -7,8 +7,6 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from exporter.outputs.base import OutputError
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,15 +36,7 @@ def default_value(text: str) -> str:
 
 
 def shell(text: str) -> str:
-    """One word of a shell.
-
-    Raises:
-        OutputError: it holds what cannot stand on one line of a Dockerfile.
-    """
-    if not text.isprintable():
-        raise OutputError(
-            f"{json.dumps(text)} cannot stand in a Dockerfile's command; take its line break out"
-        )
+    """One word of a shell; of a text that stands on one line."""
     return shlex.quote(text)
 
 

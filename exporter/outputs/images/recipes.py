@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from exporter.catalog.references import parse_template
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ def _python(name: str, service: Service, build: Build) -> dict[str, Any]:
     asgi = ":" in entry and not service.command
     if asgi and service.port is None:
         raise OutputError(
-            f"services.{name} has no port, and {entry} is served on one; write port, or a module in build.entry"
+            f"has no port, and {entry} is served on one; write port, or a module in build.entry",
+            "services",
+            name,
         )
     if service.command:
         command = list(service.command)
@@ -49,8 +52,9 @@ def _python(name: str, service: Service, build: Build) -> dict[str, Any]:
 def _node(name: str, service: Service, build: Build) -> dict[str, Any]:
     """`entry` is the folder of the pages after `npm run build`."""
     if service.port is None:
-        raise OutputError(f"services.{name} has no port for nginx to serve its pages on; write port")
-    path = unquote(service.health.path.partition("?")[0]) if service.health else "/"
+        raise OutputError("has no port for nginx to serve its pages on; write port", "services", name)
+    path = parse_template(service.health.path).literal if service.health else None
+    path = unquote(path.partition("?")[0]) if path else "/"
     return {
         "folders": (build.entry,) if build.entry else PAGES,
         "health_path": "" if path == "/" else path,

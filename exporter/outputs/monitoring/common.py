@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.outputs.base import OutputError
+from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.compose.container import hardened, health, in_memory, log_rotation
-from exporter.outputs.compose.mounts import volumes
+from exporter.outputs.compose.mounts import volume_places
 from exporter.outputs.compose.names import deployed_services, deployed_stores
-from exporter.outputs.compose.text import generated, literal
+from exporter.outputs.compose.text import generated, interpolated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,18 +42,25 @@ def check_names(catalog: Catalog) -> None:
         OutputError: something has.
     """
     sections = (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog)))
+    refusals = Refusals()
     for section, containers in sections:
         for name in containers:
-            if name in SERVICES:
+            with refusals.gathered():
+                if name in SERVICES:
+                    raise OutputError(
+                        "has the name of a container of the generated monitoring stack, and both would "
+                        "run in one Compose project; give it another name",
+                        section,
+                        name,
+                    )
+    for name, path in volume_places(catalog).items():
+        with refusals.gathered():
+            if name in DATA_VOLUMES:
                 raise OutputError(
-                    f"{section}.{name} has the name of a container of the generated monitoring stack, and both would "
-                    "run in one Compose project; give it another name"
+                    f"the volume {name} has the name of one of the generated monitoring stack; give it another name",
+                    *path,
                 )
-    for name in volumes(catalog):
-        if name in DATA_VOLUMES:
-            raise OutputError(
-                f"the volume {name} has the name of one of the generated monitoring stack; give it another name"
-            )
+    refusals.end()
 
 
 def stack_service(
@@ -67,7 +74,7 @@ def stack_service(
 ) -> dict[str, Any]:
     """Keys that each container has. `memory`: bytes of its limit; `check`: its health check, of what the image has."""
     return {
-        "image": literal(image),
+        "image": interpolated(image),
         "restart": catalog.defaults.restart,
         **hardened(user),
         "cpus": cpus,

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.catalog.base import Model
-from exporter.catalog.http_probe import Tls
-from exporter.catalog.references import NamedSecret, TextTemplate
+from exporter.catalog.http_probe import HttpProbe, Tls
+from exporter.catalog.network_probes import WebSocketProbe
+from exporter.catalog.references import NamedSecret, TextTemplate, parse_template
 from exporter.catalog.secrets import EnvironmentReference, FileReference
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _within(value: object) -> Iterator[TextTemplate | Tls]:
     elif isinstance(value, Model):
         if isinstance(value, Tls):
             yield value
+        if isinstance(value, HttpProbe | WebSocketProbe):
+            yield parse_template(value.url or value.path)
         for key in type(value).model_fields:
             yield from _within(getattr(value, key))
     elif isinstance(value, dict):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from exporter.catalog.references import NamedSecret
 from exporter.catalog.secrets import EnvironmentReference
 from exporter.outputs.alertmanager.secrets import mounted_secrets
-from exporter.outputs.base import OutputError
+from exporter.outputs.base import OutputError, Refusals
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -35,16 +35,20 @@ def stack_secrets(catalog: Catalog) -> list[StackSecret]:
     found = (
         [] if GRAFANA_PASSWORD in catalog.secrets else [StackSecret(GRAFANA_PASSWORD, "generate", _LENGTH)]
     )
+    refusals = Refusals()
     for secret in mounted_secrets(catalog):
         if isinstance(secret.source, NamedSecret):
             continue
         if secret.name in catalog.secrets or secret.name == GRAFANA_PASSWORD:
-            raise OutputError(
-                f"Alertmanager reads a file or variable as the secret {secret.name}, and there is another secret of "
-                "that name; write {secret: NAME} where it is meant, or give one of them another name"
-            )
+            with refusals.gathered():
+                raise OutputError(
+                    f"becomes the secret {secret.name} of Alertmanager, and there is another secret of that name; "
+                    "write {secret: NAME} where it is meant, or give one of them another name",
+                    *secret.where,
+                )
         if isinstance(secret.source, EnvironmentReference):
             found.append(StackSecret(secret.name, "env", secret.source.name))
         else:
             found.append(StackSecret(secret.name, "file", secret.source.path))
+    refusals.end()
     return sorted(found, key=lambda secret: secret.name)

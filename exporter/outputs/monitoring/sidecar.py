@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exporter import __version__
 from exporter.catalog.machine import ADDRESS, CGROUP, DOCKER, PROC
 from exporter.catalog.places import MARKERS, state_folder
+from exporter.catalog.problems import quoted
 from exporter.catalog.secret_paths import file_variable
 from exporter.outputs import web
 from exporter.outputs.base import OutputError
@@ -145,8 +146,10 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
     environment = catalog.environment_name
     if set(catalog.backup.directory) & _SEPARATORS:
         raise OutputError(
-            f"backup.directory {catalog.backup.directory} holds one of : {{ }}, which Compose cannot mount; "
-            "name another folder"
+            f"{quoted(catalog.backup.directory)} holds one of : {{ }}, which Compose cannot mount; "
+            "name another folder",
+            "backup",
+            "directory",
         )
     backups = optional("BACKUP_FOLDER", literal(host_path(catalog.backup.directory)))
     yield _made_when_missing(

@@ -119,7 +119,7 @@ def _users_of_secrets(catalog: Catalog) -> dict[str, list[str]]:
     users: dict[str, list[str]] = {GRAFANA_PASSWORD: ["grafana"]}
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
         for name, container in containers.items():
-            for secret in granted(container, f"{section}.{name}").secrets:
+            for secret in granted(container, (section, name)).secrets:
                 users.setdefault(secret, []).append(name)
     for name, store in catalog.stores.items():
         for part in store.password.parts if store.password else ():

@@ -1,0 +1,225 @@
+"""`${NAME}` means the same in every text of the catalog, or is an error there; no text keeps it as it is."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any, get_args, get_origin
+
+import pytest
+
+from exporter.catalog.base import Model
+from exporter.catalog.catalog import Catalog
+from exporter.catalog.loading import CatalogError, load_catalog, load_plan
+from exporter.catalog.references import TextTemplate
+from exporter.catalog.text_walk import _may_refer
+from exporter.outputs.compose import render
+from exporter.probes.compile import Shared, compile_probe
+from tests.catalog.doors import mistakes
+from tests.fuzz.catalogs import CATALOGS, at, places
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from exporter.probes.base import ProbeResult
+    from tests.catalog.doors import Write
+
+SECRET = "s3cr3t /?#&%\r\nX-Injected: 1\u00fc"
+
+
+def asked(path: str, send: Any = None) -> tuple[bytes, ProbeResult, str]:
+    """The bytes of the one probe's request to a server of ours, its result, and the label `target`."""
+    received = b""
+
+    async def run() -> tuple[ProbeResult, str]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal received
+            received = await reader.readuntil(b"\r\n\r\n")
+            asked_for = received.split(b" ")[1]
+            writer.write(send(asked_for) if send else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        file = f"project: shop\nservices: {{web: {{port: {port}, address: '127.0.0.1:{{port}}', {path}}}}}\n"
+        with open("config.yaml", "w", encoding="utf-8") as stream:  # noqa: PTH123, ASYNC230 - a test's own
+            stream.write(file.replace("PORT", str(port)))
+        [target] = load_plan("config.yaml").targets
+        async with server:
+            result = await compile_probe(target.spec, Shared()).run(time.monotonic() + 5)
+        return result, target.target.replace(str(port), "PORT")
+
+    result, label = asyncio.run(run())
+    return received, result, label
+
+
+@pytest.mark.parametrize(
+    ("keys", "line", "target"),
+    [
+        ("health: '/x?token=${KEY}&a=b'", "/x?token=VALUE&a=b", "http://127.0.0.1:PORT/x?token=${KEY}&a=b"),
+        ("health: '/${KEY}/x'", "/VALUE/x", "http://127.0.0.1:PORT/${KEY}/x"),
+        (
+            "health: 'http://127.0.0.1:PORT/${KEY:?set it}?a=${NOT_SET:-b c}'",
+            "/VALUE?a=b%20c",
+            "http://127.0.0.1:PORT/${KEY}?a=${NOT_SET}",
+        ),
+        ("health: 'http://127.0.0.1:PORT?a=${KEY}'", "/?a=VALUE", "http://127.0.0.1:PORT?a=${KEY}"),
+        ("health: '/$${KEY}'", "/$%7BKEY%7D", "http://127.0.0.1:PORT/${KEY}"),
+        ("probes: [{name: a, websocket: '/x?k=${KEY}'}]", "/x?k=VALUE", "ws://127.0.0.1:PORT/x?k=${KEY}"),
+    ],
+)
+def test_references_in_urls_are_data_in_their_place(
+    keys: str, line: str, target: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("")
+    monkeypatch.setenv("KEY", SECRET)
+    received, result, label = asked(keys)
+    encoded = "s3cr3t%20%2F%3F%23%26%25%0D%0AX-Injected%3A%201%C3%BC"
+    assert received.split(b"\r\n")[0].decode() == f"GET {line.replace('VALUE', encoded)} HTTP/1.1"
+    assert b"\nX-Injected" not in received
+    assert label == target
+    assert "s3cr3t" not in result.detail
+
+
+def test_a_user_name_may_be_a_reference(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("")
+    monkeypatch.setenv("USER_NAME", "shop")
+    monkeypatch.setenv("KEY", "pass")
+    keys = "health: {basic_auth: {username: '${USER_NAME}', password: '${KEY}'}}"
+    received, result, _ = asked(keys)
+    assert result.success
+    assert b"Authorization: Basic c2hvcDpwYXNz\r\n" in received
+
+
+def test_no_detail_has_the_value(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("")
+    monkeypatch.setenv("KEY", "s3cr3t/value")
+
+    def loop(path: bytes) -> bytes:
+        return b"HTTP/1.1 302 Found\r\nLocation: " + path + b"\r\nContent-Length: 0\r\n\r\n"
+
+    _, result, _ = asked("health: '/x?token=${KEY}'", loop)
+    assert result.reason == "redirect"
+    assert "s3cr3t" not in result.detail
+
+
+def test_a_variable_that_is_not_set_is_found_at_the_start(write: Write) -> None:
+    path = write("services: {web: {port: 80, health: '/x?token=${NOT_SET:?ask the shop team}'}}\n")
+    assert mistakes(path) == [
+        "config.yaml:2:28: services.web.health: environment variable NOT_SET is not set: ask the shop team"
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://${H}/x", "${U}", "${U}/x", "http://h${H}/", "http://h:${P}/", "${S}://h/", "http://${A:-b/c}/x"],
+)
+def test_no_value_chooses_who_is_asked(url: str, write: Write) -> None:
+    [line] = mistakes(write(f"services: {{web: {{port: 80, health: {{url: '{url}'}}}}}}\n"))
+    assert "services.web.health.url: " in line
+
+
+def every_model(model: type[Model], known: set[type[Model]]) -> set[type[Model]]:
+    """The model, and all that can be inside of it."""
+    if model not in known:
+        known.add(model)
+        for field in model.model_fields.values():
+            for inner in inner_types(field.annotation):
+                every_model(inner, known)
+    return known
+
+
+def inner_types(annotation: object) -> Iterator[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    elif get_origin(annotation) is not None:
+        for inner in get_args(annotation):
+            yield from inner_types(inner)
+
+
+def test_which_texts_stay_texts_and_may_refer() -> None:
+    """A new one here is a place that has to fill references in."""
+    found = {
+        f"{model.__name__}.{name}" for model in every_model(Catalog, set()) for name in _may_refer(model)
+    }
+    assert found == {
+        "Build.arguments", "Catalog.registry", "Exporter.image", "Gateway.image", "Health.path", "Health.url",
+        "HttpProbe.path", "HttpProbe.url", "Service.command", "Service.image", "Service.labels", "Service.user",
+        "Store.command", "Store.image", "Store.labels", "WebSocketProbe.path", "WebSocketProbe.url",
+    }  # fmt: skip
+
+
+def texts(data: Any) -> list[tuple[str | int, ...]]:
+    return [path for path in places(data) if isinstance(at(data, path), str)]
+
+
+@pytest.mark.parametrize("path", texts(CATALOGS[0]), ids=lambda path: ".".join(map(str, path)))
+def test_every_text_with_a_reference_is_a_template_or_an_error(
+    path: tuple[str | int, ...], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a catalog with every key, each text in turn ends with a reference."""
+    monkeypatch.chdir(tmp_path)
+    data = json.loads(json.dumps(CATALOGS[0]))
+    parent = at(data, path[:-1])
+    parent[path[-1]] += "${MARKER}"
+    (tmp_path / "config.yaml").write_text(json.dumps(data), encoding="utf-8")
+    environment = str(path[1]) if path[0] == "environments" else None
+    try:
+        catalog = load_catalog("config.yaml", environment)
+    except CatalogError:
+        return
+    assert not list(left_over(catalog)), "a text holds the reference as it is written"
+
+
+def left_over(value: object) -> Iterator[object]:
+    """Texts that hold the marker and are neither templates nor filled in later."""
+    if isinstance(value, TextTemplate):
+        return
+    if isinstance(value, Model):
+        for name in set(type(value).model_fields) - _may_refer(type(value)):
+            yield from left_over(getattr(value, name))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from left_over(key)
+            yield from left_over(item)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from left_over(item)
+    elif isinstance(value, str) and "MARKER" in value:
+        yield value
+
+
+def test_compose_fills_in_what_it_reads(write: Write) -> None:
+    path = write(
+        """
+        registry: ghcr.io/${ORG:-shop}
+        services:
+          web:
+            image: "${IMAGE:?which image}"
+            port: 80
+            user: "${UID:-1000}:1"
+            command: ["--level=${LEVEL-info}", "$${x}", "$HOME"]
+            labels: {a: "${LABEL}"}
+            environment: {A: "${A:-b}", B: "x${B}"}
+          tagged: {image: "${REGISTRY}/a:${VERSION}", port: 81}
+          bare: {image: "${REGISTRY}/a", port: 82}
+          built: {build: {context: ., arguments: {A: "${A}"}}, port: 83}
+        """
+    )
+    [text] = [file.text for file in render(load_catalog(path)) if file.path == "compose.yaml"]
+    hint = "set it in .env or in the environment"
+    for line in (
+        'image: "${IMAGE:?which image}"',
+        'user: "${UID:-1000}:1"',
+        'command: ["--level=${LEVEL-info}", "$${x}", "$$HOME"]',
+        f'a: "${{LABEL:?{hint}}}"',
+        'A: "${A:-b}"',
+        f'B: "x${{B:?{hint}}}"',
+        f'image: "${{REGISTRY:?{hint}}}/a:${{VERSION:?{hint}}}"',
+        'image: "ghcr.io/${ORG:-shop}/built:${TAG:?',
+        f'A: "${{A:?{hint}}}"',
+    ):
+        assert line in text, line
+    assert f'image: "${{REGISTRY:?{hint}}}/a:${{BARE_TAG:?services.bare.image has no tag' in text
