@@ -153,8 +153,8 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
         (b"", "closed the connection"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "closed the connection"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer in HTTP"),
-        (http(b"<h1>nginx</h1>", "502 Bad Gateway"), "answers 502 to /_ping: <h1>nginx</h1>"),
-        (http(b'{"message": "' + b"long " * 100 + b'"}', "500 No"), "answers 500 to /_ping: long"),
+        (http(b"<h1>nginx</h1>", "502 Bad Gateway"), "answers 502 to /_ping: '<h1>nginx</h1>'"),
+        (http(b'{"message": "' + b"long " * 100 + b'"}', "500 No"), "answers 500 to /_ping: 'long"),
     ],
 )
 def test_servers_that_are_no_engine(tmp_path: Path, answer: bytes, complaint: str) -> None:
