@@ -23,7 +23,8 @@ FIRST_TRY = 64 * 1024
 _WHOLE_ENDS = 2**64
 
 _ID = re.compile(rf"[0-9A-Za-z]{{1,{MAX_ID}}}")
-_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A text, also one whose end is still to come."""
 _BETWEEN = re.compile(r"[ \t\r\n]*+,?[ \t\r\n]*+")
 
 

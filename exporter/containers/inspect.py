@@ -84,9 +84,12 @@ def seconds_of(text: str) -> float | None:
     if not text or text == _NEVER:
         return None
     try:
-        seconds = datetime.fromisoformat(text).timestamp()
-    except (ValueError, OverflowError, OSError):
+        moment = datetime.fromisoformat(text)
+    except ValueError:
         raise AnswerError("has a time that is not one") from None
+    if moment.tzinfo is None:
+        raise AnswerError("has a time without a zone")
+    seconds = moment.timestamp()
     return seconds if seconds > 0 else None
 
 

@@ -174,7 +174,13 @@ class _Frames:
         self._stamp = bytearray()
 
     def _take(self, piece: bytes, found: list[bytes]) -> None:
-        if self._stamp == b"" and not self._left and not self._line and piece.find(b"\n") == len(piece) - 1:
+        if (
+            self._stamp is not None
+            and not self._stamp
+            and not self._left
+            and not self._line
+            and piece.find(b"\n") == len(piece) - 1
+        ):
             self._line.whole(piece[:-1], found)
             return
         if self._stamp is not None:

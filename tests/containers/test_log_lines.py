@@ -58,8 +58,8 @@ def lines_of(data: bytes, size: int, *, tty: bool, max_line: int = 20) -> list[b
         pytest.param([(1, b""), (1, ONE + b"\n"), (2, ONE + b"0123456789" * 9 + b"\n")],
                      [ONE, ONE + b"0123456789" * 2], id="empty"),
         pytest.param(
-            [(1, TWO + b"two\n")] * 2 + [(2, ONE + b"1\n"), (1, ONE + b"one\n"), (1, TWO + b"two\n"), (1, THREE + b"n\n")],
-            [TWO + b"two", ONE + b"1", THREE + b"n"],
+            [(1, TWO + b"2\n")] * 2 + [(2, ONE + b"1\n"), (1, ONE + b"1\n"), (1, TWO + b"2\n"), (1, THREE + b"3\n")],
+            [TWO + b"2", ONE + b"1", THREE + b"3"],
             id="repeated after a rotation",
         ),
         pytest.param(
