@@ -133,7 +133,7 @@ class Readings:
             self.forget(container_id)
 
     @property
-    def failures(self) -> dict[Source, int]:
+    def failures(self) -> dict[str, int]:
         """How many readings failed since the start, by where they were to come from."""
         return {"cgroup": self._file_failures, "api": self._sampler.failures}
 

@@ -246,6 +246,12 @@ OWN_FAMILIES = (
         buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
     ),
     OwnFamily(
+        "exporter_internal_errors",
+        "counter",
+        "Errors in the exporter itself, by the part that is left out then; the log has a traceback.",
+        ("part",),
+    ),
+    OwnFamily(
         "exporter_config_last_reload_successful",
         "gauge",
         "Whether the last load of the catalog succeeded; after a failed reload the old one runs on.",

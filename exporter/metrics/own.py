@@ -41,6 +41,7 @@ class OwnMetrics:
         self._gauge("exporter_probes_running").set_function(lambda: self.running)
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
+        self.internal_errors = self._counter("exporter_internal_errors")
         self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")
         self.config_last_reload_successful = self._gauge("exporter_config_last_reload_successful")
         self.config_last_reload_success_timestamp_seconds = self._gauge(

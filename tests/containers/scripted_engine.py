@@ -147,7 +147,7 @@ class ScriptedEngine:
                 stream.transport.abort()
             return len(streams)
 
-        return self._do(end())
+        return int(self._do(end()))
 
     def streams(self) -> int:
         return len(self._streams)
