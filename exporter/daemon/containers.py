@@ -12,6 +12,7 @@ from exporter.containers.logs import LogWatch
 from exporter.containers.mapping import ServiceMapping
 from exporter.containers.model import ACTIVE
 from exporter.containers.readings import Readings
+from exporter.daemon.guard import Guard
 from exporter.daemon.surroundings import ContainerView, DockerState
 from exporter.metrics.container_families import CONTAINER_FAMILIES, Seen, container_labels
 from exporter.metrics.items import Items
@@ -31,7 +32,8 @@ SHOWN_AT_ONCE = 20
 class ContainerWatch:
     """Watches from its making, in a running loop, until `stop`. `endpoint`: where the engine is."""
 
-    def __init__(self, plan: Plan, endpoint: Endpoint) -> None:
+    def __init__(self, plan: Plan, endpoint: Endpoint, guard: Guard | None = None) -> None:
+        self._guard = guard or Guard()
         self._logs_of = {service.name: service.logs for service in plan.services if service.logs}
         self._engine = Engine(endpoint)
         self._readings = Readings(plan.containers, self._engine)
@@ -79,7 +81,7 @@ class ContainerWatch:
                 container = self._discovery.containers.get(container_id)
                 if container is not None:
                     self._show(container)
-            self._docker_items.set(DOCKER, "", DockerView(self._discovery.up, self._sources()))
+            self._docker_items.set(DOCKER, "", self._docker_view())
             unreadable = self._logs.unreadable
             for service, skipped in self._logs.skipped.items():
                 counts = {
@@ -104,7 +106,23 @@ class ContainerWatch:
         """Of each container, for the API and the page."""
         return tuple(self._view(container) for container in self._discovery.containers.values())
 
+    def _docker_view(self) -> DockerView:
+        discovery = self._discovery
+        return DockerView(
+            up=discovery.up,
+            sources=self._sources(),
+            unknown=discovery.unknown if discovery.up else None,
+            refused=tuple(sorted(self._engine.refused)),
+            failures={"inspect": discovery.failures, **dict(self._readings.failures)},
+            streams_lost=discovery.events.lost,
+            events_skipped=discovery.events.skipped,
+        )
+
     def _changed(self, container_id: str, container: Container | None) -> None:
+        with self._guard.part("containers"):
+            self._take_change(container_id, container)
+
+    def _take_change(self, container_id: str, container: Container | None) -> None:
         if container is None:
             self._readings.forget(container_id)
             self._logs.unfollow(container_id)
@@ -120,12 +138,16 @@ class ContainerWatch:
         self._show(container)
 
     def _show(self, container: Container) -> None:
-        """Make its lines anew, if it or its reading has changed."""
+        """Make its lines anew, if it or its reading has changed. What cannot be made is left out, old lines too."""
+        made = self._guard.value("containers", lambda: self._make(container))
+        if made is None:
+            self._container_items.discard(container.identity.id)
+
+    def _make(self, container: Container) -> bool:
         identity = container.identity
         reading = self._readings.latest.get(identity.id)
         if self._shown.get(identity.id) == (container, reading):
-            return
-        self._shown[identity.id] = container, reading
+            return True
         labels = self._labels.get(identity.id)
         if labels is None or labels[0] is not identity:
             labels = self._labels[identity.id] = identity, container_labels(identity)
@@ -134,6 +156,8 @@ class ContainerWatch:
             before = self._cores.get(identity.id)
             if before is None or before[0] is not reading:
                 self._cores[identity.id] = reading, _cores(before[0] if before else None, reading)
+        self._shown[identity.id] = container, reading
+        return True
 
     def _view(self, container: Container) -> ContainerView:
         container_id = container.identity.id
