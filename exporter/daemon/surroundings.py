@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.daemon.guard import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,3 +45,4 @@ class Surroundings:
     containers: tuple[ContainerView, ...] = ()
     volumes: Mapping[str, Space | None] = field(default_factory=dict)
     backups: Mapping[str, BackupMarker | str | None] = field(default_factory=dict)
+    guard: Guard = field(default_factory=Guard, compare=False)
