@@ -116,6 +116,13 @@ ALERTS: dict[str, AlertDefault] = {
         "Probes are missed, since the one before still runs.", "warning", 600
     ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
+    "ExporterDockerRefused": AlertDefault(
+        "A socket proxy refuses what the exporter asks of Docker.", "warning", 300
+    ),
+    "ExporterContainersUnknown": AlertDefault(
+        "There are containers of which Docker says nothing usable.", "warning", 600
+    ),
+    "ExporterInternalErrors": AlertDefault("An error in the exporter itself.", "warning", 0),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
     "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),
 }
