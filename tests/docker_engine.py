@@ -82,7 +82,7 @@ class DockerEngine:
             )
         until(self._answers, "the Docker engine", 60)
         if not self.docker("image", "ls", "--quiet", IMAGE):
-            self._docker("import", "-", IMAGE, text=_root_of_busybox())
+            self._docker("import", "-", IMAGE, text=root_of_busybox())
 
     def stop(self) -> None:
         """End it, its containers first, as a shutdown of the host does."""
@@ -195,7 +195,7 @@ def _new_bridge() -> str:
     raise AssertionError(f"no network bridge could be made: {complaint}")
 
 
-def _root_of_busybox() -> bytes:
+def root_of_busybox() -> bytes:
     """A tar file of a root file system: busybox, and a link for each of its applets."""
     busybox = require("busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()

@@ -179,6 +179,9 @@ class Discovery:
             self._told_ooms.append(told)
             self._ooms.setdefault(event.container, OomCount()).event(event.at / 1e9)
         self._lanes.ask(event.container)
+        if event.action == "health_status" and self.info is not None and self.info.product == "podman":
+            # It tells of a check before it writes down how the check ended.
+            self._lanes.ask_later(event.container, RETRY_WAIT)
 
     async def _inspect(self, container: str, lanes: Lanes) -> None:
         try:
