@@ -48,7 +48,7 @@ class DockerEngine:
         self._options = options
         self._log = folder / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._bridge = ""
+        self.bridge = ""
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,13 +66,13 @@ class DockerEngine:
             message = "a Docker engine of the tests' own needs root"
             pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
         dockerd = require("dockerd")
-        self._bridge = self._bridge or _new_bridge()
+        self.bridge = self.bridge or _new_bridge()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(dockerd, "--host", self.host),
                     *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
-                    *("--pidfile", str(self.folder / "pid"), "--bridge", self._bridge),
+                    *("--pidfile", str(self.folder / "pid"), "--bridge", self.bridge),
                     *("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--log-level=warn"),
                     *self._options,
                 ],
@@ -173,9 +173,9 @@ class DockerEngine:
                 os.kill(pid, signal.SIGKILL)
         for mount in reversed(_mounts_below(self.folder)):
             subprocess.run(["umount", "--lazy", mount], check=True)
-        if self._bridge:
-            subprocess.run([require("ip"), "link", "delete", self._bridge], check=True)
-            self._bridge = ""
+        if self.bridge:
+            subprocess.run([require("ip"), "link", "delete", self.bridge], check=True)
+            self.bridge = ""
         for folder in (self.folder / "data", self.folder / "exec"):
             _remove_folder(folder)
 
