@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -42,6 +42,7 @@ def engine(docker_engine: DockerEngine) -> Iterator[DockerEngine]:
 @pytest.mark.parametrize(("options", "interfaces"), KINDS.values(), ids=KINDS)
 def test_interfaces(engine: DockerEngine, options: tuple[str, ...], interfaces: list[str]) -> None:
     identifier = engine.run(*options)
-    for source in ("cgroup", "api"):
-        reading = read(engine, source, identifier)[identifier]  # type: ignore[arg-type] # one of the two
+    sources: tuple[Literal["cgroup", "api"], ...] = ("cgroup", "api")
+    for source in sources:
+        reading = read(engine, source, identifier)[identifier]
         assert [each.name for each in reading.interfaces] == interfaces, source
