@@ -177,7 +177,7 @@ class DockerEngine:
             subprocess.run([require("ip"), "link", "delete", self.bridge], check=True)
             self.bridge = ""
         for folder in (self.folder / "data", self.folder / "exec"):
-            _remove_folder(folder)
+            remove_folder(folder)
 
 
 def _new_bridge() -> str:
@@ -224,7 +224,7 @@ def _mounts_below(folder: Path) -> list[str]:
     return [point for point in points if point.startswith(f"{folder}/")]
 
 
-def _remove_folder(folder: Path, seconds: float = 10.0) -> None:
+def remove_folder(folder: Path, seconds: float = 10.0) -> None:
     """A shim that is just ending may still write to it."""
     deadline = time.monotonic() + seconds
     while folder.exists():

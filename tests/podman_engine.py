@@ -8,18 +8,17 @@ It has one image, IMAGE, with all of busybox's applets. It needs root and `podma
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from typing import TYPE_CHECKING, Self
+from pathlib import Path
+from typing import Self
 
 import pytest
 
 from tests.components import require
-from tests.docker_engine import root_of_busybox
+from tests.docker_engine import remove_folder, root_of_busybox
 from tests.waiting import until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 IMAGE = "localhost/busybox:local"
 
@@ -63,6 +62,7 @@ class PodmanEngine:
             if self._service is not None:
                 self._service.terminate()
                 self._service.wait(20)
+            self._clear_away()
 
     def podman(self, *arguments: str) -> str:
         """What the command says. An AssertionError with its complaint, when it fails."""
@@ -83,6 +83,15 @@ class PodmanEngine:
     def remove_all(self) -> None:
         """Every container there is."""
         self.podman("rm", "--force", "--time", "0", "--all")
+
+    def _clear_away(self) -> None:
+        """What Podman leaves behind: its storage, to which the end of a container may still write, and cgroups."""
+        for place in ("root", "run", "tmp"):
+            remove_folder(self.folder / place)
+        for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
+            for group in (*parent.glob("libpod-*"), parent / "conmon", parent):
+                with contextlib.suppress(OSError):  # there are none, or another Podman's containers are in it
+                    group.rmdir()
 
     def _podman(self, *arguments: str, text: bytes | None = None) -> str:
         done = subprocess.run(
