@@ -99,6 +99,7 @@ class ContainerWatch:
             address=self._engine.endpoint.shown,
             error=self._discovery.error,
             version=info.version if info else "",
+            refused=tuple(self._engine.refused.values()),
             sources=self._sources(),
         )
 

@@ -33,6 +33,8 @@ class DockerState:
     address: str
     error: str = ""
     version: str = ""
+    refused: tuple[str, ...] = ()
+    """One sentence for each endpoint that a socket proxy does not allow."""
     sources: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -135,6 +135,9 @@ def test_what_is_refused_and_unknown_is_exported(engine: ScriptedEngine) -> None
         assert "exporter_containers_unknown 0" in lines
         assert 'exporter_container_failures_total{reading="inspect"} 0' in lines
         assert any(line.startswith('exporter_container_failures_total{reading="api"} ') for line in lines)
+        (said,) = (await client.get("/api/v1/services")).json()["docker"]["refused"]
+        assert "GET /containers/{id}/stats must be allowed" in said
+        assert "/containers/{id}/stats must be allowed" in (await client.get("/")).text
         assert daemon.ready
 
     served(engine.endpoint, act)
