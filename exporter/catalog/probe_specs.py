@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exporter.catalog.addresses import join_address
@@ -21,6 +20,7 @@ from exporter.catalog.specs import (
     TcpSpec,
     WebSocketSpec,
 )
+from exporter.patterns import literal
 
 if TYPE_CHECKING:
     from exporter.catalog.base import Model
@@ -147,9 +147,9 @@ def _grpc(parts: Parts, name: str, container: Container, path: CatalogPath, writ
 def body_conditions(written: HttpProbe) -> tuple[Condition, ...]:
     body = written.body
     return (
-        *(Condition(re.escape(text)) for text in body.contains),
+        *(Condition(literal(text)) for text in body.contains),
         *(Condition(pattern) for pattern in body.matches),
-        *(Condition(re.escape(text), present=False) for text in body.absent),
+        *(Condition(literal(text), present=False) for text in body.absent),
         *(Condition(pattern, present=False) for pattern in body.not_matches),
     )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from exporter.catalog.problems import kind, quoted, shown
+from exporter.patterns import Pattern, PatternError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,11 +147,12 @@ def parse_text(value: object) -> str:
 
 
 def parse_regex(value: object) -> str:
+    """A regular expression of RE2, as Prometheus and blackbox_exporter take it."""
     pattern = parse_text(value)
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"{quoted(pattern)} is not a regular expression: {error}") from None
+        Pattern(pattern)
+    except PatternError as error:
+        raise ValueError(f"{quoted(pattern)} is not a regular expression (RE2): {error}") from None
     return pattern
 
 
@@ -249,8 +251,6 @@ LabelName = Annotated[
 
 Text = Annotated[str, *value_type(parse_text, {"type": ["string", "number"]}, "text")]
 
-Regex = Annotated[
-    str, *value_type(parse_regex, {"type": ["string", "number"], "format": "regex"}, "regular expression")
-]
+Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"]}, "regular expression (RE2)")]
 
 JsonPath = Annotated[str, *value_type(parse_json_path, text_schema(r"^\$", "$.status"), "JSON path")]

@@ -558,8 +558,8 @@ MISTAKES = [
             health: {body: {matches: "("}}
         """,
         (
-            'config.yaml:6:21: services.web.health.body.matches: "(" is not a regular expression: missing ), '
-            "unterminated subpattern at position 0"
+            'config.yaml:6:21: services.web.health.body.matches: "(" is not a regular expression (RE2): '
+            "missing ): ("
         ),
     ),
     Mistake(
@@ -628,8 +628,8 @@ MISTAKES = [
             health: {header: {Content-Type: "["}}
         """,
         (
-            'config.yaml:6:23: services.web.health.header.Content-Type: "[" is not a regular expression: '
-            "unterminated character set at position 0"
+            'config.yaml:6:23: services.web.health.header.Content-Type: "[" is not a regular expression (RE2): '
+            "missing ]: ["
         ),
     ),
     Mistake(
