@@ -1,4 +1,4 @@
-# The base needs python3 (3.11 to 3.13) on its PATH, with venv or pip; nothing else is taken from it.
+# The base needs python3 (3.11 to 3.14) on its PATH, with venv or pip; nothing else is taken from it.
 ARG BASE=python:3.12-slim
 
 FROM ${BASE} AS build

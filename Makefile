@@ -11,7 +11,7 @@ SCRIPTS := .ci/run scripts/apt-install scripts/compose-2 scripts/lock scripts/mo
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system bench lint format docs lock clean
+.PHONY: help run test test-system fuzz mutants bench lint format docs lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,13 @@ test: components lint ## lint, types and tests, as CI runs them
 test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
 	scripts/test-components
 	$(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile $(ARGS)
+
+fuzz: $(VENV)/.dev ## look for inputs that readers do not hold against; ARGS='--seconds 600 grpc'
+	$(BIN)/python -m pip --disable-pip-version-check --quiet install 'atheris>=3,<4' || true
+	$(BIN)/python -m tests.fuzz.guided $(ARGS)
+
+mutants: $(VENV)/.dev ## change the modules that you changed at random, and see whether the tests notice
+	$(BIN)/python -m scripts.mutants $(ARGS)
 
 bench: $(VENV)/.dev ## measure against blackbox_exporter
 	scripts/test-components bench

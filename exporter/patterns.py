@@ -6,6 +6,7 @@ that Prometheus and blackbox_exporter take: https://github.com/google/re2/wiki/S
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_PATTERN_BYTES = 64 * 1024
+LONG_TEXT_BYTES = 16 * 1024
+"""A longer text is searched in a thread: where an expression has very many states, RE2 takes seconds for a megabyte."""
 
 ADVICE = tuple(
     (re.compile(sign), advice)
@@ -85,6 +88,12 @@ class Pattern:
     def found_in(self, text: str | bytes) -> bool:
         """True if some part of `text` matches. Bytes are read as UTF-8; other bytes count as U+FFFD, as in Go."""
         return self._regexp.search(_utf8(text)) is not None
+
+    async def found_soon(self, text: str | bytes) -> bool:
+        """As `found_in`, without holding the loop while a long text is searched."""
+        if len(text) <= LONG_TEXT_BYTES:
+            return self.found_in(text)
+        return await asyncio.to_thread(self.found_in, text)  # RE2 lets go of Python's lock
 
     def search(self, text: str | bytes) -> Mapping[int | str, str] | None:
         """The groups of the first match by number and name, empty where one took no part. Needs `captures`."""

@@ -21,6 +21,8 @@ SHOWN_CHARACTERS = 120
 """Of a peer's own words."""
 LOOKED_AT_BYTES = 4 * 1024
 """How much is searched for secrets: far more than is shown, and 20 ms at the worst."""
+KNOWN_BY_BYTES = 8
+"""The beginning of a secret that gives it away: a peer may repeat no more of it."""
 REDACTED = "***"
 
 _PERCENT = re.compile(rb"%(?P<byte>[0-9A-Fa-f]{2})")
@@ -165,12 +167,15 @@ class _Reading:
         return _Reading(bytes(text + self.text[end:]), [*places, *self.places[end:]])
 
     def find(self, wanted: bytes, around: int = 0) -> Iterator[tuple[int, int]]:
-        """The places of `wanted` in the original, with `around` more bytes on each side."""
-        at = self.text.find(wanted)
+        """The places of `wanted`, or of its beginning, in the original, with `around` more bytes on each side."""
+        text, start = self.text, wanted[:KNOWN_BY_BYTES]
+        at = text.find(start)
         while at >= 0:
-            end = min(at + len(wanted) + around, len(self.text))
-            yield self.places[max(0, at - around)], self.places[end]
-            at = self.text.find(wanted, at + 1)
+            size = len(start)
+            while size < len(wanted) and text[at + size : at + size + 1] == wanted[size : size + 1]:
+                size += 1
+            yield self.places[max(0, at - around)], self.places[min(at + size + around, len(text))]
+            at = text.find(start, at + 1)
 
 
 def _character(match: re.Match[bytes]) -> bytes:

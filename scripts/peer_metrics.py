@@ -1,7 +1,7 @@
 """Which names of cAdvisor and blackbox_exporter are exported too, and why the others are not.
 
-Names: cAdvisor, docs/storage/prometheus.md; blackbox_exporter, internal/metrics/metrics.md. A test holds each name
-here to the table of families.
+Names: cAdvisor 0.60.5, docs/storage/prometheus.md and lib/metrics/prometheus.go, with those that older ones had;
+blackbox_exporter, internal/metrics/metrics.md. A test holds each name here to the table of families.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ LAYERS = "the engine must walk the container's files for it; `volume_filesystem_
 DISK_QUEUE = "the kernel keeps it for the machine's disks only, or on cgroup v1 with one I/O scheduler only"
 SPECIAL = "needs hardware counters or a build of its own in cAdvisor too"
 WALKS = "reads a file for each process or connection; costs more than all other readings together"
+BURST = "of a CPU quota with a burst, which neither Docker nor Podman can set"
+RECLAIM = (
+    "how the kernel takes memory back (cgroup v2 only); `container_pressure_memory_*` says what it costs"
+)
 REPLACED = "replaced by `{}`"
 
 CADVISOR_LEFT_OUT = {
@@ -22,7 +26,10 @@ CADVISOR_LEFT_OUT = {
     "container_blkio_device_usage_total": REPLACED.format(
         "container_fs_reads_bytes_total and its neighbours"
     ),
+    "container_cpu_cfs_burst_periods_total": BURST,
+    "container_cpu_cfs_burst_seconds_total": BURST,
     "container_cpu_kernel_seconds": PER_CPU,
+    "container_cpu_load_d_average_10s": "as container_cpu_load_average_10s",
     "container_cpu_load_average_10s": "needs a netlink socket in each container's name; pressure says it better",
     "container_cpu_schedstat_run_periods_total": WALKS,
     "container_cpu_schedstat_run_seconds_total": WALKS,
@@ -31,6 +38,10 @@ CADVISOR_LEFT_OUT = {
     "container_file_descriptors": WALKS,
     "container_fs_inodes_free": LAYERS,
     "container_fs_inodes_total": LAYERS,
+    "container_fs_io_cost_indebt_seconds_total": DISK_QUEUE,
+    "container_fs_io_cost_indelay_seconds_total": DISK_QUEUE,
+    "container_fs_io_cost_usage_seconds_total": DISK_QUEUE,
+    "container_fs_io_cost_wait_seconds_total": DISK_QUEUE,
     "container_fs_io_current": DISK_QUEUE,
     "container_fs_io_time_seconds_total": DISK_QUEUE,
     "container_fs_io_time_weighted_seconds_total": DISK_QUEUE,
@@ -49,14 +60,23 @@ CADVISOR_LEFT_OUT = {
     "container_llc_occupancy_bytes": SPECIAL,
     "container_memory_bandwidth_bytes": SPECIAL,
     "container_memory_bandwidth_local_bytes": SPECIAL,
+    "container_memory_events_high_total": RECLAIM,
+    "container_memory_events_max_total": REPLACED.format("container_memory_failcnt"),
+    "container_memory_file_dirty_bytes": RECLAIM,
+    "container_memory_file_writeback_bytes": RECLAIM,
     "container_memory_migrate": "a setting, not a measurement",
     "container_memory_numa_pages": "a series for each node and kind of page; of use to few machines",
+    "container_memory_pgscan_total": RECLAIM,
+    "container_memory_pgsteal_total": RECLAIM,
+    "container_memory_workingset_refault_anon_total": RECLAIM,
+    "container_memory_workingset_refault_file_total": RECLAIM,
     "container_network_advance_tcp_stats_total": WALKS,
     "container_network_tcp6_usage_total": WALKS,
     "container_network_tcp_usage_total": WALKS,
     "container_network_udp6_usage_total": WALKS,
     "container_network_udp_usage_total": WALKS,
     "container_perf_events_total": SPECIAL,
+    "container_perf_events_scaling_ratio": SPECIAL,
     "container_perf_metric_scaling_ratio": SPECIAL,
     "container_perf_uncore_events_scaling_ratio": SPECIAL,
     "container_perf_uncore_events_total": SPECIAL,
@@ -66,12 +86,13 @@ CADVISOR_LEFT_OUT = {
     "container_tasks_state": WALKS,
     "container_ulimits_soft": WALKS,
     "machine_cpu_cache_capacity_bytes": HARDWARE,
-    "machine_cpu_cores": HARDWARE,
+    "machine_cpu_books": HARDWARE,
     "machine_cpu_physical_cores": HARDWARE,
     "machine_cpu_sockets": HARDWARE,
     "machine_dimm_capacity_bytes": HARDWARE,
     "machine_dimm_count": HARDWARE,
-    "machine_memory_bytes": HARDWARE,
+    "machine_cpu_drawers": HARDWARE,
+    "machine_node_distance": HARDWARE,
     "machine_node_hugepages_count": HARDWARE,
     "machine_node_memory_capacity_bytes": HARDWARE,
     "machine_nvm_avg_power_budget_watts": HARDWARE,
@@ -82,6 +103,7 @@ CADVISOR_LEFT_OUT = {
 }
 
 CADVISOR_EXPORTED = (
+    "container_creation_time_seconds",
     "container_cpu_cfs_periods_total",
     "container_cpu_cfs_throttled_periods_total",
     "container_cpu_cfs_throttled_seconds_total",
@@ -130,15 +152,14 @@ CADVISOR_EXPORTED = (
     "container_start_time_seconds",
     "container_threads",
     "container_threads_max",
+    "machine_cpu_cores",
+    "machine_memory_bytes",
 )
 
 BLACKBOX_LEFT_OUT = {
     "probe_expect_info": "text of the target would become labels without bound",
     "probe_failed_due_to_cel": "conditions are regular expressions and JSON paths here; probe_failure_info says which "
     "kind failed",
-    "probe_ssl_last_chain_expiry_timestamp_seconds": "of several chains that verify the last to end; Python gives "
-    "out one, and `probe_ssl_earliest_cert_expiry` says when that ends",
-    "probe_ssl_last_chain_info": "labels that change with every certificate; the status page shows what is wrong",
 }
 
 BLACKBOX_EXPORTED = (
@@ -168,6 +189,8 @@ BLACKBOX_EXPORTED = (
     "probe_ip_addr_hash",
     "probe_ip_protocol",
     "probe_ssl_earliest_cert_expiry",
+    "probe_ssl_last_chain_expiry_timestamp_seconds",
+    "probe_ssl_last_chain_info",
     "probe_success",
     "probe_tls_cipher_info",
     "probe_tls_version_info",

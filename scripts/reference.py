@@ -13,9 +13,11 @@ from typer.main import get_command
 
 from exporter.catalog.reference import reference_page
 from exporter.cli import app
+from exporter.containers.start_failures import MEANINGS as START_FAILURES
 from exporter.metrics.container_families import CONTAINER_FAMILIES, CONTAINER_LABELS
 from exporter.metrics.families import NETWORKED, OWN_FAMILIES, PROBE_FAMILIES
 from exporter.metrics.family import PROTOCOLS, TARGET_LABELS
+from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
     DEPLOY_FAMILIES,
@@ -83,10 +85,19 @@ def metrics_page() -> str:
         _table(("reason", "meaning"), ((f"`{reason}`", meaning) for reason, meaning in MEANINGS.items())),
         "## Containers",
         f"With the labels {_code(CONTAINER_LABELS)} and `container_label_*`: those of Compose and Swarm, and those "
-        "that `exporter.containers.labels` names. A container that the catalog does not name has no `service`. "
-        "Readings are there while the container runs, its state also after that, and nothing once it is removed or "
-        "Docker cannot be reached.",
+        "that `exporter.containers.labels` names. A container that the catalog does not name, or that a newer one "
+        "has replaced, has no `service`. Readings are there while the container runs, its state also after that, and "
+        "nothing once it is removed or Docker cannot be reached. Counters begin at 0 when the exporter starts, or when "
+        "a container comes into being while it runs; `container_restarts_total` is the engine's own count.",
         _families(CONTAINER_FAMILIES),
+        "## Containers of a service",
+        "With the label `service`, for what the catalog deploys.",
+        _families(SERVICE_FAMILIES),
+        "With the labels `service` and `replica`: the number that Compose or Swarm gives, absent where neither does. "
+        "They count over re-creations, so they outlive a container by an hour.",
+        _families(REPLICA_FAMILIES),
+        "The values of the label `reason` of containers that could not be started:",
+        _table(("reason", "meaning"), ((f"`{reason}`", text) for reason, text in START_FAILURES.items())),
         "## Docker",
         _families(DOCKER_FAMILIES),
         "## Logs",
@@ -105,6 +116,8 @@ def metrics_page() -> str:
         "## The exporter itself",
         _families(OWN_FAMILIES),
         "## Names of cAdvisor",
+        'Every family of cAdvisor 0.60, and those that older ones had. Series of the root cgroup (`id="/"`) are not '
+        "exported.",
         f"Exported, with cAdvisor's types, units and labels: {_code(CADVISOR_EXPORTED)}.",
         "Not exported:",
         _left_out(CADVISOR_LEFT_OUT),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import re
-
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.catalog.problems import shown
 
 DEFAULT_LISTEN = ("0.0.0.0", 9877)  # noqa: S104 - Prometheus scrapes it from another container
 
-_HOST = re.compile(
-    r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?|\[?[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?\]?"
-)
-
 
 def parse_host(value: object) -> str:
-    if not isinstance(value, str) or not _HOST.fullmatch(value) or len(value) > 253:
+    """A host name, in any script, or an IP address; as it was written.
+
+    Raises:
+        ValueError: it is neither; the sentence says why.
+    """
+    if not isinstance(value, str) or not value:
         raise ValueError(f"{shown(value)} is not a host name or an IP address")
+    host = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    try:
+        ascii_host(host)
+    except HostNameError as error:
+        raise ValueError(f"{shown(value)} is not a host name or an IP address: {error}") from None
     return value
 
 

@@ -56,6 +56,8 @@ ALERTS: dict[str, AlertDefault] = {
         "A probe changes state more often than the threshold in an hour.", "warning", 0, _count(6)
     ),
     "ServiceAbsent": AlertDefault("The service is configured, and no series of it exists.", "warning", 300),
+    "ServiceNotRunning": AlertDefault("No container of the service runs.", "critical", 120),
+    "ReplicasMissing": AlertDefault("Fewer containers of the service run than its replicas.", "warning", 300),
     "ScrapeTargetDown": AlertDefault("Prometheus cannot scrape the service's own metrics.", "warning", 300),
     "CertificateExpiring": AlertDefault(
         "A certificate expires within the threshold.", "warning", 3600, _seconds(str(14 * _DAY))
@@ -81,19 +83,41 @@ ALERTS: dict[str, AlertDefault] = {
         "A container is throttled in more periods than the threshold.", "warning", 900, _percent(25)
     ),
     "ContainerRestarting": AlertDefault(
-        "A container restarted more often than the threshold in 15 minutes.", "warning", 0, _count(3)
+        "A container restarted, or was replaced, more often than the threshold in 15 minutes.",
+        "warning",
+        0,
+        _count(3),
     ),
     "ContainerOomKilled": AlertDefault(
         "A process of a container was killed for want of memory.", "critical", 0
     ),
     "ContainerUnhealthy": AlertDefault("A container's own health check fails.", "warning", 120),
-    "ContainerExited": AlertDefault("A container ended with an error.", "critical", 60),
+    "ContainerExited": AlertDefault(
+        "A container ended with an error, or could not be started.", "critical", 60
+    ),
     "StoreDown": AlertDefault("The store's probes fail.", "critical", 60),
     "StoreConnectionsHigh": AlertDefault(
         "Connections in use are over the threshold of the maximum.", "warning", 300, _percent(80)
     ),
     "StoreReplicationLag": AlertDefault(
         "A replica is further behind than the threshold.", "warning", 300, _seconds("30")
+    ),
+    "StoreReplicationBroken": AlertDefault("A replica receives nothing from its primary.", "critical", 120),
+    "StoreReplicasMissing": AlertDefault(
+        "Fewer replicas are connected than the threshold; default: those in the catalog.",
+        "warning",
+        300,
+        _count(1),
+    ),
+    "StoreWithoutPrimary": AlertDefault(
+        "A store with replicas answers, and none of its servers is the primary.", "critical", 60
+    ),
+    "StoreWritesRefused": AlertDefault("The store answers, and refuses writes.", "critical", 60),
+    "StoreMemoryHigh": AlertDefault(
+        "Memory is over the threshold of its limit, and the store evicts nothing.",
+        "warning",
+        300,
+        _percent(90),
     ),
     "BackupMissing": AlertDefault("No backup of a store or volume exists.", "critical", 3600),
     "BackupStale": AlertDefault("The last good backup is older than its schedule allows.", "warning", 3600),
@@ -123,6 +147,9 @@ ALERTS: dict[str, AlertDefault] = {
         "There are containers of which Docker says nothing usable.", "warning", 600
     ),
     "ExporterInternalErrors": AlertDefault("An error in the exporter itself.", "warning", 0),
+    "ExporterTlsFileUnusable": AlertDefault(
+        "A certificate or key file has changed and cannot be used.", "warning", 300
+    ),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
     "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),
 }

@@ -13,7 +13,7 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import HeaderName, Host, IpProtocol, Statuses, Url, UrlPath, check_url
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
-from exporter.catalog.values import JsonPath, Regex, Size, Text, value_type
+from exporter.catalog.values import JsonPath, Regex, Size, Text, text_schema, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -65,6 +65,47 @@ _METHOD = re.compile("[A-Za-z]+")
 Method = Annotated[str, *value_type(_parse_method, {"type": "string", "pattern": "^[A-Za-z]+$"}, "method")]
 
 
+def _parse_ciphers(value: object) -> str:
+    """OpenSSL's list of cipher suites, in one text.
+
+    OpenSSL passes over each name that it does not know while one is left, so a slip would go unnoticed.
+    """
+    if not isinstance(value, str):
+        example = "ECDHE+AESGCM:!aNULL"
+        raise ValueError(f"{shown(value)} is not a list of ciphers; write one such as {example}")  # noqa: TRY004 - pydantic collects ValueErrors
+    names = [name for name in re.split(r"[:, ]+", value) if name]
+    for name in names:
+        if name.startswith("TLS_"):
+            raise ValueError(f"{shown(name)} belongs to TLS 1.3, whose ciphers cannot be chosen")
+        if not _CIPHER.fullmatch(name) or not (
+            name.startswith(("@", "!", "-")) or _is_cipher(name.lstrip("+"))
+        ):
+            raise ValueError(
+                f"{shown(name)} is no cipher that OpenSSL has here; for the names, run: openssl ciphers"
+            )
+    if not _is_cipher(":".join(names)):
+        raise ValueError(f"{shown(value)} leaves no cipher")
+    return ":".join(names)
+
+
+_CIPHER = re.compile(r"[!+-]?[A-Za-z0-9][A-Za-z0-9_.+-]*|@SECLEVEL=[0-5]|@STRENGTH")
+
+
+def _is_cipher(names: str) -> bool:
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.set_ciphers(names if "@SECLEVEL" in names else f"{names}:@SECLEVEL=0")
+    except ssl.SSLError:
+        return False
+    return True
+
+
+Ciphers = Annotated[str, *value_type(_parse_ciphers, text_schema(".", "ECDHE+AESGCM:!aNULL"), "cipher list")]
+
+
 class Tls(Model):
     """How a TLS connection is made and judged."""
 
@@ -77,10 +118,19 @@ class Tls(Model):
         description="The name that is asked for and that the certificate must have; default: the host.",
     )
     min_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = Field(
-        default=None, description="The lowest TLS version that is accepted, in quotes."
+        default=None, description="The lowest TLS version that is accepted, in quotes; default: 1.2."
+    )
+    max_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = Field(
+        default=None, description="The highest TLS version that is offered, in quotes."
+    )
+    ciphers: Ciphers | None = Field(
+        default=None,
+        description="Cipher suites to offer up to TLS 1.2, as OpenSSL lists them; default: OpenSSL's own list.",
     )
     ca: str | None = Field(
-        default=None, description="File of the certificate authorities to trust, in place of the system's."
+        default=None,
+        description="File of the certificates to trust, in place of the system's authorities; an intermediate one is "
+        "enough. This file and the next two are read again when they change.",
     )
     certificate: str | None = Field(default=None, description="File of the client's certificate.")
     key: str | None = Field(default=None, description="File of the client certificate's key.")
@@ -89,6 +139,10 @@ class Tls(Model):
     def _pair(self) -> Self:
         if self.key and not self.certificate:
             raise ValueError("a key without a certificate proves nothing; write certificate too")
+        lowest = self.min_version or "1.2"
+        if self.max_version is not None and self.max_version < lowest:
+            default = "" if self.min_version else ", the default; write min_version too"
+            raise ValueError(f"max_version {self.max_version} is below min_version {lowest}{default}")
         return self
 
 

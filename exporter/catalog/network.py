@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from exporter.catalog.addresses import parse_host, parse_listen, split_address
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.catalog.problems import kind, shown
 from exporter.catalog.values import text_schema, value_type
 
@@ -42,6 +43,10 @@ def check_url(value: object, schemes: tuple[str, ...]) -> str:
     if not valid or not value.isprintable() or " " in value:
         found = "this" if "@" in value else shown(value)  # a password with / in it looks like a port
         raise ValueError(f"{found} is not a URL; write one such as {example}")
+    try:
+        ascii_host(parts.hostname or "")
+    except HostNameError as error:
+        raise ValueError(f"{shown(value)} is not a URL: its host is not valid: {error}") from None
     return value
 
 

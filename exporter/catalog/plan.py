@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from exporter.catalog.jobs import jobs, wanted
 from exporter.catalog.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.places import DEPLOYS, MARKERS, compose_project, state_folder
@@ -30,9 +32,13 @@ if TYPE_CHECKING:
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
     """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
     planner = Planner(catalog)
+    ending, numbers = jobs(catalog), wanted(catalog)
     services = (
         *(_service_plan(catalog, planner, name, service) for name, service in catalog.services.items()),
         *(_service_plan(catalog, planner, name, store) for name, store in catalog.stores.items()),
+    )
+    services = tuple(
+        replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
     )
     for name, service in catalog.services.items():
         planner.service(name, service)

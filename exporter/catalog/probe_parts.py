@@ -91,6 +91,8 @@ class Parts:
             verify=written.verify,
             server_name=written.server_name,
             min_version=written.min_version,
+            max_version=written.max_version,
+            ciphers=written.ciphers,
             ca_file=written.ca and absolute(self._catalog, written.ca),
             certificate_file=written.certificate and absolute(self._catalog, written.certificate),
             key_file=written.key and absolute(self._catalog, written.key),

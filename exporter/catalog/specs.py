@@ -19,9 +19,17 @@ class TlsSpec:
     verify: bool = True
     server_name: str | None = None
     min_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
+    max_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
+    ciphers: str | None = None
+    """As OpenSSL lists them; of TLS 1.2 and below."""
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that a connection needs."""
+        return tuple(f for f in (self.ca_file, self.certificate_file, self.key_file) if f)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,10 @@ class Store(Container):
     max_connections: Percentage | None = Field(
         default=None, description="Share of connections in use that is too many; default: the alert's."
     )
-    replicas: tuple[Replica, ...] = Field(default=(), description="Servers that follow it.")
+    replicas: tuple[Replica, ...] = Field(
+        default=(),
+        description="Servers that follow it; each is probed, and an alert fires when fewer are connected to it.",
+    )
     service: Label | None = Field(default=None, description="SQLite: the service whose file it is.")
     path: Annotated[str, Field(pattern="^/")] | None = Field(
         default=None, description="SQLite: the file inside that service's container."

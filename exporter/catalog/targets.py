@@ -113,6 +113,10 @@ class ServicePlan:
     metrics_interval: float | None = None
     """Seconds."""
     replicas: int = 1
+    wanted: int | None = None
+    """How many of its containers must run on the engine; None of what is not deployed, of a job, and of a file."""
+    ends: bool = False
+    """True of a job: its container is done when it has ended with 0."""
     logs: LogsPlan | None = None
 
 

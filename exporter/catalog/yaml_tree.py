@@ -279,10 +279,15 @@ def _merge_into(target: Node, sources: list[Node]) -> None:
 
 _CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
+_TOO_DEEP = "exceeded maximum nesting depth"
+"""Of libyaml from 0.2.6 on, which reads ahead in brackets and gives up before the first is handed out."""
+
 
 def _syntax(error: yaml.MarkedYAMLError) -> YamlError:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    if error.problem == _TOO_DEEP:
+        return YamlError(f"is nested more than {MAX_DEPTH} levels deep", line, column)
     return YamlError(
         f"is not YAML: {_one_line(error.problem or error.context or 'it cannot be read')}", line, column
     )

@@ -67,6 +67,8 @@ class Discovery:
         self._mapping = mapping
         self._on_change = on_change
         self._ooms: dict[str, OomCount] = {}
+        self._first = True
+        """Until all containers are known for the first time: those of before were there before us."""
         self._told_ooms: deque[tuple[int, str]] = deque(maxlen=_REPLAYED)
         self._hidden: set[str] = set()
         self._doubtful: set[str] = set()
@@ -80,6 +82,11 @@ class Discovery:
     def unknown(self) -> int:
         """How many containers there are of which nothing is known, though the engine answers."""
         return len(self._hidden)
+
+    @property
+    def complete(self) -> bool:
+        """True while every container of the engine is known; one that cannot be inspected may be any service's."""
+        return self.up and not self._hidden
 
     async def run(self) -> None:
         """Follow the engine until cancelled, and forget all containers then."""
@@ -105,13 +112,20 @@ class Discovery:
 
         `Container.oom_events` becomes at least that for this life. Of a container that is not known nothing is noted.
         """
-        known = self.containers.get(container)
-        if known is None:
-            return
-        count = self._ooms[container]
-        count.kernel_counted(kills)
-        if count.total != known.oom_events:
-            self._put(container, replace(known, oom_events=count.total))
+        if container in self.containers:
+            self._ooms[container].kernel_counted(kills)
+            self._show_oom_events(container)
+
+    def _show_oom_events(self, container: str) -> None:
+        known, total = self.containers.get(container), self._count_of(container).total
+        if known is not None and total != known.oom_events:
+            self._put(container, replace(known, oom_events=total))
+
+    def _count_of(self, container: str) -> OomCount:
+        count = self._ooms.get(container)
+        if count is None:
+            count = self._ooms[container] = OomCount(existed=self._first)
+        return count
 
     async def _follow(self) -> None:
         """From the first stream of events until the engine does not answer, which is always an EngineError."""
@@ -177,7 +191,9 @@ class Discovery:
             if told in self._told_ooms:
                 return
             self._told_ooms.append(told)
-            self._ooms.setdefault(event.container, OomCount()).event(event.at / 1e9)
+            self._count_of(event.container).event(event.at / 1e9)
+            # A container that is removed as it ends (`docker run --rm`) may be gone before it can be inspected.
+            self._show_oom_events(event.container)
         self._lanes.ask(event.container)
         if event.action == "health_status" and self.info is not None and self.info.product == "podman":
             # It tells of a check before it writes down how the check ended.
@@ -225,12 +241,12 @@ class Discovery:
 
     def _take(self, container: Container) -> None:
         identifier, status = container.identity.id, container.status
-        count = self._ooms.setdefault(identifier, OomCount())
+        count = self._count_of(identifier)
         # Engines up to 20.10 let OOMKilled of the life before stand until this one ends.
         count.inspected(status.started_at, oom_killed=status.oom_killed and status.state not in ACTIVE)
         self._settle(identifier)
         self._refusal_told = False
-        container = replace(container, oom_events=count.total)
+        container = replace(container, oom_events=count.total, existed=count.existed)
         if container != self.containers.get(identifier):
             self._put(identifier, container)
 
@@ -274,7 +290,7 @@ class Discovery:
         """All at once, so that nobody takes the first ones for all there are."""
         assert self._staged is not None  # noqa: S101 - the lanes have filled it
         assert self.info is not None  # noqa: S101 - set before there are lanes
-        staged, self._staged = self._staged, None
+        staged, self._staged, self._first = self._staged, None, False
         self.up, self.error = True, ""
         there = staged.keys() | self._hidden
         for gone in self._ooms.keys() - there:

@@ -78,6 +78,9 @@ def info_of(info: Any, api: str, endpoint: Endpoint, product: Product = "docker"
         cgroup_version=2 if answer.text("CgroupVersion") == "2" else 1,
         rootless=rootless,
         user=_user(endpoint) if rootless else None,
+        cores=answer.whole("NCPU") or None,
+        memory=answer.whole("MemTotal") or None,
+        one_of_several=_one_of_several(answer.part("Swarm")),
         product=product,
     )
 
@@ -94,6 +97,11 @@ def clock_of(info: Any) -> int:
 def _number(version: str) -> tuple[int, int] | None:
     found = _VERSION.fullmatch(version)
     return (int(found[1]), int(found[2])) if found else None
+
+
+def _one_of_several(swarm: Part) -> bool:
+    """Only a manager knows how many nodes there are; a worker has a manager beside it."""
+    return swarm.text("LocalNodeState") == "active" and swarm.whole("Nodes") != 1
 
 
 def _user(endpoint: Endpoint) -> int | None:

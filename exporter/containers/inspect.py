@@ -129,6 +129,7 @@ def _identity(answer: Part, name: str, place: Place, info: EngineInfo) -> Identi
         service=place.service,
         labels=place.labels,
         project=place.project,
+        slot=place.slot,
     )
 
 
@@ -137,10 +138,11 @@ def _status(answer: Part) -> Status:
     named = _known_state(state.text("Status"))
     started = seconds_of(state.text("StartedAt"))
     ended = started is not None and named not in ("created", "running", "paused")
+    unstartable = named == "created" and bool(state.text("Error"))
     return Status(
         state=named,
         health=_known_health(state.part("Health").text("Status") or "none"),
-        exit_code=state.signed("ExitCode") if ended else None,
+        exit_code=state.signed("ExitCode") if ended or unstartable else None,
         restarts=answer.whole("RestartCount") or 0,
         oom_killed=state.flag("OOMKilled"),
         created_at=seconds_of(answer.text("Created")),

@@ -17,12 +17,16 @@ COMPOSE_ONEOFF = "com.docker.compose.oneoff"
 COMPOSE_NUMBER = "com.docker.compose.container-number"
 SWARM_SERVICE = "com.docker.swarm.service.name"
 SWARM_STACK = "com.docker.stack.namespace"
+SWARM_TASK = "com.docker.swarm.task.name"
+SWARM_TASK_ID = "com.docker.swarm.task.id"
 
 ALWAYS_LABELS = (COMPOSE_PROJECT, COMPOSE_SERVICE, COMPOSE_NUMBER, SWARM_SERVICE, SWARM_STACK)
 MAX_VALUE = 256
 """Characters of a label's value."""
 
 _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9_]")
+_REPLICA = re.compile("[0-9]{1,6}|[0-9a-z]{25}")
+"""A number, or the id of a Swarm's node, on each of which a global service has one task."""
 _MAX_COMPLAINTS = 100
 
 log = logging.getLogger(__name__)
@@ -30,11 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a container belongs. `service`: none of a stranger. `labels`: those of its series."""
+    """Where a container belongs. `service`: none of a stranger. `labels`: those of its series. `slot`: as `Identity`
+    has it.
+    """
 
     service: str | None
     project: str | None
     labels: tuple[tuple[str, str], ...]
+    slot: str | None = None
 
 
 class ServiceMapping:
@@ -70,6 +77,7 @@ class ServiceMapping:
                 for name, series_label in self._series_labels
                 if name in labels
             ),
+            _slot(labels),
         )
 
     def _service(self, labels: Mapping[str, str], container: str) -> str | None:
@@ -105,6 +113,18 @@ class ServiceMapping:
             container,
             service[:MAX_VALUE],
         )
+
+
+def _slot(labels: Mapping[str, str]) -> str | None:
+    """Return the place of a service that the container fills, until another one takes it over."""
+    if COMPOSE_SERVICE in labels:
+        owner = f"{labels.get(COMPOSE_PROJECT, '')}/{labels[COMPOSE_SERVICE]}"
+        replica = labels.get(COMPOSE_NUMBER, "")
+    else:
+        owner = labels.get(SWARM_SERVICE, "")
+        task = labels.get(SWARM_TASK, "").removesuffix(f".{labels.get(SWARM_TASK_ID, '')}")
+        replica = task.removeprefix(f"{owner}.")
+    return f"{owner}/{replica}" if _REPLICA.fullmatch(replica) else None
 
 
 def _series_labels(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

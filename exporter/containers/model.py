@@ -35,6 +35,12 @@ class EngineInfo:
     user: int | None = None
     """Number of the user whom a rootless engine runs as; none if it cannot be known."""
     product: Product = "docker"
+    cores: int | None = None
+    """Logical processors of its machine."""
+    memory: int | None = None
+    """Bytes of its machine."""
+    one_of_several: bool = False
+    """True if it is a node of a Swarm that has others, on which containers of the same service may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,19 @@ class Identity:
     """Of its labels those that become labels of series, in a fixed order."""
     project: str | None = None
     """Its Compose project or Swarm stack, known of strangers too."""
+    slot: str | None = None
+    """Which replica of its service it is, such as `shop/web/1`. The container that replaces it has the same. None where
+    neither Compose nor Swarm numbers it."""
+
+    @property
+    def replica(self) -> str | None:
+        """The number in `slot`, or the node of a Swarm's global service."""
+        return self.slot.rpartition("/")[2] if self.slot else None
+
+    @property
+    def of_swarm(self) -> bool:
+        """True of a task of a Swarm service."""
+        return any(label == "container_label_com_docker_swarm_service_name" for label, _ in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,7 @@ class Status:
     state: State
     health: Health = "none"
     exit_code: int | None = None
-    """Of its last end; none while it runs, or if it never ran."""
+    """Of its last end, or of the attempt to start it that failed; none while it runs, or if it was never started."""
     restarts: int = 0
     """By the engine's restart policy, since the container was made."""
     oom_killed: bool = False
@@ -187,3 +206,10 @@ class Container:
     """`host` and `container:…` have no network of their own."""
     oom_events: int = 0
     """Counted since the daemon first saw it, over all its lives."""
+    existed: bool = False
+    """It was there when the daemon began to watch, so an earlier daemon may have exported it."""
+
+    @property
+    def failed_to_start(self) -> bool:
+        """True if the last attempt to start it failed; `status.error` says why."""
+        return bool(self.status.error) and self.status.state in ("created", "exited")

@@ -1,7 +1,10 @@
-"""How often a container ran out of memory, over all its lives, from three witnesses that each miss some.
+"""How often a container ran out of memory since the daemon watches it, from three witnesses that each miss some.
 
 The engine's events are lost while it cannot be reached, its `OOMKilled` says only whether, and the kernel's count
 begins anew with each life. Within a life the largest is right, so lives must be told apart: by the time they began.
+
+What the flag and the kernel say of the time before the daemon watched is no event of now. A counter that begins with
+it would rise with each start of the daemon, so it is where counting begins and not a part of the count.
 """
 
 from __future__ import annotations
@@ -21,19 +24,28 @@ class _Life:
     events: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
     flagged: bool = False
+    flagged_before: bool = False
+    """It had ended so when the daemon began to watch."""
     kills: int = 0
+    kills_before: int | None = 0
+    """The kernel's count when the daemon began to watch; None until its first reading."""
 
     @property
     def count(self) -> int:
-        return max(self.events, int(self.flagged), self.kills)
+        return max(self.events, int(self.flagged), self.kills - (self.kills_before or 0))
 
 
 class OomCount:
-    """Of one container, since it was first seen. Never falls."""
+    """Of one container, since it was first seen. Never falls.
 
-    __slots__ = ("_lives", "_settled")
+    `existed`: the container was there when the daemon began to watch, so what is said of it first is of the past.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_lives", "_settled", "_unseen", "existed")
+
+    def __init__(self, *, existed: bool = False) -> None:
+        self.existed = existed
+        self._unseen = existed
         self._lives = [_Life(0.0)]
         self._settled = 0
 
@@ -52,16 +64,22 @@ class OomCount:
 
     def inspected(self, began: float | None, *, oom_killed: bool) -> None:
         """The engine was seen to say this of the life that began at this time, and has ended if it was killed."""
+        past, self._unseen = self._unseen, False
         if began is None:
             return
         if began != self._lives[-1].began:
             self._begin(began)
-        if oom_killed:
-            self._lives[-1].flagged = True
+        life = self._lives[-1]
+        if past:
+            life.kills_before, life.flagged_before = None, oom_killed
+        life.flagged = life.flagged or (oom_killed and not life.flagged_before)
 
     def kernel_counted(self, kills: int) -> None:
         """The kernel's count of the life that is known to be the newest."""
-        self._lives[-1].kills = max(self._lives[-1].kills, kills)
+        life = self._lives[-1]
+        if life.kills_before is None:
+            life.kills_before = max(0, kills - life.events)
+        life.kills = max(life.kills, kills)
 
     def _begin(self, began: float) -> None:
         """What was told of this life before it was seen stands with the one before it, and moves."""

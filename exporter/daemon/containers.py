@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from exporter.containers.logs import LogWatch
 from exporter.containers.mapping import ServiceMapping
 from exporter.containers.model import ACTIVE
 from exporter.containers.readings import Readings
+from exporter.daemon.container_services import ContainerServices
 from exporter.daemon.guard import Guard
 from exporter.daemon.surroundings import ContainerView, DockerState
 from exporter.metrics.container_families import CONTAINER_FAMILIES, Seen, container_labels
@@ -21,7 +23,7 @@ from exporter.metrics.text import label_text
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import Endpoint, Plan
-    from exporter.containers.model import Container, Identity, Reading
+    from exporter.containers.model import Container, EngineInfo, Identity, Reading
 
 DOCKER = "docker"
 """The key of the one engine."""
@@ -45,8 +47,11 @@ class ContainerWatch:
             labels=plan.containers.labels,
         )
         self._discovery = Discovery(self._engine, mapping, self._changed)
-        self._labels: dict[str, tuple[Identity, str]] = {}
-        self._shown: dict[str, tuple[Container, Reading | None]] = {}
+        self._services = ContainerServices(plan)
+        self._strangers = plan.containers.strangers
+        self._seen: dict[str, Container] = {}
+        self._labels: dict[str, tuple[Identity, bool, str]] = {}
+        self._shown: dict[str, tuple[Container, Reading | None, float | None, bool]] = {}
         self._cores: dict[str, tuple[Reading, float | None]] = {}
         self._refreshing = asyncio.Lock()
         self._container_items = Items(CONTAINER_FAMILIES)
@@ -57,7 +62,7 @@ class ContainerWatch:
     @property
     def tables(self) -> tuple[Items[Any], ...]:
         """For the exposition."""
-        return self._docker_items, self._container_items, self._log_items
+        return self._docker_items, *self._services.tables, self._container_items, self._log_items
 
     async def stop(self) -> None:
         """End every connection to the engine."""
@@ -81,7 +86,11 @@ class ContainerWatch:
                 container = self._discovery.containers.get(container_id)
                 if container is not None:
                     self._show(container)
-            self._docker_items.set(DOCKER, "", self._docker_view())
+            info = self._discovery.info if self._discovery.up else None
+            if info is not None:
+                self._services.there_are(self._discovery.containers)
+            self._services.show(info if self._discovery.complete else None)
+            self._docker_items.set(DOCKER, "", self._docker_view(info))
             unreadable = self._logs.unreadable
             for service, skipped in self._logs.skipped.items():
                 counts = {
@@ -89,7 +98,7 @@ class ContainerWatch:
                 }
                 readable = service not in unreadable if self._discovery.up else None
                 view = LogView(counts, skipped, readable)
-                self._log_items.set(service, label_text([("service", service)]), view)
+                self._log_items.set(service, label_text([("service", service)]), view, newborn=True)
 
     def docker(self) -> DockerState:
         """For the API and the page."""
@@ -103,16 +112,24 @@ class ContainerWatch:
             sources=self._sources(),
         )
 
+    def wanted(self) -> dict[str, int]:
+        """Return how many containers of each service must run here, where that is known."""
+        info = self._discovery.info if self._discovery.complete else None
+        found = {name: self._services.wanted(name, info) for name in self._services.names}
+        return {name: wanted for name, wanted in found.items() if wanted is not None}
+
     def views(self) -> tuple[ContainerView, ...]:
         """Of each container, for the API and the page."""
         return tuple(self._view(container) for container in self._discovery.containers.values())
 
-    def _docker_view(self) -> DockerView:
+    def _docker_view(self, info: EngineInfo | None) -> DockerView:
         discovery = self._discovery
         return DockerView(
-            up=discovery.up,
+            up=info is not None,
             sources=self._sources(),
-            unknown=discovery.unknown if discovery.up else None,
+            cores=info.cores if info else None,
+            memory=info.memory if info else None,
+            unknown=discovery.unknown if info else None,
             refused=tuple(sorted(self._engine.refused)),
             failures={"inspect": discovery.failures, **dict(self._readings.failures)},
             streams_lost=discovery.events.lost,
@@ -125,46 +142,66 @@ class ContainerWatch:
 
     def _take_change(self, container_id: str, container: Container | None) -> None:
         if container is None:
-            self._readings.forget(container_id)
-            self._logs.unfollow(container_id)
-            self._container_items.discard(container_id)
-            for known in (self._labels, self._shown, self._cores):
-                known.pop(container_id, None)
+            self._lose(container_id)
             return
         if container.status.state not in ACTIVE:
             self._readings.forget(container_id)
             self._cores.pop(container_id, None)
         if container.identity.service in self._logs_of:
             self._logs.follow(container)
-        self._show(container)
+        self._seen[container_id] = container
+        newborn, others = self._services.seen(container)
+        self._show(container, newborn=newborn)
+        for other in others:
+            self._show(other)
 
-    def _show(self, container: Container) -> None:
+    def _lose(self, container_id: str) -> None:
+        """It was removed, or the engine cannot be asked."""
+        self._readings.forget(container_id)
+        self._logs.unfollow(container_id)
+        self._container_items.discard(container_id)
+        for known in (self._labels, self._shown, self._cores):
+            known.pop(container_id, None)
+        container = self._seen.pop(container_id, None)
+        if container is not None:
+            for other in self._services.lost(container, removed=self._discovery.up):
+                self._show(other)
+
+    def _show(self, container: Container, *, newborn: bool = False) -> None:
         """Make its lines anew, if it or its reading has changed. What cannot be made is left out, old lines too."""
-        made = self._guard.value("containers", lambda: self._make(container))
+        made = self._guard.value("containers", lambda: self._make(container, newborn=newborn))
         if made is None:
             self._container_items.discard(container.identity.id)
 
-    def _make(self, container: Container) -> bool:
+    def _make(self, container: Container, *, newborn: bool) -> bool:
         identity = container.identity
         reading = self._readings.latest.get(identity.id)
-        if self._shown.get(identity.id) == (container, reading):
+        seen_at = time.time() if container.status.state in ACTIVE else None
+        old = identity.id in self._services.old
+        shown = container, reading, seen_at, old
+        if self._shown.get(identity.id) == shown:
+            return True
+        if old and not self._strangers:
+            self._container_items.discard(identity.id)
+            self._shown[identity.id] = shown
             return True
         labels = self._labels.get(identity.id)
-        if labels is None or labels[0] is not identity:
-            labels = self._labels[identity.id] = identity, container_labels(identity)
-        self._container_items.set(identity.id, labels[1], Seen(container, reading))
+        if labels is None or labels[0] is not identity or labels[1] != old:
+            labels = self._labels[identity.id] = identity, old, container_labels(identity, old=old)
+        self._container_items.set(identity.id, labels[2], Seen(container, reading, seen_at), newborn=newborn)
         if reading is not None:
             before = self._cores.get(identity.id)
             if before is None or before[0] is not reading:
                 self._cores[identity.id] = reading, _cores(before[0] if before else None, reading)
-        self._shown[identity.id] = container, reading
+        self._shown[identity.id] = shown
         return True
 
     def _view(self, container: Container) -> ContainerView:
         container_id = container.identity.id
         reading = self._readings.latest.get(container_id)
         cores = self._cores.get(container_id)
-        return ContainerView(container, reading, cores[1] if reading and cores else None)
+        used = cores[1] if reading and cores else None
+        return ContainerView(container, reading, used, old=container_id in self._services.old)
 
     def _sources(self) -> dict[str, int]:
         counts: dict[str, int] = {str(source): count for source, count in self._readings.counts().items()}

@@ -20,6 +20,7 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
 from exporter.probes.resolve import close_resolver
+from exporter.probes.tls_files import TlsError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -120,8 +121,11 @@ class Daemon:
         gc.freeze()
 
     async def _watch_containers(self, plan: Plan) -> None:
-        """A new watch, unless the present one is of the same; counts of logs and kills begin anew with it."""
-        of = (plan.containers, [(service.name, service.logs) for service in plan.services])
+        """A new watch, unless the present one is of the same; counts of logs, restarts and kills begin at 0 with it."""
+        of = (
+            plan.containers,
+            [(each.name, each.logs, each.deployed, each.replicas, each.wanted) for each in plan.services],
+        )
         if of == self._containers_of:
             return
         if self._containers is not None:
@@ -137,6 +141,10 @@ class Daemon:
 
     async def _compile(self, plan: Plan, bounds: tuple[float, ...]) -> dict[tuple[str, str], Watch]:
         shared = Shared()
+        try:
+            await shared.read_files(target.spec for target in plan.targets)
+        except TlsError as error:
+            raise LoadError(str(error)) from None
         watches: dict[tuple[str, str], Watch] = {}
         for index, target in enumerate(plan.targets):
             if index % COMPILED_AT_ONCE == COMPILED_AT_ONCE - 1:
@@ -183,6 +191,7 @@ class Daemon:
         return Surroundings(
             docker=guard.value("containers", watch.docker) if watch else None,
             containers=guard.value("containers", watch.views) or () if watch else (),
+            wanted=guard.value("containers", watch.wanted) or {} if watch else {},
             volumes=guard.value("storage", lambda: storage.volumes) or {},
             backups=guard.value("storage", lambda: storage.backups) or {},
             guard=guard,

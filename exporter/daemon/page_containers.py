@@ -122,7 +122,9 @@ def _row(container: Mapping[str, Any], tone: str, now: float, *, strangers: bool
 
 
 def _tone(container: Mapping[str, Any], *, strangers: bool) -> str:
-    """A stranger that ended is nobody's alarm: people stop containers, and leave them lying about."""
+    """A stranger that ended is nobody's alarm, nor is one that was replaced: people leave them lying about."""
+    if container["old"]:
+        return "unwatched"
     state, health = container["state"], container["health"]
     if state == "running":
         return {"unhealthy": "down", "starting": "unknown"}.get(health, "up")
@@ -134,6 +136,8 @@ def _tone(container: Mapping[str, Any], *, strangers: bool) -> str:
 
 
 def _condition(container: Mapping[str, Any]) -> str:
+    if container["old"]:
+        return f"replaced by a newer container; {container['detail']}"
     words = [container["detail"] or ("healthy" if container["health"] == "healthy" else "no health check")]
     if container["restarts"]:
         words.append(f"restarted {_times(container['restarts'])}")

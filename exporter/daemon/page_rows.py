@@ -72,7 +72,8 @@ class Link(NamedTuple):
 class ServiceView(NamedTuple):
     """A row; `only` is the probe that shares it, `probes` are those with rows of their own, summed up in `account`.
 
-    `containers` have rows of their own, but for the `more_containers` that do not fit.
+    `containers` have rows of their own, but for the `more_containers` that do not fit. `missing`: a sentence when fewer
+    run than must.
     """
 
     name: str
@@ -91,6 +92,7 @@ class ServiceView(NamedTuple):
     probes: list[ProbeView]
     containers: list[ContainerRow]
     more_containers: int
+    missing: str
     backup: Note | None
 
 
@@ -122,6 +124,7 @@ def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: flo
         probes=probes if len(probes) > 1 else [],
         containers=containers,
         more_containers=more,
+        missing=_missing(service["containers_wanted"], service["containers_running"]),
         backup=backup_note(service["backup"], now),
     )
 
@@ -152,7 +155,7 @@ def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
         times=f"every {period(interval)}, timeout {period(timeout)}",
         counts=f"{probe['failures']:,} of {runs:,} failed" if runs else "",
         missed=probe["missed"],
-        certificate=_certificate(probe["facts"].get("certificate_expiry"), now),
+        certificate=_certificate(probe["facts"], now),
         store=store_note(probe["facts"], now),
     )
 
@@ -166,14 +169,22 @@ def _account(probes: list[ProbeView]) -> str:
 
 
 def _account_without_probes(service: Mapping[str, Any]) -> str:
-    containers = len(service["containers"])
+    containers = sum(not container["old"] for container in service["containers"])
     if service["state"] == "unwatched":
         return "Nothing probes it"
+    if not containers and service["state"] == "down":
+        return "Nothing probes it, and it has no container"
     if not containers:
         return "Nothing probes it, and Docker does not tell of its containers"
     return (
         f"Nothing probes it; judged by its {f'{containers:,} containers' if containers > 1 else 'container'}"
     )
+
+
+def _missing(wanted: int | None, runs: int | None) -> str:
+    if wanted is None or runs is None or runs >= wanted:
+        return ""
+    return "Its container does not run" if wanted == 1 else f"{runs:,} of {wanted:,} containers run"
 
 
 def _latency(total: float | None, phases: Mapping[str, float]) -> Latency | None:
@@ -200,7 +211,9 @@ def _late(last: float | None, interval: float, timeout: float, now: float) -> st
     return f"No result for {span(now - last)}, though one is due every {period(interval)}"
 
 
-def _certificate(expiry: float | str | None, now: float) -> str:
+def _certificate(facts: Mapping[str, Any], now: float) -> str:
+    """Of the chain that was relied on, where there is one."""
+    expiry = facts.get("certificate_chain_expiry", facts.get("certificate_expiry"))
     if not isinstance(expiry, (int, float)) or expiry - now > EXPIRY_SHOWN_SECONDS:
         return ""
     if expiry <= now:

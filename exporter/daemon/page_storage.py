@@ -36,6 +36,14 @@ class VolumeRow(NamedTuple):
     backup: Note | None
 
 
+REFUSED = {
+    "memory": "It refuses writes: its memory limit is reached",
+    "cluster": "It refuses writes: its cluster is down",
+    "replicas": "It refuses writes: too few replicas are connected",
+    "read_only": "It refuses writes: it is read-only",
+}
+
+
 def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
     """What a probe of a store found beside that it answers; none of other probes."""
     said: list[str] = []
@@ -45,6 +53,10 @@ def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
     if role := facts.get("store_role"):
         said.append(str(role))
     said += _replication(facts)
+    if facts.get("store_replication_connected") == 0:
+        warnings.append("It receives nothing from its primary")
+    if cause := facts.get("store_writes_refused"):
+        warnings.append(REFUSED.get(str(cause), "It refuses writes"))
     used, most = facts.get("store_connections"), facts.get("store_connections_max")
     if used is not None:
         words = f"{used:,.0f} of {most:,.0f} connections" if most else counted(int(used), "connection")

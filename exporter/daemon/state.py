@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from exporter.containers.generations import running
 from exporter.daemon.state_containers import container_state, docker_state, judge
 from exporter.daemon.state_storage import backup_state, volume_state
 from exporter.daemon.surroundings import Surroundings
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.targets import Plan, ServicePlan
+    from exporter.containers.model import Container
     from exporter.daemon.guard import Guard
     from exporter.daemon.surroundings import ContainerView
     from exporter.daemon.watch import State, Watch
@@ -59,6 +61,9 @@ def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = 
 def _service(
     service: ServicePlan, watches: list[Watch], containers: list[ContainerView], surroundings: Surroundings
 ) -> dict[str, Any]:
+    wanted = surroundings.wanted.get(service.name)
+    counted = surroundings.docker is not None and surroundings.docker.up
+    current = [view.container for view in containers if not view.old]
     return {
         "name": service.name,
         "kind": service.kind,
@@ -67,7 +72,9 @@ def _service(
         "depends_on": list(service.depends_on),
         "deployed": service.deployed,
         "runbook": service.runbook,
-        **(_by_probes(watches) if watches else _by_containers(service, containers, surroundings)),
+        **(_by_probes(watches) if watches else _by_containers(service, current, wanted, surroundings)),
+        "containers_wanted": wanted,
+        "containers_running": running(current) if counted and service.deployed else None,
         "probes": [_probe(watch) for watch in watches],
         "containers": _containers(containers, surroundings.guard),
     }
@@ -95,7 +102,7 @@ def _by_probes(watches: list[Watch]) -> dict[str, Any]:
 
 
 def _by_containers(
-    service: ServicePlan, containers: list[ContainerView], surroundings: Surroundings
+    service: ServicePlan, containers: list[Container], wanted: int | None, surroundings: Surroundings
 ) -> dict[str, Any]:
     """The state of a service that nothing probes."""
     docker = surroundings.docker
@@ -103,7 +110,7 @@ def _by_containers(
         return {"state": "unwatched", "reason": None, "detail": "", "since": None}
     if not docker.up:
         return {"state": "unknown", "reason": None, "detail": docker.error, "since": None}
-    state, detail, since = judge([view.container for view in containers])
+    state, detail, since = judge(containers, wanted=wanted or 0, ends=service.ends)
     return {"state": state, "reason": None, "detail": detail, "since": since}
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from signal import Signals
 from typing import TYPE_CHECKING, Any, Literal
 
+from exporter.containers.start_failures import cause_of
+from exporter.peer_text import PeerText, Secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -15,8 +18,6 @@ ID_DIGITS = 12
 """As much of an id as docker's own commands show."""
 MAX_NAMED = 3
 """How many containers the detail of a service names."""
-MAX_ERROR = 300
-"""Letters of the engine's own error."""
 SHELL_CODES = {126: "the command cannot be run", 127: "the command was not found"}
 SIGNAL_BASE = 128
 """A process that a signal ended has this and the signal's number for its code."""
@@ -44,6 +45,7 @@ def container_state(view: ContainerView) -> dict[str, Any]:
         "name": identity.name,
         "image": identity.image,
         "project": identity.project,
+        "old": view.old,
         "state": status.state,
         "health": status.health,
         "detail": detail(status),
@@ -53,8 +55,9 @@ def container_state(view: ContainerView) -> dict[str, Any]:
         "oom_events": container.oom_events,
         "started": status.started_at,
         "finished": status.finished_at,
-        "error": status.error,
+        "error": _shown(status.error),
         "source": reading.source if reading else None,
+        "measured": reading.taken_at if reading else None,
         "cpu_cores": view.cpu_cores,
         "cpu_limit_cores": _cpu_limit(limits),
         "memory_bytes": reading.memory_working_set if reading else None,
@@ -63,18 +66,21 @@ def container_state(view: ContainerView) -> dict[str, Any]:
 
 
 def judge(
-    containers: Sequence[Container],
+    containers: Sequence[Container], *, wanted: int = 0, ends: bool = False
 ) -> tuple[Literal["up", "down", "unknown", "unwatched"], str, float | None]:
-    """State, detail and since of a service that has nothing but containers.
+    """Return state, detail and since of a service that has nothing but these containers.
 
     One that runs and is not unhealthy is enough. While the only ones that run have yet to pass their first health
-    check, nobody knows.
+    check, nobody knows. `wanted`: how many must run. `ends`: it is a job, which is done when it has ended with 0.
     """
     running = [each for each in containers if each.status.state == "running"]
     good = [each for each in running if each.status.health in ("none", "healthy")]
     starting = [each for each in running if each.status.health == "starting"]
+    done = [each for each in containers if ends and _is_done(each.status)]
     if not containers:
-        return "unwatched", "", None
+        return ("down", "no container of it exists", None) if wanted else ("unwatched", "", None)
+    if done and not running:
+        return "up", "", max(_known(each.status.finished_at for each in done), default=None)
     if good:
         return "up", "", min(_known(each.status.started_at for each in good), default=None)
     if starting:
@@ -88,9 +94,18 @@ def detail(status: Status) -> str:
     """What is wrong, in one sentence; empty of a container that runs as it should."""
     words = _WORDS[status.state](status)
     if status.error:
-        error = " ".join(status.error.split())[:MAX_ERROR]
+        error = _shown(status.error)
         words = f"{words}: {error}" if words else error
     return words
+
+
+def _shown(error: str) -> str:
+    """The engine repeats what the container's maker wrote, so its words are a peer's."""
+    return Secrets().shown(PeerText(cause_of(error))) if error else ""
+
+
+def _is_done(status: Status) -> bool:
+    return status.state == "exited" and status.exit_code == 0 and not status.error
 
 
 def _running(status: Status) -> str:
@@ -114,7 +129,7 @@ def _exit(status: Status) -> str:
 
 
 _WORDS: dict[State, Callable[[Status], str]] = {
-    "created": lambda _: "never started",
+    "created": lambda status: "could not be started" if status.error else "never started",
     "running": _running,
     "paused": lambda _: "paused by somebody",
     "restarting": lambda status: f"{_exit(status)}, waits to be restarted",

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ContainerView:
-    """A container, its last reading while it runs, and the cores that it used between the last two readings."""
+    """A container, its last reading while it runs, and the cores that it used between the last two readings. `old`:
+    another container of its service has replaced it."""
 
     container: Container
     reading: Reading | None = None
     cpu_cores: float | None = None
+    old: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,13 @@ class DockerState:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`docker`: none where containers are not watched. `volumes`: by name, none of one that the daemon does not see.
+    """`docker`: none where containers are not watched. `wanted`: how many containers of a service must run on that
+    engine, of those of which it is known. `volumes`: by name, none of one that the daemon does not see.
     `backups`: by store or volume, its marker, none where there is none yet, or the sentence why it cannot be read."""
 
     docker: DockerState | None = None
     containers: tuple[ContainerView, ...] = ()
+    wanted: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, Space | None] = field(default_factory=dict)
     backups: Mapping[str, BackupMarker | str | None] = field(default_factory=dict)
     guard: Guard = field(default_factory=Guard, compare=False)

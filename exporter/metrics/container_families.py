@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.containers.model import ACTIVE, HEALTHS, STATES
+from exporter.containers.start_failures import reason_of
 from exporter.metrics.family import ItemFamily
 from exporter.metrics.items import value
 from exporter.metrics.text import label_text
@@ -23,15 +24,20 @@ CONTAINER_LABELS = ("id", "image", "name", "service")
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A container and, while it runs, what was read of it last."""
+    """A container and, while it runs, what was read of it last, and when the engine was last known to run it."""
 
     container: Container
     reading: Reading | None
+    seen_at: float | None = None
+    """Seconds since the epoch; None of one that does not run."""
 
 
-def container_labels(identity: Identity) -> str:
-    """The labels of every series of a container, as text without braces."""
-    service = [("service", identity.service)] if identity.service is not None else []
+def container_labels(identity: Identity, *, old: bool = False) -> str:
+    """Return the labels of every series of a container, as text without braces.
+
+    `old`: another container has replaced it, so it is no longer the service.
+    """
+    service = [("service", identity.service)] if identity.service is not None and not old else []
     return label_text(
         [
             ("id", identity.cgroup),
@@ -108,8 +114,9 @@ def _image(seen: Seen) -> Iterable[tuple[str, float]]:
     return ((_label("image_digest", seen.container.identity.image_digest), 1),)
 
 
-def _last_seen(seen: Seen) -> float | None:
-    return seen.reading.taken_at if seen.reading else seen.container.status.finished_at
+def _start_failure(seen: Seen) -> Iterable[tuple[str, float]]:
+    container = seen.container
+    return ((_label("reason", reason_of(container.status.error)), 1),) if container.failed_to_start else ()
 
 
 def _start_time(container: Container) -> float | None:
@@ -133,21 +140,28 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
                "other. Stopped containers too.", _states, ("state",)),
     ItemFamily("container_health_status", "gauge", "What the container's own health check says: 1, and 0 for each "
                "other; none without a check.", _healths, ("status",)),
-    _limit("container_exit_code", "Exit code of a container that has ended; absent while it runs.",
-           lambda c: c.status.exit_code),
+    _limit("container_exit_code", "Exit code of a container that has ended or could not be started; absent while it "
+           "runs.", lambda c: c.status.exit_code),
+    ItemFamily("container_start_failure_info", "gauge", "Why the last attempt to start the container failed; always 1. "
+               "Absent of one that was started.", _start_failure, ("reason",)),
     _limit("container_oom_killed", "Whether the container's last end was for want of memory.",
            lambda c: c.status.oom_killed),
-    ItemFamily("container_restarts_total", "counter", "Restarts by the engine's restart policy.",
-               _of_container(lambda c: c.status.restarts)),
-    ItemFamily("container_oom_events_total", "counter", "Processes of the container killed for want of memory since "
-               "the exporter first saw it, also in lives that have ended.", _of_container(lambda c: c.oom_events)),
+    ItemFamily("container_restarts_total", "counter", "Restarts of this container by the engine's restart policy, as "
+               "the engine counts them; service_container_restarts_total also counts re-creations.",
+               _of_container(lambda c: c.status.restarts), from_zero=True),
+    ItemFamily("container_oom_events_total", "counter", "Processes of the container killed out of memory since the "
+               "exporter watches it, also in lives that have ended.", _of_container(lambda c: c.oom_events),
+               from_zero=True),
     ItemFamily("container_image_info", "gauge", "The image that the container was made of; always 1.", _image,
                ("image_digest",)),
+    _limit("container_creation_time_seconds", "When it was created, since the epoch.",
+           lambda c: c.status.created_at),
     _limit("container_start_time_seconds", "When it started, since the epoch; absent of one that does not run.",
            _start_time),
     _limit("container_finish_time_seconds", "When it ended, since the epoch; absent of one that runs.",
            _finish_time),
-    ItemFamily("container_last_seen", "gauge", "When it was last seen running, since the epoch.", value(_last_seen)),
+    ItemFamily("container_last_seen", "gauge", "When it was last seen running, since the epoch; absent of one that "
+               "does not run.", value(lambda seen: seen.seen_at)),
     ItemFamily("container_cpu_usage_seconds_total", "counter", "CPU time used.",
                _of_reading("cpu_seconds", ',cpu="total"'), ("cpu",)),
     _read("container_cpu_user_seconds_total", "counter", "CPU time used by its programs.", "cpu_user_seconds"),

@@ -14,7 +14,7 @@ DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
 
 NETWORKED = tuple(protocol for protocol in PROTOCOLS if protocol != "sqlite")
-TLS = ("http", "tcp", "websocket", "grpc", "redis", "mongodb")
+TLS = ("http", "tcp", "websocket", "grpc", "postgresql", "redis", "mongodb")
 """Protocols whose probes see the certificate."""
 
 PROBE_FAMILIES = (
@@ -145,6 +145,28 @@ PROBE_FAMILIES = (
         protocols=TLS,
     ),
     Family(
+        "probe_ssl_last_chain_expiry_timestamp_seconds",
+        "gauge",
+        "When the first certificate of the chain that verification relied on ends, since the epoch; absent where "
+        "verification failed or is off.",
+        samples.Fact("certificate_chain_expiry"),
+        protocols=TLS,
+    ),
+    Family(
+        "probe_ssl_last_chain_info",
+        "gauge",
+        "The server's own certificate; long texts are cut, and characters that do not print are escaped.",
+        samples.Infos(
+            ("fingerprint_sha256", "certificate_fingerprint"),
+            ("subject", "certificate_subject"),
+            ("issuer", "certificate_issuer"),
+            ("subjectalternative", "certificate_names"),
+            ("serialnumber", "certificate_serial"),
+        ),
+        ("fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber"),
+        TLS,
+    ),
+    Family(
         "probe_tls_version_info",
         "gauge",
         "The TLS version that was agreed on.",
@@ -250,6 +272,13 @@ OWN_FAMILIES = (
         "counter",
         "Errors in the exporter itself, by the part that is left out then; the log has a traceback.",
         ("part",),
+    ),
+    OwnFamily(
+        "exporter_tls_file_current",
+        "gauge",
+        "1 if a certificate or key file of a probe's tls is in use as it is on disk, 0 if it cannot be used and what "
+        "was read before stays in use.",
+        ("file",),
     ),
     OwnFamily(
         "exporter_config_last_reload_successful",

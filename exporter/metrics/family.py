@@ -56,3 +56,6 @@ class ItemFamily(Generic[T]):
     sample: Callable[[T], Iterable[tuple[str, float]]]
     labels: tuple[str, ...] = ()
     """Beside those of the thing."""
+    from_zero: bool = False
+    """A counter whose first sample is 0 if the thing came into being while it was watched. Prometheus takes the first
+    sample of a series for its beginning: what a counter held by then never shows in `increase()`."""

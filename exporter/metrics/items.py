@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from exporter.metrics.text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from exporter.metrics.family import ItemFamily
 
@@ -51,33 +51,55 @@ class Rows(NamedTuple):
 class Items(Generic[T]):
     """The lines of all things of one table, by a key of the caller's. `families` is the table."""
 
-    __slots__ = ("_known", "families")
+    __slots__ = ("_known", "_newborn", "families")
 
     def __init__(self, families: tuple[ItemFamily[T], ...]) -> None:
         self.families = families
         self._known: dict[str, _Known] = {}
+        self._newborn: set[str] = set()
 
-    def set(self, key: str, labels: str, item: T) -> None:
-        """Make the lines of a thing; `labels` as text without braces."""
+    def set(self, key: str, labels: str, item: T, *, newborn: bool = False) -> None:
+        """Make the lines of a thing; `labels` as text without braces.
+
+        `newborn`: no scrape can have seen it, so its counters that are `from_zero` are 0 in the first one.
+        """
         samples = [family.sample(item) for family in self.families]
         known = self._known.get(key)
         if known is None or known.labels != labels:
             chunks = map(_lines, self.families, repeat(labels), samples)
         else:
             chunks = map(_renewed, self.families, repeat(labels), samples, known.samples, known.chunks)
+        if newborn and known is None:
+            self._newborn.add(key)
         self._known[key] = _Known(labels, samples, tuple(chunks))
 
     def discard(self, key: str) -> None:
         """The thing is no more, or nothing is known of it."""
         self._known.pop(key, None)
+        self._newborn.discard(key)
 
     def clear(self) -> None:
         """Nothing is known of any."""
         self._known.clear()
+        self._newborn.clear()
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Discard all things but these."""
+        for key in self._known.keys() - set(keys):
+            self.discard(key)
 
     def chunks(self) -> list[tuple[bytes, ...]]:
-        """Of each thing, its lines in each family."""
-        return [known.chunks for known in self._known.values()]
+        """Return each thing's lines in each family, for one scrape."""
+        newborn, self._newborn = self._newborn, set()
+        return [
+            self._at_birth(known) if key in newborn else known.chunks for key, known in self._known.items()
+        ]
+
+    def _at_birth(self, known: _Known) -> tuple[bytes, ...]:
+        return tuple(
+            _lines(family, known.labels, [(extra, 0) for extra, _ in samples]) if family.from_zero else lines
+            for family, samples, lines in zip(self.families, known.samples, known.chunks, strict=True)
+        )
 
     def rows(self) -> Rows:
         """The lines of this moment."""

@@ -18,6 +18,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporter import __version__
 from exporter.metrics.families import OWN_FAMILIES
+from exporter.probes.tls import tls_file_states
 
 if TYPE_CHECKING:
     from exporter.metrics.exposition import Format
@@ -43,6 +44,7 @@ class OwnMetrics:
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
         self.internal_errors = self._counter("exporter_internal_errors")
         self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")
+        self._tls_file_current = self._gauge("exporter_tls_file_current")
         self.config_last_reload_successful = self._gauge("exporter_config_last_reload_successful")
         self.config_last_reload_success_timestamp_seconds = self._gauge(
             "exporter_config_last_reload_success_timestamp_seconds"
@@ -51,6 +53,9 @@ class OwnMetrics:
 
     def render(self, form: Format) -> bytes:
         """The text of all families, without OpenMetrics' end mark."""
+        self._tls_file_current.clear()
+        for file, current in tls_file_states().items():
+            self._tls_file_current.labels(file).set(current)
         render = generate_openmetrics if form == "openmetrics" else generate_latest
         text: bytes = render(self._registry)
         return text.removesuffix(END)

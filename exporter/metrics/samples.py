@@ -97,6 +97,25 @@ class Info(OfFacts):
         return f"{name}{{{labels},{label_text([(self._label, str(value))])}}} 1\n"
 
 
+class Infos(OfFacts):
+    """A family that is 1, with the text of several facts as labels: each label and its fact, the first of which is
+    always there when any is.
+    """
+
+    __slots__ = ("_labels",)
+
+    def __init__(self, *labels: tuple[str, str]) -> None:
+        super().__init__(labels[0][1])
+        self._labels = labels
+
+    def __call__(self, name: str, target: Counts, result: ProbeResult) -> str:
+        facts = result.facts
+        if self._key not in facts:
+            return ""
+        texts = label_text((label, str(facts.get(key, ""))) for label, key in self._labels)
+        return f"{name}{{{target.labels},{texts}}} 1\n"
+
+
 class AddressHash(OfFacts):
     """A family with the hash of an address."""
 

@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DockerView:
-    """`sources`: how many running containers are read from each source. `unknown`: containers that exist and of which
-    nothing is known. `refused`: endpoints that a socket proxy does not allow. `failures`: by what failed."""
+    """`sources`: how many running containers are read from each source. `cores`, `memory`: of the engine's machine;
+    None while the engine does not answer. `unknown`: containers that exist and of which nothing is known. `refused`:
+    endpoints that a socket proxy does not allow. `failures`: by what failed."""
 
     up: bool
     sources: Mapping[str, int]
+    cores: int | None = None
+    memory: int | None = None
     unknown: int | None = None
     refused: tuple[str, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -91,6 +94,18 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
         "Events of the engine that could not be read; all containers are looked at again then.",
         value(lambda docker: docker.events_skipped),
     ),
+    ItemFamily(
+        "machine_cpu_cores",
+        "gauge",
+        "Logical processors of the engine's machine.",
+        value(lambda docker: docker.cores),
+    ),
+    ItemFamily(
+        "machine_memory_bytes",
+        "gauge",
+        "Memory of the engine's machine.",
+        value(lambda docker: docker.memory),
+    ),
 )
 
 
@@ -115,12 +130,14 @@ LOG_FAMILIES: tuple[ItemFamily[LogView], ...] = (
         "Lines in the logs of a service's containers that matched a pattern.",
         _matches,
         ("pattern",),
+        from_zero=True,
     ),
     ItemFamily(
         "container_log_lines_skipped_total",
         "counter",
         "Lines that were not looked at, since there were too many in a second.",
         value(lambda log: log.skipped),
+        from_zero=True,
     ),
     ItemFamily(
         "container_log_readable",

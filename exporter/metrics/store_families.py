@@ -50,8 +50,8 @@ STORE_FAMILIES = (
     Family(
         "store_replication_lag_seconds",
         "gauge",
-        "How far a replica is behind its primary: what a replica says of itself. A primary that knows its replicas "
-        "reports the furthest behind.",
+        "How far a replica is behind its primary: what a replica says of itself; absent when it cannot know. A primary "
+        "that knows its replicas reports the furthest behind.",
         samples.Fact("store_replication_lag"),
         protocols=SERVERS,
     ),
@@ -61,6 +61,67 @@ STORE_FAMILIES = (
         "Replicas that are connected to a primary.",
         samples.Fact("store_replicas"),
         protocols=SERVERS,
+    ),
+    Family(
+        "store_replication_connected",
+        "gauge",
+        "Whether a replica receives from its primary: PostgreSQL's WAL receiver streams, Redis's link is up, MongoDB's "
+        "member has a source and is neither recovering nor rolling back. Without a connection its lag says little.",
+        samples.Fact("store_replication_connected"),
+        protocols=SERVERS,
+    ),
+    Family(
+        "store_accepts_writes",
+        "gauge",
+        "Whether a primary takes writes, as far as it says; absent of a replica.",
+        samples.Fact("store_accepts_writes"),
+        protocols=SERVERS,
+    ),
+    Family(
+        "store_writes_refused_info",
+        "gauge",
+        "Why the server refuses writes; absent while it takes them. cause: memory (Redis is at maxmemory and has "
+        "nothing to evict), cluster (Redis Cluster is down), replicas (fewer than min-replicas-to-write), read_only "
+        "(PostgreSQL's default_transaction_read_only, MongoDB's readOnly).",
+        samples.Info("cause", "store_writes_refused"),
+        ("cause",),
+        SERVERS,
+    ),
+    Family(
+        "store_memory_used_bytes",
+        "gauge",
+        "Memory of Redis that counts for maxmemory.",
+        samples.Fact("store_memory_used"),
+        protocols=("redis",),
+    ),
+    Family(
+        "store_memory_max_bytes",
+        "gauge",
+        "Redis's maxmemory; absent without a limit.",
+        samples.Fact("store_memory_max"),
+        protocols=("redis",),
+    ),
+    Family(
+        "store_memory_policy_info",
+        "gauge",
+        "What Redis does at maxmemory: its maxmemory-policy.",
+        samples.Info("policy", "store_memory_policy"),
+        ("policy",),
+        ("redis",),
+    ),
+    Family(
+        "store_out_of_memory_errors_total",
+        "counter",
+        "Commands that Redis refused because it was at maxmemory, since it started (errorstat_OOM).",
+        samples.Fact("store_out_of_memory_errors"),
+        protocols=("redis",),
+    ),
+    Family(
+        "store_cluster_ok",
+        "gauge",
+        "Whether Redis Cluster serves, by CLUSTER INFO; absent of a server that is in none.",
+        samples.Fact("store_cluster_ok"),
+        protocols=("redis",),
     ),
     Family(
         "store_size_bytes",

@@ -22,8 +22,11 @@ from exporter.catalog.specs import (
 )
 from exporter.probes.base import ProbeFailure
 from exporter.probes.tls import Tls, TlsError
+from exporter.probes.tls_files import read_files_aside
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from exporter.catalog.targets import Target
     from exporter.probes.base import Probe
     from exporter.probes.http_conditions import Conditions
@@ -45,7 +48,7 @@ MAKERS: dict[type[ProbeSpec], Maker] = {
     IcmpSpec: Maker("icmp", "exporter.probes.icmp", "IcmpProbe"),
     WebSocketSpec: Maker("websocket", "exporter.probes.websocket", "WebSocketProbe"),
     GrpcSpec: Maker("grpc", "exporter.probes.grpc", "GrpcProbe", "grpc"),
-    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe", "postgresql"),
+    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe"),
     RedisSpec: Maker("redis", "exporter.probes.redis", "RedisProbe", "redis"),
     MongodbSpec: Maker("mongodb", "exporter.probes.mongodb", "MongodbProbe", "mongodb"),
     SqliteSpec: Maker("sqlite", "exporter.probes.sqlite", "SqliteProbe"),
@@ -59,9 +62,10 @@ PROXIED_HTTP = Maker("http", "exporter.probes.http_proxy", "ProxiedHttpProbe")
 class Shared:
     """What the probes of one load have in common: a TLS context holds a megabyte of trusted certificates."""
 
-    __slots__ = ("_conditions", "_tls")
+    __slots__ = ("_conditions", "_contents", "_tls")
 
     def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
         self._tls: dict[tuple[TlsSpec, tuple[str, ...]], Tls] = {}
         self._conditions: dict[object, Conditions] = {}
 
@@ -73,8 +77,19 @@ class Shared:
         """
         known = self._tls.get((spec, alpn))
         if known is None:
-            known = self._tls[spec, alpn] = Tls(spec, alpn)
+            known = self._tls[spec, alpn] = Tls(spec, alpn, self._contents)
         return known
+
+    async def read_files(self, specs: Iterable[ProbeSpec]) -> None:
+        """Read the files of certificates and keys that `specs` need, so that `tls` need not wait for a disk.
+
+        Raises:
+            TlsError: one cannot be read.
+        """
+        tls = (getattr(spec, "tls", None) for spec in specs)
+        self._contents = await read_files_aside(
+            {file for one in tls if one is not None for file in one.files}
+        )
 
     def conditions(self, spec: HttpSpec) -> Conditions:
         """The compiled conditions of a spec; thousands of targets have the same ones."""
@@ -136,7 +151,7 @@ def protocol_of(spec: ProbeSpec) -> str:
 def reads_files(spec: ProbeSpec) -> bool:
     """Whether compiling the spec read certificate files, which may hold something else at the next reload."""
     tls = getattr(spec, "tls", None)
-    return tls is not None and bool(tls.ca_file or tls.certificate_file or tls.key_file)
+    return tls is not None and bool(tls.files)
 
 
 def _maker(spec: ProbeSpec) -> Maker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,6 +16,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from exporter.catalog.hostnames import HostNameError, ascii_host
+from exporter.patterns import Pattern
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import note_address
 from exporter.probes.dns_wire import Datagram, ask_tcp, ask_udp
@@ -42,7 +43,7 @@ class DnsProbe(MeasuredProbe):
     """One question.
 
     Raises:
-        ValueError, re.error: the question cannot be asked; one sentence.
+        ValueError: the question cannot be asked; one sentence.
     """
 
     __slots__ = ("_answers", "_question", "_rcodes", "_server", "_spec", "_type")
@@ -50,13 +51,13 @@ class DnsProbe(MeasuredProbe):
     def __init__(self, spec: DnsSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol is made so
         self._spec = spec
         self._server = None if spec.server is None else parse_server(spec.server)
-        self._answers = tuple((re.compile(c.pattern), c.present) for c in spec.answers)
+        self._answers = tuple((Pattern(c.pattern), c.present) for c in spec.answers)
         try:
             self._type = dns.rdatatype.from_text(spec.type)
             self._rcodes = frozenset(dns.rcode.from_text(rcode) for rcode in spec.rcodes)
             flags = dns.flags.RD if spec.recursion else dns.flags.Flag(0)
-            query = dns.message.make_query(spec.name, self._type, flags=flags, id=0)
-        except dns.exception.DNSException as error:
+            query = dns.message.make_query(ascii_host(spec.name), self._type, flags=flags, id=0)
+        except (dns.exception.DNSException, HostNameError) as error:
             raise ValueError(f"cannot ask for {spec.type} of {spec.name}: {error}") from None
         self._question = query.to_wire()[2:]
 
@@ -125,9 +126,9 @@ class DnsProbe(MeasuredProbe):
             )
         texts = [_texts(rrset) for rrset in answer.answer]
         for pattern, present in self._answers:
-            if any(pattern.search(text) for record in texts for text in record) is not present:
+            if any(pattern.found_in(text) for record in texts for text in record) is not present:
                 how = "no record matches" if present else "a record matches"
-                raise ProbeFailure(Reason.ANSWER, f"{how} {pattern.pattern!r}")
+                raise ProbeFailure(Reason.ANSWER, f"{how} {pattern.text!r}")
 
 
 def _texts(rrset: dns.rrset.RRset) -> tuple[str, str]:

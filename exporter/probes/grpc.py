@@ -8,15 +8,14 @@ Its two messages are small enough to be written and read here (github.com/grpc/g
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from exporter.catalog.secrets import SecretError, SecretText
+from exporter.catalog.hostnames import ascii_host
+from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect, shown
 from exporter.probes.grpc_call import PREFIX_BYTES, Answer, Call
-from exporter.probes.http_request import read, redact
 from exporter.probes.measure import MeasuredProbe, Run
 
 if TYPE_CHECKING:
@@ -56,11 +55,9 @@ REASONS = {
 }
 """Of a call that ended with this status; the others are an error to our question."""
 
+MAX_STATUS_DIGITS = 3
 UNHEALTHY_PROXY = {429, 502, 503, 504}
 UNAUTHORISED = {401, 403}
-SHOWN_TEXT = 120
-"""How many characters of the server's own words a detail repeats."""
-
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """Wire types of protobuf."""
 FIELD = 1
@@ -79,16 +76,12 @@ class GrpcProbe(MeasuredProbe):
 
     def __init__(self, spec: GrpcSpec, shared: Shared) -> None:
         self._spec = spec
-        self._authority = shown(spec.host, spec.port)
+        self._authority = shown(ascii_host(spec.host), spec.port)
         self._message = encode_request(spec.service)
         self._tls = None if spec.tls is None else shared.tls(spec.tls, ALPN)
 
-    def redact(self, detail: str) -> str:
-        """As `MeasuredProbe.redact`."""
-        return redact(detail, [secret for secret in _secret_values(self._spec) if secret])
-
     async def ask(self, run: Run) -> None:
-        metadata = _metadata(self._spec)
+        metadata = _metadata(self._spec, run)
         transport, call = await self._open(run)
         run.facts["ssl"] = 0
         try:
@@ -124,9 +117,10 @@ class GrpcProbe(MeasuredProbe):
         run.facts["grpc_status_code"] = code
         name = STATUS_CODES[code]
         if name != "OK":
-            words = unquote_to_bytes(answer.headers.get("grpc-message", "")).decode("utf-8", "replace")
-            why = f"{name}: {self._quoted(words)}" if words else name
-            raise ProbeFailure(REASONS.get(name, Reason.ANSWER), self._explained(name, why))
+            words = unquote_to_bytes(answer.headers.get("grpc-message", ""))
+            said = Sentence("{}: {}", name, PeerText(words)) if words else Sentence("{}", name)
+            template = f"{self._explained(name)} {said.template}"
+            raise ProbeFailure(REASONS.get(name, Reason.ANSWER), template, *said.words)
         serving = SERVING_STATUSES[decode_response(_message(answer))]
         run.facts["grpc_serving_status"] = serving
         if serving != "SERVING":
@@ -134,17 +128,12 @@ class GrpcProbe(MeasuredProbe):
                 Reason.STATUS, f"{self._spec.service or 'the server'} is {serving}, expected SERVING"
             )
 
-    def _quoted(self, words: str) -> str:
-        """The server's words, cut; redacted first, since a quoted secret looks different."""
-        words = self.redact(words)
-        return repr(words[:SHOWN_TEXT] + "…" if len(words) > SHOWN_TEXT else words)
-
-    def _explained(self, name: str, why: str) -> str:
+    def _explained(self, name: str) -> str:
         if name == "UNIMPLEMENTED":
-            return f"the server has no health service (grpc.health.v1.Health): {why}"
+            return "the server has no health service (grpc.health.v1.Health):"
         if name == "NOT_FOUND" and self._spec.service:
-            return f"the server does not know the service {self._spec.service}: {why}"
-        return f"the call ended with {why}"
+            return "the server does not know the service that was asked for:"
+        return "the call ended with"
 
 
 def encode_request(service: str) -> bytes:
@@ -211,10 +200,10 @@ def _status_code(answer: Answer) -> int:
     """
     headers = answer.headers
     given = headers.get("grpc-status", "")
-    if given.isascii() and given.isdigit() and int(given) < len(STATUS_CODES):
-        return int(given)
-    shown_status = headers.get(":status", "")
-    status = int(shown_status) if shown_status.isascii() and shown_status.isdigit() else 0
+    code = _number(given)
+    if code is not None and code < len(STATUS_CODES):
+        return code
+    status = _number(headers.get(":status", "")) or 0
     if status == 200 and headers.get("content-type", "").startswith("application/grpc"):
         raise ProbeFailure(Reason.PROTOCOL, "the answer has no status of gRPC")
     if status in UNAUTHORISED:
@@ -222,6 +211,10 @@ def _status_code(answer: Answer) -> int:
     if status in UNHEALTHY_PROXY:
         raise ProbeFailure(Reason.STATUS, f"HTTP status {status} in place of an answer of gRPC")
     raise ProbeFailure(Reason.PROTOCOL, f"the server speaks HTTP/2 but not gRPC: HTTP status {status}")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_STATUS_DIGITS else None
 
 
 def _message(answer: Answer) -> bytes:
@@ -238,24 +231,16 @@ def _message(answer: Answer) -> bytes:
     return body[PREFIX_BYTES:]
 
 
-def _metadata(spec: GrpcSpec) -> list[tuple[str, str]]:
+def _metadata(spec: GrpcSpec, run: Run) -> list[tuple[str, str]]:
     """The metadata, its references read now.
 
     Raises:
         ProbeFailure: `secret`, when a reference cannot be read or its value cannot be sent.
     """
-    metadata = [(key.lower(), read(value)) for key, value in spec.metadata]
+    metadata = [(key.lower(), run.read(value)) for key, value in spec.metadata]
     for key, value in metadata:
         if not all(" " <= character <= "~" for character in value):
             raise ProbeFailure(
                 Reason.SECRET, f"the value of the metadata {key} holds a line break or what is not ASCII"
             )
     return metadata
-
-
-def _secret_values(spec: GrpcSpec) -> list[str]:
-    """What the references of the metadata hold now."""
-    texts = [value for _, value in spec.metadata if isinstance(value, SecretText)]
-    with suppress(SecretError):
-        return [part.read() for text in texts for part in text.parts if not isinstance(part, str)]
-    return []

@@ -25,6 +25,7 @@ from h2.events import (
 from h2.exceptions import ProtocolError
 
 from exporter import __version__
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.tls import said
 
@@ -130,7 +131,9 @@ class Call(asyncio.Protocol):
                 for event in self._connection.receive_data(frame):
                     self._take(event)
         except ProtocolError as error:
-            self._fail(Reason.PROTOCOL, f"the answer is not valid HTTP/2: {_words(error)}")
+            # The library's sentence may repeat the peer's own bytes.
+            words = PeerText(str(error) or type(error).__name__)
+            self._fail(Reason.PROTOCOL, "the answer is not valid HTTP/2: {}", words)
         if self._transport is not None and not self.done.done():
             self._transport.write(self._connection.data_to_send())
 
@@ -181,9 +184,9 @@ class Call(asyncio.Protocol):
             case StreamReset(error_code=code):
                 self._fail(Reason.DISCONNECT, f"the server reset the call: {_name(code)}")
 
-    def _fail(self, reason: Reason, detail: str) -> None:
+    def _fail(self, reason: Reason, detail: str, *words: PeerText) -> None:
         if not self.done.done():
-            self.done.set_exception(ProbeFailure(reason, detail))
+            self.done.set_exception(ProbeFailure(reason, detail, *words))
             # A probe that ended at its deadline no longer waits here; without this asyncio would log the failure.
             self.done.exception()
 
@@ -195,8 +198,3 @@ def _text(raw: bytes | str) -> str:
 def _name(code: int | None) -> str:
     known = {member.value: member.name for member in ErrorCodes}
     return known.get(code or 0, f"error {code}")
-
-
-def _words(error: ProtocolError) -> str:
-    """The library's sentence, which may repeat the peer's own bytes."""
-    return repr(str(error)[:80] or type(error).__name__)

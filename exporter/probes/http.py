@@ -20,6 +20,7 @@ from exporter.probes.http_request import (
     secret_values,
 )
 from exporter.probes.measure import MeasuredProbe, Run
+from exporter.probes.tls import TLS_FACTS
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,9 +37,7 @@ OF_ANSWER = (
     "content_length",
     "body_bytes",
     "last_modified",
-    "tls_version",
-    "tls_cipher",
-    "certificate_expiry",
+    *TLS_FACTS,
 )
 """Facts of one answer, not to be taken for those of the next when that does not come."""
 

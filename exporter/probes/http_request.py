@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from exporter import __version__
+from exporter.catalog.hostnames import ascii_authority, ascii_host
 from exporter.catalog.secrets import SecretError, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 
@@ -65,9 +66,7 @@ def parse_url(url: str) -> Endpoint:
         raise ValueError(f"scheme {parts.scheme!r} is neither http nor https")
     if not parts.hostname:
         raise ValueError("no host in the URL")
-    host = parts.hostname
-    if not host.isascii():
-        host = host.encode("idna").decode()
+    host = ascii_host(parts.hostname)
     path = quote(parts.path or "/", safe=PATH_SAFE)
     if parts.query:
         path += "?" + quote(parts.query, safe=PATH_SAFE)
@@ -120,7 +119,8 @@ def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]
         secret = isinstance(value, SecretText) or name.lower() in ORIGIN_HEADERS
         if with_credentials or not secret:
             canonical = next((known for known in headers if known.lower() == name.lower()), name)
-            headers[canonical] = read(value)
+            written_host = isinstance(value, str) and name.lower() == "host"
+            headers[canonical] = ascii_authority(read(value)) if written_host else read(value)
     for name, text in headers.items():
         if "\r" in text or "\n" in text or "\0" in text:
             raise ProbeFailure(Reason.SECRET, f"the value of the header {name} holds a line break")

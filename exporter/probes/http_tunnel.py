@@ -14,9 +14,10 @@ from urllib.parse import unquote, urlsplit
 
 import httpcore
 
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
-from exporter.probes.tls import said
+from exporter.probes.tls import TLS_FACTS, said
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 PORTS = {"http": 80, "https": 443, "socks5": 1080}
 READ_AHEAD = 256 * 1024
 """Bytes that may wait to be read before the peer is made to wait; the body's own limit is counted above."""
-
-TLS_FACTS = ("tls_version", "tls_cipher", "certificate_expiry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,10 @@ def parse_proxy(url: str) -> Proxy:
         raise ValueError("the proxy's URL is not valid") from None
     if parts.scheme not in PORTS or not host:
         raise ValueError("the proxy's URL is not http://host:port, https://host:port or socks5://host:port")
+    try:
+        host = ascii_host(host)
+    except HostNameError as error:
+        raise ValueError(f"the host of the proxy's URL is not valid: {error}") from None
     auth = None
     if parts.username is not None:
         auth = (unquote(parts.username).encode(), unquote(parts.password or "").encode())

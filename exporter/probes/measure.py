@@ -12,6 +12,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 
+from exporter.catalog.secrets import SecretError, SecretText
 from exporter.peer_text import Secrets, Sentence
 from exporter.probes.base import ProbeFailure, ProbeResult, Reason
 
@@ -79,6 +80,23 @@ class Run:
     def time_left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - clock()
+
+    def read(self, value: str | SecretText) -> str:
+        """The text with its references read now; what they hold is not shown should the peer repeat it.
+
+        Raises:
+            ProbeFailure: `secret`.
+        """
+        if isinstance(value, str):
+            return value
+        try:
+            parts = [(part, part if isinstance(part, str) else part.read()) for part in value.parts]
+        except SecretError as error:
+            raise ProbeFailure(Reason.SECRET, str(error)) from None
+        for part, text in parts:
+            if not isinstance(part, str):
+                self.secrets.add(text)
+        return "".join(text for _, text in parts)
 
     def doing(self) -> str:
         """What the run is waiting for, for the sentence of a time-out."""

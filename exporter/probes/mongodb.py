@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from exporter.probes import mongodb_facts
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe
-from exporter.probes.mongodb_scram import Exchange, Keys, ScramError, derive
 from exporter.probes.mongodb_wire import NOTHING, CommandError, Session
+from exporter.probes.scram import Exchange, KeyMaker, saslprep
 from exporter.probes.store_stream import open_stream, read_secret
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from exporter.catalog.specs import MongodbSpec
     from exporter.probes.compile import Shared
     from exporter.probes.measure import Run
-    from exporter.probes.mongodb_scram import Mechanism
     from exporter.probes.mongodb_wire import Document
     from exporter.probes.tls import Tls
 
@@ -35,6 +33,9 @@ UNWANTED = dict.fromkeys(("repl", "metrics", "locks", "wiredTiger", "tcmalloc", 
 
 SIZE_SHARE = 0.5
 """Of the time left, for the sizes of databases: with thousands of files that takes long, and proves nothing."""
+
+MIN_ITERATIONS = 4096
+"""Less is not what MongoDB asks for (RFC 7677)."""
 
 WHEN_IT_CLOSES = "MongoDB does so when it has no free connection, or wants TLS"
 
@@ -53,13 +54,11 @@ class MongodbProbe(MeasuredProbe):
     def __init__(self, spec: MongodbSpec, shared: Shared) -> None:
         self._spec = spec
         self._tls: Tls | None = None if spec.tls is None else shared.tls(spec.tls)
-        self._keys: tuple[bytes, Keys] | None = None
+        self._keys = KeyMaker()
 
     async def ask(self, run: Run) -> None:
-        password = read_secret(self._spec.password) or ""
+        password = read_secret(self._spec.password, run) or ""
         stream = await open_stream(self._spec, self._tls, run)
-        if password:
-            stream.secrets.add(password)
         session = Session(stream, run)
         try:
             hello = await self._log_in(session, password, run)
@@ -71,14 +70,19 @@ class MongodbProbe(MeasuredProbe):
             asked = "the login" if error.command.startswith("sasl") else error.command
             raise ProbeFailure(
                 Reason.LOGIN if refused else Reason.ANSWER,
-                f"MongoDB {'refused' if refused else 'answered with an error to'} {asked}"
-                f"{self._user()}: {error.words}",
+                "MongoDB {} {}{}: {}",
+                "refused" if refused else "answered with an error to",
+                asked,
+                self._user(),
+                error.words,
             ) from None
-        except ScramError as error:
-            raise ProbeFailure(Reason.PROTOCOL, f"the login{self._user()} failed: {error}") from None
         except ProbeFailure as failure:
             if failure.reason is Reason.DISCONNECT and not session.answered:
-                raise ProbeFailure(Reason.DISCONNECT, f"{failure.detail}; {WHEN_IT_CLOSES}") from None
+                raise ProbeFailure(
+                    Reason.DISCONNECT,
+                    f"{failure.sentence.template}; {WHEN_IT_CLOSES}",
+                    *failure.sentence.words,
+                ) from None
             raise
         finally:
             stream.close()
@@ -97,7 +101,7 @@ class MongodbProbe(MeasuredProbe):
         known = hello.get("saslSupportedMechs")
         # As drivers do: what does not know the user says so at the end, and not by a list that is not there.
         strong = isinstance(known, list) and "SCRAM-SHA-256" in known
-        exchange = Exchange("SCRAM-SHA-256" if strong else "SCRAM-SHA-1", username)
+        exchange = Exchange("SCRAM-SHA-256" if strong else "SCRAM-SHA-1", username, MIN_ITERATIONS)
         start = {
             "mechanism": exchange.mechanism,
             "payload": exchange.first(),
@@ -105,35 +109,17 @@ class MongodbProbe(MeasuredProbe):
         }
         answer = await session.ask("saslStart", start, database=database)
         exchange.challenge(_payload(answer))
-        keys = await self._derive(exchange, username, password, run)
-        proceed = {"conversationId": answer.get("conversationId"), "payload": exchange.proof(keys)}
+        prepared = _prepared(exchange, username, password)
+        keys = await self._keys.keys(exchange, prepared, run)
+        conversation = answer.get("conversationId")
+        if not isinstance(conversation, int):
+            raise ProbeFailure(Reason.PROTOCOL, "the login failed: the server's answer has no number")
+        proceed = {"conversationId": conversation, "payload": exchange.proof(keys)}
         answer = await session.ask("saslContinue", proceed, database=database)
         exchange.check(_payload(answer), keys)
         if not answer.get("done"):  # a server that does not know skipEmptyExchange
             await session.ask("saslContinue", {**proceed, "payload": b""}, database=database)
         return hello
-
-    async def _derive(self, exchange: Exchange, username: str, password: str, run: Run) -> Keys:
-        """The keys of this login, made in a thread of their own, which ends with that."""
-        mechanism: Mechanism = exchange.mechanism
-        asked = f"{mechanism} {exchange.iterations} {exchange.salt.hex()} {password}"
-        fingerprint = hashlib.sha256(asked.encode()).digest()
-        if self._keys is not None and self._keys[0] == fingerprint:
-            return self._keys[1]
-        run.awaited = "the keys of the login to be made"
-        executor = ThreadPoolExecutor(1)
-        making = asyncio.get_running_loop().run_in_executor(
-            executor, derive, mechanism, username, password, exchange.salt, exchange.iterations
-        )
-        executor.shutdown(wait=False)
-        try:
-            keys = await making
-        except ValueError:
-            raise ProbeFailure(
-                Reason.SECRET, "the password holds characters that SCRAM does not allow"
-            ) from None
-        self._keys = fingerprint, keys
-        return keys
 
     def _user(self) -> str:
         """Who asks, for a detail."""
@@ -144,7 +130,7 @@ class MongodbProbe(MeasuredProbe):
 async def _look_around(session: Session, hello: Document, run: Run) -> None:
     """Note what the server says of itself, as far as the user may ask."""
     if (build := await _asked(session, "buildInfo")) is not None:
-        mongodb_facts.note_version(build, run.facts)
+        mongodb_facts.note_version(build, run.facts, run.secrets)
     if (status := await _asked(session, "serverStatus", UNWANTED)) is not None:
         mongodb_facts.note_connections(status, run.facts)
     if "setName" in hello and (members := await _asked(session, "replSetGetStatus")) is not None:
@@ -177,8 +163,21 @@ async def _asked(session: Session, command: str, fields: Mapping[str, object] = 
         return None
 
 
+def _prepared(exchange: Exchange, username: str, password: str) -> bytes:
+    """The form of the password that keys are made of."""
+    if exchange.mechanism == "SCRAM-SHA-1":
+        said = f"{username}:mongo:{password}".encode()
+        return (
+            hashlib.md5(said, usedforsecurity=False).hexdigest().encode()
+        )  # MongoDB's own addition to SCRAM
+    try:
+        return saslprep(password).encode()
+    except ValueError as error:
+        raise ProbeFailure(Reason.SECRET, str(error)) from None
+
+
 def _payload(answer: Document) -> bytes:
     payload = answer.get("payload")
     if not isinstance(payload, bytes):
-        raise ScramError("the server's answer holds nothing")
+        raise ProbeFailure(Reason.PROTOCOL, "the login failed: the server's answer holds nothing")
     return payload

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.errors import BSONError
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ CODEC = CodecOptions[Document](
 
 
 class CommandError(Exception):
-    """The answer to a command is an error; `words` are the server's, ready to be shown."""
+    """The answer to a command is an error; `words` are the server's."""
 
-    def __init__(self, command: str, code: int, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, command: str, code: int, words: PeerText) -> None:
+        super().__init__(command)
         self.command = command
         self.code = code
         self.words = words
@@ -88,7 +88,7 @@ class Session:
         start = await self._stream.upcoming(4)
         length = int.from_bytes(start[:4], "little", signed=True)
         if not HEADER.size + SMALLEST_DOCUMENT <= length <= PROTOCOL_MAX:
-            raise self._strange(self._stream.shown(start))
+            raise self._strange("{}", PeerText(start))
         if length > MAX_MESSAGE_BYTES:
             raise ProbeFailure(
                 Reason.SIZE, f"{self._run.awaited} has {length} bytes, over {MAX_MESSAGE_BYTES}"
@@ -100,7 +100,7 @@ class Session:
         body = message[HEADER.size : length - CHECKSUM_BYTES if flags & CHECKSUM_PRESENT else length]
         try:
             return bson.decode(body, CODEC)
-        except (BSONError, ValueError, OverflowError, RecursionError):
+        except Exception:  # noqa: BLE001 - of hostile bytes bson raises whatever its types raise
             raise self._strange("the document is damaged") from None
 
     def _judge(self, command: str, answer: Mapping[str, Any]) -> None:
@@ -109,10 +109,9 @@ class Session:
             raise self._strange("it does not say whether it is one")
         if ok != 1:
             code = answer.get("code")
-            words = answer.get("errmsg") or answer.get("codeName") or "no reason given"
-            raise CommandError(
-                command, code if isinstance(code, int) else 0, self._stream.shown(str(words).encode())
-            )
+            said = [word for word in map(answer.get, ("errmsg", "codeName")) if isinstance(word, str)]
+            words = PeerText(next(filter(None, said), "no reason given"))
+            raise CommandError(command, code if isinstance(code, int) else 0, words)
 
-    def _strange(self, what: str) -> ProbeFailure:
-        return ProbeFailure(Reason.PROTOCOL, f"{self._run.awaited} is not MongoDB's protocol: {what}")
+    def _strange(self, what: str, *words: PeerText) -> ProbeFailure:
+        return ProbeFailure(Reason.PROTOCOL, f"{self._run.awaited} is not MongoDB's protocol: {what}", *words)

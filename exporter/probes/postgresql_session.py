@@ -1,201 +1,194 @@
-"""One connection of libpq, driven by the event loop, so that each phase is known and no name is resolved in a thread.
-
-psycopg's own connections wait for connecting, TLS and login at once; its layer `psycopg.pq` tells where they are.
-"""
+"""One connection to a PostgreSQL server: TLS, login, and questions that are answered with one row."""
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
-import sys
-from functools import partial
+import hashlib
 from typing import TYPE_CHECKING
 
-from psycopg import OperationalError
-from psycopg.pq import ConnStatus, DiagnosticField, ExecStatus, PollingStatus
-from psycopg.pq import PGconn as LibpqConnection
-
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.connect import ATTEMPT_DELAY, note_address, shown
-from exporter.probes.postgresql_conninfo import text
-from exporter.probes.postgresql_errors import (
-    answer_failure,
-    connect_failure,
-    disconnected,
-    login_failure,
+from exporter.probes.postgresql_errors import answer_failure, login_failure
+from exporter.probes.postgresql_wire import (
+    SSL_REQUEST,
+    TERMINATE,
+    Messages,
+    columns,
+    server_error,
+    strange,
+    values,
 )
-from exporter.probes.race import race
-from exporter.probes.resolve import resolve
+from exporter.probes.scram import Exchange, saslprep
+from exporter.probes.store_stream import open_stream
 
 if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn, PGresult
-
     from exporter.catalog.specs import PostgresqlSpec
     from exporter.probes.measure import Run
-    from exporter.probes.resolve import Address
+    from exporter.probes.postgresql_wire import ServerError
+    from exporter.probes.scram import KeyMaker, Mechanism
+    from exporter.probes.store_stream import StoreStream
+    from exporter.probes.tls import Tls
 
-CONNECTING = {ConnStatus.STARTED, ConnStatus.MADE, ConnStatus.SSL_STARTUP}
-"""Before the server was told who wants to log in: TCP and TLS."""
-
-# psycopg does not offer this call, without which libpq keeps the SQLSTATE of a refused login to itself, and words alone
-# are in the server's language. The library that psycopg is linked with is found through psycopg's own module, which is
-# a library itself unless psycopg was told to do without.
-try:
-    _set_error_verbosity = ctypes.CDLL(sys.modules[LibpqConnection.__module__].__file__).PQsetErrorVerbosity
-except OSError:
-    raise ModuleNotFoundError("psycopg is there without its compiled part", name="psycopg_binary") from None
-_set_error_verbosity.argtypes = (ctypes.c_void_p, ctypes.c_int)
-_VERBOSE = 2
+SCRAM: Mechanism = "SCRAM-SHA-256"
+OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
+"""Kinds of authentication messages."""
 
 
 class Session:
     """A connection on which questions can be asked. `close` it in any case."""
 
-    __slots__ = ("_password", "_pg", "_run")
+    __slots__ = ("_messages", "_run", "_stream")
 
-    def __init__(self, pg: PGconn, password: str, run: Run) -> None:
-        self._pg = pg
-        self._password = password
+    def __init__(self, stream: StoreStream, run: Run) -> None:
+        self._stream = stream
         self._run = run
+        self._messages = Messages(stream)
+
+    async def log_in(
+        self, startup: bytes, spec: PostgresqlSpec, password: str | None, keys: KeyMaker
+    ) -> None:
+        """Send the first message (`postgresql_wire.startup`), prove the password, and wait until questions are taken.
+
+        Raises:
+            ProbeFailure: `login`, `full`, `answer`, `protocol`, `size`, `disconnect`.
+        """
+        self._run.enter("login")
+        self._run.awaited = "the answer to the login"
+        self._messages.send(b"", startup)
+        kind, body = await self._authentication(spec)
+        if kind == CLEARTEXT:
+            self._reply(_needed(password).encode() + b"\0")
+        elif kind == MD5:
+            self._reply(_md5(spec.username, _needed(password), body[:4]))
+        elif kind == SASL:
+            await self._scram(body, _needed(password), spec, keys)
+        elif kind != OK:
+            raise ProbeFailure(
+                Reason.LOGIN, f"the server asks for a kind of login that is not supported ({kind})"
+            )
+        if kind != OK:
+            await self._authentication(spec, OK)
+        while True:
+            kind_, body = await self._messages.next(b"KZE")
+            if kind_ == b"E":
+                raise self._refused(server_error(body), spec)
+            if kind_ == b"Z":
+                return
+
+    async def _scram(self, offered: bytes, password: str, spec: PostgresqlSpec, keys: KeyMaker) -> None:
+        if SCRAM.encode() not in offered.split(b"\0"):
+            raise ProbeFailure(Reason.LOGIN, f"the server does not offer {SCRAM}")
+        # The user is the one of the first message. PostgreSQL lets a server be set to any number of iterations.
+        exchange = Exchange(SCRAM, "", min_iterations=1)
+        first = exchange.first()
+        self._reply(SCRAM.encode() + b"\0" + len(first).to_bytes(4, "big") + first)
+        exchange.challenge((await self._authentication(spec, SASL_CONTINUE))[1])
+        made = await keys.keys(exchange, _prepared(password), self._run)
+        self._reply(exchange.proof(made))
+        exchange.check((await self._authentication(spec, SASL_FINAL))[1], made)
+
+    async def _authentication(self, spec: PostgresqlSpec, wanted: int | None = None) -> tuple[int, bytes]:
+        """The next authentication message, which must be the `wanted` one."""
+        kind, body = await self._messages.next(b"RE")
+        if kind == b"E":
+            raise self._refused(server_error(body), spec)
+        number = int.from_bytes(body[:4], "big")
+        if len(body) < 4 or wanted not in (None, number):
+            raise strange(kind + body[:4])
+        return number, body[4:]
+
+    def _reply(self, body: bytes) -> None:
+        self._messages.send(b"p", body)
+
+    @staticmethod
+    def _refused(error: ServerError, spec: PostgresqlSpec) -> ProbeFailure:
+        return login_failure(error, spec.username, spec.database)
 
     async def ask(self, statements: str) -> dict[str, bytes]:
         """The one row that the last of `statements` answers: values by column, without those that are NULL.
 
         Raises:
-            ProbeFailure: `answer`, after which another question may be asked; `disconnect`, `protocol`.
+            ProbeFailure: `answer`, after which another question may be asked, unless the server closed the connection;
+                `disconnect`, `protocol`, `size`.
         """
-        pg = self._pg
-        try:
-            pg.send_query(statements.encode())
-            while pg.flush():
-                await _ready(pg.socket, PollingStatus.WRITING)
-            last: PGresult | None = None
-            failure: ProbeFailure | None = None
-            while (result := await self._result()) is not None:
-                last = result
-                failure = failure or self._failure(result)
-        except OperationalError:
-            raise disconnected(self._run.doing()) from None
+        self._run.awaited = "the answer to a question"
+        self._messages.send(b"Q", statements.encode() + b"\0")
+        names: list[str] = []
+        rows: list[dict[str, bytes]] = []
+        failure: ProbeFailure | None = None
+        while True:
+            kind, body = await self._messages.next(b"TDCEZ")
+            if kind == b"Z":
+                break
+            if kind == b"E":
+                error = server_error(body)
+                failure = failure or answer_failure(error)
+                if error.fatal:
+                    raise failure
+            elif kind == b"T":
+                names, rows = columns(body), []
+            elif kind == b"D":
+                row = zip(names, values(body), strict=False)
+                rows.append({name: value for name, value in row if value is not None})
         if failure is not None:
             raise failure
-        if last is None or last.ntuples != 1:
+        if len(rows) != 1:
             raise ProbeFailure(Reason.PROTOCOL, "the server answered a question with no row, or with several")
-        row = {
-            (last.fname(i) or b"").decode("utf-8", "replace"): last.get_value(0, i)
-            for i in range(last.nfields)
-        }
-        return {name: value for name, value in row.items() if value is not None}
+        return rows[0]
 
-    async def _result(self) -> PGresult | None:
-        pg = self._pg
-        while pg.is_busy():
-            await _ready(pg.socket, PollingStatus.READING)
-            pg.consume_input()
-        return pg.get_result()
-
-    def _failure(self, result: PGresult) -> ProbeFailure | None:
-        """What `result` says of an error.
-
-        Raises:
-            ProbeFailure: after it, no more can be had of this connection.
-        """
-        if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            return None
-        if result.status != ExecStatus.FATAL_ERROR:
-            raise ProbeFailure(
-                Reason.PROTOCOL, "the server answered a question with something else than rows"
-            )
-        state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode("utf-8", "replace")
-        words = (result.error_field(DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
-        if not state:
-            raise disconnected(self._run.doing())
-        failure = answer_failure(state, words, self._password)
-        if (result.error_field(DiagnosticField.SEVERITY_NONLOCALIZED) or b"") in (b"FATAL", b"PANIC"):
-            raise failure
-        return failure
+    async def leave(self) -> None:
+        """Say goodbye, so that the server's log has no lost connection."""
+        self._stream.send(TERMINATE)
+        await self._stream.flush()
 
     def close(self) -> None:
-        """Leave; the server ends what it is doing."""
-        self._pg.finish()
+        """Drop the connection; the server ends what it is doing."""
+        self._stream.close()
 
 
-async def open_session(spec: PostgresqlSpec, fixed: str, password: str, run: Run) -> Session:
-    """Resolve, connect and log in. Enters `resolve`, `connect` and `login`; notes `ip_protocol` and `ip_addr`.
-
-    `fixed`: of `postgresql_conninfo.fixed`.
+async def open_session(spec: PostgresqlSpec, tls: Tls | None, run: Run) -> Session:
+    """A new connection on which nobody is logged in. Enters `resolve` and `connect`, which holds TLS too.
 
     Raises:
-        ProbeFailure: `resolve`, `connect`, `tls`, `certificate`, `disconnect`, `protocol`, `login`, `full`, `answer`.
-        OSError: this machine has no socket left.
+        ProbeFailure: `resolve`, `connect`, `tls`, `certificate`, `disconnect`, `protocol`.
     """
-    addresses = await resolve(spec.host, spec.ip_protocol, run)
-    run.enter("connect")
-    run.peer = f"{spec.host} port {spec.port}"
-    ways = [partial(_connect, address, spec.port, fixed, password) for address in addresses]
-    pg, address = await race(ways, ATTEMPT_DELAY)
+    return Session(await open_stream(spec, tls, run, _offer_tls), run)
+
+
+async def _offer_tls(stream: StoreStream) -> None:
+    """Ask the server to go on in TLS.
+
+    Raises:
+        ProbeFailure: `tls` if it does not want to; `protocol`, `disconnect`.
+    """
+    stream.send(SSL_REQUEST)
+    start = await stream.upcoming(1)
+    if start[:1] == b"N":
+        raise ProbeFailure(Reason.TLS, "the server does not offer TLS")
+    if start[:1] != b"S":
+        # An error in plain text could be anybody's, so its words are worth no more than other garbage.
+        raise strange(start)
+    await stream.exactly(1)
+    if stream.has_more:
+        # They would be taken for the start of the handshake, or for a protected answer (CVE-2021-23222).
+        raise ProbeFailure(
+            Reason.TLS, "{} came in plain text where TLS should begin", PeerText(await stream.upcoming(1))
+        )
+
+
+def _needed(password: str | None) -> str:
+    if not password:
+        raise ProbeFailure(Reason.LOGIN, "the server asks for a password, and the catalog has none")
+    return password
+
+
+def _prepared(password: str) -> bytes:
+    """As the server does, a password that SCRAM does not allow is taken as it is."""
     try:
-        note_address(address, run)
-        if spec.tls is not None:
-            run.awaited = "the TLS handshake"
-        await _log_in(pg, spec, password, run)
-    except BaseException:
-        pg.finish()
-        raise
-    return Session(pg, password, run)
+        return saslprep(password).encode()
+    except ValueError:
+        return password.encode()
 
 
-async def _connect(address: Address, port: int, fixed: str, password: str) -> tuple[PGconn, Address]:
-    """A connection of TCP, on which nothing was said yet."""
-    own = {"hostaddr": address[1], "password": password}
-    connection = LibpqConnection.connect_start(f"{fixed} {text(own)}".encode("utf-8", "surrogateescape"))
-    pg: PGconn = connection
-    try:
-        _set_error_verbosity(connection.pgconn_ptr, _VERBOSE)  # type: ignore[attr-defined] # psycopg has it and does not declare it
-        while pg.status == ConnStatus.STARTED:
-            await _ready(pg.socket, PollingStatus.WRITING)
-            pg.connect_poll()
-    except BaseException:
-        pg.finish()
-        raise
-    if pg.status == ConnStatus.BAD:
-        message = _message(pg)
-        pg.finish()
-        raise connect_failure(message, shown(address[1], port))
-    return pg, address
-
-
-async def _log_in(pg: PGconn, spec: PostgresqlSpec, password: str, run: Run) -> None:
-    connecting = True
-    polling: int = PollingStatus.WRITING
-    while polling != PollingStatus.OK:
-        await _ready(pg.socket, polling)
-        polling = pg.connect_poll()
-        if polling == PollingStatus.FAILED:
-            login = f"{spec.username!r} to {spec.database!r}"
-            raise login_failure(_message(pg), login, run.doing(), password)
-        if connecting and pg.status not in CONNECTING:
-            connecting = False
-            run.enter("login")
-    # Set once connected: in between, libpq sets it as it needs it.
-    pg.nonblocking = 1
-
-
-async def _ready(descriptor: int, polling: int) -> None:
-    """Wait until the socket can be read, or written."""
-    loop = asyncio.get_running_loop()
-    ready = loop.create_future()
-    reading = polling == PollingStatus.READING
-    (loop.add_reader if reading else loop.add_writer)(descriptor, _wake, ready)
-    try:
-        await ready
-    finally:
-        (loop.remove_reader if reading else loop.remove_writer)(descriptor)
-
-
-def _wake(ready: asyncio.Future[None]) -> None:
-    if not ready.done():
-        ready.set_result(None)
-
-
-def _message(pg: PGconn) -> str:
-    return pg.error_message.decode("utf-8", "replace")
+def _md5(username: str, password: str, salt: bytes) -> bytes:
+    inner = hashlib.md5(password.encode() + username.encode(), usedforsecurity=False).hexdigest()
+    return b"md5" + hashlib.md5(inner.encode() + salt, usedforsecurity=False).hexdigest().encode() + b"\0"

@@ -6,6 +6,7 @@ deadlines and limits. Nothing of redis-py that repeats, watches or pools is used
 
 from __future__ import annotations
 
+import re
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from redis.exceptions import (
     ResponseError,
 )
 
+from exporter.peer_text import REDACTED, PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe
-from exporter.probes.redis_info import note_info
+from exporter.probes.redis_info import Info, note_info
 from exporter.probes.store_stream import open_stream, read_secret
 
 if TYPE_CHECKING:
@@ -37,6 +39,14 @@ if TYPE_CHECKING:
 CRLF = b"\r\n"
 MARKS = b"+-:$*"
 """What each answer of RESP2 begins with."""
+NUMBERS = re.compile(rb"[$*]-1|[$*][0-9]{1,10}|:[-+]?[0-9]{1,19}")
+"""First lines of answers that hold a number; int() would take more."""
+MAX_ANSWER_BYTES = 256 * 1024
+"""Of a text; INFO has 10 KiB, with a hundred replicas 20."""
+MAX_ELEMENTS = 64
+"""Of a list; those that are asked for have 2."""
+MAX_PIECES = 64
+"""Texts, numbers and lists in all answers of a run; there are less than 20."""
 
 LOGIN_ERRORS = (AuthenticationError, AuthenticationWrongNumberOfArgsError, NoPermissionError)
 ANONYMOUS: dict[str, Any] = (
@@ -70,7 +80,7 @@ class RedisProbe(MeasuredProbe):
         self._tls: Tls | None = None if spec.tls is None else shared.tls(spec.tls)
 
     async def ask(self, run: Run) -> None:
-        password = read_secret(self._spec.password)
+        password = read_secret(self._spec.password, run)
         stream = await open_stream(self._spec, self._tls, run)
         connection = _Connection(stream, self._spec.username, password)
         try:
@@ -78,8 +88,8 @@ class RedisProbe(MeasuredProbe):
             run.enter("query")
             pong = await connection.ask(run, "PING")
             if pong != b"PONG":
-                said = pong if isinstance(pong, bytes) else repr(pong).encode()
-                raise ProbeFailure(Reason.ANSWER, f"the answer to PING is {stream.shown(said)}")
+                said = PeerText(pong) if isinstance(pong, bytes) else f"a {type(pong).__name__}"
+                raise ProbeFailure(Reason.ANSWER, "the answer to PING is {}", said)
             await _look_around(connection, run)
         except RedisError as error:
             raise self._failure(error, connection, run) from None
@@ -98,23 +108,24 @@ class RedisProbe(MeasuredProbe):
     def _failure(self, error: RedisError, connection: _Connection, run: Run) -> ProbeFailure:
         """The verdict on an answer that is an error."""
         text = str(error)
-        words = connection.shown(text)
+        words = connection.peer_text(text)
         if isinstance(error, InvalidResponse):
             return ProbeFailure(Reason.PROTOCOL, f"{run.awaited} is not Redis's protocol")
         if TOO_MANY_CLIENTS in text:
-            return ProbeFailure(Reason.FULL, f"Redis takes no more connections: {words}")
+            return ProbeFailure(Reason.FULL, "Redis takes no more connections: {}", words)
         if text.startswith(PROTECTED_MODE):
             return ProbeFailure(
                 Reason.LOGIN,
-                f"Redis is in protected mode and has no password, so it answers only its own machine: {words}",
+                "Redis is in protected mode and has no password, so it answers only its own machine: {}",
+                words,
             )
         if isinstance(error, NoPermissionError):
-            return ProbeFailure(Reason.LOGIN, f"{self._user()} may not ask PING: {words}")
+            return ProbeFailure(Reason.LOGIN, "{} may not ask PING: {}", self._user(), words)
         if isinstance(error, LOGIN_ERRORS):
             if connection.password is None:
-                return ProbeFailure(Reason.LOGIN, f"Redis asks for a password and was given none: {words}")
-            return ProbeFailure(Reason.LOGIN, f"Redis refused the login of {self._user()}: {words}")
-        return ProbeFailure(Reason.ANSWER, f"{run.awaited} is an error: {words}")
+                return ProbeFailure(Reason.LOGIN, "Redis asks for a password and was given none: {}", words)
+            return ProbeFailure(Reason.LOGIN, "Redis refused the login of {}: {}", self._user(), words)
+        return ProbeFailure(Reason.ANSWER, "{} is an error: {}", str(run.awaited), words)
 
     def _user(self) -> str:
         return f"the user {self._spec.username}" if self._spec.username else "the default user"
@@ -122,20 +133,44 @@ class RedisProbe(MeasuredProbe):
 
 async def _look_around(connection: _Connection, run: Run) -> None:
     """Note what the server says of itself, as far as the user may ask."""
+    # Without names of sections: before 7.0, Redis takes only one.
+    text = await _asked(connection, run, "INFO")
+    if text is None:
+        return
+    info = Info(text)
+    more: dict[str, str] = {}
+    for name in info.wanted_settings():
+        setting = await _asked_setting(connection, run, name)
+        if setting is not None:
+            more[name] = setting
+    cluster = await _asked(connection, run, "CLUSTER INFO") if info.is_cluster else None
+    note_info(info, more, Info(cluster or b""), run)
+
+
+async def _asked(connection: _Connection, run: Run, command: str) -> bytes | None:
+    """The text that answers `command`; None if the user may not ask.
+
+    Raises:
+        ProbeFailure: `protocol`: the answer is no text.
+    """
     try:
-        # Without names of sections: before 7.0, Redis takes only one.
-        info = await connection.ask(run, "INFO")
+        text = await connection.ask(run, command)
     except ResponseError:
-        return
-    note_info(bytes(info).decode("utf-8", "replace"), run.facts)
-    if "store_connections_max" in run.facts:
-        return
+        return None
+    if not isinstance(text, bytes):
+        raise ProbeFailure(Reason.PROTOCOL, f"{run.awaited} is not Redis's protocol: it is no text")
+    return text
+
+
+async def _asked_setting(connection: _Connection, run: Run, name: str) -> str | None:
+    """The value of a setting; None if the user may not ask, or the server has none of this name."""
     try:
-        pair = await connection.ask(run, "CONFIG GET", "maxclients")
+        pair = await connection.ask(run, "CONFIG GET", name)
     except ResponseError:
-        return
-    if isinstance(pair, list) and len(pair) == 2:
-        run.facts["store_connections_max"] = int(pair[1])
+        return None
+    if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], bytes):
+        return pair[1].decode("utf-8", "replace")
+    return None
 
 
 class _Connection(AbstractConnection):
@@ -148,9 +183,6 @@ class _Connection(AbstractConnection):
         super().__init__(
             username=username, password=password, protocol=2, parser_class=_AsyncRESP2Parser, **ANONYMOUS
         )
-        self._stream = stream
-        if password:
-            stream.secrets.add(password)
         # redis-py knows only that these can be read from and written to.
         self._reader: Any = _Reader(stream)
         self._writer: Any = _Writer(stream)
@@ -166,12 +198,12 @@ class _Connection(AbstractConnection):
         await self.send_command(*command)
         return await self.read_response()
 
-    def shown(self, words: str) -> str:
-        """The server's words for a detail, up to where they repeat the password."""
+    def peer_text(self, words: str) -> PeerText:
+        """The server's words, up to where they repeat the start of the password."""
         if self.password:
             before, repeated, _ = words.partition(self.password[:SECRET_START])
-            words = before + "***" if repeated else words
-        return self._stream.shown(words.encode())
+            words = before + REDACTED if repeated else words
+        return PeerText(words)
 
     def drop(self) -> None:
         """Let go of the stream, which is not closed: redis-py warns of a connection that has one at its end."""
@@ -190,19 +222,29 @@ class _Connection(AbstractConnection):
 class _Reader:
     """The part of `asyncio.StreamReader` that redis-py's parser reads with."""
 
-    __slots__ = ("_stream",)
+    __slots__ = ("_pieces", "_stream")
 
     def __init__(self, stream: StoreStream) -> None:
         self._stream = stream
+        self._pieces = 0
 
     async def readline(self) -> bytes:
-        """The line that an answer begins with. What begins otherwise may have no lines at all."""
+        """The line that an answer begins with. What begins otherwise may have no lines at all.
+
+        redis-py would read as much, and as deeply nested, as the line says.
+        """
         upcoming = await self._stream.upcoming(1)
         if upcoming[0] not in MARKS:
-            raise ProbeFailure(
-                Reason.PROTOCOL, f"what came back is not Redis's protocol: {self._stream.shown(upcoming)}"
-            )
-        return await self._stream.until(CRLF)
+            raise _strange(upcoming)
+        line = await self._stream.until(CRLF)
+        self._pieces += 1
+        if self._pieces > MAX_PIECES or (line[0] not in b"+-" and not NUMBERS.fullmatch(line[:-2])):
+            raise _strange(line)
+        if line[:1] == b"$" and int(line[1:]) > MAX_ANSWER_BYTES:
+            raise ProbeFailure(Reason.SIZE, f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        if line[:1] == b"*" and int(line[1:]) > MAX_ELEMENTS:
+            raise ProbeFailure(Reason.SIZE, f"the answer is a list of more than {MAX_ELEMENTS} elements")
+        return line
 
     async def readexactly(self, count: int) -> bytes:
         return await self._stream.exactly(count)
@@ -224,3 +266,7 @@ class _Writer:
 
     def close(self) -> None:
         """As the probe does in any case."""
+
+
+def _strange(start: bytes) -> ProbeFailure:
+    return ProbeFailure(Reason.PROTOCOL, "what came back is not Redis's protocol: {}", PeerText(start))

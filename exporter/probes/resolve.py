@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import aiodns
 
+from exporter.catalog.hostnames import HostNameError, ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import clock
 
@@ -88,13 +89,12 @@ async def resolve(host: str, ip_protocol: IpProtocol, run: Run) -> list[Address]
 
 
 async def _ask(host: str, family: socket.AddressFamily) -> list[Address]:
-    resolver = _current()
     try:
-        answer = await resolver.getaddrinfo(host, family)
+        answer = await _current().getaddrinfo(ascii_host(host), family)
     except aiodns.error.DNSError as error:
         raise ProbeFailure(Reason.RESOLVE, f"cannot resolve {host}: {error.args[1]}") from None
-    except UnicodeError:
-        raise ProbeFailure(Reason.RESOLVE, f"cannot resolve {host}: not a valid name") from None
+    except HostNameError as error:
+        raise ProbeFailure(Reason.RESOLVE, f"cannot resolve {host}: {error}") from None
     return [(socket.AddressFamily(node.family), _text(node.addr[0])) for node in answer.nodes]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
@@ -61,6 +62,6 @@ async def _reply(stream: LineStream, run: Run, code: str, what: str) -> list[byt
             raise ProbeFailure(Reason.DISCONNECT, f"connection closed before the SMTP {what} was complete")
         lines.append(line)
         if not line.startswith(code.encode()) or line[3:4] not in (b" ", b"-", b""):
-            raise ProbeFailure(Reason.PROTOCOL, f"the SMTP {what} is {stream.shown(line)}, expected {code}")
+            raise ProbeFailure(Reason.PROTOCOL, "the SMTP {} is {}, expected {}", what, PeerText(line), code)
         if line[3:4] != b"-":
             return lines

@@ -14,6 +14,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe, Run, clock
 from exporter.probes.sqlite_check import IntegrityCheck
@@ -21,6 +22,7 @@ from exporter.probes.sqlite_file import (
     AS_IT_IS,
     TRANSIENT,
     FileState,
+    Unreadable,
     connect,
     examine,
     failure,
@@ -42,8 +44,6 @@ LOCK_PAUSE = 0.02
 
 OPENING_SECONDS = 0.5
 """How long a log may be there without its index: a service that opens the file makes one after the other."""
-
-SHOWN_TEXT = 200
 
 
 class SqliteProbe(MeasuredProbe):
@@ -108,9 +108,12 @@ class SqliteProbe(MeasuredProbe):
         finding = self._check.finding(state)
         if finding is not None and finding.damage:
             when = datetime.fromtimestamp(finding.checked_at, UTC).strftime("%H:%M:%S UTC")
-            complaint = repr(finding.damage[:SHOWN_TEXT])
             raise ProbeFailure(
-                Reason.CORRUPT, f"PRAGMA quick_check of {self._path} found {complaint} at {when}"
+                Reason.CORRUPT,
+                "PRAGMA quick_check of {} found {} at {}",
+                self._path,
+                PeerText(finding.damage),
+                when,
             )
 
 
@@ -158,7 +161,7 @@ class _Look:
             try:
                 how = way(self._path, self.state)
                 self._read(how)
-            except sqlite3.Error as error:
+            except Unreadable as error:
                 if clock() >= self._patience(error):
                     raise failure(error, self._path) from None
                 self._tell(self._say_locked)
@@ -167,7 +170,7 @@ class _Look:
                 if how != AS_IT_IS or examine(self._path) == self.state:
                     return
 
-    def _patience(self, error: sqlite3.Error) -> float:
+    def _patience(self, error: Exception) -> float:
         """Until when it is worth trying again."""
         if primary(error) in TRANSIENT or examine(self._path) != self.state:
             return self._until

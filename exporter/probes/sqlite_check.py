@@ -17,6 +17,7 @@ import weakref
 from contextlib import closing
 from dataclasses import dataclass
 
+from exporter.peer_text import Secrets
 from exporter.probes.base import ProbeFailure
 from exporter.probes.measure import clock
 from exporter.probes.sqlite_file import (
@@ -24,8 +25,10 @@ from exporter.probes.sqlite_file import (
     BY_WAL,
     DAMAGED,
     FileState,
+    Unreadable,
     connect,
     examine,
+    failure,
     primary,
 )
 
@@ -116,9 +119,11 @@ class _Work:
                 self.finding = Finding(state.identity, damage, time.time(), seconds)
                 pause = interval if not damage else pause
             self._suspicion = damage
-        except (sqlite3.Error, ProbeFailure) as error:
+        except (*Unreadable, ProbeFailure) as error:
             if not self._stopped.is_set():
-                log.info("the integrity of %s could not be checked, will try again: %s", path, error)
+                found = error if isinstance(error, ProbeFailure) else failure(error, path)
+                why = found.sentence.shown(Secrets())
+                log.info("the integrity of %s could not be checked, will try again: %s", path, why)
         finally:
             self.due = clock() + max(pause, clock() - began)
             self.running = False
@@ -139,11 +144,11 @@ class _Work:
         connection.execute("PRAGMA temp_store = MEMORY")
         try:
             rows = connection.execute("PRAGMA quick_check(1)").fetchall()
-        except sqlite3.DatabaseError as error:
+        except Unreadable as error:
             if primary(error) in FOUND:
                 return str(error)
             raise
-        lines = [line for (text,) in rows for line in str(text).splitlines()]
+        lines = [line for (text,) in rows for line in text.decode("utf-8", "replace").splitlines()]
         return next((line for line in lines if line != "ok" and not line.startswith("***")), "")
 
 

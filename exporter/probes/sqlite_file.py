@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ AS_IT_IS = "mode=ro&immutable=1"
 
 WITHOUT_LOCKS = "mode=ro&nolock=1"
 """SQLite refuses to open a file in WAL mode so, and only that: the one way to learn the mode that makes no file."""
+
+MAX_HEAP_BYTES = 128 * 1024 * 1024
+"""Of SQLite in this process: a small file can claim a text of a gigabyte, and a sparse one any number of pages."""
+MAX_VALUE_BYTES = 16 * 1024 * 1024
+"""Of a text or blob that is read into memory."""
+
+Unreadable = (sqlite3.Error, MemoryError, UnicodeDecodeError)
+"""What Python's module raises of a file that somebody made up: the last where SQLite's sentence repeats bytes of it."""
 
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL}
@@ -52,7 +61,8 @@ def examine(path: str) -> FileState:
     """The state of the file at `path`.
 
     Raises:
-        ProbeFailure: `missing`, `permission`, `corrupt` if it is no file or empty, `answer`.
+        ProbeFailure: `missing`, `permission`, `corrupt` if it is no file or empty, `answer`. Opening a companion that
+            is no file, such as a FIFO, could wait for ever.
     """
     try:
         found = os.stat(path)  # noqa: PTH116 - a path object a run costs more than the look
@@ -72,6 +82,7 @@ def examine(path: str) -> FileState:
         )
     # SQLite follows links before it looks for companions.
     real = os.path.realpath(path)
+    _size(f"{real}-shm")
     return FileState(
         (found.st_dev, found.st_ino),
         found.st_size,
@@ -92,34 +103,50 @@ def _in_wal_mode(path: str) -> bool:
     try:
         with closing(connect(path, WITHOUT_LOCKS)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
-    except sqlite3.Error as error:
+    except Unreadable as error:
         return primary(error) == sqlite3.SQLITE_CANTOPEN and _readable(path)
     return False
 
 
 def connect(path: str, how: str) -> sqlite3.Connection:
-    """A connection for reading, which any thread may interrupt.
+    """A connection for reading, which any thread may interrupt, set up for a file that nobody vouches for
+    (sqlite.org/security.html).
 
     Raises:
         sqlite3.Error: the file cannot be opened.
     """
     uri = f"file://{quote(os.fsencode(path))}?{how}"
-    return sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
+    connection = sqlite3.connect(uri, timeout=0, isolation_level=None, check_same_thread=False, uri=True)
+    try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)
+        connection.text_factory = bytes
+        connection.execute(f"PRAGMA hard_heap_limit = {MAX_HEAP_BYTES}")
+        for setting in ("trusted_schema = OFF", "cell_size_check = ON", "mmap_size = 0"):
+            connection.execute(f"PRAGMA {setting}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
-def primary(error: sqlite3.Error) -> int:
+def primary(error: Exception) -> int:
     """The primary result code; 0 of an error that Python's module raised by itself."""
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
+    if isinstance(error, MemoryError):
+        return sqlite3.SQLITE_NOMEM
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def failure(error: sqlite3.Error, path: str) -> ProbeFailure:
+def failure(error: Exception, path: str) -> ProbeFailure:
     """What `error` means for a person."""
     code = primary(error)
     if code == sqlite3.SQLITE_CANTOPEN and not _readable(path):
         return ProbeFailure(Reason.PERMISSION, f"{path} may not be read by the exporter's user")
     reason, sentence = SENTENCES.get(code, (Reason.ANSWER, "{path} cannot be read"))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return ProbeFailure(reason, f"{sentence.format(path=path)} ({name}: {error})")
+    # SQLite's sentence may repeat names from the file.
+    return ProbeFailure(reason, "{} ({}: {})", sentence.format(path=path), name, PeerText(str(error)))
 
 
 SENTENCES: Mapping[int, tuple[Reason, str]] = {
@@ -139,6 +166,8 @@ SENTENCES: Mapping[int, tuple[Reason, str]] = {
             "is missing, or the service keeps the file for itself (locking_mode=EXCLUSIVE)"
         ),
     ),
+    sqlite3.SQLITE_NOMEM: (Reason.SIZE, "{path} needs more memory to be read than it may have"),
+    sqlite3.SQLITE_TOOBIG: (Reason.SIZE, "{path} holds a definition that is larger than is read"),
     sqlite3.SQLITE_IOERR: (Reason.ANSWER, "{path} cannot be read from its disk"),
 }
 
@@ -148,10 +177,18 @@ def _readable(path: str) -> bool:
 
 
 def _size(path: str) -> int | None:
+    """The size of a companion; None if there is none.
+
+    Raises:
+        ProbeFailure: `corrupt`: it is no file.
+    """
     try:
-        return os.stat(path).st_size  # noqa: PTH116 - as above
+        found = os.stat(path)  # noqa: PTH116 - as above
     except OSError:
         return None
+    if not stat.S_ISREG(found.st_mode):
+        raise ProbeFailure(Reason.CORRUPT, f"{path} is not a regular file")
+    return found.st_size
 
 
 def _unseen(error: OSError, path: str) -> ProbeFailure:

@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Protocol
 from exporter.catalog.secrets import SecretError
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
-from exporter.probes.stream import MAX_LINE_BYTES, LineStream
+from exporter.probes.stream import MAX_BYTES, MAX_LINE_BYTES, LineStream
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from exporter.catalog.secrets import SecretText
     from exporter.catalog.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.tls import Tls
+
+
+HANDSHAKE = "the TLS handshake"
+UPCOMING_BYTES = 256
+"""More than a detail shows."""
 
 
 class ServerSpec(Protocol):
@@ -35,11 +42,16 @@ class StoreStream(LineStream):
 
     __slots__ = ()
 
+    @property
+    def has_more(self) -> bool:
+        """True if something has come that was not read."""
+        return bool(self._buffer)
+
     async def upcoming(self, count: int) -> bytes:
-        """What has come and was not read, `count` bytes at least; it stays to be read."""
+        """The start of what has come and was not read, `count` bytes at least; it stays to be read."""
         while len(self._buffer) < count:
             await self._more()
-        return bytes(self._buffer)
+        return bytes(self._buffer[: max(count, UPCOMING_BYTES)])
 
     async def exactly(self, count: int) -> bytes:
         """The next `count` bytes."""
@@ -61,6 +73,15 @@ class StoreStream(LineStream):
             await self._more()
         return self._take(found + len(end))
 
+    def data_received(self, data: bytes) -> None:
+        """As in every stream, but what came before the limit is read first: the verdict on it must not depend on how
+        the bytes were cut into pieces."""
+        room = MAX_BYTES - self._received
+        if room > 0 and len(data) > room:
+            super().data_received(data[:room])
+            data = data[room:]
+        super().data_received(data)
+
     def _take(self, count: int) -> bytes:
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
@@ -78,15 +99,30 @@ class StoreStream(LineStream):
         await self._waiter
 
 
-async def open_stream(spec: ServerSpec, tls: Tls | None, run: Run) -> StoreStream:
+async def open_stream(
+    spec: ServerSpec,
+    tls: Tls | None,
+    run: Run,
+    offer: Callable[[StoreStream], Awaitable[None]] | None = None,
+) -> StoreStream:
     """A new connection, in TLS if `tls`. Enters `resolve` and `connect`, which holds the handshake's time too.
 
+    `offer`: asks the server for TLS, where the protocol begins without.
+
     Raises:
-        ProbeFailure: `resolve`, `connect`, `tls` or `certificate`.
+        ProbeFailure: `resolve`, `connect`, `tls` or `certificate`, and those of `offer`.
     """
 
     async def plain() -> StoreStream:
-        return (await connect(lambda: StoreStream(run), spec.host, spec.port, spec.ip_protocol, run))[1]
+        stream = (await connect(lambda: StoreStream(run), spec.host, spec.port, spec.ip_protocol, run))[1]
+        if tls is not None and offer is not None:
+            run.awaited = HANDSHAKE
+            try:
+                await offer(stream)
+            except BaseException:
+                stream.close()
+                raise
+        return stream
 
     stream = await plain()
     if tls is None:
@@ -99,12 +135,12 @@ async def open_stream(spec: ServerSpec, tls: Tls | None, run: Run) -> StoreStrea
     finally:
         run.enter("connect")
         run.phases["connect"] += run.phases.pop("tls", 0.0)
-        run.awaited = "the TLS handshake"
+        run.awaited = HANDSHAKE
     return stream
 
 
-def read_secret(secret: SecretText | None) -> str | None:
-    """The value that `secret` has now.
+def read_secret(secret: SecretText | None, run: Run) -> str | None:
+    """The value that `secret` has now; no detail of the run shows it.
 
     Raises:
         ProbeFailure: `secret`, when it cannot be read or sent.
@@ -118,4 +154,5 @@ def read_secret(secret: SecretText | None) -> str | None:
         raise ProbeFailure(Reason.SECRET, str(error)) from None
     except UnicodeEncodeError:
         raise ProbeFailure(Reason.SECRET, "the password is not UTF-8 text") from None
+    run.secrets.add(value)
     return value

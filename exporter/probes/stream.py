@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING, cast
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.tls import said
 
@@ -19,8 +20,8 @@ MAX_LINE_BYTES = 8 * 1024
 MAX_BYTES = 1024 * 1024
 """Of all that is read in one run. Protocols that are asked a line at a time answer in far less."""
 
-SHOWN_TEXT = 80
-"""How many characters of a peer's own words a detail repeats."""
+LINES_AT_A_TIME = 50
+"""Between two looks at what else there is to do: a peer can send thousands of lines in one piece."""
 
 FLUSH_PAUSE = 0.01
 """Seconds between two looks at whether the last line has left; it nearly always has at the first."""
@@ -33,6 +34,7 @@ class LineStream(asyncio.Protocol):
         "_buffer",
         "_ended",
         "_failure",
+        "_lines",
         "_raw",
         "_received",
         "_run",
@@ -45,13 +47,13 @@ class LineStream(asyncio.Protocol):
         self._run = run
         self._buffer = bytearray()
         self._received = 0
+        self._lines = 0
         self._ended = False
         self._failure: ProbeFailure | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._raw: asyncio.Transport | None = None
-        self.secrets: set[str] = set()
-        """What was sent and must not be shown, should the peer repeat it."""
+        self.secrets = run.secrets
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -71,6 +73,9 @@ class LineStream(asyncio.Protocol):
             if end >= 0:
                 line = bytes(self._buffer[:end])
                 del self._buffer[: end + 1]
+                self._lines += 1
+                if self._lines % LINES_AT_A_TIME == 0:
+                    await asyncio.sleep(0)
                 return line.removesuffix(b"\r")
             if len(self._buffer) > MAX_LINE_BYTES:
                 raise ProbeFailure(Reason.PROTOCOL, f"a line is longer than {MAX_LINE_BYTES} bytes")
@@ -111,7 +116,7 @@ class LineStream(asyncio.Protocol):
             # Before anything was asked, this is a port without TLS, as the handshake would find a moment later.
             reason = Reason.TLS if self._received == len(self._buffer) else Reason.PROTOCOL
             raise ProbeFailure(
-                reason, f"{self.shown(bytes(self._buffer))} came in plain text where TLS should begin"
+                reason, "{} came in plain text where TLS should begin", PeerText(bytes(self._buffer))
             )
 
         async def again() -> tuple[asyncio.Transport, asyncio.Protocol]:
@@ -126,10 +131,7 @@ class LineStream(asyncio.Protocol):
 
     def shown(self, text: bytes) -> str:
         """A peer's words for a detail: quoted, cut, and without what must not be shown."""
-        shown = text.decode("utf-8", "replace")
-        for secret in self.secrets:
-            shown = shown.replace(secret, "***")
-        return repr(shown[:SHOWN_TEXT] + "…" if len(shown) > SHOWN_TEXT else shown)
+        return self.secrets.shown(PeerText(text))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._raw = cast("asyncio.Transport", transport)

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from exporter.catalog.secrets import SecretError
+from exporter.catalog.secrets import SecretText
 from exporter.catalog.specs import TlsSpec
+from exporter.patterns import Pattern
+from exporter.peer_text import PeerText, Sentence
 from exporter.probes import smtp
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
@@ -15,9 +17,9 @@ from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.stream import LineStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
+    from exporter.catalog.secrets import EnvironmentReference, FileReference
     from exporter.catalog.specs import Exchange, TcpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.tls import Tls
@@ -40,7 +42,7 @@ Part: TypeAlias = "str | Group | EnvironmentReference | FileReference"
 class Step:
     """One compiled `Exchange`."""
 
-    expect: re.Pattern[str] | None
+    expect: Pattern | None
     send: tuple[Part, ...] | None
     starttls: bool
 
@@ -49,7 +51,7 @@ class TcpProbe(MeasuredProbe):
     """One connection and the conversation on it.
 
     Raises:
-        ValueError, re.error: the conversation cannot be held.
+        ValueError: the conversation cannot be held.
         TlsError: a certificate file or key cannot be used.
     """
 
@@ -102,56 +104,45 @@ class TcpProbe(MeasuredProbe):
 async def _converse(stream: LineStream, steps: Iterable[Step], run: Run) -> None:
     for step in steps:
         run.enter("query")
-        match = None if step.expect is None else await _expected(stream, step.expect, run)
+        groups = {} if step.expect is None else await _expected(stream, step.expect, run)
         if step.send is not None:
-            stream.send(_line(stream, step.send, match))
+            stream.send(_line(step.send, groups, run))
 
 
-async def _expected(stream: LineStream, pattern: re.Pattern[str], run: Run) -> re.Match[str]:
-    """The match of the first line that does; others are passed over, as blackbox_exporter does."""
-    wanted = f"a line that matches {pattern.pattern!r}"
+async def _expected(stream: LineStream, pattern: Pattern, run: Run) -> Mapping[int | str, str]:
+    """The groups of the first line that matches; others are passed over, as blackbox_exporter does."""
+    wanted = f"a line that matches {pattern.text!r}"
+    awaited = Sentence("{}; nothing came", wanted)
     run.awaited = wanted
-    last = "nothing came"
     while (line := await stream.line()) is not None:
-        match = pattern.search(line.decode("utf-8", "surrogateescape"))
-        if match is not None:
-            return match
-        last = f"the last line was {stream.shown(line)}"
-        run.awaited = f"{wanted}; {last}"
+        groups = pattern.search(line)
+        if groups is not None:
+            return groups
+        run.awaited = awaited = Sentence("{}; the last line was {}", wanted, PeerText(line))
     run.facts["failed_due_to_regex"] = 1
-    raise ProbeFailure(Reason.DISCONNECT, f"connection closed before {wanted}; {last}")
+    raise ProbeFailure(Reason.DISCONNECT, f"connection closed before {awaited.template}", *awaited.words)
 
 
-def _line(
-    stream: LineStream,
-    parts: Iterable[Part],
-    match: re.Match[str] | None,
-) -> bytes:
+def _line(parts: Iterable[Part], groups: Mapping[int | str, str], run: Run) -> bytes:
     """The bytes to send: what was matched, and secrets as they are, whatever dollar signs they hold."""
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
             texts.append(part)
         elif isinstance(part, Group):
-            texts.append((match[part.key] or "") if match is not None else "")
+            texts.append(groups.get(part.key, ""))
         else:
-            try:
-                secret = part.read()
-            except SecretError as error:
-                raise ProbeFailure(Reason.SECRET, str(error)) from None
-            if secret:
-                stream.secrets.add(secret)
-            texts.append(secret)
-    return "".join(texts).encode("utf-8", "surrogateescape") + b"\n"
+            texts.append(run.read(SecretText((part,))))
+    return "".join(texts).encode() + b"\n"
 
 
 def _compile(exchange: Exchange) -> Step:
-    expect = None if exchange.expect is None else re.compile(exchange.expect)
+    expect = None if exchange.expect is None else Pattern(exchange.expect, captures=True)
     send = None if exchange.send is None else tuple(_parts(exchange.send, expect))
     return Step(expect, send, exchange.starttls)
 
 
-def _parts(send: str | SecretText, expect: re.Pattern[str] | None) -> Iterable[Part]:
+def _parts(send: str | SecretText, expect: Pattern | None) -> Iterable[Part]:
     """A line's parts; only the catalog's own text names groups, and only where something is expected first."""
     for part in (send,) if isinstance(send, str) else send.parts:
         if expect is None or not isinstance(part, str):
@@ -165,8 +156,8 @@ def _parts(send: str | SecretText, expect: re.Pattern[str] | None) -> Iterable[P
         yield part[end:]
 
 
-def _key(name: str, expect: re.Pattern[str]) -> int | str:
-    key: int | str = int(name) if name.isdecimal() else name
-    if key in expect.groupindex or (isinstance(key, int) and key <= expect.groups):
+def _key(name: str, expect: Pattern) -> int | str:
+    key: int | str = int(name) if name.isascii() and name.isdecimal() and len(name) < 5 else name
+    if key in expect.groups:
         return key
-    raise ValueError(f"${{{name}}} is no group of {expect.pattern!r}; a dollar sign itself is written $$")
+    raise ValueError(f"${{{name}}} is no group of {expect.text!r}; a dollar sign itself is written $$")

@@ -1,68 +1,107 @@
-"""TLS: contexts made once at load, handshakes that say why they failed, and expiry even of what is not trusted."""
+"""TLS: handshakes that say why they failed, and what is known of certificates, even of those that are not trusted."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
+from exporter.catalog.hostnames import HostNameError, tls_name
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.x509 import not_after
+from exporter.probes.measure import clock
+from exporter.probes.tls_chains import presented_chain, verified_chain
+from exporter.probes.tls_context import DEFAULT_MIN_VERSION, make_context, said
+from exporter.probes.tls_files import TlsError, read_files, read_files_aside
+from exporter.probes.tls_meter import HANDSHAKE_BYTES, Meter
+from exporter.probes.x509 import earliest_end, read_certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from exporter.catalog.specs import TlsSpec
     from exporter.probes.measure import Run
+    from exporter.probes.tls_files import Contents
+from exporter.probes.x509 import Certificate
 
-VERSIONS = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
-DEFAULT_MIN_VERSION = "1.2"
+__all__ = ["DEFAULT_MIN_VERSION", "LOOK_SHARE", "TLS_FACTS", "Tls", "TlsError", "said", "tls_file_states"]
+
 SHOWN_VERSIONS = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
 """OpenSSL's names to blackbox_exporter's, which rules compare `probe_tls_version_info{version}` with."""
 
+TLS_FACTS = (
+    "tls_version",
+    "tls_cipher",
+    "certificate_expiry",
+    "certificate_chain_expiry",
+    "certificate_fingerprint",
+    "certificate_subject",
+    "certificate_issuer",
+    "certificate_names",
+    "certificate_serial",
+)
+"""Facts of one handshake."""
+
 LOOK_SHARE = 0.9
 """How much of the time left a second look at an untrusted certificate may take, so that its verdict is not lost."""
-
+FILES_SECONDS = 1.0
+"""How old what was read of the files may become before they are looked at again."""
+PATIENCE = 0.25
+"""Seconds that a run waits for files to be looked at; after that it goes on with what was read before."""
 
 TOO_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
-PLAIN_WORDS = {
-    "WRONG_VERSION_NUMBER": "the server does not speak TLS",
-    "HTTP_REQUEST": "the server does not speak TLS",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused: no common cipher, or it asks for a client certificate",
-    "TLSV1_ALERT_UNKNOWN_CA": "the server does not accept the client certificate: unknown authority",
-    "SSLV3_ALERT_BAD_CERTIFICATE": "the server does not accept the client certificate",
-    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the server does not accept the client certificate: expired",
-    "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server does not accept the client certificate",
-    "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name",
-}
-"""What a person should read for OpenSSL's reasons; the others are OpenSSL's own words."""
+X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH = 62, 64
+
+log = logging.getLogger(__name__)
+
+_in_use: WeakSet[Tls] = WeakSet()
 
 
-class TlsError(Exception):
-    """A context cannot be made of what the catalog says. One sentence."""
+@dataclass(frozen=True, slots=True)
+class _Contexts:
+    """What was made of the files as they were at one moment."""
+
+    contents: Contents
+    judging: ssl.SSLContext
+    looking: ssl.SSLContext | None
 
 
 class Tls:
     """The client side of TLS for one `TlsSpec`: a context that judges, and one that only looks.
 
+    Its files are looked at again while probes run. Those that cannot be used, say because a key does not match its
+    certificate yet, leave what was read before in use; the log says so, and `tls_file_states`.
+
     Raises:
         TlsError: a certificate file or key cannot be used.
     """
 
-    __slots__ = ("_judging", "_looking", "_min_version", "_server_name")
+    __slots__ = (
+        "__weakref__",
+        "_alpn",
+        "_contexts",
+        "_due",
+        "_look",
+        "_refused",
+        "_spec",
+        "_trouble",
+    )
 
-    def __init__(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> None:
-        self._server_name = spec.server_name
-        self._min_version = spec.min_version or DEFAULT_MIN_VERSION
-        self._judging = _context(spec, alpn, verify=spec.verify)
-        self._looking = _context(spec, alpn, verify=False) if spec.verify else None
+    def __init__(self, spec: TlsSpec, alpn: tuple[str, ...] = (), contents: Contents | None = None) -> None:
+        self._spec = spec
+        self._alpn = alpn
+        if contents is not None and all(file in contents for file in spec.files):
+            self._contexts = self._make({file: contents[file] for file in spec.files})
+        else:
+            self._contexts = self._make(read_files(spec.files))
+        self._due = clock() + FILES_SECONDS
+        self._look: asyncio.Task[None] | None = None
+        self._refused: Contents | None = None
+        """The contents that could not be used, so that they are tried once."""
+        self._trouble: TlsError | None = None
+        _in_use.add(self)
 
     async def start(
         self,
@@ -81,135 +120,175 @@ class Tls:
         Raises:
             ProbeFailure: `tls`, `certificate` or `disconnect`.
         """
-        run.enter("tls")
-        name = self._server_name or host
+        for fact in TLS_FACTS:
+            run.facts.pop(fact, None)
         try:
-            secured = await _handshake(self._judging, transport, protocol, name)
+            name = tls_name(self._spec.server_name or host)
+            await self.refresh()
+        except HostNameError as error:
+            transport.abort()
+            raise ProbeFailure(Reason.TLS, f"cannot ask for the certificate of {host}: {error}") from None
+        except BaseException:
+            transport.abort()
+            raise
+        contexts = self._contexts
+        run.enter("tls")
+        try:
+            secured = await _handshake(contexts.judging, transport, protocol, name, run)
         except ssl.SSLCertVerificationError as error:
-            if self._looking is not None:
-                await self._look(self._looking, name, run, reopen)
-            message = error.verify_message.rstrip(".")
-            raise ProbeFailure(Reason.CERTIFICATE, f"certificate of {name}: {message}") from None
+            leaf = await _look(contexts.looking, name, run, reopen) if contexts.looking else None
+            raise ProbeFailure(
+                Reason.CERTIFICATE, f"certificate of {name}: {_distrust(error, leaf)}"
+            ) from None
         except ssl.SSLError as error:
-            why = said(error)
-            if error.reason in TOO_OLD:
-                why = f"the server speaks no TLS version from {self._min_version} on ({why})"
-            raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} failed: {why}") from None
+            raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} failed: {self._why(error)}") from None
         except OSError as error:
             why = error.strerror or "connection closed"
             raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} was cut off: {why}") from None
-        _note(secured, run)
+        _note(secured, run, verified=self._spec.verify)
         return secured
 
-    async def _look(
-        self,
-        context: ssl.SSLContext,
-        name: str,
-        run: Run,
-        reopen: Callable[[], Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]],
-    ) -> None:
-        """Note what an untrusted peer presents. A peer that does not present it again leaves it unknown."""
-        transport = None
+    async def refresh(self) -> None:
+        """Look at the files again, if that is due, and wait a moment for the result."""
+        if self._spec.files and clock() >= self._due and self._look is None:
+            self._look = asyncio.create_task(self._look_at_files())
+            await asyncio.wait([self._look], timeout=PATIENCE)
+
+    @property
+    def file_states(self) -> Mapping[str, bool]:
+        """Of each file, whether it is in use as it is on disk."""
+        at_fault = self._trouble.files if self._trouble else ()
+        return {file: file not in at_fault for file in self._spec.files}
+
+    async def _look_at_files(self) -> None:
         try:
-            async with asyncio.timeout(run.time_left() * LOOK_SHARE):
-                transport, protocol = await reopen()
-                run.enter("tls")
-                transport = await _handshake(context, transport, protocol, name)
-                _note(transport, run)
-        except (OSError, ProbeFailure):
-            pass
+            contents = await read_files_aside(self._spec.files)
+            if contents not in (self._contexts.contents, self._refused):
+                self._refused = contents
+                self._contexts = await asyncio.to_thread(self._make, contents)
+            if contents == self._contexts.contents:
+                self._recover()
+        except TlsError as error:
+            self._complain(error)
         finally:
-            if transport is not None:
-                transport.abort()
+            self._due = clock() + FILES_SECONDS
+            self._look = None
+
+    def _make(self, contents: Contents) -> _Contexts:
+        judging = make_context(self._spec, self._alpn, contents, verify=self._spec.verify)
+        looking = make_context(self._spec, self._alpn, contents, verify=False) if self._spec.verify else None
+        return _Contexts(contents, judging, looking)
+
+    def _recover(self) -> None:
+        self._refused = None
+        if self._trouble is not None:
+            log.info("TLS files are in use again as they are on disk: %s", ", ".join(self._spec.files))
+            self._trouble = None
+
+    def _complain(self, error: TlsError) -> None:
+        if str(error) != str(self._trouble):
+            log.warning("%s; what was read before stays in use", error)
+        self._trouble = error
+
+    def _why(self, error: ssl.SSLError) -> str:
+        if error.reason not in TOO_OLD:
+            return said(error)
+        lowest = self._spec.min_version or DEFAULT_MIN_VERSION
+        allowed = (
+            f"from {lowest} to {self._spec.max_version}" if self._spec.max_version else f"from {lowest} on"
+        )
+        return f"the server speaks no TLS version {allowed} ({said(error)})"
+
+
+def tls_file_states() -> dict[str, bool]:
+    """Return, of each file of certificates and keys that probes use, whether it is in use as it is on disk."""
+    states: dict[str, bool] = {}
+    for tls in list(_in_use):
+        for file, current in tls.file_states.items():
+            states[file] = states.get(file, True) and current
+    return states
+
+
+async def _look(
+    context: ssl.SSLContext,
+    name: str,
+    run: Run,
+    reopen: Callable[[], Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]],
+) -> Certificate | None:
+    """Note what an untrusted peer presents, and return its own certificate. One that it does not present again stays
+    unknown.
+    """
+    transport = None
+    try:
+        async with asyncio.timeout(run.time_left() * LOOK_SHARE):
+            transport, protocol = await reopen()
+            run.enter("tls")
+            transport = await _handshake(context, transport, protocol, name, run)
+            return _note(transport, run, verified=False)
+    except (OSError, ProbeFailure):
+        return None
+    finally:
+        if transport is not None:
+            transport.abort()
 
 
 async def _handshake(
-    context: ssl.SSLContext, transport: asyncio.Transport, protocol: asyncio.Protocol, name: str
+    context: ssl.SSLContext, transport: asyncio.Transport, protocol: asyncio.Protocol, name: str, run: Run
 ) -> asyncio.Transport:
+    meter = Meter(transport)
     try:
+        # The run's own deadline ends it; asyncio's would after a minute.
         secured = await asyncio.get_running_loop().start_tls(
-            transport, protocol, context, server_hostname=name
+            transport, protocol, context, server_hostname=name, ssl_handshake_timeout=run.time_left() + 60
         )
+    except OSError:
+        transport.abort()
+        if not meter.exceeded:
+            raise
+        secured = None
     except BaseException:
         transport.abort()
         raise
+    if meter.exceeded:
+        raise ProbeFailure(
+            Reason.TLS,
+            f"TLS handshake with {name} failed: the server sends more than {HANDSHAKE_BYTES} bytes",
+        )
     if secured is None:
         raise ConnectionResetError
+    meter.done()
     return secured
 
 
-def said(error: ssl.SSLError) -> str:
-    """Why TLS failed, in words."""
-    reason = error.reason or str(error)
-    return PLAIN_WORDS.get(reason) or reason.replace("_", " ").lower()
+def _distrust(error: ssl.SSLCertVerificationError, leaf: Certificate | None) -> str:
+    """Return why a certificate was not accepted: OpenSSL's words, which hold nothing of the peer's."""
+    mismatch = error.verify_code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)
+    if mismatch and leaf is not None and not leaf.has_names:
+        return "it names no host: it has no subjectAltName, and its common name does not count"
+    return error.verify_message.rstrip(".")
 
 
-def _note(transport: asyncio.Transport, run: Run) -> None:
+def _note(transport: asyncio.Transport, run: Run, *, verified: bool) -> Certificate | None:
+    """Note what was agreed, and return the peer's certificate. Of one that cannot be read nothing is known."""
     ssl_object: ssl.SSLObject = transport.get_extra_info("ssl_object")
+    facts = run.facts
     version = ssl_object.version() or ""
-    run.facts["tls_version"] = SHOWN_VERSIONS.get(version, version)
+    facts["tls_version"] = SHOWN_VERSIONS.get(version, version)
     cipher = ssl_object.cipher()
     if cipher is not None:
-        run.facts["tls_cipher"] = cipher[0]
+        facts["tls_cipher"] = cipher[0]
+    presented = presented_chain(ssl_object)
+    leaf = None
     try:
-        ends = [not_after(der) for der in presented_chain(ssl_object)]
-    except ValueError as error:
-        raise ProbeFailure(Reason.TLS, f"the certificate cannot be read: {error}") from None
-    if ends:
-        run.facts["certificate_expiry"] = min(ends)
-
-
-if sys.version_info >= (3, 13):
-
-    def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """The certificates that the peer sent, in DER form, its own first."""
-        return ssl_object.get_unverified_chain()
-
-else:
-
-    def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """The certificates that the peer sent, in DER form, its own first.
-
-        Python 3.10 to 3.12 have the call, but without a public name.
-        """
-        chain = ssl_object._sslobj.get_unverified_chain()  # type: ignore[attr-defined]
-        return [certificate.public_bytes(_DER) for certificate in chain or ()]
-
-    _DER = 2
-    """`_ssl.ENCODING_DER`."""
-
-
-def _context(spec: TlsSpec, alpn: tuple[str, ...], *, verify: bool) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if verify:
-            context.load_verify_locations(spec.ca_file) if spec.ca_file else context.load_default_certs()
-        else:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if spec.certificate_file:
-            context.load_cert_chain(spec.certificate_file, spec.key_file, password=_no_passphrase)
-    except (OSError, ValueError) as error:
-        files = ", ".join(f for f in (spec.ca_file, spec.certificate_file, spec.key_file) if f)
-        raise TlsError(f"cannot use {files}: {_unusable(error)}") from None
-    # Set always: a distribution's Python may leave it to the machine's OpenSSL configuration.
-    context.minimum_version = VERSIONS[spec.min_version or DEFAULT_MIN_VERSION]
-    if spec.min_version in ("1.0", "1.1"):
-        # OpenSSL 3 allows these versions' signatures only at security level 0.
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    return context
-
-
-def _unusable(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        if error.reason == "KEY_VALUES_MISMATCH":
-            return "the key is not the certificate's"
-        return "not the PEM file that it should be" + (f" ({said(error)})" if error.reason else "")
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _no_passphrase() -> str:
-    """OpenSSL would ask at the terminal of the daemon."""
-    raise ValueError("the key is encrypted; give one without a passphrase")
+        leaf = read_certificate(presented[0])
+        facts["certificate_fingerprint"] = leaf.fingerprint
+        facts["certificate_subject"] = leaf.subject
+        facts["certificate_issuer"] = leaf.issuer
+        facts["certificate_names"] = leaf.names
+        facts["certificate_serial"] = leaf.serial
+        facts["certificate_expiry"] = earliest_end(presented)
+        if verified:
+            facts["certificate_chain_expiry"] = earliest_end(verified_chain(ssl_object))
+    except (IndexError, ValueError):
+        log.debug("%s: a certificate cannot be read", run.peer)
+    return leaf

@@ -6,18 +6,19 @@ import asyncio
 import base64
 import hashlib
 import os
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httptools
 
 from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.patterns import Pattern
+from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http import utf8
 from exporter.probes.http_answer import Answer
-from exporter.probes.http_request import build_request, has_secrets, parse_url, read, redact, secret_values
+from exporter.probes.http_request import build_request, has_secrets, parse_url, secret_values
 from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.websocket_frames import CLOSE, NORMAL, TEXT, Closed, WebSocketStream, encode
 
@@ -38,7 +39,7 @@ class WebSocketProbe(MeasuredProbe):
     """One handshake, and perhaps one message each way.
 
     Raises:
-        ValueError, re.error: the URL or the expression cannot be used.
+        ValueError: the URL or the expression cannot be used.
         TlsError: a certificate file or key cannot be used.
     """
 
@@ -57,28 +58,25 @@ class WebSocketProbe(MeasuredProbe):
             bearer_token=spec.bearer_token,
         )
         self._secret = has_secrets(self._http)
-        self._expect = None if spec.expect is None else re.compile(spec.expect)
+        self._expect = None if spec.expect is None else Pattern(spec.expect)
         secured = self._endpoint.scheme == "https"
         self._tls = shared.tls(spec.tls, ALPN) if secured or spec.tls != TlsSpec() else None
-
-    def redact(self, detail: str) -> str:
-        """As `MeasuredProbe.redact`."""
-        return redact(detail, secret_values(self._http)) if self._secret else detail
 
     async def ask(self, run: Run) -> None:
         spec, endpoint = self._spec, self._endpoint
         key = base64.b64encode(os.urandom(16)).decode()
         request = self._request(key)
-        send = None if spec.send is None else read(spec.send).encode()
+        send = None if spec.send is None else run.read(spec.send).encode()
         stream = await self._open(run)
         try:
             if endpoint.scheme == "https" and self._tls is not None:
                 await stream.start_tls(self._tls, endpoint.host, run, lambda: self._open(run))
             run.enter("handshake")
             if self._secret:
-                stream.secrets.update(secret_values(self._http))
+                for value in secret_values(self._http):
+                    run.secrets.add(value)
             stream.send(request)
-            self._judge(await _answer(stream), key, stream, run)
+            self._judge(await _answer(stream), key, run)
             if send is not None or self._expect is not None:
                 run.enter("message")
             if send is not None:
@@ -117,14 +115,16 @@ class WebSocketProbe(MeasuredProbe):
         spec = replace(self._http, headers=headers)
         return build_request(spec, endpoint, "GET", with_body=False, with_credentials=True)
 
-    def _judge(self, answer: Answer, key: str, stream: WebSocketStream, run: Run) -> None:
+    def _judge(self, answer: Answer, key: str, run: Run) -> None:
         """Hold the server's side of the handshake to RFC 6455 section 4.1."""
         run.facts["status_code"] = answer.status
         if answer.status != SWITCHING_PROTOCOLS:
             location = answer.header("location") if 300 <= answer.status < 400 else None
-            leads = f" to {stream.shown(utf8(location).encode())}" if location else ""
+            leads = Sentence(" to {}", PeerText(utf8(location))) if location else Sentence("")
             raise ProbeFailure(
-                Reason.STATUS, f"the handshake was answered with status {answer.status}{leads}, expected 101"
+                Reason.STATUS,
+                f"the handshake was answered with status {answer.status}{leads.template}, expected 101",
+                *leads.words,
             )
         if (answer.header("upgrade") or "").lower() != "websocket" or "upgrade" not in _tokens(
             answer, "connection"
@@ -135,16 +135,17 @@ class WebSocketProbe(MeasuredProbe):
             raise ProbeFailure(Reason.PROTOCOL, "the Sec-WebSocket-Accept header is not that of the key sent")
         if answer.header("sec-websocket-extensions"):
             raise ProbeFailure(Reason.PROTOCOL, "the server chose an extension, and none was offered")
-        self._judge_subprotocol(answer.header("sec-websocket-protocol"), stream, run)
+        self._judge_subprotocol(answer.header("sec-websocket-protocol"), run)
 
-    def _judge_subprotocol(self, chosen: str | None, stream: WebSocketStream, run: Run) -> None:
+    def _judge_subprotocol(self, chosen: str | None, run: Run) -> None:
         asked = self._spec.subprotocols
         if chosen in asked and chosen is not None:
             run.facts["websocket_subprotocol"] = chosen
         elif chosen is not None:
-            shown = stream.shown(chosen.encode())
             raise ProbeFailure(
-                Reason.PROTOCOL, f"the server chose the subprotocol {shown}, which was not offered"
+                Reason.PROTOCOL,
+                "the server chose the subprotocol {}, which was not offered",
+                PeerText(chosen),
             )
         elif asked:
             raise ProbeFailure(
@@ -185,42 +186,43 @@ async def _answer(stream: WebSocketStream) -> Answer:
             if (
                 not head.answer.status
             ):  # otherwise the head is whole, and the parser has no way on after a 101
-                raise ProbeFailure(Reason.PROTOCOL, f"the answer is not valid HTTP: {error}") from None
+                raise ProbeFailure(
+                    Reason.PROTOCOL, "the answer is not valid HTTP: {}", PeerText(str(error))
+                ) from None
         status = head.answer.status
         if not 100 <= status < 200 or status == SWITCHING_PROTOCOLS:
             return head.answer
 
 
-async def _expected(stream: WebSocketStream, pattern: re.Pattern[str], run: Run) -> None:
+async def _expected(stream: WebSocketStream, pattern: Pattern, run: Run) -> None:
     """Wait for a text message that matches; others are passed over.
 
     Raises:
         ProbeFailure: `disconnect` when none came, and as `WebSocketStream.message`.
     """
     run.facts["failed_due_to_regex"] = 0
-    wanted = f"a message that matches {pattern.pattern!r}"
+    wanted = f"a message that matches {pattern.text!r}"
     run.awaited = wanted
-    last = "nothing came"
+    awaited = Sentence("{}; nothing came", wanted)
     while isinstance(message := await stream.message(), bytes):
         try:
-            text = message.decode()
+            message.decode()
         except UnicodeDecodeError:
             raise ProbeFailure(Reason.PROTOCOL, "the server sent a text message that is not UTF-8") from None
-        if pattern.search(text):
+        if await pattern.found_soon(message):
             return
-        last = f"the last message was {stream.shown(message)}"
-        run.awaited = f"{wanted}; {last}"
+        run.awaited = awaited = Sentence("{}; the last message was {}", wanted, PeerText(message))
     run.facts["failed_due_to_regex"] = 1
-    how = (
-        "connection closed"
-        if message is None
-        else f"the server closed the WebSocket ({_why(message, stream)})"
+    how = Sentence("connection closed") if message is None else _closing(message)
+    raise ProbeFailure(
+        Reason.DISCONNECT, f"{how.template} before {awaited.template}", *how.words, *awaited.words
     )
-    raise ProbeFailure(Reason.DISCONNECT, f"{how} before {wanted}; {last}")
 
 
-def _why(closed: Closed, stream: WebSocketStream) -> str:
-    return f"{closed.meaning}: {stream.shown(closed.reason)}" if closed.reason else closed.meaning
+def _closing(closed: Closed) -> Sentence:
+    if closed.reason:
+        return Sentence("the server closed the WebSocket ({}: {})", closed.meaning, PeerText(closed.reason))
+    return Sentence("the server closed the WebSocket ({})", closed.meaning)
 
 
 async def _farewell(stream: WebSocketStream, run: Run) -> None:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.stream import MAX_BYTES, LineStream
 
@@ -22,6 +23,7 @@ MAX_CONTROL_BYTES = 125
 LENGTH_16, LENGTH_64 = 126, 127
 """In place of a length: that it follows in two or in eight bytes."""
 
+HEAD_START = b"HTTP/1."
 MAX_HEAD_BYTES = 64 * 1024
 FRAMES_AT_A_TIME = 50
 """Between two looks at what else there is to do: a peer can send thousands of empty frames in one piece."""
@@ -75,12 +77,14 @@ class WebSocketStream(LineStream):
             ProbeFailure: `protocol`, `disconnect`, `tls`.
         """
         searched = 0
-        while (end := self._buffer.find(b"\r\n\r\n", searched, MAX_HEAD_BYTES)) < 0:
-            start = bytes(self._buffer[:7])
-            if not b"HTTP/1.".startswith(start[:7]):
+        while True:
+            if not self._buffer.startswith(HEAD_START[: len(self._buffer)]):
                 raise ProbeFailure(
-                    Reason.PROTOCOL, f"the answer is not HTTP/1: {self.shown(bytes(self._buffer))}"
+                    Reason.PROTOCOL, "the answer is not HTTP/1: {}", PeerText(bytes(self._buffer))
                 )
+            end = self._empty_line(searched)
+            if end is not None:
+                return self._take(end)
             if len(self._buffer) >= MAX_HEAD_BYTES:
                 raise ProbeFailure(
                     Reason.PROTOCOL, f"the answer's head is larger than {MAX_HEAD_BYTES} bytes"
@@ -89,7 +93,11 @@ class WebSocketStream(LineStream):
             if not await self._more():
                 when = "within the headers" if self._buffer else "before any answer"
                 raise ProbeFailure(Reason.DISCONNECT, f"connection closed {when}")
-        return self._take(end + 4)
+
+    def _empty_line(self, searched: int) -> int | None:
+        """Where the first empty line ends; lines may end with a bare line feed, as in RFC 9112 section 2.2."""
+        ends = (self._buffer.find(end, searched, MAX_HEAD_BYTES) + len(end) for end in (b"\n\r\n", b"\n\n"))
+        return min((end for end in ends if end > 3), default=None)
 
     async def message(self) -> bytes | Closed | None:
         """The next text message, or the peer's close frame; None after the end. Pings are answered, others skipped.
@@ -139,7 +147,9 @@ class WebSocketStream(LineStream):
             raise _broken("a control frame that is long or in fragments")
         if size in (LENGTH_16, LENGTH_64):
             extended = await self._exactly(2 if size == LENGTH_16 else 8)
-            size = 0 if extended is None else int.from_bytes(extended, "big")
+            if extended is None:
+                return None
+            size = int.from_bytes(extended, "big")
         if size > MAX_BYTES:
             raise ProbeFailure(Reason.SIZE, f"the server sends a message larger than {MAX_BYTES} bytes")
         payload = await self._exactly(size)

@@ -312,3 +312,48 @@ def test_thousands_of_services_load_in_seconds_and_share_what_is_equal(write: Wr
     assert len(plan.targets) == 5000
     assert len({id(target.spec.tls) for target in plan.targets if isinstance(target.spec, HttpSpec)}) == 1
     assert len(pickle.dumps(plan)) < 5000 * 250
+
+
+@pytest.mark.parametrize(
+    ("service", "wanted"),
+    [
+        ("image: x", 1),
+        ("build: ./x", 1),
+        ("image: x, replicas: 3", 3),
+        ("image: x, replicas: 0", 0),
+        ("port: 80", None),
+        ("image: x, restart: always", 1),
+        # It would not be started again once it has ended with 0.
+        ('image: x, restart: "no"', None),
+        ("image: x, restart: on-failure", None),
+        # Somebody relies on these.
+        ('image: x, restart: "no", port: 80', 1),
+        ('image: x, restart: "no", public: true, port: 80', 1),
+        ("image: x, restart: on-failure, probes: [{name: p, tcp: 'x:1'}]", 1),
+    ],
+)
+def test_how_many_containers_of_a_service_must_run(write: Write, service: str, wanted: int | None) -> None:
+    (plan,) = load_plan(write(f"services: {{web: {{{service}}}}}")).services
+    assert plan.wanted == wanted
+    assert plan.ends == (wanted is None and plan.deployed)
+
+
+def test_what_others_wait_for_until_it_has_ended_is_a_job_unless_it_is_started_again(write: Write) -> None:
+    plan = load_plan(
+        write(
+            """
+            defaults: {restart: always}
+            services:
+              web: {image: x, volumes: 'd:/d', depends_on: {migrate: completed, seed: completed, mail: started}}
+              migrate: {image: x, port: 80}
+              seed: {image: x, restart: always}
+              mail: {image: x}
+            stores: {db: {engine: postgresql}, file: {engine: sqlite, service: web, path: /d/x.db}}
+            volumes: {d: {}}
+            """
+        )
+    )
+    assert {service.name: service.wanted for service in plan.services} == {
+        "web": 1, "migrate": None, "seed": 1, "mail": 1, "db": 1, "file": None,
+    }  # fmt: skip
+    assert [service.name for service in plan.services if service.ends] == ["migrate"]

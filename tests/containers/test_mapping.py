@@ -70,3 +70,31 @@ def test_of_two_names_that_make_one_label_the_first_wins(caplog: pytest.LogCaptu
     assert [record.getMessage() for record in caplog.records] == [
         "the container label a-b is left out of series: container_label_a_b is a.b already"
     ]
+
+
+NODE = "mjpbw3hjsw6r3aggwo1lbu8h0"
+TASK, TASK_ID = "com.docker.swarm.task.name", "com.docker.swarm.task.id"
+NUMBER = "com.docker.compose.container-number"
+
+
+@pytest.mark.parametrize(
+    ("labels", "slot"),
+    [
+        ({}, None),
+        ({PROJECT: "shop", SERVICE: "web", NUMBER: "12"}, "shop/web/12"),
+        ({SERVICE: "web", NUMBER: "1"}, "/web/1"),
+        ({PROJECT: "shop", SERVICE: "web"}, None),
+        ({PROJECT: "shop", SERVICE: "web", NUMBER: "one"}, None),
+        ({PROJECT: "shop", SERVICE: "web", NUMBER: "1" * 7}, None),
+        ({PROJECT: "shop", SERVICE: "web", NUMBER: "1\n"}, None),
+        ({SWARM: "shop_web", TASK: "shop_web.2.wo0d0x30", TASK_ID: "wo0d0x30"}, "shop_web/2"),
+        ({SWARM: "shop_web", TASK: f"shop_web.{NODE}.wo0d0x30", TASK_ID: "wo0d0x30"}, f"shop_web/{NODE}"),
+        ({SWARM: "a.b", TASK: "a.b.1.x", TASK_ID: "x"}, "a.b/1"),
+        ({SWARM: "web"}, None),
+        ({SWARM: "web", TASK: "web.1.x"}, None),
+    ],
+)
+def test_the_slot_that_a_container_fills(labels: dict[str, str], slot: str | None) -> None:
+    place = ServiceMapping([]).place(labels, "c")
+    assert place is not None
+    assert place.slot == slot

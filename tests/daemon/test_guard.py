@@ -93,10 +93,10 @@ def test_each_part_alone(
 
 
 def test_one_containers_lines(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def labels(identity: Identity) -> str:
+    def labels(identity: Identity, *, old: bool = False) -> str:
         if identity.id == ONE:
             failing()
-        return container_labels(identity)
+        return container_labels(identity, old=old)
 
     monkeypatch.setattr("exporter.daemon.containers.container_labels", labels)
 

@@ -200,9 +200,18 @@ def test_a_store_tells_what_its_probe_found(facts: dict[str, Any], words: str) -
     assert ('class="warn"' in html) == ("damage" in words)
 
 
-def test_connections_that_run_out_are_a_warning() -> None:
-    facts = {"store_connections": 95, "store_connections_max": 100}
-    assert 'class="warn"' in render_page(snapshot(service("db", probe(facts=facts), kind="store")))
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"store_connections": 95, "store_connections_max": 100}, "95 of 100 connections"),
+        ({"store_replication_connected": 0}, "It receives nothing from its primary"),
+        ({"store_writes_refused": "memory"}, "It refuses writes: its memory limit is reached"),
+    ],
+)
+def test_what_is_wrong_with_a_store_that_answers_is_a_warning(facts: dict[str, Any], words: str) -> None:
+    html = render_page(snapshot(service("db", probe(facts=facts), kind="store")))
+    assert 'class="warn"' in html
+    assert words in text_of(html)
 
 
 @pytest.mark.parametrize(
@@ -252,3 +261,41 @@ def test_numbers_keep_three_digits_and_no_powers_of_ten() -> None:
         "100",
         "1,234",
     ]
+
+
+def test_a_container_that_was_replaced_is_no_alarm_and_stands_last() -> None:
+    old = container("old", "exited", exit_code=1, detail="exited with code 1", old=True)
+    html = render_page(snapshot(service("a", state="up", containers=[old, container("new")])))
+    assert html.index(">new<") < html.index(">old<")
+    assert 'class="container unwatched"' in html
+    assert "replaced by a newer container; exited with code 1" in text_of(html)
+    assert "judged by its container" in text_of(html)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "runs", "words"),
+    [
+        (1, 0, "Its container does not run"),
+        (3, 2, "2 of 3 containers run"),
+        (3, 3, None),
+        (1, 2, None),
+        (0, 0, None),
+        (None, 0, None),
+        (1, None, None),
+    ],
+)
+def test_fewer_containers_than_must_run_are_told_of(
+    wanted: int | None, runs: int | None, words: str | None
+) -> None:
+    """Of what is probed, too: its probes may all reach the replica that is left."""
+    html = text_of(
+        render_page(snapshot(service("a", probe(), containers_wanted=wanted, containers_running=runs)))
+    )
+    assert (words in html) if words else ("does not run" not in html and " containers run" not in html)
+
+
+def test_a_service_without_any_container_says_so() -> None:
+    html = text_of(
+        render_page(snapshot(service("a", state="down", containers_wanted=1, containers_running=0)))
+    )
+    assert "Nothing probes it, and it has no container" in html

@@ -66,7 +66,7 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
         ([view(state="created", started_at=None)], ("down", "never started", None)),
         (
             [view(state="created", started_at=None, error="exec:\n no such file")],
-            ("down", "never started: exec: no such file", None),
+            ("down", "could not be started: 'exec:\\n no such file'", None),
         ),
         ([view(state="exited", exit_code=0, finished_at=2000.0)], ("down", "exited with code 0", 2000.0)),
         ([view(state="exited", exit_code=137)], ("down", "exited with code 137 (SIGKILL)", None)),
@@ -101,6 +101,44 @@ def test_a_service_without_a_probe_is_judged_by_its_containers(
     views: list[ContainerView], expected: tuple[Any, ...]
 ) -> None:
     assert judged(*views) == expected
+
+
+ENDED = view(state="exited", exit_code=0, finished_at=2000.0)
+FAILED = view(state="exited", exit_code=1, finished_at=2000.0)
+OLD = ContainerView(FAILED.container, old=True)
+
+
+@pytest.mark.parametrize(
+    ("views", "wanted", "ends", "expected"),
+    [
+        ([], {"worker": 1}, False, ("down", "no container of it exists", 1, 0)),
+        ([], {"worker": 0}, False, ("unwatched", "", 0, 0)),
+        ([], {}, False, ("unwatched", "", None, 0)),
+        ([ENDED], {"worker": 1}, False, ("down", "exited with code 0", 1, 0)),
+        ([view()], {"worker": 3}, False, ("up", "", 3, 1)),
+        ([view(state="paused")], {"worker": 1}, False, ("down", "paused by somebody", 1, 0)),
+        ([ENDED], {}, True, ("up", "", None, 0)),
+        ([FAILED], {}, True, ("down", "exited with code 1", None, 0)),
+        ([view()], {}, True, ("up", "", None, 1)),
+        ([OLD, view("worker-2")], {"worker": 1}, False, ("up", "", 1, 1)),
+        ([OLD], {"worker": 1}, False, ("down", "no container of it exists", 1, 0)),
+    ],
+)  # fmt: skip
+def test_how_many_run_and_must(
+    views: list[ContainerView], wanted: dict[str, int], ends: bool, expected: tuple[Any, ...]
+) -> None:
+    plan = Plan("p", "e", "127.0.0.1", 1, (ServicePlan("worker", "service", ends=ends),), ())
+    (told,) = snapshot(plan, [], Surroundings(UP, tuple(views), wanted=wanted))["services"]
+    keys = ("state", "detail", "containers_wanted", "containers_running")
+    assert tuple(told[key] for key in keys) == expected
+    assert len(told["containers"]) == len(views), "old ones are shown"
+
+
+def test_how_many_run_is_not_known_without_the_engine_or_of_what_is_deployed_elsewhere() -> None:
+    elsewhere = Plan("p", "e", "127.0.0.1", 1, (ServicePlan("worker", "service", deployed=False),), ())
+    for plan, docker in ((WORKER, AWAY), (WORKER, None), (elsewhere, UP)):
+        (told,) = snapshot(plan, [], Surroundings(docker))["services"]
+        assert (told["containers_wanted"], told["containers_running"]) == (None, None)
 
 
 def test_nobody_knows_while_docker_does_not_answer() -> None:
@@ -160,6 +198,7 @@ def test_a_container_is_told_of_with_what_it_uses_and_may() -> None:
             "name": "worker-1",
             "image": "worker:1",
             "project": "shop",
+            "old": False,
             "state": "running",
             "health": "healthy",
             "detail": "",
@@ -171,6 +210,7 @@ def test_a_container_is_told_of_with_what_it_uses_and_may() -> None:
             "finished": 900.0,
             "error": "",
             "source": "cgroup",
+            "measured": 2000.0,
             "cpu_cores": 0.25,
             "cpu_limit_cores": 0.5,
             "memory_bytes": 2**27,

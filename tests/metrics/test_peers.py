@@ -8,6 +8,7 @@ import pytest
 
 from exporter.metrics.container_families import CONTAINER_FAMILIES
 from exporter.metrics.families import PROBE_FAMILIES
+from exporter.metrics.storage_families import DOCKER_FAMILIES
 from scripts.peer_metrics import (
     BLACKBOX_EXPORTED,
     BLACKBOX_LEFT_OUT,
@@ -15,8 +16,10 @@ from scripts.peer_metrics import (
     CADVISOR_LEFT_OUT,
 )
 
-KINDS = {family.name: family.kind for family in CONTAINER_FAMILIES} | {
-    family.name: family.kind for family in PROBE_FAMILIES
+KINDS = {
+    **{family.name: family.kind for family in CONTAINER_FAMILIES},
+    **{family.name: family.kind for family in DOCKER_FAMILIES},
+    **{family.name: family.kind for family in PROBE_FAMILIES},
 }
 
 QUERIES = (
@@ -38,6 +41,15 @@ QUERIES = (
     "count(rate(container_last_seen[1m]))",
     "sum(container_fs_usage_bytes)",
     "count(container_tasks_state)",
+    # Grafana.com 193, 893, 10619, 13946, 14282, 19792, 19908 and their many copies
+    'count(container_last_seen{image!=""})',
+    'count(container_last_seen{name=~".+"} > bool (time() - 60))',
+    "sum(container_memory_working_set_bytes) / sum(machine_memory_bytes) * 100",
+    "sum(rate(container_cpu_usage_seconds_total[5m])) / sum(machine_cpu_cores) * 100",
+    "(time() - container_start_time_seconds) / 86400",
+    "sum(container_spec_memory_limit_bytes - container_memory_usage_bytes) by (name)",
+    "sum by (name) (container_memory_rss) + sum by (name) (container_memory_swap)",
+    "container_fs_usage_bytes / container_fs_limit_bytes",
     # awesome-prometheus-alerts, "Blackbox"
     "probe_success == 0",
     "avg_over_time(probe_duration_seconds[1m]) > 1",
@@ -64,6 +76,6 @@ def test_what_is_said_to_be_left_out_is(name: str) -> None:
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_metrics_of_queries_that_people_have_are_exported_or_listed(query: str) -> None:
-    names = set(re.findall(r"\b(?:container|probe)_\w+", query))
+    names = set(re.findall(r"\b(?:container|machine|probe)_\w+", query))
     assert names
     assert names <= {*CADVISOR_EXPORTED, *BLACKBOX_EXPORTED, *CADVISOR_LEFT_OUT, *BLACKBOX_LEFT_OUT}

@@ -24,7 +24,7 @@ from tests.outputs.promtool import catalog_of, check_rules, promtool, written
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 ENVIRONMENTS = ("development", "testing", "staging", "production")
-NEED_MORE = {"StoreReplicationLag", "BackupDrillFailed"}
+NEED_MORE = {"StoreReplicationLag", "StoreReplicasMissing", "StoreWithoutPrimary", "BackupDrillFailed"}
 """Alerts about what the example does not have: replicas and restore drills."""
 
 NASTY = 'a "b" \\ \' {{ c }} $value $labels é 漢 😀 %s # : | > \u2028\u00a0\x7f'
@@ -263,8 +263,27 @@ def test_limits_that_stand_elsewhere_in_the_catalog(tmp_path: Path) -> None:
 
     assert [text.split()[-1] for text in expr("StoreConnectionsHigh")] == ["0.7"]
     assert [text.split()[-1] for text in expr("StoreReplicationLag")] == ["10"]
+    assert [text.split()[-1] for text in expr("StoreReplicasMissing")] == ["1"]
     ages = {re.findall('service="(.*?)"', text)[0]: text.split()[-1] for text in expr("BackupStale")}
     assert ages == {"main": str(36 * 3600), "drafts": str(2 * 86400), "loose": str(2 * 31 * 86400)}
+
+
+def test_number_of_replicas(tmp_path: Path) -> None:
+    """As many as are named; or the threshold, also where the catalog cannot name them."""
+    catalog = catalog_of(
+        tmp_path,
+        """
+        stores:
+          named: {engine: redis, replicas: [{host: one}, {host: two}]}
+          told: {engine: redis, alerts: {StoreReplicasMissing: {threshold: 3}}}
+          alone: {engine: redis}
+        """,
+    )
+    found = [rule["expr"] for rule in alerts_of(catalog, "StoreReplicasMissing")]
+    assert found == [
+        'max by (service) (store_replicas{service="named"}) < 2',
+        'max by (service) (store_replicas{service="told"}) < 3',
+    ]
 
 
 def test_numbers_of_objectives_are_exact(tmp_path: Path) -> None:

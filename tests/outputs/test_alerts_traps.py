@@ -27,6 +27,8 @@ CATALOG = """
 WARNING = {"severity": "warning"}
 CRITICAL = {"severity": "critical"}
 CONTAINER = 'service="web",name="web-1",id="1"'
+REPLICA = 'service="web",replica="1"'
+REPLICA_LABELS = {"service": "web", "replica": "1"}
 LABELS = {"service": "web", "name": "web-1", "id": "1"}
 REQUESTS = 'http_requests_total{job="services",service="web",status="%s"}'
 
@@ -199,27 +201,27 @@ def test_or_drops_no_service(rules: Path) -> None:
 
 def test_a_restart_long_ago_does_not_alert_for_ever(rules: Path) -> None:
     series = {
-        f"container_restarts_total{{{CONTAINER}}}": "0x5 2 4 6 6x50",
-        f"container_oom_events_total{{{CONTAINER}}}": "0x5 1x55",
+        f"service_container_restarts_total{{{REPLICA}}}": "0x5 2 4 6 6x50",
+        f"service_container_oom_kills_total{{{REPLICA}}}": "0x5 1x55",
     }
     checks = [
-        ("10m", alerts("ContainerRestarting"), [firing("ContainerRestarting", **LABELS, **WARNING)]),
-        ("10m", alerts("ContainerOomKilled"), [firing("ContainerOomKilled", **LABELS, **CRITICAL)]),
+        ("10m", alerts("ContainerRestarting"), [firing("ContainerRestarting", **REPLICA_LABELS, **WARNING)]),
+        ("10m", alerts("ContainerOomKilled"), [firing("ContainerOomKilled", **REPLICA_LABELS, **CRITICAL)]),
         ("50m", alerts("ContainerRestarting"), []),
         ("50m", alerts("ContainerOomKilled"), []),
-        ("50m", "container_restarts_total > 3", [f"{{{CONTAINER}}}"]),
+        ("50m", "service_container_restarts_total > 3", [f"{{{REPLICA}}}"]),
     ]
     hold(rules, series, checks)
 
 
 def test_as_many_restarts_as_are_allowed_do_not_fire(rules: Path) -> None:
     """increase() extrapolates three restarts to a little more than three."""
-    series = {f"container_restarts_total{{{CONTAINER}}}": "0x9 1 2 3 3x40"}
-    naive = "increase(container_restarts_total[15m]) > 3"
+    series = {f"service_container_restarts_total{{{REPLICA}}}": "0x9 1 2 3 3x40"}
+    naive = "increase(service_container_restarts_total[15m]) > 3"
     hold(
         rules,
         series,
-        [("20m30s", alerts("ContainerRestarting"), []), ("20m30s", naive, [f"{{{CONTAINER}}}"])],
+        [("20m30s", alerts("ContainerRestarting"), []), ("20m30s", naive, [f"{{{REPLICA}}}"])],
     )
 
 
@@ -287,6 +289,88 @@ def test_a_changing_reason_does_not_begin_the_alert_anew(rules: Path) -> None:
     }
     down = [firing("ServiceDown", service="web", **CRITICAL)]
     hold(rules, series, [(f"{minute}m", alerts("ServiceDown"), down) for minute in range(2, 18)])
+
+
+WANTED = 'service_containers_wanted{service="%s"}'
+RUNNING = 'service_containers_running{service="%s"}'
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Path:
+    text = """
+        services:
+          web: {image: x}
+          api: {image: x, replicas: 3}
+          job: {image: x, restart: "no"}
+          off: {image: x, replicas: 0}
+        """
+    return written(tmp_path, catalog_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("running", "fires"),
+    [
+        # A deploy: the old container is removed, and the new one runs a minute later.
+        ("1x9 0 1x30", []),
+        ("1x9 0 0 1x30", []),
+        ("1x9 0x30", ["ServiceNotRunning"]),
+        # The exporter or the engine cannot be asked: nothing is known, and others say so.
+        ("1x9 _x30", []),
+        # There are more during a deploy.
+        ("1x9 2x30", []),
+    ],
+)
+def test_a_container_that_is_missing_for_longer_than_a_deploy(
+    replicas: Path, running: str, fires: list[str]
+) -> None:
+    series = {WANTED % "web": "1x9 _x30" if "_" in running else "1x40", RUNNING % "web": running}
+    expected = [firing(alert, service="web", **CRITICAL) for alert in fires]
+    checks = [(f"{minute}m", alerts("ServiceNotRunning"), expected) for minute in (20, 30)]
+    hold(replicas, series, [("11m", alerts("ServiceNotRunning"), []), *checks])
+
+
+@pytest.mark.parametrize(
+    ("running", "alert", "labels"),
+    [(2, "ReplicasMissing", WARNING), (0, "ServiceNotRunning", CRITICAL), (3, None, {}), (5, None, {})],
+)
+def test_fewer_containers_than_replicas(
+    replicas: Path, running: int, alert: str | None, labels: dict[str, str]
+) -> None:
+    """By two exporters of the same engine, and one of another host, which has none of them."""
+    series = {}
+    for instance, runs in (("a", running), ("b", running), ("other", 0)):
+        series[(WANTED % "api").replace("{", f'{{instance="{instance}",')] = "3x30"
+        series[(RUNNING % "api").replace("{", f'{{instance="{instance}",')] = f"{runs}x30"
+    found = [firing(alert, service="api", **labels)] if alert else []
+    ours = 'ALERTS{alertname=~"ServiceNotRunning|ReplicasMissing",alertstate="firing"}'
+    hold(replicas, series, [("20m", ours, found)])
+
+
+def test_nobody_misses_jobs_and_what_has_no_replicas(replicas: Path) -> None:
+    series = {RUNNING % "job": "0x30", RUNNING % "off": "0x30", WANTED % "off": "0x30"}
+    hold(replicas, series, [("20m", 'ALERTS{alertname=~"Service.*|Replicas.*"}', [])])
+
+
+def test_a_service_that_restarts_by_new_containers_restarts(rules: Path) -> None:
+    """Each container lives for a minute, and counts no restart of its own."""
+    series = {'service_container_restarts_total{service="web",replica="1"}': "0+1x30"}
+    for minute in range(30):
+        own = f'container_restarts_total{{service="web",name="web-1",id="{minute}"}}'
+        series[own] = " ".join([*(["_"] * minute), "0", *(["_"] * (30 - minute))])
+    restarting = firing("ContainerRestarting", service="web", replica="1", **WARNING)
+    naive = "sum by (service) (increase(container_restarts_total[15m])) > 3"
+    hold(rules, series, [("25m", alerts("ContainerRestarting"), [restarting]), ("25m", naive, [])])
+
+
+def test_a_restart_of_the_exporter_is_no_kill(rules: Path) -> None:
+    """Its counts begin at 0 again, so a fall is no increase; a count that were rebuilt from what the engine remembers
+    would rise by that."""
+    series = {
+        'service_container_oom_kills_total{service="web",replica="1"}': "2x29 0x20",
+        'rebuilt_total{service="web"}': "2x29 1x20",
+    }
+    naive = "increase(rebuilt_total[10m]) > 0"
+    hold(rules, series, [("35m", alerts("ContainerOomKilled"), []), ("35m", naive, ['{service="web"}'])])
 
 
 def test_a_store_is_down_once_and_not_as_a_service_too(rules: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from exporter.metrics.container_families import CONTAINER_FAMILIES
 from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES
+from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
     DEPLOY_FAMILIES,
@@ -41,7 +42,12 @@ OWN = {
 PROBES = {
     f"{family.name}{suffix}" for family in PROBE_FAMILIES for suffix in SUFFIXES.get(family.kind, ("",))
 }
-OF_SERVICES: tuple[ItemFamily[Any], ...] = (*LOG_FAMILIES, *BACKUP_FAMILIES)
+OF_SERVICES: tuple[ItemFamily[Any], ...] = (
+    *LOG_FAMILIES,
+    *BACKUP_FAMILIES,
+    *SERVICE_FAMILIES,
+    *REPLICA_FAMILIES,
+)
 ITEMS: tuple[ItemFamily[Any], ...] = (
     *CONTAINER_FAMILIES,
     *DOCKER_FAMILIES,
@@ -106,6 +112,9 @@ EXTRA = {
     "source": "cgroup",
     "version": "7.4",
     "role": "primary",
+    "cause": "memory",
+    "policy": "noeviction",
+    "reason": "port",
 }
 """A value of each label that families of stores, containers and storage have beside those of the thing itself."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
@@ -133,6 +142,7 @@ def series() -> Iterator[tuple[str, str, float, float]]:
         yield "probe_success", probe.format(service), 1, 0
         yield "probe_duration_seconds", probe.format(service), 0.2, 0
         yield "probe_ssl_earliest_cert_expiry", probe.format(service), NOW + 86400, 0
+        yield "probe_ssl_last_chain_expiry_timestamp_seconds", probe.format(service), NOW + 86400, 0
         yield "probe_failure_info", f'{probe.format(service)},reason="status"', 1, 0
         yield "probe_results_total", f'{probe.format(service)},result="success"', 0, 2
         for phase in ("resolve", "connect", "processing"):

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 DAY = dt.timedelta(days=1)
@@ -87,10 +88,13 @@ class Authority:
         not_after: dt.datetime | None = None,
         rsa_bits: int | None = None,
         self_signed: bool = False,
+        common_name_only: bool = False,
+        extra: Sequence[x509.Certificate] = (),
     ) -> Certificate:
         """A certificate for `names`, DNS names and addresses, that serves servers and clients alike.
 
         It ends in 90 days, `expired`: yesterday, or at `not_after`. Its key is ECDSA, or RSA of `rsa_bits`.
+        `common_name_only`: without a subjectAltName. `extra`: what the server sends after its chain.
         """
         key: Key
         if rsa_bits is None:
@@ -100,10 +104,12 @@ class Authority:
         ends = not_after or (_now() - DAY if expired else _now() + 90 * DAY)
         subject = _named(names[0])
         issuer_name, issuer_key = (subject, key) if self_signed else (self._name, self._key)
+        builder = _builder(subject, issuer_name, key, ends, not_before)
+        if not common_name_only:
+            general = [_general(name) for name in names]
+            builder = builder.add_extension(x509.SubjectAlternativeName(general), critical=False)
         certificate = (
-            _builder(subject, issuer_name, key, ends, not_before)
-            .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
                 critical=False,
@@ -113,12 +119,22 @@ class Authority:
             )
             .sign(issuer_key, hashes.SHA256())
         )
-        chain = [certificate] if self_signed else [certificate, *self._intermediates()]
+        chain = [certificate, *([] if self_signed else self._intermediates()), *extra]
         number = next(_numbers)
         cert_path, key_path = self._folder / f"{number}.pem", self._folder / f"{number}.key"
         cert_path.write_bytes(b"".join(map(_pem, chain)))
         key_path.write_bytes(_key_pem(key))
         return Certificate(cert_path, key_path, certificate.not_valid_after_utc.timestamp())
+
+    def cross_signed(self, by: Authority, ends: dt.datetime) -> x509.Certificate:
+        """This authority's name and key in a certificate that another authority issued."""
+        return (
+            _builder(self._name, by._name, self._key, ends)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_CA_USAGE, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self._key.public_key()), critical=False)
+            .sign(by._key, hashes.SHA256())
+        )
 
     def _intermediates(self) -> list[x509.Certificate]:
         return [] if self._parent is None else [self.certificate, *self._parent._intermediates()]

@@ -54,6 +54,8 @@ ACCESS = """
 local all         all     trust
 local replication all     trust
 host  all         unwanted all reject
+host  all         of_md5   all md5
+host  all         of_text  all password
 host  all         all     all scram-sha-256
 """
 

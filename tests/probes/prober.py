@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import uvloop
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from exporter.catalog.specs import ProbeSpec
+
+T = TypeVar("T")
 
 MARGIN = 1.0
 """Seconds over its deadline that a probe may end: two busy cores may be late, a probe that hangs is later still."""
@@ -47,7 +49,7 @@ class Prober:
         """
         return self.wait(self._run(spec, seconds))
 
-    def wait(self, coroutine: Coroutine[Any, Any, ProbeResult]) -> ProbeResult:
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(coroutine)
 
     async def _run(self, spec: ProbeSpec, seconds: float) -> ProbeResult:

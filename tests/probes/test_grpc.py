@@ -90,7 +90,7 @@ CODES = [
     pytest.param(
         aborts(grpc.StatusCode.NOT_FOUND, "unknown service"),
         Reason.STATUS,
-        "the server does not know the service shop.Orders: NOT_FOUND: 'unknown service'",
+        "the server does not know the service that was asked for: NOT_FOUND: 'unknown service'",
         id="not-found",
     ),
     pytest.param(

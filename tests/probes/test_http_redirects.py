@@ -205,10 +205,10 @@ NOWHERE = [
     ),
     pytest.param(leads_to("http://no-host.invalid/"), Reason.RESOLVE, "cannot resolve no-host", id="no-name"),
     pytest.param(
-        leads_to(f"http://{'x' * 64}.invalid/"), Reason.RESOLVE, "cannot resolve", id="label-too-long"
+        leads_to(f"http://{'x' * 64}.invalid/"), Reason.REDIRECT, "63 between two dots", id="label-too-long"
     ),
-    pytest.param(leads_to("https://a..b/"), Reason.RESOLVE, "cannot resolve", id="empty-label"),
-    pytest.param(leads_to("http://a%00b/"), Reason.RESOLVE, "cannot resolve", id="not-a-name"),
+    pytest.param(leads_to("https://a..b/"), Reason.REDIRECT, "nothing between two dots", id="empty-label"),
+    pytest.param(leads_to("http://a%00b/"), Reason.REDIRECT, "a name holds letters", id="not-a-name"),
     pytest.param(leads_to("http://\u00c3\u00a9..x/"), Reason.REDIRECT, "redirect to", id="not-an-idn"),
 ]
 

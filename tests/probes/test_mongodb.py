@@ -48,6 +48,7 @@ def test_all_that_it_says(prober: Prober) -> None:
     assert list(result.phases) == ["connect", "login", "query"]
     assert {name: value for name, value in result.facts.items() if name.startswith("store_")} == {
         "store_role": "primary",
+        "store_accepts_writes": 1,
         "store_version": "7.0.14",
         "store_connections": 12,
         "store_connections_max": 819,
@@ -71,7 +72,13 @@ def test_without_a_login(prober: Prober) -> None:
         result = prober.run(spec(server))
     assert result.success, result
     assert list(result.phases) == ["connect", "query"]
-    assert set(result.facts) == {"ip_addr", "ip_protocol", "store_role", "store_version"}
+    assert set(result.facts) == {
+        "ip_addr",
+        "ip_protocol",
+        "store_role",
+        "store_version",
+        "store_accepts_writes",
+    }
 
 
 LOGINS = {
@@ -255,7 +262,7 @@ def test_what_is_refused_is_not_known(prober: Prober) -> None:
     with Server(Mongod(answers=answers)) as server:
         result = prober.run(spec(server))
     assert result.success, result
-    assert set(result.facts) == {"ip_addr", "ip_protocol", "store_role"}
+    assert set(result.facts) == {"ip_addr", "ip_protocol", "store_role", "store_accepts_writes"}
 
 
 def test_sizes_that_take_too_long(prober: Prober) -> None:

@@ -87,6 +87,7 @@ def test_good(prober: Prober, server: PostgresqlServer, password: SecretText) ->
         "store_connections": 3,
         "store_connections_max": MAX_CONNECTIONS - RESERVED,
         "store_replicas": 0,
+        "store_accepts_writes": 1,
     }
     until(lambda: server.backends() == 0, "the server to end the probe's process")
 
@@ -147,7 +148,9 @@ def test_what_is_refused_is_absent(prober: Prober, server: PostgresqlServer, pas
         server.sql("GRANT SELECT ON pg_stat_activity, pg_stat_replication TO public", "app")
         server.sql("GRANT EXECUTE ON FUNCTION pg_database_size(oid) TO public", "app")
     check_good(result)
-    assert set(result.facts) == {"ip_protocol", "ip_addr", "store_version", "store_role"}
+    assert set(result.facts) == {
+        "ip_protocol", "ip_addr", "store_version", "store_role", "store_accepts_writes"
+    }  # fmt: skip
 
 
 def test_size_that_takes_too_long_fails_nothing(
@@ -229,7 +232,7 @@ def test_server_that_hangs(prober: Prober, server: PostgresqlServer, password: S
     finally:
         server.resume()
     assert plain.reason is secured.reason is Reason.TIMEOUT
-    assert "logging in" in plain.detail
+    assert "waiting for the answer to the login" in plain.detail
     assert set(plain.phases) == FIRST_PHASES
     assert "TLS handshake" in secured.detail
     assert set(secured.phases) == {"connect"}
@@ -281,9 +284,34 @@ def test_replica(prober: Prober, server: PostgresqlServer, password: SecretText)
     until(lambda: of_primary().facts["store_replicas"] == 0, "the primary to miss it")
 
 
+def test_read_only(prober: Prober, server: PostgresqlServer, password: SecretText) -> None:
+    def facts() -> dict[str, Any]:
+        result = prober.run(spec(server, password, username="plain"))
+        assert result.success, result
+        return dict(result.facts)
+
+    server.set("default_transaction_read_only = on")
+    try:
+        until(lambda: facts().get("store_accepts_writes") == 0, "the server to be read-only")
+        assert facts()["store_writes_refused"] == "read_only"
+    finally:
+        with server.connection() as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
+            connection.execute("SELECT pg_reload_conf()")
+    until(lambda: facts().get("store_accepts_writes") == 1, "the server to take writes")
+    assert "store_writes_refused" not in facts()
+    server.sql("ALTER ROLE plain SET default_transaction_read_only = on")
+    assert "store_accepts_writes" not in facts(), "that is the probe's own role"
+    server.sql("ALTER ROLE plain RESET default_transaction_read_only")
+
+
 def test_tls(prober: Prober, server: PostgresqlServer, password: SecretText, authority: Authority) -> None:
     trusted = TlsSpec(ca_file=str(authority.ca_file), min_version="1.3")
-    check_good(prober.run(spec(server, password, tls=trusted)))
+    result = prober.run(spec(server, password, tls=trusted))
+    check_good(result)
+    assert result.facts["tls_version"] == "TLS 1.3"
+    assert float(result.facts["certificate_expiry"]) > time.time()
     by_name = prober.run(spec(server, password, host="localhost", tls=trusted))
     check_good(by_name, {"resolve", *ALL_PHASES})
     check_good(prober.run(spec(server, password, tls=TlsSpec(verify=False))))
@@ -361,8 +389,32 @@ def test_certificate_files_that_cannot_be_used_are_errors_of_the_load(tmp_path: 
         compile_probe(
             PostgresqlSpec("h", 1, "u", "d", tls=TlsSpec(ca_file=str(tmp_path / "ca.pem"))), Shared()
         )
-    with pytest.raises(ValueError, match="the dbname holds a NUL character"):
+    with pytest.raises(ValueError, match="the database holds a NUL character"):
         compile_probe(PostgresqlSpec("h", 1, "u", "d\0"), Shared())
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "words"),
+    [
+        (b"Snot yet", Reason.TLS, "'not yet' came in plain text where TLS should begin"),
+        (b"N", Reason.TLS, "the server does not offer TLS"),
+        (b"E" + struct.pack("!I", 20) + b"SFATAL\0Mwords\0\0\0", Reason.PROTOCOL, "not speak PostgreSQL: 'E"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Reason.PROTOCOL, "not speak PostgreSQL: 'HTTP/1.1 400"),
+        (b"S", Reason.TIMEOUT, "the TLS handshake"),
+        (b"", Reason.TIMEOUT, "the TLS handshake"),
+    ],
+)
+def test_answers_to_the_question_for_tls(answer: bytes, reason: Reason, words: str, prober: Prober) -> None:
+    def script(connection: Connection) -> None:
+        connection.socket.recv(8)
+        connection.send(answer)
+        connection.until_closed()
+
+    with Server(script) as other:
+        result = prober.run(spec(other, None, tls=TlsSpec(verify=False)), DEADLINE)
+    assert result.reason is reason, result
+    assert words in result.detail
+    assert set(result.phases) == {"connect"}
 
 
 OK = b"R" + struct.pack("!II", 8, 0) + b"Z" + struct.pack("!I", 5) + b"I"
@@ -397,10 +449,10 @@ def leaves(*answers: bytes) -> Script:
 
 
 MISBEHAVIOURS: dict[str, tuple[Script, Reason, str, set[str]]] = {
-    "silent": (silence, Reason.TIMEOUT, "logging in", FIRST_PHASES),
+    "silent": (silence, Reason.TIMEOUT, "waiting for the answer to the login", FIRST_PHASES),
     "silent after the login": (says(OK), Reason.TIMEOUT, "waiting for the answer", ALL_PHASES),
-    "leaves at once": (leaves(), Reason.DISCONNECT, "while logging in", FIRST_PHASES),
-    "leaves after the login": (leaves(OK), Reason.DISCONNECT, "while waiting for the answer", ALL_PHASES),
+    "leaves at once": (leaves(), Reason.DISCONNECT, "closed before the answer to the login", FIRST_PHASES),
+    "leaves after the login": (leaves(OK), Reason.DISCONNECT, "closed before the answer to a", ALL_PHASES),
     "HTTP": (
         says(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
         Reason.PROTOCOL,
@@ -409,9 +461,9 @@ MISBEHAVIOURS: dict[str, tuple[Script, Reason, str, set[str]]] = {
     ),
     "SMTP": (says(b"220 mx.test ESMTP\r\n"), Reason.PROTOCOL, "not speak PostgreSQL", FIRST_PHASES),
     "Redis": (says(b"-ERR unknown command\r\n"), Reason.PROTOCOL, "not speak PostgreSQL", FIRST_PHASES),
-    "garbage after the login": (says(OK, b"\0" * 100), Reason.DISCONNECT, "answer", ALL_PHASES),
+    "garbage after the login": (says(OK, b"\0" * 100), Reason.PROTOCOL, "not speak", ALL_PHASES),
     "no row": (says(OK, ROW), Reason.PROTOCOL, "no row", ALL_PHASES),
-    "copies": (says(OK, b"G\0\0\0\x07\0\0\0"), Reason.PROTOCOL, "something else than rows", ALL_PHASES),
+    "copies": (says(OK, b"G\0\0\0\x07\0\0\0"), Reason.PROTOCOL, "not speak PostgreSQL: 'G", ALL_PHASES),
     "dies": (says(OK, fatal("out of\npaper")), Reason.ANSWER, r"'out of\npaper' (XX000)", ALL_PHASES),
     "repeats the password": (says(fatal(f"is it {PASSWORD}?")), Reason.ANSWER, "is it ***?", FIRST_PHASES),
 }
@@ -432,28 +484,30 @@ def test_misbehaviour(
     assert PASSWORD not in caplog.text + repr(result)
 
 
-def test_nothing_of_the_environment_is_used(
-    prober: Prober,
-    server: PostgresqlServer,
-    password: SecretText,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    from psycopg.pq import Conninfo
+METHODS = {"of_md5": "md5", "of_text": "scram-sha-256"}
+"""Users with a method of their own in pg_hba.conf, and how the server keeps their passwords."""
 
-    for option in Conninfo.get_defaults():
-        if option.envvar:
-            monkeypatch.setenv(option.envvar.decode(), "bogus")
-    for name in ("PGTZ", "PGDATESTYLE", "PGGEQO", "PGSERVICEFILE", "PGSYSCONFDIR"):
+
+@pytest.mark.parametrize("user", METHODS)
+def test_other_ways_to_log_in(
+    user: str, prober: Prober, server: PostgresqlServer, password: SecretText
+) -> None:
+    with server.connection() as connection:
+        connection.execute("SELECT set_config('password_encryption', %s, false)", [METHODS[user]])
+        connection.execute(f"CREATE ROLE {user} LOGIN PASSWORD 'pass''w\\ord ü'".encode())
+    check_good(prober.run(spec(server, password, username=user)))
+    wrong = prober.run(spec(server, SecretText(("wrong",)), username=user))
+    assert wrong.reason is Reason.LOGIN, wrong
+    assert "(28P01)" in wrong.detail
+
+
+def test_nothing_of_the_environment_is_used(
+    prober: Prober, server: PostgresqlServer, password: SecretText, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients of libpq read some thirty variables."""
+    for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGSSLMODE", "PGSERVICE"):
         monkeypatch.setenv(name, "bogus")
-    (tmp_path / ".pgpass").write_text(f"*:*:*:*:{PASSWORD}\n".replace("\\", "\\\\"))
-    (tmp_path / ".pgpass").chmod(0o600)
-    (tmp_path / ".postgresql").mkdir()
-    for file in ("root.crt", "root.crl", "postgresql.crt", "postgresql.key"):
-        (tmp_path / ".postgresql" / file).write_text("bogus")
-    monkeypatch.setenv("HOME", str(tmp_path))
     check_good(prober.run(spec(server, password)))
-    check_good(prober.run(spec(server, password, tls=TlsSpec(verify=False))))
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     assert prober.run(spec(server, None)).reason is Reason.LOGIN
 

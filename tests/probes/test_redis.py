@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from tests.probes.prober import Prober
 
 DEADLINE = 0.4
-WHOLE = {"store_version", "store_role", "store_connections", "store_connections_max", "store_size"}
+WHOLE = {
+    "store_version",
+    "store_role",
+    "store_connections",
+    "store_connections_max",
+    "store_size",
+    "store_memory_used",
+    "store_memory_policy",
+    "store_out_of_memory_errors",
+    "store_accepts_writes",
+}
 
 
 def store_facts(result: ProbeResult) -> set[str]:

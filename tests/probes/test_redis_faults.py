@@ -42,10 +42,10 @@ FAULTS = {
     ),
     "a mail server": Row(drips(b"220 mx.test\r\n", 0), Reason.PROTOCOL, f"{NOT_REDIS}: '2"),
     "binary garbage": Row(answers(b"\x00\xff\x17"), Reason.PROTOCOL, NOT_REDIS),
-    "no number": Row(answers(b"$many\r\n"), Reason.PROTOCOL, f"answer to PING is {NOT_REDIS}"),
+    "no number": Row(answers(b"$many\r\n"), Reason.PROTOCOL, f"{NOT_REDIS}: '.many"),
     "nested without end": Row(answers(b"*1\r\n" * 100_000), Reason.PROTOCOL, NOT_REDIS),
     "never-ending line": Row(pours_lines(b"+" * 100), Reason.PROTOCOL, "longer than 8192 bytes"),
-    "pours": Row(pours_lines(b"$100000000\r\n" + b"x" * 1000), Reason.SIZE, "larger than 1048576 bytes"),
+    "pours": Row(pours_lines(b"$100000000\r\n" + b"x" * 1000), Reason.SIZE, "larger than 262144 bytes"),
     "silent": Row(silence, Reason.TIMEOUT, "waiting for the answer to PING"),
     "closes at once": Row(
         closes(b""), Reason.DISCONNECT, "closed before the answer to PING was complete|reset"

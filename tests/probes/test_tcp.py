@@ -10,7 +10,8 @@ import pytest
 
 from exporter.catalog.secrets import EnvironmentReference, SecretText
 from exporter.catalog.specs import Exchange, TcpSpec, TlsSpec
-from exporter.probes import resolve, stream
+from exporter.peer_text import SHOWN_CHARACTERS
+from exporter.probes import resolve
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from tests.probes.name_server import NameServer
@@ -110,9 +111,9 @@ FAULTS = {
     "closes within a line": Row(closes(b"22"), Reason.DISCONNECT, "last line was '22'", 1),
     "one byte at a time": Row(drips(b"220 mx.test\r\n", 0.2), Reason.TIMEOUT, "nothing|line that matches"),
     "a line without end": Row(pours_lines(b"x"), Reason.PROTOCOL, "longer than 8192 bytes"),
-    "lines without end": Row(pours_lines(b"hello\r\n"), Reason.SIZE, "larger than 1048576 bytes"),
+    "lines without end": Row(pours_lines(b"hello" * 100 + b"\r\n"), Reason.SIZE, "larger than 1048576 bytes"),
     "a long line is cut": Row(
-        closes(b"y" * 500 + b"\n"), Reason.DISCONNECT, "was '" + "y" * stream.SHOWN_TEXT + "…'", 1
+        closes(b"y" * 500 + b"\n"), Reason.DISCONNECT, "was '" + "y" * SHOWN_CHARACTERS + "…'", 1
     ),
 }
 

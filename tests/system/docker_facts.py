@@ -150,7 +150,7 @@ def _of_inspect(inspected: Any) -> Facts:
         _key("image_info", image_digest=inspected["Image"]): 1,
         _key("start_time_seconds"): started if active else None,
         _key("finish_time_seconds"): None if active else finished,
-        _key("last_seen"): None if active else finished,
+        _key("creation_time_seconds"): _seconds(inspected["Created"]),
         _key("spec_cpu_period"): period,
         _key("spec_cpu_quota"): quota or None,
         _key("spec_cpu_shares"): host["CpuShares"],

@@ -1,8 +1,8 @@
 """Real faults of stores, volumes and backups fire the generated alerts, each for what it is about, and resolve.
 
-Two Redis servers, a small file system that is a volume's, and the markers that backups leave. All is broken together
-and healed together, since the daemon looks at volumes and backups only twice a minute. Thresholds and windows are those
-that are generated; only the waits before an alert fires are cut to nothing.
+Two Redis servers and a replica, a small file system that is a volume's, and the markers that backups leave. All is
+broken together and healed together, since the daemon looks at volumes and backups only twice a minute. Thresholds and
+windows are those that are generated; only the waits before an alert fires are cut to nothing.
 """
 
 from __future__ import annotations
@@ -42,6 +42,10 @@ defaults:
   alerts:
     StoreDown: {{for: 0s}}
     StoreConnectionsHigh: {{for: 0s}}
+    StoreReplicationBroken: {{for: 0s}}
+    StoreReplicasMissing: {{for: 0s}}
+    StoreWritesRefused: {{for: 0s}}
+    StoreMemoryHigh: {{for: 0s}}
     BackupMissing: {{for: 0s}}
     BackupStale: {{for: 0s}}
     DiskFilling: {{for: 0s}}
@@ -50,7 +54,7 @@ services:
   web: {{image: shop/web, volumes: "uploads:/uploads"}}
 stores:
   cache: {{engine: redis, address: "127.0.0.1:{cache}"}}
-  queue: {{engine: redis, address: "127.0.0.1:{queue}"}}
+  queue: {{engine: redis, address: "127.0.0.1:{queue}", replicas: [{{host: 127.0.0.1, port: {replica}}}]}}
 volumes:
   uploads: {{}}
   new: {{backup: "0 3 * * *"}}
@@ -61,8 +65,8 @@ volumes:
 backup: {{directory: "{folder}/backups", drill: {{schedule: "0 5 * * 0"}}}}
 environments: {{{environment}: {{}}}}
 """
-MAX_CLIENTS = 20
-CLIENTS = 17
+MAX_CLIENTS = 30
+CLIENTS = 26
 """With the probe's own, 90 % of them."""
 DISK_MEBIBYTES = 16
 
@@ -71,6 +75,10 @@ NEW: Fires = ("BackupMissing", "new")
 BROKEN: tuple[Fires, ...] = (
     ("StoreDown", "cache"),
     ("StoreConnectionsHigh", "queue"),
+    ("StoreReplicationBroken", "queue"),
+    ("StoreReplicasMissing", "queue"),
+    ("StoreWritesRefused", "queue"),
+    ("StoreMemoryHigh", "queue"),
     ("DiskFilling", "web"),
     ("BackupStale", "old"),
     ("BackupFailed", "failed"),
@@ -88,11 +96,19 @@ class World:
         self._clients = stack.enter_context(contextlib.ExitStack())
         stack.enter_context(file_system(self._disk))
         self.cache = stack.enter_context(RedisServer(folder / "cache"))
-        self.queue = stack.enter_context(RedisServer(folder / "queue", maxclients=str(MAX_CLIENTS)))
+        queue = RedisServer(folder / "queue", maxclients=str(MAX_CLIENTS), repl_diskless_sync_delay="0")
+        self.queue = stack.enter_context(queue)
+        replica = RedisServer(folder / "replica", replicaof=f"127.0.0.1 {queue.port}")
+        self.replica = stack.enter_context(replica)
         for name in ("old", "failed", "cut-off", "drilled"):
             self.save(name)
         self.drill("drilled")
-        ports = {"cache": self.cache.port, "queue": self.queue.port, "alertmanager": free_port()}
+        ports = {
+            "cache": self.cache.port,
+            "queue": self.queue.port,
+            "replica": self.replica.port,
+            "alertmanager": free_port(),
+        }
         catalog = CATALOG.format(**ports, folder=folder, environment=ENVIRONMENT)
         self.stack = stack.enter_context(running_stack(folder, catalog, catalog, ports["alertmanager"]))
 
@@ -124,6 +140,9 @@ class World:
 
     def break_all(self) -> None:
         self.cache.stop()
+        self.queue.run("CONFIG", "SET", "maxmemory", "1mb")
+        self.queue.run("DEBUG", "POPULATE", "20000", "key", "100")
+        self.replica.run("REPLICAOF", "127.0.0.1", str(free_port()))
         for _ in range(CLIENTS):
             self._clients.enter_context(socket.create_connection(("127.0.0.1", self.queue.port)))
         (self._disk / "dump").write_bytes(bytes((DISK_MEBIBYTES - 1) * 2**20))
@@ -135,6 +154,8 @@ class World:
     def heal_all(self) -> None:
         self.cache.start()
         self._clients.close()
+        self.queue.run("CONFIG", "SET", "maxmemory", "0")
+        self.replica.run("REPLICAOF", "127.0.0.1", str(self.queue.port))
         (self._disk / "dump").unlink()
         for name in ("new", "old", "failed", "cut-off"):
             self.save(name)
@@ -163,6 +184,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         running = World(tmp_path_factory.mktemp("stores"), stack)
         ask = running.stack.prometheus.values
         until(lambda: ask("store_connections_max").keys() == {"cache", "queue"}, "both stores to be asked")
+        until(lambda: ask("store_replicas").get("queue") == 1, "the replica to be connected")
         until(lambda: "uploads" in ask("volume_filesystem_avail_bytes", by="volume"), "the volume's space")
         until(lambda: len(ask("backup_last_success_timestamp_seconds")) == 4, "the backups' markers")
         running.stack.until_only(NEW)

@@ -18,11 +18,13 @@ WATCHDOG = "Watchdog"
 SCOPE = ("project", "environment")
 """Labels of everything that one Prometheus sends: several may share an Alertmanager."""
 
-CAUSES = ("ServiceDown", "StoreDown")
+CAUSES = ("ServiceDown", "StoreDown", "ServiceNotRunning")
 """Of a service or store, these explain the symptoms of whatever depends on it."""
 
 SYMPTOMS = (
     "ServiceDown",
+    "ServiceNotRunning",
+    "ReplicasMissing",
     "ServiceSlow",
     "ServiceFlapping",
     "ScrapeTargetDown",

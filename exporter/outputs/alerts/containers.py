@@ -10,12 +10,33 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 CONTAINER = 'id="/docker/1",name="example-1"'
+REPLICA = 'replica="1"'
+NUMBER = "{{ with $labels.replica }} (replica {{ . }}){{ end }}"
+STATES = (
+    "{{ range query (printf \"container_state{service=%q,state!='running'} == 1\" $labels.service) }}"
+    "{{ .Labels.name }}: {{ .Labels.state }}. {{ end }}"
+    '{{ range query (printf "container_start_failure_info{service=%q}" $labels.service) }}'
+    "{{ .Labels.name }} could not be started: {{ .Labels.reason }}. {{ end }}"
+)
+"""How the containers are now that do not run. Not a label, which would begin a new alert with each change."""
 STOP_SIGNALS = (130, 143)
 """Exit codes of SIGINT and SIGTERM: somebody asked it to stop. 137 (SIGKILL) counts, since want of memory kills so."""
 
 
 def _of(metric: str, example: Example, labels: str = "") -> str:
     return f"{metric}{{{example.who},{CONTAINER}{labels}}}"
+
+
+def _of_replica(metric: str, example: Example) -> str:
+    return f"{metric}{{{example.who},{REPLICA}}}"
+
+
+def _containers(example: Example, bad: int) -> tuple[Series, ...]:
+    """So many of two containers run."""
+    return (
+        Series(f"service_containers_wanted{{{example.who}}}", 2, 2),
+        Series(f"service_containers_running{{{example.who}}}", bad, 2),
+    )
 
 
 def _share(whole: int, ratio: Decimal) -> int:
@@ -58,26 +79,48 @@ CONTAINER_RECIPES = (
     ),
     Recipe(
         "ContainerRestarting", "alerts", "containers",
-        # increase() extrapolates, so that 3 restarts come out as a little more than 3.
-        expr="round(increase(container_restarts_total{<who>}[15m])) > <limit>",
-        summary="{{ $labels.name }} restarts again and again",
-        description="Container {{ $labels.name }} of {{ $labels.service }} restarted {{ $value | humanize }} times in "
-        "15 minutes.",
+        # increase() extrapolates, so that 3 restarts come out as a little more than 3. The count is the replica's:
+        # Swarm and `up --force-recreate` restart a service by new containers, of which each counts nothing.
+        expr="round(increase(service_container_restarts_total{<who>}[15m])) > <limit>",
+        summary="{{ $labels.service }} restarts again and again",
+        description=f"A container of {{{{ $labels.service }}}}{NUMBER} was restarted or replaced "
+        "{{ $value | humanize }} times in 15 minutes.",
         dashboard="containers",
-        example=lambda e: (Series(_of("container_restarts_total", e), round(e.limit) + 1, 0, counter=True),),
+        example=lambda e: (
+            Series(_of_replica("service_container_restarts_total", e), round(e.limit) + 1, 0, counter=True),
+        ),
         window=15,
-        keeps=CONTAINER,
+        keeps=REPLICA,
     ),
     Recipe(
         "ContainerOomKilled", "alerts", "containers",
-        expr="increase(container_oom_events_total{<who>}[10m]) > 0",
-        summary="{{ $labels.name }} ran out of memory",
-        description="The kernel killed a process of container {{ $labels.name }} of {{ $labels.service }} for want of "
-        "memory in the last 10 minutes.",
+        expr="increase(service_container_oom_kills_total{<who>}[10m]) > 0",
+        summary="{{ $labels.service }} ran out of memory",
+        description=f"The kernel killed a process of a container of {{{{ $labels.service }}}}{NUMBER}, which was "
+        "out of memory, in the last 10 minutes.",
         dashboard="containers",
-        example=lambda e: (Series(_of("container_oom_events_total", e), 1, 0, counter=True),),
+        example=lambda e: (Series(_of_replica("service_container_oom_kills_total", e), 1, 0, counter=True),),
         window=10,
-        keeps=CONTAINER,
+        keeps=REPLICA,
+    ),
+    Recipe(
+        "ServiceNotRunning", "alerts", "wanted",
+        # Without the engine neither series is there. Two exporters may see the same engine, or one of them another.
+        expr="(max by (service) (service_containers_running{<who>}) == 0)\n"
+        "and\n(max by (service) (service_containers_wanted{<who>}) > 0)",
+        summary="No container of {{ $labels.service }} runs",
+        description=f"The catalog deploys {{{{ $labels.service }}}} here, and no container of it runs. {STATES}",
+        dashboard="containers",
+        example=lambda e: _containers(e, 0),
+    ),
+    Recipe(
+        "ReplicasMissing", "alerts", "replicas",
+        expr="(max by (service) (service_containers_running{<who>}) > 0)\n"
+        "<\nmax by (service) (service_containers_wanted{<who>})",
+        summary="{{ $labels.service }} has fewer containers than replicas",
+        description=f"{{{{ $value }}}} containers of {{{{ $labels.service }}}} run, fewer than its replicas. {STATES}",
+        dashboard="containers",
+        example=lambda e: _containers(e, 1),
     ),
     Recipe(
         "ContainerUnhealthy", "alerts", "containers",
@@ -97,10 +140,10 @@ CONTAINER_RECIPES = (
         "ContainerExited", "alerts", "containers",
         expr="(container_exit_code{<who>} != 0 "
         + " ".join(f"!= {code}" for code in STOP_SIGNALS)
-        + ')\nand ignoring (state)\n(container_state{<who>,state=~"exited|dead"} == 1)',
+        + ')\nand ignoring (state)\n(container_state{<who>,state=~"created|exited|dead"} == 1)',
         summary="{{ $labels.name }} ended with exit code {{ $value }}",
         description="Container {{ $labels.name }} of {{ $labels.service }} ended with exit code {{ $value }} and was "
-        "not started again.",
+        f"not started again. {STATES}",
         dashboard="containers",
         example=lambda e: (
             Series(_of("container_exit_code", e), 1, 0),

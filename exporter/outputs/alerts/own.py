@@ -115,6 +115,16 @@ EXPORTER_RECIPES = (
         keeps='part="containers"',
     ),
     Recipe(
+        "ExporterTlsFileUnusable", "exporter", "prober",
+        expr="exporter_tls_file_current == 0",
+        summary="The exporter cannot use {{ $labels.file }}",
+        description="{{ $labels.file }} has changed on disk and cannot be used, so probes go on with what was read "
+        "before. The exporter's log says why.",
+        dashboard="exporter",
+        example=lambda _: (Series('exporter_tls_file_current{file="/tls/client.pem"}', 0, 1),),
+        keeps='file="/tls/client.pem"',
+    ),
+    Recipe(
         "ExporterNoTargets", "exporter", "prober",
         expr="exporter_targets == 0",
         summary="The exporter watches nothing",

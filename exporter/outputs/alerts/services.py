@@ -35,20 +35,36 @@ def _slow(example: Example) -> tuple[Series, ...]:
     )
 
 
+CERTIFICATE_ENDS = (
+    "(probe_ssl_last_chain_expiry_timestamp_seconds{<who>} or probe_ssl_earliest_cert_expiry{<who>})"
+)
+"""The chain that clients rely on counts: a server may send an expired certificate that none of them needs. Where the
+chain was not verified, the one that was sent is all there is."""
+
+
 def _certificate(example: Example) -> tuple[Series, ...]:
-    """The clock of these tests starts at 0, so a time is a number of seconds from the test's start."""
+    """The clock of these tests starts at 0, so a time is a number of seconds from the test's start. What the server
+    sends beside the chain has ended long ago, and does not count.
+    """
     if example.limit <= 2 * example.seconds:
         return ()
     expiry = Decimal(example.seconds) + example.limit / 2
+    labels = f"{example.who},{PROBE}"
     return (
         Series(
-            f"probe_ssl_earliest_cert_expiry{{{example.who},{PROBE}}}", expiry, expiry + 4 * example.limit
+            f"probe_ssl_last_chain_expiry_timestamp_seconds{{{labels}}}", expiry, expiry + 4 * example.limit
         ),
+        Series(f"probe_ssl_earliest_cert_expiry{{{labels}}}", 0, 0),
     )
 
 
 def _expired(example: Example) -> tuple[Series, ...]:
-    return (Series(f"probe_ssl_earliest_cert_expiry{{{example.who},{PROBE}}}", 0, 10**9),)
+    """No chain verifies; then one does, though the server still sends an expired certificate."""
+    labels = f"{example.who},{PROBE}"
+    return (
+        Series(f"probe_ssl_last_chain_expiry_timestamp_seconds{{{labels}}}", None, 10**9),
+        Series(f"probe_ssl_earliest_cert_expiry{{{labels}}}", 0, 0),
+    )
 
 
 def requests(example: Example, errors: Decimal | int, later: Decimal | int) -> tuple[Series, ...]:
@@ -138,18 +154,18 @@ SERVICE_RECIPES = (
     ),
     Recipe(
         "CertificateExpiring", "alerts", "probed",
-        expr="((probe_ssl_earliest_cert_expiry{<who>} - time()) > 0) < <limit>",
+        expr=f"(({CERTIFICATE_ENDS} - time()) > 0) < <limit>",
         summary="A certificate of {{ $labels.service }} expires in {{ $value | humanizeDuration }}",
-        description="A certificate that {{ $labels.target }} presents ends in {{ $value | humanizeDuration }}.",
+        description="A certificate of {{ $labels.target }} expires in {{ $value | humanizeDuration }}.",
         dashboard="service",
         example=_certificate,
         keeps=PROBE,
     ),
     Recipe(
         "CertificateExpiringSoon", "alerts", "probed",
-        expr="((probe_ssl_earliest_cert_expiry{<who>} - time()) > 0) < <limit>",
+        expr=f"(({CERTIFICATE_ENDS} - time()) > 0) < <limit>",
         summary="A certificate of {{ $labels.service }} expires in {{ $value | humanizeDuration }}",
-        description="A certificate that {{ $labels.target }} presents ends in {{ $value | humanizeDuration }}. "
+        description="A certificate of {{ $labels.target }} expires in {{ $value | humanizeDuration }}. "
         "Renewal has failed until now.",
         dashboard="service",
         example=_certificate,
@@ -157,9 +173,9 @@ SERVICE_RECIPES = (
     ),
     Recipe(
         "CertificateExpired", "alerts", "probed",
-        expr="(time() - probe_ssl_earliest_cert_expiry{<who>}) >= 0",
+        expr=f"(time() - {CERTIFICATE_ENDS}) >= 0",
         summary="A certificate of {{ $labels.service }} has expired",
-        description="A certificate that {{ $labels.target }} presents ended {{ $value | humanizeDuration }} ago.",
+        description="A certificate of {{ $labels.target }} expired {{ $value | humanizeDuration }} ago.",
         dashboard="service",
         example=_expired,
         keeps=PROBE,

@@ -27,6 +27,17 @@ def _used(example: Example) -> tuple[Series, ...]:
     )
 
 
+def _memory(example: Example) -> tuple[Series, ...]:
+    if example.limit >= 1:
+        return ()
+    used = round(1000 * example.above), round(1000 * example.below)
+    return (
+        Series(f"store_memory_used_bytes{{{example.who}}}", *used),
+        Series(f"store_memory_max_bytes{{{example.who}}}", 1000, 1000),
+        Series(f'store_memory_policy_info{{{example.who},policy="noeviction"}}', 1, 1),
+    )
+
+
 STORE_RECIPES = (
     Recipe(
         "StoreDown", "stores", "probed stores",
@@ -56,6 +67,60 @@ STORE_RECIPES = (
         example=lambda e: (
             Series(f"store_replication_lag_seconds{{{e.who}}}", e.limit * 2, e.limit / 2),
         ),
+    ),
+    Recipe(
+        "StoreReplicationBroken", "stores", "stores",
+        expr="store_replication_connected{<who>} == 0",
+        summary="A replica of {{ $labels.service }} is cut off",
+        description="{{ $labels.target }} is a replica of {{ $labels.service }} and receives nothing from a primary. "
+        "What is read there is old, and a fail-over to it loses what was written since.",
+        dashboard="stores",
+        example=lambda e: (Series(f"store_replication_connected{{{e.who}}}", 0, 1),),
+    ),
+    Recipe(
+        "StoreReplicasMissing", "stores", "followed",
+        expr="max by (service) (store_replicas{<who>}) < <limit>",
+        summary="{{ $labels.service }} has {{ $value }} replicas",
+        description="{{ $value }} replicas are connected to the primary of {{ $labels.service }}; there should be "
+        "<shown>.",
+        dashboard="stores",
+        example=lambda e: (Series(f"store_replicas{{{e.who}}}", e.limit - 1, e.limit),) if e.limit else (),
+    ),
+    Recipe(
+        "StoreWithoutPrimary", "stores", "followed",
+        expr='max by (service) (store_role_info{<who>,role="replica"}) == 1\n'
+        'unless on (service)\nstore_role_info{<who>,role="primary"}',
+        summary="{{ $labels.service }} has no primary",
+        description="Servers of {{ $labels.service }} answer, and each of them is a replica: nothing can be written.",
+        dashboard="stores",
+        example=lambda e: (
+            Series(f'store_role_info{{{e.who},role="replica",target="b"}}', 1, 1),
+            Series(f'store_role_info{{{e.who},role="primary",target="a"}}', None, 1),
+        ),
+    ),
+    Recipe(
+        "StoreWritesRefused", "stores", "stores",
+        # A large value is refused while there is room for the small ones that follow it.
+        expr="store_writes_refused_info{<who>} == 1\nor\n"
+        'label_replace(increase(store_out_of_memory_errors_total{<who>}[5m]) > 0, "cause", "memory", "", "")',
+        summary="{{ $labels.service }} refuses writes ({{ $labels.cause }})",
+        description="{{ $labels.target }} of {{ $labels.service }} answers and refuses writes; cause: "
+        "{{ $labels.cause }}.",
+        dashboard="stores",
+        window=5,
+        example=lambda e: (Series(f'store_writes_refused_info{{{e.who},cause="memory"}}', 1, None),),
+        keeps='cause="memory"',
+    ),
+    Recipe(
+        "StoreMemoryHigh", "stores", "memory stores",
+        expr="store_memory_used_bytes{<who>} / (store_memory_max_bytes{<who>} > 0) > <limit>\n"
+        "and ignoring (policy)\n"
+        'store_memory_policy_info{<who>,policy="noeviction"} == 1',
+        summary="{{ $labels.service }} runs out of memory",
+        description="{{ $labels.service }} uses {{ $value | humanizePercentage }} of its memory limit and evicts "
+        "nothing: at 100% it refuses writes.",
+        dashboard="stores",
+        example=_memory,
     ),
     Recipe(
         "DiskFilling", "stores", "volumes", label="volume",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from exporter.catalog.jobs import wanted
 from exporter.catalog.services import Service
 from exporter.outputs.alerts.backup_age import max_age
 from exporter.outputs.alerts.model import Subject
@@ -33,6 +34,7 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         name for name, c in containers.items() if c.deployed and (name in servers or name in catalog.services)
     ]
     watched = catalog.exporter.containers.source != "off"
+    must_run = {name: number for name, number in wanted(catalog).items() if number}
     owner = catalog.defaults.owner
     return {
         "probed": tuple(all_[name] for name in containers if name in probed),
@@ -40,6 +42,8 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         "probed stores": tuple(all_[name] for name in catalog.stores if name in probed),
         "measured": tuple(all_[name] for name, service in catalog.services.items() if service.metrics),
         "containers": tuple(all_[name] for name in runs) if watched else (),
+        "wanted": tuple(all_[name] for name in must_run) if watched else (),
+        "replicas": tuple(all_[name] for name, number in must_run.items() if number > 1) if watched else (),
         "logged": tuple(all_[name] for name in runs if containers[name].logs) if watched else (),
         "docker": (Subject("", owner=owner, service=EXPORTER),) if watched else (),
         "stores": tuple(
@@ -61,6 +65,12 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
             for name, store in servers.items()
             if store.replicas
         ),
+        "followed": tuple(
+            _subject(catalog, name, store, limit=Decimal(len(store.replicas)) or None)
+            for name, store in servers.items()
+            if store.replicas or "StoreReplicasMissing" in store.alerts
+        ),
+        "memory stores": tuple(all_[name] for name, store in servers.items() if store.engine == "redis"),
         "volumes": tuple(_volumes(catalog)),
         "backups": tuple(_backups(catalog)),
         "drills": tuple(_backups(catalog)) if catalog.backup.drill else (),

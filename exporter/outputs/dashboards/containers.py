@@ -47,7 +47,43 @@ def containers(catalog: Catalog) -> Board:
 
 
 def _state(catalog: Catalog) -> tuple[Panel, ...]:
+    wanted = f"max by (service) (service_containers_wanted{{{CHOSEN}}})"
+    runs = f"max by (service) (service_containers_running{{{CHOSEN}}})"
     return (
+        Panel(
+            "Containers missing",
+            "lines",
+            (Query(f"clamp_min({wanted} - {runs}, 0)", "{{service}}"),),
+            "short",
+            "Replicas of each service that do not run: removed, stopped, paused, or never started. ServiceNotRunning "
+            "and ReplicasMissing alert on it.",
+            NO_CONTAINERS,
+            12,
+            minimum=0,
+            steps=(Step(GREEN), Step(RED, 1)),
+            links=(service_link(catalog, OF_SERIES),),
+        ),
+        Panel(
+            "Could not be started",
+            "table",
+            (
+                Query(
+                    f"max by (service, name, reason) (container_start_failure_info{{{CHOSEN}}})",
+                    instant=True,
+                ),
+            ),
+            "short",
+            "Containers that the engine could not start at the last attempt, and the reason. The status page has the "
+            "engine's own words.",
+            "Every container could be started, or none is seen",
+            12,
+            columns=(
+                Column("service", "Service"),
+                Column("name", "Container"),
+                Column("reason", "Reason"),
+            ),
+            links=(service_link(catalog, OF_ROW),),
+        ),
         Panel(
             "Containers by state",
             "stacked",
@@ -122,11 +158,13 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             4,
         ),
         Panel(
-            "Killed for want of memory",
+            "Killed: out of memory",
             "stat",
             (
                 Query(
-                    f"sum(increase(container_oom_events_total{{{CHOSEN}}}[$__range]))", "kills", instant=True
+                    f"sum(increase(service_container_oom_kills_total{{{CHOSEN}}}[$__range]))",
+                    "kills",
+                    instant=True,
                 ),
             ),
             "short",
@@ -200,9 +238,15 @@ def _restarts(catalog: Catalog) -> tuple[Panel, ...]:
         Panel(
             "Restarts",
             "lines",
-            (Query(f"sum by (name) (increase(container_restarts_total{{{CHOSEN}}}{RANGE}))", "{{name}}"),),
+            (
+                Query(
+                    f"sum by (service, replica) (increase(service_container_restarts_total{{{CHOSEN}}}{RANGE}))",
+                    "{{service}} {{replica}}",
+                ),
+            ),
             "short",
-            "Restarts of each container. When they come again and again, its log says why.",
+            "Restarts of each replica, by the engine, by hand, or as a new container that replaces the old one. When "
+            "they come again and again, the log says why.",
             NO_CONTAINERS,
             12,
             minimum=0,
@@ -212,8 +256,9 @@ def _restarts(catalog: Catalog) -> tuple[Panel, ...]:
             "bars",
             (
                 Query(
-                    f"sort_desc(topk(10, sum by (name) (increase(container_restarts_total{{{CHOSEN}}}[15m]))))",
-                    "{{name}}",
+                    "sort_desc(topk(10, sum by (service, replica) "
+                    f"(increase(service_container_restarts_total{{{CHOSEN}}}[15m]))))",
+                    "{{service}} {{replica}}",
                     instant=True,
                 ),
             ),

@@ -27,6 +27,12 @@ def red_over(catalog: Catalog, alert: str) -> tuple[Step, ...]:
     return (Step(GREEN),) if limit is None else (Step(GREEN), Step(RED, limit))
 
 
+def certificate_ends(matcher: str = "") -> str:
+    """When certificates end, as the alerts see it: the verified chain, or else the presented one."""
+    labels = f"{{{matcher}}}" if matcher else ""
+    return f"probe_ssl_last_chain_expiry_timestamp_seconds{labels} or probe_ssl_earliest_cert_expiry{labels}"
+
+
 def certificate_steps(catalog: Catalog) -> tuple[Step, ...]:
     """Red, orange and green by the time that is left."""
     soon, early = (_default(catalog, alert) for alert in ("CertificateExpiringSoon", "CertificateExpiring"))

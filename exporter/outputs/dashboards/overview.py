@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.outputs.dashboards.alerts import firing_alerts
-from exporter.outputs.dashboards.limits import certificate_steps, red_over
+from exporter.outputs.dashboards.limits import certificate_ends, certificate_steps, red_over
 from exporter.outputs.dashboards.model import (
     GREEN,
     ORANGE,
@@ -181,7 +181,7 @@ def _requests(catalog: Catalog) -> tuple[Panel, ...]:
 def _worst(catalog: Catalog) -> tuple[Panel, ...]:
     link = service_link(catalog, OF_SERIES)
     slowest = f"topk({LISTED}, max by (service) (avg_over_time(probe_duration_seconds[5m])))"
-    expiry = "min by (service) (probe_ssl_earliest_cert_expiry) - time()"
+    expiry = f"min by (service) ({certificate_ends()}) - time()"
     return (
         Panel(
             "Slowest services",
@@ -200,8 +200,9 @@ def _worst(catalog: Catalog) -> tuple[Panel, ...]:
             "bars",
             (Query(f"sort(bottomk({LISTED}, {expiry}))", "{{service}}", instant=True),),
             "dtdurations",
-            "Time until the first certificate of the chain ends; below 0 it has ended. Colours change at the limits of "
-            "CertificateExpiring and CertificateExpiringSoon in defaults.alerts.",
+            "Time until the first certificate of the verified chain expires, or of the presented one where "
+            "verification failed; below 0 it has expired. Colours change at the limits of CertificateExpiring and "
+            "CertificateExpiringSoon in defaults.alerts.",
             NO_TLS,
             steps=certificate_steps(catalog),
             links=(link,),

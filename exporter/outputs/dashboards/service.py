@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.outputs.dashboards.alerts import firing_alerts
-from exporter.outputs.dashboards.limits import certificate_steps, service_limits
+from exporter.outputs.dashboards.limits import certificate_ends, certificate_steps, service_limits
 from exporter.outputs.dashboards.lookups import lookup
 from exporter.outputs.dashboards.model import (
     GREEN,
@@ -129,10 +129,11 @@ def _now(catalog: Catalog) -> tuple[Panel, ...]:
         Panel(
             "Certificate ends in",
             "stat",
-            (Query(f"min(probe_ssl_earliest_cert_expiry{{{OWN}}}) - time()", "certificate", instant=True),),
+            (Query(f"min({certificate_ends(OWN)}) - time()", "certificate", instant=True),),
             "dtdurations",
-            "Until the first certificate of the chain ends. Colours change at the limits of CertificateExpiring and "
-            "CertificateExpiringSoon in defaults.alerts.",
+            "Until the first certificate of the verified chain expires, or of the presented one where verification "
+            "failed. Colours change at the limits of CertificateExpiring and CertificateExpiringSoon in "
+            "defaults.alerts.",
             NO_TLS,
             4,
             4,

@@ -13,6 +13,19 @@ def containers_of_service() -> tuple[Panel, ...]:
     limit = f"(container_spec_memory_limit_bytes{{{OF_SERVICE}}} > 0)"
     return (
         Panel(
+            "Containers",
+            "lines",
+            (
+                Query(f"max(service_containers_running{{{OF_SERVICE}}})", "running"),
+                Query(f"max(service_containers_wanted{{{OF_SERVICE}}})", LIMIT),
+            ),
+            "short",
+            "Containers of the service that run. The dashed line is how many must, from replicas; jobs have none.",
+            NO_CONTAINERS,
+            6,
+            minimum=0,
+        ),
+        Panel(
             "CPU",
             "lines",
             (
@@ -57,14 +70,15 @@ def containers_of_service() -> tuple[Panel, ...]:
             "lines",
             (
                 Query(
-                    f"sum by (name) (increase(container_restarts_total{{{OF_SERVICE}}}[$__rate_interval]))",
-                    "{{name}}",
+                    "sum by (replica) "
+                    f"(increase(service_container_restarts_total{{{OF_SERVICE}}}[$__rate_interval]))",
+                    "replica {{replica}}",
                 ),
             ),
             "short",
-            "Restarts of each container of the service.",
+            "Restarts of each replica of the service, also by a new container that replaces the old one.",
             NO_CONTAINERS,
-            12,
+            6,
             minimum=0,
         ),
         Panel(

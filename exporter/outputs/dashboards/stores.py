@@ -121,6 +121,50 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             minimum=0,
         ),
         Panel(
+            "Replicas",
+            "lines",
+            (
+                Query(f"max by (service) (store_replicas{{{CHOSEN}}})", "{{service}}"),
+                Query(
+                    f"sum by (service) (store_replication_connected{{{CHOSEN}}} == bool 0)",
+                    "{{service}}, cut off",
+                ),
+            ),
+            "short",
+            "Replicas that are connected to each primary, and probed replicas that receive nothing: their reads are "
+            "old.",
+            "No replica: set replicas on a store",
+            minimum=0,
+        ),
+        Panel(
+            "Writes",
+            "states",
+            (Query(f"min by (service) (store_accepts_writes{{{CHOSEN}}})", "{{service}}"),),
+            "short",
+            "Whether each primary takes writes. At its memory limit, read-only or in a broken cluster, a store answers "
+            "and refuses them; store_writes_refused_info has the cause.",
+            NO_READINGS,
+            steps=UP_STEPS,
+            mapping=(("0", "refused", RED), ("1", "taken", GREEN)),
+        ),
+        Panel(
+            "Memory in use",
+            "lines",
+            (
+                Query(
+                    f"max by (service) (store_memory_used_bytes{{{CHOSEN}}} "
+                    f"/ (store_memory_max_bytes{{{CHOSEN}}} > 0))",
+                    "{{service}}",
+                ),
+            ),
+            "percentunit",
+            "Memory of Redis as a share of maxmemory. The line is the limit of StoreMemoryHigh in defaults.alerts, "
+            "which fires where nothing is evicted.",
+            "No limit: Redis has no maxmemory",
+            steps=red_over(catalog, "StoreMemoryHigh"),
+            minimum=0,
+        ),
+        Panel(
             "Size",
             "lines",
             (Query(f"max by (service) (store_size_bytes{{{CHOSEN}}})", "{{service}}"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.hostnames import ascii_host
 from exporter.outputs.base import OutputError
 from exporter.outputs.gateway.locations import live_location
 from exporter.outputs.gateway.nginx_text import Comment, Item, block, line
@@ -67,13 +68,14 @@ def servers(catalog: Catalog, gateway: Gateway, locations: Sequence[Item]) -> It
 
 
 def _names(gateway: Gateway) -> Item:
-    names = list(dict.fromkeys(name.removesuffix(".").lower() for name in (gateway.host, *gateway.aliases)))
+    names = [ascii_host(name.strip("[]")) for name in (gateway.host, *gateway.aliases)]
+    names = list(dict.fromkeys(name.removesuffix(".").lower() for name in names))
     for name in names:
         if "%" in name:
             raise OutputError(
                 f"gateway.host or gateway.aliases: {name} has a zone, which no request names; drop it"
             )
-    return line("server_name", *(f"[{name.strip('[]')}]" if ":" in name else name for name in names))
+    return line("server_name", *(f"[{name}]" if ":" in name else name for name in names))
 
 
 def _listen(port: int, *options: str, default: bool) -> Item:

@@ -169,7 +169,7 @@ def test_what_could_not_be_started(engine: DockerEngine, watching: Watching) -> 
         engine.docker("start", identifier)
     status = watching.until_seen(identifier, lambda seen: seen.status.error, "failed").status
     assert "no-such-program" in status.error
-    assert (status.state, status.exit_code) == ("created", None)
+    assert (status.state, status.exit_code) == ("created", 127)
 
 
 def test_out_of_memory_is_counted_once_for_each_life(engine: DockerEngine, watching: Watching) -> None:

@@ -1,0 +1,103 @@
+"""The containers of each service together: which are old, how many run and must, and what happened to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from exporter.containers.generations import replaced, running
+from exporter.containers.history import History, failures_of
+from exporter.metrics.items import Items
+from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES, ServiceView
+from exporter.metrics.text import label_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.catalog.targets import Plan
+    from exporter.containers.history import Replica
+    from exporter.containers.model import Container, EngineInfo
+
+
+class ContainerServices:
+    """Of one plan. Is told of each container that changes, and makes the lines of services before a scrape."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.old: set[str] = set()
+        """Ids of containers that others have replaced."""
+        self.names = tuple(service.name for service in plan.services)
+        self._plans = {service.name: service for service in plan.services}
+        self._of: dict[str, dict[str, Container]] = {name: {} for name in self._plans}
+        self._history = History()
+        self._service_items = Items(SERVICE_FAMILIES)
+        self._replica_items = Items(REPLICA_FAMILIES)
+
+    @property
+    def tables(self) -> tuple[Items[Any], ...]:
+        """For the exposition."""
+        return self._service_items, self._replica_items
+
+    def seen(self, container: Container) -> tuple[bool, list[Container]]:
+        """Take note of a container. Return whether no scrape can have seen it, and others that are now old, or are so
+        no more.
+        """
+        newborn = self._history.seen(container)
+        service = container.identity.service
+        if service is None:
+            return newborn, []
+        self._of[service][container.identity.id] = container
+        return newborn, self._sort_out(service, container.identity.id)
+
+    def lost(self, container: Container, *, removed: bool) -> list[Container]:
+        """Forget a container. `removed`: it is no more; otherwise the engine cannot be asked. Return as `seen` does."""
+        identity = container.identity
+        self.old.discard(identity.id)
+        if removed:
+            self._history.removed(identity.id)
+        if identity.service is None or self._of[identity.service].pop(identity.id, None) is None:
+            return []
+        return self._sort_out(identity.service, identity.id)
+
+    def there_are(self, identifiers: Iterable[str]) -> None:
+        """These are all containers; others were removed, perhaps while the engine could not be reached."""
+        self._history.there_are(identifiers)
+
+    def show(self, info: EngineInfo | None) -> None:
+        """Make the lines of services and replicas. `info`: None while not all containers are known."""
+        for name, plan in self._plans.items():
+            if not plan.deployed:
+                continue
+            view = ServiceView(
+                wanted=self.wanted(name, info),
+                running=running(self._of[name].values()) if info is not None else None,
+                start_failures=failures_of(self._history, name),
+            )
+            self._service_items.set(name, label_text([("service", name)]), view, newborn=True)
+        tallies = {_labels(replica): tally for replica, tally in self._history.tallies.items()}
+        for labels, tally in tallies.items():
+            self._replica_items.set(labels, labels, tally, newborn=True)
+        self._replica_items.keep(tallies)
+
+    def wanted(self, service: str, info: EngineInfo | None) -> int | None:
+        """Return how many containers of it must run on this engine; None if that is not known.
+
+        A Swarm of several nodes may run them on another node.
+        """
+        if info is None:
+            return None
+        here = self._of[service].values()
+        if info.one_of_several and all(each.identity.of_swarm for each in here):
+            return None
+        return self._plans[service].wanted
+
+    def _sort_out(self, service: str, but: str) -> list[Container]:
+        """Tell old containers from the others again; return those that changed sides, except `but`."""
+        here = self._of[service]
+        old = replaced(here.values(), self._plans[service].replicas)
+        changed = {each for each in here if (each in self.old) != (each in old)}
+        self.old = (self.old - here.keys()) | old
+        return [here[each] for each in changed if each != but]
+
+
+def _labels(replica: Replica) -> str:
+    service, number = replica
+    return label_text([("service", service), *([("replica", number)] if number is not None else [])])

@@ -1,0 +1,35 @@
+"""The certificates of a connection: those that the peer sent, and those that its verification relied on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
+
+if sys.version_info >= (3, 13):
+
+    def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
+        """Return what the peer sent, in DER form, its own certificate first."""
+        return ssl_object.get_unverified_chain()
+
+    def verified_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
+        """Return the chain from the peer's certificate to one that is trusted, in DER form."""
+        return ssl_object.get_verified_chain()
+
+else:
+    # Python 3.10 to 3.12 have the calls, but without a public name.
+
+    def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
+        """Return what the peer sent, in DER form, its own certificate first."""
+        chain = ssl_object._sslobj.get_unverified_chain()  # type: ignore[attr-defined] # see above
+        return [certificate.public_bytes(_DER) for certificate in chain or ()]
+
+    def verified_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
+        """Return the chain from the peer's certificate to one that is trusted, in DER form."""
+        chain = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined] # see above
+        return [certificate.public_bytes(_DER) for certificate in chain or ()]
+
+    _DER = 2
+    """`_ssl.ENCODING_DER`."""

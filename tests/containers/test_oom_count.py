@@ -1,0 +1,102 @@
+"""Kills are counted once each, whichever of the three witnesses tells of them, and in whatever order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from exporter.containers.oom import OomCount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Step = Callable[[OomCount], None]
+
+
+def event(at: float) -> Step:
+    return lambda count: count.event(at)
+
+
+def seen(began: float | None, *, killed: bool = False) -> Step:
+    return lambda count: count.inspected(began, oom_killed=killed)
+
+
+def kernel(kills: int) -> Step:
+    return lambda count: count.kernel_counted(kills)
+
+
+def lives(number: int) -> list[Step]:
+    """So many lives, each of which an event, the flag and the kernel say to have ended by one kill."""
+    steps: list[Step] = []
+    for began in range(10, 10 * number + 10, 10):
+        steps += [seen(began), kernel(1), event(began + 1), seen(began, killed=True)]
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "total"),
+    [
+        ([], 0),
+        ([seen(None)], 0),
+        ([seen(10)], 0),
+        ([event(11)], 1),
+        ([seen(10), event(11)], 1),
+        ([seen(10, killed=True)], 1),
+        ([seen(10), kernel(2)], 2),
+        ([seen(10), event(11), kernel(2), seen(10, killed=True)], 2),
+        ([seen(10), kernel(3), kernel(2)], 3),
+        ([seen(10), event(11), event(12), event(13), kernel(2)], 3),
+        # The event comes before the life that it is of.
+        ([seen(10), event(21), seen(20, killed=True)], 1),
+        ([seen(10), event(11), event(21), seen(20), seen(20, killed=True)], 2),
+        # It comes after the next life was seen.
+        ([seen(10), seen(20), event(11)], 1),
+        ([seen(10, killed=True), seen(20), event(11)], 1),
+        # One is told of twice, of another the flag alone tells, of a third the kernel alone.
+        ([seen(10), event(11), seen(10, killed=True), seen(20, killed=True), seen(30), kernel(1)], 3),
+        (lives(1), 1),
+        (lives(3), 3),
+        (lives(4), 4),
+        (lives(50), 50),
+        # Of a life that is settled already.
+        ([*lives(5), event(12)], 6),
+        # Events of lives that were never seen, since the engine could not be reached, belong to the one before them.
+        ([seen(10), event(11), event(21), event(31), seen(40)], 3),
+        ([seen(10), *(event(20 + n) for n in range(40)), seen(40)], 40),
+    ],
+)
+def test_of_a_container_that_came_while_it_was_watched(steps: list[Step], total: int) -> None:
+    count = OomCount()
+    before = 0
+    for step in steps:
+        step(count)
+        assert count.total >= before, "it never falls"
+        before = count.total
+    assert count.total == total
+
+
+@pytest.mark.parametrize(
+    ("steps", "total"),
+    [
+        ([seen(10)], 0),
+        ([seen(10, killed=True)], 0),
+        ([seen(10, killed=True), seen(10, killed=True)], 0),
+        ([seen(10, killed=True), seen(20), seen(20, killed=True)], 1),
+        ([seen(10), kernel(7)], 0),
+        ([seen(10), kernel(7), kernel(8)], 1),
+        ([seen(10), kernel(7), seen(20), kernel(2)], 2),
+        ([seen(10), seen(10, killed=True)], 1),
+        ([seen(10), kernel(7), event(11), kernel(8), seen(10, killed=True)], 1),
+        # The first reading comes after the first kill.
+        ([seen(10), event(11), kernel(8)], 1),
+        ([seen(10), event(11), kernel(8), kernel(11)], 4),
+        ([event(11), seen(10, killed=True)], 1),
+        ([seen(10, killed=True), *lives(5)[4:]], 4),
+    ],
+)
+def test_what_was_before_the_daemon_watched_is_not_counted(steps: list[Step], total: int) -> None:
+    count = OomCount(existed=True)
+    for step in steps:
+        step(count)
+    assert count.total == total

@@ -1,0 +1,98 @@
+"""How many containers of a service must run on this engine, as far as one engine can tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from exporter.catalog.targets import Endpoint, Plan, ServicePlan
+from exporter.containers.engine_info import info_of
+from exporter.daemon.container_services import ContainerServices
+from exporter.metrics.exposition import blocks
+from tests.containers.making import container
+
+if TYPE_CHECKING:
+    from exporter.containers.model import Container, EngineInfo
+
+PLAN = Plan(
+    "shop",
+    "test",
+    "127.0.0.1",
+    1,
+    (ServicePlan("web", "service", replicas=2, wanted=2), ServicePlan("other", "service", deployed=False)),
+    (),
+)
+MACHINE = {"ServerVersion": "28.0", "NCPU": 2, "MemTotal": 4096}
+
+
+def engine(swarm: Any = None) -> EngineInfo:
+    info = MACHINE if swarm is None else {**MACHINE, "Swarm": swarm}
+    return info_of(info, "1.41", Endpoint("unix:///x", socket="/x"))
+
+
+def lines(services: ContainerServices, info: EngineInfo | None) -> list[str]:
+    services.show(info)
+    text = b"".join(blocks([], "text", services.tables)).decode()
+    return [line for line in text.splitlines() if line.startswith("service_containers_")]
+
+
+def of_swarm(name: str) -> Container:
+    made = container(name)
+    labels = (("container_label_com_docker_swarm_service_name", "shop_web"),)
+    return replace(made, identity=replace(made.identity, labels=labels))
+
+
+ONE = {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 1}
+SEVERAL = {"LocalNodeState": "active", "ControlAvailable": True, "Nodes": 3}
+WORKER = {"LocalNodeState": "active", "ControlAvailable": False}
+
+
+@pytest.mark.parametrize(
+    ("swarm", "containers", "wanted"),
+    [
+        (None, [], 2),
+        ({"LocalNodeState": "inactive", "Nodes": 0}, [], 2),
+        (ONE, [], 2),
+        (ONE, [of_swarm("a")], 2),
+        # Its tasks may run on another node, and none of them here is no fault.
+        (SEVERAL, [], None),
+        (SEVERAL, [of_swarm("a")], None),
+        (WORKER, [of_swarm("a")], None),
+        (SEVERAL, [container("a")], 2),
+    ],
+)
+def test_wanted(swarm: Any, containers: list[Container], wanted: int | None) -> None:
+    services = ContainerServices(PLAN)
+    for each in containers:
+        services.seen(each)
+    expected = [f'service_containers_running{{service="web"}} {len(containers)}']
+    if wanted is not None:
+        expected.insert(0, f'service_containers_wanted{{service="web"}} {wanted}')
+    assert lines(services, engine(swarm)) == expected
+
+
+def test_nothing_is_said_while_not_all_containers_are_known() -> None:
+    services = ContainerServices(PLAN)
+    services.seen(container("a"))
+    assert lines(services, None) == []
+    assert services.wanted("web", None) is None
+
+
+def test_who_is_old_changes_with_the_others() -> None:
+    services = ContainerServices(PLAN)
+    a, b, c = (container(name, "exited", created=at, exit_code=1) for at, name in enumerate("abc"))
+    assert services.seen(a) == (True, [])
+    assert services.seen(b) == (True, [])
+    newborn, others = services.seen(c)
+    assert (newborn, others) == (True, [a])
+    assert services.old == {a.identity.id}
+    assert services.lost(c, removed=True) == [a]
+    assert services.old == set()
+
+
+def test_what_the_engine_says_of_its_machine() -> None:
+    assert (engine().cores, engine().memory) == (2, 4096)
+    odd = info_of({"ServerVersion": "1", "NCPU": "two", "MemTotal": 0}, "1.41", Endpoint("x", socket="/x"))
+    assert (odd.cores, odd.memory) == (None, None)

@@ -1,0 +1,82 @@
+"""Fuzz for longer than the suite does: `make fuzz`, or `python -m tests.fuzz.guided [--seconds N] [NAME …]`.
+
+With atheris, which has no wheel for every Python, inputs are guided by coverage, one test in a process of its own.
+Without it, hypothesis tries random ones. A failure prints the input; put it among the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SECONDS = 60
+
+
+def main() -> int:
+    """Fuzz each test that is named, or all; the exit status."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a test's name; without, all")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="for each test, with atheris")
+    parser.add_argument("--only", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.only:
+        guide(options.only, options.seconds)
+    if not importlib.util.find_spec("atheris"):
+        print("atheris is not installed; inputs are random and not guided by coverage", file=sys.stderr)
+        os.environ["HYPOTHESIS_PROFILE"] = "fuzz"
+        chosen = ["-k", " or ".join(options.names)] if options.names else []
+        command = [sys.executable, "-m", "pytest", "tests/fuzz", "--timeout", "0", *chosen]
+        return subprocess.run(command, check=False).returncode
+    failed = []
+    for name in found():
+        if not options.names or any(part in name for part in options.names):
+            print(f"== {name}", file=sys.stderr)
+            command = [
+                sys.executable,
+                "-m",
+                "tests.fuzz.guided",
+                "--only",
+                name,
+                "--seconds",
+                str(options.seconds),
+            ]
+            if subprocess.run(command, check=False).returncode:
+                failed.append(name)
+    print("\n".join(f"failed: {name}" for name in failed) or "nothing was found")
+    return int(bool(failed))
+
+
+def found() -> list[str]:
+    """The tests that hypothesis drives, as `module:test`."""
+    modules = [f"tests.fuzz.{file.stem}" for file in sorted(Path(__file__).parent.glob("test_*.py"))]
+    return [
+        f"{module}:{name}"
+        for module in modules
+        for name, test in vars(importlib.import_module(module)).items()
+        if name.startswith("test_") and hasattr(test, "hypothesis")
+    ]
+
+
+def guide(name: str, seconds: int) -> None:
+    """Run one test under atheris, which ends the process."""
+    import atheris
+
+    module, _, test = name.partition(":")
+    with atheris.instrument_imports(include=["exporter"]):
+        tests = importlib.import_module(module)
+    one_input = getattr(tests, test).hypothesis.fuzz_one_input
+    atheris.Setup(
+        [name, f"-max_total_time={seconds}", "-rss_limit_mb=2048", "-timeout=25", "-verbosity=0"],
+        lambda data: one_input(data) and None,
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Readers of conversations: lines, SMTP, WebSockets, gRPC, DNS."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+
+from exporter.probes import smtp
+from exporter.probes.dns_wire import answers
+from exporter.probes.grpc_call import Call
+from exporter.probes.stream import LineStream
+from exporter.probes.websocket_frames import WebSocketStream
+from tests.fuzz.feeding import Peer, read
+from tests.fuzz.inputs import changed, cuts, pieces, seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.probes.measure import Run
+    from tests.fuzz.feeding import Reading
+
+
+async def lines(peer: Peer, run: Run) -> object:
+    stream = LineStream(run)
+    peer.connect(stream)
+    found = []
+    while (line := await stream.line()) is not None:
+        found.append(line)
+    return found
+
+
+async def mail(peer: Peer, run: Run) -> object:
+    stream = LineStream(run)
+    peer.connect(stream)
+    await smtp.before_tls(stream, run)
+    await smtp.after_tls(stream, run)
+    return None
+
+
+async def websocket(peer: Peer, run: Run) -> object:
+    stream = WebSocketStream(run)
+    peer.connect(stream)
+    found: list[object] = [await stream.head()]
+    while isinstance(message := await stream.message(), bytes):
+        found.append(message)
+    return [*found, message]
+
+
+async def grpc(peer: Peer, run: Run) -> object:
+    call = Call()
+    transport = peer.connect(call)
+    await call.ask(transport, "/x", "localhost", [], b"", run)
+    return call.answer.headers, bytes(call.answer.body)
+
+
+def in_any_pieces(reader: str, reading: Reading) -> Callable[[], None]:
+    """A test that a reader makes the same of the same bytes, however they arrive."""
+
+    @given(changed(seeds(reader)), cuts)
+    def test(data: bytes, sizes: list[int]) -> None:
+        whole = read([data], reading)
+        assert read(pieces(data, sizes), reading) == whole
+        assert read(pieces(data, [1] * len(data)), reading) == whole
+
+    return test
+
+
+test_lines = in_any_pieces("lines", lines)
+test_smtp = in_any_pieces("smtp", mail)
+test_websocket = in_any_pieces("websocket", websocket)
+test_grpc = in_any_pieces("grpc", grpc)
+
+
+QUERY = bytes.fromhex("1234010000010000000000000161026c6f0000010001")
+
+
+@given(changed(seeds("dns")))
+def test_dns(data: bytes) -> None:
+    """What is no answer to the question is not read; what is, is read by dnspython, or refused."""
+    import dns.exception
+    import dns.message
+
+    if not answers(data, QUERY):
+        return
+    with suppress(dns.exception.DNSException, ValueError):
+        dns.message.from_wire(data, one_rr_per_rrset=True)
