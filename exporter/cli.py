@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from enum import StrEnum
@@ -12,6 +14,7 @@ import typer
 
 from exporter.backups.commands import app as backups
 from exporter.deploys.commands import app as deploys
+from exporter.signals import interruptible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +30,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(backups, name="backups")
-app.add_typer(deploys, name="deploys")
+app.add_typer(backups, name="backups", callback=interruptible)
+app.add_typer(deploys, name="deploys", callback=interruptible)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2
@@ -74,6 +77,15 @@ Listen = Annotated[
         help="Where to serve, instead of the catalog's exporter.listen.",
     ),
 ]
+WebConfig = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--web.config.file",
+        envvar="EXPORTER_WEB_CONFIG_FILE",
+        metavar="FILE",
+        help="TLS and users of the web server, in the format of Prometheus's exporter-toolkit.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
@@ -87,6 +99,7 @@ def run(
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     listen: Listen = None,
+    web_config: WebConfig = None,
     log_format: Logs = LogFormat.TEXT,
     demo: Annotated[
         bool,
@@ -106,7 +119,7 @@ def run(
     if demo and config == DEFAULT_CONFIG and not config.exists():
         config = EXAMPLE_CONFIG
     try:
-        run_daemon(config, environment, address(listen), demo=demo)
+        run_daemon(config, environment, address(listen), web_config=web_config, demo=demo)
     except LoadError as error:
         fail(str(error), WRONG_USAGE)
     except ListenError as error:
@@ -137,8 +150,9 @@ def check(
     from exporter.catalog.problems import CatalogError
     from exporter.daemon.check import UnknownServiceError, check_once
 
+    interruptible()
     try:
-        plan = load_plan(config, environment)
+        plan = load_plan(config, environment, of=services or ())
         healthy = check_once(plan, services or [], as_json=json, deadline_seconds=deadline)
     except (CatalogError, UnknownServiceError) as error:
         fail(str(error), WRONG_USAGE)
@@ -247,6 +261,7 @@ def _generate(
     from exporter.outputs.generate import generate
     from exporter.outputs.writer import WriteError
 
+    interruptible()
     try:
         good = generate(config, outputs, environment, out, check=check, diff=diff, force=force, as_json=json)
     except (CatalogError, OutputError) as error:
@@ -258,12 +273,15 @@ def _generate(
 
 @app.command(epilog='Example:  HEALTHCHECK CMD ["python", "-m", "exporter", "healthcheck"]')
 def healthcheck(
-    config: Config = DEFAULT_CONFIG, environment: Environment = None, listen: Listen = None
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    listen: Listen = None,
+    web_config: WebConfig = None,
 ) -> None:
     """Ask the daemon on this machine whether it is alive; needs no shell tool, for a container's health check."""
     from exporter.daemon.healthcheck import ask
 
-    answer = ask(config, environment, address(listen))
+    answer = ask(config, environment, address(listen), web_config)
     typer.echo(answer.detail, err=not answer.healthy)
     raise typer.Exit(0 if answer.healthy else ANSWER_IS_NO)
 
@@ -294,10 +312,41 @@ def fail(message: str, status: int) -> NoReturn:
 
 
 def main() -> None:
-    """The console script."""
-    # A pipe that closes early (`exporter schema | head`) is no error of ours.
+    """The console script. What the machine refuses, a full disk or a pipe that closes early, is no traceback."""
+    open_streams()
+    status: str | int | None = 0
     try:
         app()
-    except BrokenPipeError:
+    except SystemExit as end:
+        status = end.code
+    except OSError as error:
+        status = said(error)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        status = said(error) or status
+    sys.exit(status)
+
+
+def said(error: OSError) -> int:
+    """Say what the machine refused; of a pipe that closed early (`exporter schema | head`) there is nothing to say."""
+    if not isinstance(error, BrokenPipeError):
+        where = "standard output" if error.filename is None else error.filename
+        with contextlib.suppress(OSError):
+            typer.echo(f"{where}: {error.strerror or error}", err=True)
+    return ANSWER_IS_NO
+
+
+def open_streams() -> None:
+    """Have standard streams that can be written to: a closed one's number would go to the next file that is opened,
+    and a name that is not text must not end the command.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            while os.open(os.devnull, os.O_RDWR) < number:
+                pass
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -109,7 +109,7 @@ prune() { # folders and tags that no rollback needs
 
 # --- files that containers mount --------------------------------------------------------------------------------------
 
-MOUNTED_FILES=(gateway prometheus alertmanager grafana/provisioning grafana/dashboards stores)
+MOUNTED_FILES=(exporter gateway prometheus alertmanager grafana/provisioning grafana/dashboards stores)
 CHANGED_FILES=()
 
 install_files() { # [FOLDER]: the files that a release kept, or the generated ones; sets CHANGED_FILES to what is now new
@@ -135,7 +135,7 @@ install_files() { # [FOLDER]: the files that a release kept, or the generated on
 
 part_of() { # SERVICE: sets `parts` of install_files to what this service alone mounts
   case $1 in
-    exporter) parts=(config.yaml) ;;
+    exporter) parts=(config.yaml exporter) ;;
     grafana) parts=(grafana/provisioning grafana/dashboards) ;;
     *) if contains "$1" "${MOUNTED_FILES[@]}"; then parts=("$1"); else parts=("stores/$1"); fi ;;
   esac

@@ -24,8 +24,8 @@ MAY_IMPORT = {
 }
 """Of each room, the rooms that it may import beside itself."""
 
-COMMON = {"patterns", "peer_text"}
-"""Modules below all rooms: how a text from outside is searched and how it is shown."""
+SHARED = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__", "cli"}
+"""Modules of no room, which each room may import because they import none of them."""
 
 DAEMON_SIDE_FREE_OF = (
     "pydantic",
@@ -50,7 +50,7 @@ def rooms_imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module]
         rooms |= {name.split(".")[1] for name in names if name.startswith("exporter.")}
-    return {room for room in rooms if (PACKAGE / room).is_dir()}
+    return {room for room in rooms if (PACKAGE / room).is_dir()}  # a module beside the rooms is everybody's
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,13 @@ def rooms_imported(file: Path) -> set[str]:
 )
 def test_imports_run_one_way(room: str) -> None:
     for file in (PACKAGE / room).rglob("*.py"):
-        others = rooms_imported(file) - {room} - COMMON
+        others = rooms_imported(file) - {room} - SHARED
         assert others <= MAY_IMPORT[room], f"{file.relative_to(PACKAGE)} imports {others - MAY_IMPORT[room]}"
+
+
+@pytest.mark.parametrize("module", sorted(SHARED))
+def test_what_all_rooms_share_imports_none_of_them(module: str) -> None:
+    assert rooms_imported(PACKAGE / f"{module}.py") <= SHARED
 
 
 def test_the_daemon_starts_without_what_it_may_never_need() -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
 from tests.daemon.services import services
-from tests.waiting import free_port
+from tests.waiting import free_port, until
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
 
@@ -146,3 +150,112 @@ def test_environment_variables_stand_in_for_options(catalog: Path, monkeypatch: 
     result = run("check")
     assert result.returncode == 2
     assert 'unknown environment "stagign"; did you mean "staging"?' in result.stderr
+
+
+def shell(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`script` of bash, in which `"$@"` is the exporter with `arguments`."""
+    command = ["bash", "-o", "pipefail", "-c", script, "bash", sys.executable, "-m", "exporter", *arguments]
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, text=True, capture_output=True, timeout=60, env=variables)
+
+
+def test_a_pipe_that_closes_early_is_no_error_of_ours() -> None:
+    result = shell('"$@" | head -c 10', "schema")
+    assert (len(result.stdout), result.stderr) == (10, "")
+
+
+@pytest.mark.parametrize("arguments", [("schema",), ("version",), ("validate", str(EXAMPLE))])
+def test_a_full_disk_is_one_sentence(arguments: tuple[str, ...]) -> None:
+    result = shell('"$@" > /dev/full', *arguments)
+    assert result.returncode == 1
+    assert result.stderr == "standard output: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize("arguments", [("schema",), ("version",), ("validate", str(EXAMPLE))])
+def test_closed_streams_end_no_command(arguments: tuple[str, ...], closed: str) -> None:
+    result = shell(f'"$@" {closed}', *arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_name_that_is_not_text_is_shown() -> None:
+    result = shell('"$@" "$(printf "/none/\\xff.yaml")"', "validate")
+    assert result.returncode == 2
+    assert result.stderr.startswith("/none/\\udcff.yaml: there is no such file")
+
+
+def test_a_user_without_a_home_has_no_docker_context(tmp_path: Path) -> None:
+    catalog = tmp_path / "config.yaml"
+    catalog.write_text("project: test\nservices: {web: {image: x, port: 80}}\n")
+    code = f"""
+import os
+os.environ.pop("HOME", None)
+from pathlib import Path
+from exporter.daemon.loading import read
+import pwd
+def nobody(_): raise KeyError
+pwd.getpwuid = nobody
+print(read(Path({str(catalog)!r}), None, secrets=True).containers.endpoint.shown)
+"""
+    environment = {key: os.environ[key] for key in os.environ if not key.startswith("DOCKER")}
+    result = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, env=environment)
+    assert result.stdout == "unix:///var/run/docker.sock\n", result.stderr
+
+
+def test_check_of_a_service_needs_only_its_secrets(catalog: Path) -> None:
+    with services() as server:
+        url = f"http://127.0.0.1:{server.port}/health"
+        catalog.write_text(f"""
+project: test
+services:
+  web: {{probes: [{{name: page, http: {{url: "{url}", bearer_token: "${{TOKEN_OF_WEB}}"}}}}]}}
+  api: {{probes: [{{name: page, http: {{url: "{url}", bearer_token: {{file: none}}}}}}]}}
+""")
+        command = ("check", "--config", str(catalog))
+        assert shell('"$@"', *command, "web", TOKEN_OF_WEB="x").returncode == 0
+        every = shell('"$@"', *command)
+        api = shell('"$@"', *command, "api", TOKEN_OF_WEB="x")
+        unknown = shell('"$@"', *command, "apo")
+    for sentence in ("TOKEN_OF_WEB is not set", "none cannot be read: No such file or directory"):
+        assert sentence in every.stderr
+    assert (every.returncode, api.returncode) == (2, 2)
+    assert "TOKEN_OF_WEB" not in api.stderr
+    assert unknown.stderr == "no service or store is named apo; did you mean api?\n"
+
+
+@pytest.mark.parametrize("command", ["check", "validate", "gen", "version"])
+@pytest.mark.parametrize("after", [0.0, 0.2, 0.6, 1.0])
+def test_ctrl_c_is_no_traceback(command: str, after: float, tmp_path: Path) -> None:
+    arguments = ["--config", str(EXAMPLE)] if command in ("check", "gen") else []
+    where = ["--out", str(tmp_path)] if command == "gen" else []
+    line = [sys.executable, "-m", "exporter", command, *arguments, *where]
+    with subprocess.Popen(line, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        until(lambda: process.poll() is not None or _takes_signals(status), "its first line")
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+
+
+def _takes_signals(status: Path) -> bool:
+    """True once SIGTERM has a handler, which is the first thing that the exporter does."""
+    caught = status.read_text().partition("SigCgt:")[2].split(maxsplit=1)
+    return bool(caught) and bool(int(caught[0], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def test_a_stranger_on_the_port_is_not_repeated() -> None:
+    def stranger(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(b"\x1b[31mSSH-2.0 secret\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=stranger, args=(listener,))
+        thread.start()
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        result = run("healthcheck", "--listen", address)
+        thread.join(10)
+    assert (result.returncode, result.stderr) == (1, f"{address} does not answer in HTTP\n")

@@ -136,8 +136,15 @@ ALERTS: dict[str, AlertDefault] = {
     "ExporterReloadFailed": AlertDefault(
         "The exporter runs on an older catalog than the file.", "warning", 300
     ),
+    "ExporterWebConfigFailed": AlertDefault(
+        "The exporter serves by an older web configuration than its files.", "warning", 300
+    ),
     "ExporterProbesMissed": AlertDefault(
         "Probes are missed, since the one before still runs.", "warning", 600
+    ),
+    "ExporterStalled": AlertDefault("The exporter stands still for seconds at a time.", "warning", 300),
+    "ExporterOutOfResources": AlertDefault(
+        "The exporter has no file descriptors, memory, ports or threads left.", "critical", 60
     ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
     "ExporterDockerRefused": AlertDefault(

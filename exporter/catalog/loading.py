@@ -14,7 +14,7 @@ from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_nam
 from exporter.catalog.validation import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from os import PathLike
 
     from exporter.catalog.catalog import Catalog
@@ -48,18 +48,26 @@ def load_catalog(path: str | PathLike[str], environment: str | None = None) -> C
     return catalog
 
 
-def load_plan(path: str | PathLike[str], environment: str | None = None, *, secrets: bool = True) -> Plan:
+def load_plan(
+    path: str | PathLike[str],
+    environment: str | None = None,
+    *,
+    secrets: bool = True,
+    of: Collection[str] = (),
+) -> Plan:
     """What the daemon runs on in one environment; `None` is the first of the file.
 
     With `secrets`, every secret that a probe of this environment refers to is read once, so that a variable that is
-    not set or a file that is missing shows now; its value is dropped.
+    not set or a file that is missing shows now; its value is dropped. `of` names the services and stores whose secrets
+    these are; without it, all.
 
     Raises:
         CatalogError: the file cannot be read, is wrong in that environment, or a probe's secret cannot be read.
     """
     source, name = open_source(path, environment)
     loaded = _checked(source, name)
-    problems = _problems(source, name, loaded.merged, _unreadable(loaded.uses)) if secrets else []
+    uses = [use for use in loaded.uses if not of or use.path[1] in of] if secrets else []
+    problems = _problems(source, name, loaded.merged, _unreadable(uses))
     if problems:
         raise CatalogError(problems)
     assert loaded.plan is not None  # noqa: S101 - without findings there is a plan

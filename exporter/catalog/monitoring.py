@@ -8,9 +8,10 @@ from pydantic import BeforeValidator, Field
 
 from exporter.catalog.addresses import DEFAULT_LISTEN
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.network import Listen, Url, check_places
+from exporter.catalog.network import HostPattern, Listen, Url, check_places
 from exporter.catalog.problems import shown
 from exporter.catalog.values import Duration, LabelName, Size, Text, text_schema, value_type
+from exporter.catalog.web import Web
 
 
 class Containers(Model):
@@ -69,6 +70,19 @@ class Exporter(Model):
         default=DEFAULT_LISTEN,
         description="Address and port of its own web server.",
         json_schema_extra={"default": "0.0.0.0:9877"},
+    )
+    hosts: Annotated[tuple[HostPattern, ...], one_or_many(HostPattern)] = Field(
+        default=(),
+        description="Further names under which its web server is asked, such as metrics.example.com, *.example.com, or "
+        "* for any. Addresses, names without a dot, private ones such as *.internal and the machine's own need not be "
+        "named.",
+    )
+    reload: bool = Field(
+        default=True, description="Reload the catalog on POST /-/reload, too; SIGHUP always does."
+    )
+    web: Web | None = Field(
+        default=None,
+        description="TLS and logins of its web server; makes web-config.yml, and Prometheus's side of it.",
     )
     alertmanagers: Annotated[tuple[Url, ...], one_or_many(Url)] = Field(
         default=(), description="Alertmanagers that Prometheus sends alerts to."

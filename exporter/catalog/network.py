@@ -50,6 +50,17 @@ def check_url(value: object, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def parse_host_pattern(value: object) -> str:
+    """A name of a Host header, `*.` and a domain, or `*`."""
+    text = value if isinstance(value, str) else ""
+    name = text.removeprefix("*.")
+    if text != "*" and (":" in name or not name.isascii()):
+        raise ValueError(
+            f"{shown(value)} is not a host name; write one such as metrics.example.com, without a port"
+        )
+    return text if text == "*" else text.removesuffix(name) + parse_host(name)
+
+
 def parse_path(value: object) -> str:
     """A path of an HTTP request, perhaps with a query."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
@@ -123,6 +134,13 @@ Listen = Annotated[
     tuple[str, int],
     *value_type(
         parse_listen, {"type": ["string", "integer"], "examples": ["0.0.0.0:9877", ":9877"]}, "host:port"
+    ),
+]
+
+HostPattern = Annotated[
+    str,
+    *value_type(
+        parse_host_pattern, text_schema(r"^(\*|(\*\.)?[^*:/\s]+)$", "metrics.example.com"), "host name"
     ),
 ]
 

@@ -20,6 +20,7 @@ from exporter.catalog.targets import (
     Plan,
     ServicePlan,
     VolumePlan,
+    WebPlan,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         containers=_containers(catalog),
         volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
         backups=_backups(catalog),
+        web=_web(catalog),
         deploys=f"{state_folder(catalog)}/{DEPLOYS}",
     )
     return plan, planner.parts.uses, planner.parts.findings
@@ -103,6 +105,11 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         projects=written.projects or (catalog.project, compose_project(catalog)),
         labels=written.labels,
     )
+
+
+def _web(catalog: Catalog) -> WebPlan:
+    written = catalog.exporter
+    return WebPlan(written.hosts, written.reload, configured=written.web is not None)
 
 
 def volume_names(catalog: Catalog) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.problems import CatalogError, Problem, quoted, suggestion
 from exporter.catalog.yaml_scalars import YamlError
 from exporter.catalog.yaml_tree import MAX_BYTES, Node, parse
+from exporter.files import read_in_time
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -56,8 +57,7 @@ def _yaml_problem(name: str, error: YamlError) -> Problem:
 
 def read_text(file: Path, name: str) -> str:
     try:
-        with file.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+        raw = read_in_time(file, MAX_BYTES)
     except FileNotFoundError:
         sentence = "there is no such file; name the catalog with --config FILE"
         raise CatalogError([Problem(name, 0, 0, "", sentence)]) from None

@@ -121,6 +121,16 @@ class ServicePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class WebPlan:
+    """How the daemon's own web server answers. `hosts`: names beside the usual ones. `reload`: whether over HTTP.
+    `configured`: whether the catalog asks for TLS or a login, which a web configuration file holds."""
+
+    hosts: tuple[str, ...] = ()
+    reload: bool = True
+    configured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All that the daemon runs on."""
 
@@ -135,5 +145,6 @@ class Plan:
     containers: ContainersPlan = field(default_factory=ContainersPlan)
     volumes: tuple[VolumePlan, ...] = ()
     backups: BackupsPlan | None = None
+    web: WebPlan = field(default_factory=WebPlan)
     deploys: str | None = None
     """The file of the environment's deploys, which deploy.sh adds to."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from exporter.containers.aside import AsideBusyError, AsideTimeoutError, aside
+from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 from exporter.containers.backup_marker import MAX_BYTES, BackupMarker, MarkerError, parse_marker
+from exporter.files import open_regular, read_up_to
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import BackupsPlan
@@ -93,26 +93,16 @@ def _read(
     path: str, name: str, known: tuple[_Version, BackupMarker | str] | None
 ) -> tuple[_Version, BackupMarker | str]:
     """Raises OSError. Does not wait for a writer, should the file be a pipe."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_regular(path)
     try:
         status = os.fstat(descriptor)
         version = status.st_ino, status.st_size, status.st_mtime_ns
         if known is not None and known[0] == version:
             return known
-        if not stat.S_ISREG(status.st_mode):
-            return version, f"{path}: it is not a regular file"
-        text = _read_text(descriptor)
+        text = read_up_to(descriptor, MAX_BYTES)
     finally:
         os.close(descriptor)
     try:
         return version, parse_marker(text, name)
     except MarkerError as error:
         return version, f"{path}: {error}"
-
-
-def _read_text(descriptor: int) -> bytes:
-    """At most a byte more than a marker may have."""
-    text = b""
-    while len(text) <= MAX_BYTES and (piece := os.read(descriptor, MAX_BYTES + 1 - len(text))):
-        text += piece
-    return text

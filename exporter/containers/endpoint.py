@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from exporter.catalog.specs import TlsSpec
 from exporter.catalog.targets import Endpoint
+from exporter.files import read_in_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 USUAL_SOCKET = "/var/run/docker.sock"
 PORT, TLS_PORT = 2375, 2376
 DEFAULT_CONTEXT = "default"
+MAX_JSON_BYTES = 1024 * 1024
+"""Of the docker command's configuration; one with a hundred registries has a few kilobytes."""
 
 _REFUSED = {
     "ssh": "cannot be read over SSH; forward its socket with `ssh -N -L /run/docker-remote.sock:/var/run/docker.sock "
@@ -156,7 +159,10 @@ def _tls(folder: Path, *, verify: bool) -> TlsSpec:
 
 
 def _config_folder(environ: Mapping[str, str]) -> Path:
-    return Path(environ.get("DOCKER_CONFIG") or Path(environ.get("HOME") or Path.home()) / ".docker")
+    if written := environ.get("DOCKER_CONFIG"):
+        return Path(written)
+    home = environ.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - Path.home raises for a user without a home
+    return Path(home if home.startswith("/") else "/") / ".docker"
 
 
 def _current_context(config: Path) -> str:
@@ -170,12 +176,12 @@ def _current_context(config: Path) -> str:
 def _read_json(path: Path, what: str) -> dict[str, Any] | None:
     """None when there is no such file."""
     try:
-        described = json.loads(path.read_bytes())
+        described = json.loads(read_in_time(path, MAX_JSON_BYTES))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise EndpointError(f"{what} cannot be read: {path}: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise EndpointError(f"{what} is not valid JSON: {path}; repair it, or set DOCKER_HOST") from None
     if not isinstance(described, dict):
         raise EndpointError(f"{what} is not a JSON object: {path}; repair it, or set DOCKER_HOST")

@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.containers.aside import AsideBusyError, AsideTimeoutError, aside
+from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import VolumePlan

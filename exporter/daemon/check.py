@@ -19,6 +19,7 @@ from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import CompileError, Shared, compile_target
 from exporter.probes.measure import clock
 from exporter.probes.resolve import close_resolver
+from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,8 @@ AT_ONCE = 100
 """Probes under way together: enough to be quick, too few to be the load that makes a service slow."""
 AGAIN_SECONDS = 1.0
 """Between two runs of what is not healthy yet."""
+VOID_RUNS = 3
+"""Runs of one target until one is valid: the command may have been stopped with Ctrl-Z and continued."""
 
 
 class UnknownServiceError(Exception):
@@ -91,14 +94,18 @@ async def _run_all(
             results[index] = probe
             return
         async with turn:
-            end = clock() + target.timeout
-            result = await probe.run(end if until is None else min(end, max(until, clock())))
+            for _ in range(VOID_RUNS):
+                end = clock() + target.timeout
+                result = await probe.run(end if until is None else min(end, max(until, clock())))
+                if result.void is None:
+                    break
         # A run that the deadline cut short says less than the whole one before it.
         if result.success or index not in results or until is None or end <= until:
             results[index] = result
         if until is None or result.success:
             bar.advance(task)
 
+    LOOP.start()
     with bar:
         what = "probing" if until is None else f"waiting up to {seconds:g} s for all to be healthy"
         task = bar.add_task(what, total=len(targets))
@@ -111,6 +118,7 @@ async def _run_all(
             return [(target, results[index]) for index, target in enumerate(targets)]
         finally:
             await close_resolver()
+            LOOP.stop()
 
 
 def _compiled(target: Target, shared: Shared) -> Probe | ProbeResult:
@@ -149,13 +157,14 @@ def _print_table(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> N
     for heading in ("Service", "Probe", "State", "Time", "Reason"):
         table.add_column(heading, justify="right" if heading == "Time" else "left", overflow="fold")
     for target, result in results:
-        state = "[green]up[/]" if result.success else "[red]down[/]"
+        state = "[green]up[/]" if result.success else "[red]down[/]" if result.void is None else "unknown"
         why = "" if result.success else f"{result.reason}: {result.detail}"
         time = f"{result.duration_seconds * 1000:.1f} ms"
         table.add_row(escape(target.service), escape(target.probe), state, time, escape(why))
     console.print(table)
-    down = sum(not result.success for _, result in results)
-    console.print(f"{len(results) - down} up, {down} down")
+    up = sum(result.success for _, result in results)
+    unknown = sum(result.void is not None for _, result in results)
+    console.print(f"{up} up, {len(results) - up - unknown} down{f', {unknown} unknown' if unknown else ''}")
 
 
 def _print_late(results: Sequence[tuple[Target, ProbeResult]], seconds: float) -> None:

@@ -9,18 +9,22 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
+from exporter.catalog.secrets import forget_all_but
 from exporter.daemon.guard import PARTS, Guard
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
 from exporter.daemon.storage import StorageWatch
 from exporter.daemon.surroundings import Surroundings
 from exporter.daemon.watch import Watch
+from exporter.daemon.web.merged import Merged
 from exporter.metrics.families import DEFAULT_BUCKETS
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
+from exporter.probes.measure import MeasuredProbe
 from exporter.probes.resolve import close_resolver
 from exporter.probes.tls_files import TlsError
+from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 COMPILED_AT_ONCE = 50
 """Targets compiled before the probes under way get a turn: about 2 ms."""
 
+STALL_LOGGED_SECONDS = 1.0
+"""Shorter stalls are in the metrics alone."""
+
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +50,7 @@ class Daemon:
     def __init__(self, load: Loader) -> None:
         self._load = load
         self._schedule = Schedule()
-        self._reloading = asyncio.Lock()
+        self._reloads = Merged(self._reload)
         self.own = OwnMetrics()
         for part in PARTS:
             self.own.internal_errors.labels(part=part)
@@ -63,18 +70,26 @@ class Daemon:
             LoadError: there is no plan to begin with.
         """
         raise_descriptor_limit()
+        LOOP.start(self._on_stall)
         plan = await self._load()
         self._schedule.start()
         await self._apply(plan)
         return plan
 
+    def _on_stall(self, seconds: float) -> None:
+        self.own.event_loop_stall_seconds.observe(seconds)
+        if seconds >= STALL_LOGGED_SECONDS:
+            log.warning("the event loop stood still for %.1f s: nothing was probed or answered", seconds)
+
     async def stop(self) -> None:
         """End every run under way and close its sockets."""
+        await self._reloads.stop()
         self._schedule.stop()
         await asyncio.gather(*(watch.stop() for watch in self.watches.values()), self._storage.stop())
         if self._containers is not None:
             await self._containers.stop()
         await close_resolver()
+        LOOP.stop()
 
     @property
     def ready(self) -> bool:
@@ -87,18 +102,21 @@ class Daemon:
         return sum(watch.result is None for watch in self.watches.values())
 
     async def reload(self) -> None:
-        """Load the plan anew. Nothing changes unless all of it is good.
+        """Load the plan anew. Nothing changes unless all of it is good. Reloads that are asked for while one is under
+        way are one.
 
         Raises:
             LoadError: why not; the plan that was running runs on.
         """
-        async with self._reloading:
-            try:
-                await self._apply(await self._load())
-            except LoadError as error:
-                self.own.config_last_reload_successful.set(0)
-                log.error("reload failed; the catalog loaded before runs on:\n%s", error)  # noqa: TRY400 - a person's mistake, not a defect: no traceback
-                raise
+        await self._reloads()
+
+    async def _reload(self) -> None:
+        try:
+            await self._apply(await self._load())
+        except LoadError as error:
+            self.own.config_last_reload_successful.set(0)
+            log.error("reload failed; the catalog loaded before runs on:\n%s", error)  # noqa: TRY400 - a person's mistake, not a defect: no traceback
+            raise
 
     async def _apply(self, plan: Plan) -> None:
         """Make `plan` the one that is watched; what did not change keeps its turn, its counts and its run."""
@@ -112,6 +130,10 @@ class Daemon:
         self.own.config_last_reload_successful.set(1)
         self.own.config_last_reload_success_timestamp_seconds.set(time.time())
         await asyncio.gather(*(watch.stop() for watch in gone))
+        probes = [watch.probe for watch in watches.values()]
+        forget_all_but(
+            {file for probe in probes if isinstance(probe, MeasuredProbe) for file in probe.secret_files}
+        )
         await self._storage.apply(plan)
         await self._watch_containers(plan)
         log.info("watching %d targets of %d services and stores", len(watches), len(plan.services))

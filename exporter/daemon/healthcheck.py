@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from exporter.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 5.0
+MAX_CONFIG_BYTES = 1024 * 1024
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not listening
+ALIVE = {200: "healthy", 401: "healthy; it asks for a login", 429: "healthy; its rate limit is reached"}
+"""A health check has no password, and needs none: who asks for one answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +25,14 @@ class Health:
     detail: str
 
 
-def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -> Health:
-    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`."""
+def ask(
+    config: Path, environment: str | None, listen: tuple[str, int] | None, web_config: Path | None = None
+) -> Health:
+    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`.
+
+    The certificate is not judged: it is of another name than this machine's loopback, and what is asked is only
+    whether the daemon is alive.
+    """
     if listen is None:
         from exporter.catalog.listening import read_listen
         from exporter.catalog.problems import CatalogError
@@ -30,15 +42,72 @@ def ask(config: Path, environment: str | None, listen: tuple[str, int] | None) -
         except CatalogError as error:
             return Health(False, str(error))
     host, port = WILDCARDS.get(listen[0], listen[0]), listen[1]
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    if web_config is None:
+        return _plain(host, port)
+    tls, certificates = _written(web_config)
+    answer = _secure(host, port, certificates=certificates is not False) if tls is not False else None
+    return answer if answer is not None and (answer.healthy or tls) else _plain(host, port)
+
+
+def _written(web_config: Path) -> tuple[bool | None, bool | None]:
+    """Whether the file asks for TLS, and for certificates of clients; None where it cannot be read, since a daemon that
+    has read it before is still alive."""
+    from exporter.catalog.yaml_scalars import YamlError
+    from exporter.catalog.yaml_tree import parse, plain
+
+    try:
+        root, _ = parse(read_regular(web_config, MAX_CONFIG_BYTES).decode())
+    except (OSError, UnicodeDecodeError, YamlError):
+        return None, None
+    tls = plain(root).get("tls_server_config")
+    wanted = tls.get("client_auth_type") if isinstance(tls, dict) else None
+    return "tls_server_config" in plain(root), wanted == "RequireAndVerifyClientCert"
+
+
+def _plain(host: str, port: int) -> Health:
+    try:
+        return _ask(http.client.HTTPConnection(host, port, timeout=SECONDS))
+    except http.client.HTTPException:
+        return Health(
+            False, f"{host}:{port} does not answer as HTTP; if it serves TLS, name its --web.config.file"
+        )
+    except OSError as error:
+        return _no_answer(host, port, error)
+
+
+def _secure(host: str, port: int, *, certificates: bool) -> Health:
+    """As `_plain`. A daemon that hangs up on whoever has no certificate has looked for it, so it is alive."""
+    try:
+        return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
+    except (http.client.RemoteDisconnected, ConnectionResetError, ssl.SSLError) as error:
+        if certificates and not isinstance(error, TimeoutError):
+            return Health(True, "healthy; it asks for a client certificate")
+        return Health(False, f"{host}:{port} does not answer as HTTPS")
+    except http.client.HTTPException:  # its words are those of whoever listens there
+        return Health(False, f"{host}:{port} does not answer as HTTPS")
+    except OSError as error:
+        return _no_answer(host, port, error)
+
+
+def _no_answer(host: str, port: int, error: OSError) -> Health:
+    if isinstance(error, TimeoutError):
+        return Health(False, f"no answer from {host}:{port} within {SECONDS:g} s")
+    return Health(False, f"no answer from {host}:{port}: {error.strerror or 'it closed the connection'}")
+
+
+def _ask(connection: http.client.HTTPConnection) -> Health:
     try:
         connection.request("GET", "/-/healthy")
         answer = connection.getresponse()
-        text = answer.read(200).decode("utf-8", "replace").strip()
-    except (OSError, http.client.HTTPException) as error:
-        return Health(False, f"no answer from {host}:{port}: {error}")
+        answer.read(200)
     finally:
         connection.close()
-    return Health(
-        answer.status == 200, text if answer.status == 200 else f"{host}:{port} answered {answer.status}"
-    )
+    detail = ALIVE.get(answer.status, f"{connection.host}:{connection.port} answered {answer.status}")
+    return Health(answer.status in ALIVE, detail)
+
+
+def _unjudged() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

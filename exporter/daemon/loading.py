@@ -8,8 +8,11 @@ over the plan, which is small and plain.
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
 
 LOAD_SECONDS = 60.0
 """A catalog at the size limit loads in a fraction of this."""
+
+_children: set[int] = set()
+"""Processes that read a catalog now."""
 
 
 class LoadError(Exception):
@@ -41,7 +47,9 @@ async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool 
         *([environment] if environment is not None else []),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the daemon, which ends the child
     )
+    _children.add(child.pid)
     try:
         async with asyncio.timeout(LOAD_SECONDS):
             output, _ = await child.communicate()
@@ -51,12 +59,20 @@ async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool 
         if child.returncode is None:
             child.kill()
             await child.wait()
+        _children.discard(child.pid)
     if child.returncode != 0:
         raise LoadError(f"{path}: the process that reads it ended with status {child.returncode}")
     answer: Plan | str = pickle.loads(output)  # noqa: S301 - written by our own child, through a pipe of ours
     if isinstance(answer, str):
         raise LoadError(answer)
     return answer
+
+
+def kill_children() -> None:
+    """End the processes that read a catalog, for an end of the daemon that waits for nobody."""
+    for pid in _children:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def read(path: Path, environment: str | None, *, secrets: bool) -> Plan | str:
@@ -90,7 +106,9 @@ def main() -> None:
     """The child: the plan, or the problems, pickled to standard output."""
     secrets, path, *environment = sys.argv[1:]
     answer = read(Path(path), environment[0] if environment else None, secrets=secrets == "with-secrets")
-    pickle.dump(answer, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    with suppress(BrokenPipeError):  # the daemon has ended meanwhile
+        pickle.dump(answer, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

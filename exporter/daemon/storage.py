@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.containers.aside import AsideBusyError, AsideTimeoutError, aside
+from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 from exporter.containers.backups import Backups
 from exporter.containers.volumes import Volumes
 from exporter.deploys.records import RecordsError, last

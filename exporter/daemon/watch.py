@@ -7,15 +7,28 @@ import logging
 import time
 from typing import TYPE_CHECKING, Literal
 
-from exporter.probes.measure import clock
+from exporter.daemon.page_words import span
+from exporter.probes.base import VOID_MEANINGS
+from exporter.probes.clock import clock
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import Target
     from exporter.metrics.own import OwnMetrics
     from exporter.metrics.series import Series
-    from exporter.probes.base import Probe, ProbeResult
+    from exporter.probes.base import Probe, ProbeResult, Void
 
 State = Literal["up", "down", "unknown"]
+
+STALE_SECONDS = 300.0
+STALE_RUNS = 3
+"""A target of which so many runs in a row, and all for so long, were void or missed is unknown: Prometheus, too, takes
+no sample for current that is older."""
+STOP_SECONDS = 0.5
+"""How long a run that is cancelled may take to close what it has open."""
+AGAIN_SECONDS = 5.0
+"""After a void run, where the target's own turn is not as near."""
+TELL_SECONDS = 60.0
+"""Between two lines of the log about void runs: there may be thousands."""
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +37,13 @@ class Watch:
     """A target and everything that happened to it. At most one run of it is under way at any time."""
 
     __slots__ = (
+        "_again",
+        "_down_at",
+        "_measured_at",
         "_own",
         "_stopped",
         "_task",
+        "_unmeasured",
         "delay",
         "finished_at",
         "missed",
@@ -50,7 +67,13 @@ class Watch:
         self.finished_at: float | None = None
         """When the last run ended, in seconds since the epoch."""
         self.missed = 0
+        self._again: asyncio.TimerHandle | None = None
         self._stopped = False
+        self._unmeasured = 0
+        """Starts in a row that led to no valid result."""
+        self._measured_at = clock()
+        self._down_at: float | None = None
+        """When the target was last seen to go down; None once it is up again."""
         self.delay = 0.0
         """Seconds from the start of its slot to its turn."""
         self.not_before = 0.0
@@ -67,6 +90,8 @@ class Watch:
         self.series = other.series
         self.result, self.since, self.finished_at = other.result, other.since, other.finished_at
         self.missed = other.missed
+        self._unmeasured, self._measured_at = other._unmeasured, other._measured_at
+        self._down_at = other._down_at
 
     def start(self, due: float) -> None:
         """Begin the run that was due at `due` of the monotonic clock, or count it as missed while one is under way."""
@@ -77,18 +102,36 @@ class Watch:
         else:
             self._task = asyncio.create_task(self._run(due))
 
+    def _start_again(self) -> None:
+        self._again = None
+        if self._task is None:
+            self.start(clock())
+
     def miss(self, rounds: int) -> None:
         """Count runs that could not begin."""
         self.missed += rounds
         self._own.probes_missed.inc(rounds)
-        log.warning("%s/%s: missed %d run(s)", self.target.service, self.target.probe, rounds)
+        log.warning(
+            "%s/%s: missed %d run(s)", self.target.service, self.target.probe, rounds, extra=self._fields()
+        )
+        self._count_unmeasured()
 
     async def stop(self) -> None:
         """Begin no more runs, cancel the one under way, and wait until its sockets are closed."""
         self._stopped = True
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        if self._again is not None:
+            self._again.cancel()
+        if self._task is None:
+            return
+        self._task.cancel()
+        _, stuck = await asyncio.wait([self._task], timeout=STOP_SECONDS)
+        if stuck:
+            log.warning(
+                "%s/%s: its run does not end; it is left behind",
+                self.target.service,
+                self.target.probe,
+                extra=self._fields(),
+            )
 
     async def _run(self, due: float) -> None:
         started = clock()
@@ -96,20 +139,79 @@ class Watch:
         self._own.running += 1
         try:
             result = await self.probe.run(started + self.target.timeout)
-            self._finish(result)
+            if not self._stopped:
+                self._finish(result)
         finally:
             self._own.running -= 1
             self._task = None
 
     def _finish(self, result: ProbeResult) -> None:
+        if result.void is not None:
+            self._own.count_void(result.void)
+            _tell(result.void)
+            self._count_unmeasured()
+            if self.target.interval > 2 * AGAIN_SECONDS:
+                self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._start_again)
+            return
+        self._unmeasured, self._measured_at = 0, clock()
         self.series.record(result)
         before, self.result = self.state, result
         self.finished_at = time.time()
-        if self.state == before:
-            return
-        self.since = self.finished_at
+        if self.state != before:
+            self.since = self.finished_at
+            self._log_change(result)
+
+    def _log_change(self, result: ProbeResult) -> None:
         target = self.target
+        fields = self._fields(str(result.reason))
         if not result.success:
-            log.warning("%s/%s is down (%s): %s", target.service, target.probe, result.reason, result.detail)
-        elif before == "down":
-            log.info("%s/%s is up again", target.service, target.probe)
+            self._down_at = clock() if self._down_at is None else self._down_at
+            log.warning(
+                "%s/%s is down (%s): %s",
+                target.service,
+                target.probe,
+                result.reason,
+                result.detail,
+                extra=fields,
+            )
+        elif self._down_at is not None:
+            seconds = clock() - self._down_at
+            self._down_at = None
+            fields["down_seconds"] = round(seconds, 3)
+            log.info("%s/%s is up again after %s", target.service, target.probe, span(seconds), extra=fields)
+
+    def _count_unmeasured(self) -> None:
+        self._unmeasured += 1
+        age = clock() - self._measured_at
+        if self._unmeasured < STALE_RUNS or age < max(STALE_SECONDS, STALE_RUNS * self.target.interval):
+            return
+        if self.result is not None:
+            log.warning(
+                "%s/%s is unknown: no run of it was valid for %s",
+                self.target.service,
+                self.target.probe,
+                span(age),
+                extra=self._fields(),
+            )
+        self.result = self.since = None
+        self.series.forget()
+
+    def _fields(self, reason: str | None = None) -> dict[str, object]:
+        """For logs in JSON."""
+        fields: dict[str, object] = {"service": self.target.service, "probe": self.target.probe}
+        return fields if reason is None else fields | {"reason": reason}
+
+
+_told: dict[Void, float] = {}
+
+
+def _tell(void: Void) -> None:
+    """Log that runs are void, and why, now and then."""
+    now = clock()
+    if now - _told.get(void, -TELL_SECONDS) >= TELL_SECONDS:
+        _told[void] = now
+        log.warning(
+            "runs are void: %s; exporter_probes_void_total counts them",
+            VOID_MEANINGS[void],
+            extra={"reason": str(void)},
+        )

@@ -12,6 +12,8 @@ import os
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from exporter.files import open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -93,7 +95,7 @@ def last(file: Path, count: int) -> list[Record]:
         RecordsError: the file cannot be read.
     """
     try:
-        with file.open("rb") as stream:
+        with os.fdopen(open_regular(file), "rb") as stream:
             start = max(0, stream.seek(0, os.SEEK_END) - TAIL_BYTES)
             stream.seek(start)
             lines = stream.read().split(b"\n")

@@ -256,6 +256,27 @@ OWN_FAMILIES = (
         "a whole interval.",
     ),
     OwnFamily(
+        "exporter_probes_void",
+        "counter",
+        "Runs that say nothing about their target because the exporter could not do its part, by reason: stall (its "
+        "event loop was held up), descriptors, memory, ports, threads (it had none left). Such a run changes no other "
+        "series of its target.",
+        ("reason",),
+    ),
+    OwnFamily(
+        "exporter_resource_exhausted",
+        "gauge",
+        "1 if the exporter ran out of the resource within the last minute.",
+        ("resource",),
+    ),
+    OwnFamily(
+        "exporter_event_loop_stall_seconds",
+        "histogram",
+        "How long the event loop stood still, each time that it did for over 50 ms: the process was stopped, the "
+        "machine suspended or busy.",
+        buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+    ),
+    OwnFamily(
         "exporter_probe_lateness_seconds",
         "histogram",
         "How long after their time probes started.",
@@ -289,6 +310,21 @@ OWN_FAMILIES = (
         "exporter_config_last_reload_success_timestamp_seconds",
         "gauge",
         "When the running catalog was loaded, since the epoch.",
+    ),
+    OwnFamily("exporter_web_connections", "gauge", "Connections to the exporter's own web server."),
+    OwnFamily(
+        "exporter_web_refused",
+        "counter",
+        "Requests and connections that the web server refused, by reason: malformed, too_large (a head or body), "
+        "timeout, evicted (too many connections), host (not in exporter.hosts), origin (another site's page), login, "
+        "rate, tls.",
+        ("reason",),
+    ),
+    OwnFamily(
+        "exporter_web_config_last_reload_successful",
+        "gauge",
+        "1 if the web configuration in use is what its files say; 0 if they have changed and cannot be used. Absent "
+        "without --web.config.file.",
     ),
 )
 """Counters without the `_total` that the exposition adds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import partial
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,13 +19,17 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 
 from exporter import __version__
 from exporter.metrics.families import OWN_FAMILIES
+from exporter.probes.base import Void
 from exporter.probes.tls import tls_file_states
+from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from exporter.metrics.exposition import Format
 
 END = b"# EOF\n"
 
+
+WEB_REFUSALS = ("malformed", "too_large", "timeout", "evicted", "host", "origin", "login", "rate", "tls")
 
 disable_created_metrics()
 
@@ -43,13 +48,36 @@ class OwnMetrics:
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
         self.internal_errors = self._counter("exporter_internal_errors")
+        self._probes_void = self._counter("exporter_probes_void")
+        resource_exhausted = self._gauge("exporter_resource_exhausted")
+        for void in Void:
+            self._probes_void.labels(reason=void)
+            if void is not Void.STALL:
+                resource_exhausted.labels(resource=void).set_function(partial(LOOP.recently_short, void))
+        self.event_loop_stall_seconds = self._histogram("exporter_event_loop_stall_seconds")
         self.scrape_duration_seconds = self._histogram("exporter_scrape_duration_seconds")
         self._tls_file_current = self._gauge("exporter_tls_file_current")
         self.config_last_reload_successful = self._gauge("exporter_config_last_reload_successful")
         self.config_last_reload_success_timestamp_seconds = self._gauge(
             "exporter_config_last_reload_success_timestamp_seconds"
         )
+        self.web_connections = self._gauge("exporter_web_connections")
+        self._web_refused = self._counter("exporter_web_refused")
+        for reason in WEB_REFUSALS:
+            self._web_refused.labels(reason)
         self.build_info.labels(version=__version__, python_version=platform.python_version()).set(1)
+
+    def count_void(self, void: Void) -> None:
+        """Count a run that says nothing about its target."""
+        self._probes_void.labels(reason=void).inc()
+
+    def web_refused_by(self, reason: str, count: int) -> None:
+        """Count what the web server refused, for one of `WEB_REFUSALS`."""
+        self._web_refused.labels(reason).inc(count)
+
+    def web_config_last_reload_successful(self) -> Gauge:
+        """Return the gauge, which exists from this first call on: without a configuration there is nothing to tell."""
+        return self._gauge("exporter_web_config_last_reload_successful")
 
     def render(self, form: Format) -> bytes:
         """The text of all families, without OpenMetrics' end mark."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.outputs import web
 from exporter.outputs.base import File
 from exporter.outputs.durations import duration_text
 from exporter.outputs.stack import alertmanagers, exporter_address
@@ -56,11 +57,18 @@ def _external_labels(catalog: Catalog) -> dict[str, str]:
 
 def _jobs(catalog: Catalog) -> list[Note]:
     exporter = exporter_address(catalog)
+    scheme, client = web.scheme(catalog), web.client_config(catalog)
     interval = catalog.defaults.metrics_interval
     return [
         Note(
             "Probes, containers and the exporter itself. Its labels say what was watched, so they win.",
-            {"job_name": "exporter", "honor_labels": True, "static_configs": [{"targets": [exporter]}]},
+            {
+                "job_name": "exporter",
+                "honor_labels": True,
+                **({"scheme": scheme} if scheme != "http" else {}),
+                **client,
+                "static_configs": [{"targets": [exporter]}],
+            },
         ),
         Note(
             "Each service's own metrics. The exporter says where they are, and how often, so Prometheus follows a "
@@ -71,8 +79,9 @@ def _jobs(catalog: Catalog) -> list[Note]:
                 "scrape_timeout": duration_text(min(interval, MAX_SCRAPE_TIMEOUT)),
                 "http_sd_configs": [
                     {
-                        "url": f"http://{exporter}/sd",
+                        "url": f"{scheme}://{exporter}/sd",
                         "refresh_interval": duration_text(catalog.prometheus.scrape_interval),
+                        **client,
                     }
                 ],
             },

@@ -38,6 +38,7 @@ OUTPUTS = (
     Output("prometheus", "exporter.outputs.prometheus", "deploy/{environment}/prometheus"),
     Output("prometheus rules", "exporter.outputs.alerts", "deploy/{environment}/prometheus/rules"),
     Output("alertmanager", "exporter.outputs.alertmanager", "deploy/{environment}/alertmanager"),
+    Output("web configuration", "exporter.outputs.web", "deploy/{environment}/exporter"),
     Output("grafana", "exporter.outputs.grafana", "deploy/{environment}/grafana"),
     Output("grafana dashboards", "exporter.outputs.dashboards", "deploy/{environment}/grafana/dashboards"),
     Output("compose", "exporter.outputs.compose", "deploy/{environment}"),

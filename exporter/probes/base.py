@@ -69,8 +69,28 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.UNREACHABLE: "The network reported that the host cannot be reached.",
     Reason.PERMISSION: "This process may not open the socket, or the file, that the probe needs.",
     Reason.SECRET: "A secret that the probe refers to cannot be read.",
-    Reason.INTERNAL: "A defect or a limit of the exporter itself; the log has the details.",
+    Reason.INTERNAL: "A defect of the exporter itself; the log has the details.",
 }
+
+
+class Void(StrEnum):
+    """Why a run says nothing about its target; the value of a label. `VOID_MEANINGS` explains it."""
+
+    STALL = "stall"
+    DESCRIPTORS = "descriptors"
+    MEMORY = "memory"
+    PORTS = "ports"
+    THREADS = "threads"
+
+
+VOID_MEANINGS: Mapping[Void, str] = {
+    Void.STALL: "the exporter's event loop was held up",
+    Void.DESCRIPTORS: "the exporter is out of file descriptors",
+    Void.MEMORY: "the exporter's machine is out of memory or network buffers",
+    Void.PORTS: "the exporter's machine is out of local ports",
+    Void.THREADS: "the exporter can start no more threads",
+}
+"""What ends the sentence 'a run is void: …'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +99,8 @@ class ProbeResult:
 
     `phases`: seconds by phase name (HTTP: resolve, connect, tls, processing, transfer). A phase that was never
     entered is absent. `facts`: values by the `fact` key of `metrics.families`; one that was not measured is absent.
-    `detail`: one sentence for a person, empty on success; never holds a secret.
+    `detail`: one sentence for a person, empty on success; never holds a secret. `void`: set where the exporter could
+    not do its part; then nothing else of the result may be used.
     """
 
     success: bool
@@ -88,6 +109,7 @@ class ProbeResult:
     phases: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, float | str] = field(default_factory=dict)
     detail: str = ""
+    void: Void | None = None
 
 
 class Probe(Protocol):

@@ -88,7 +88,8 @@ async def _race(
         for task in attempts:
             task.add_done_callback(_discard)
             task.cancel()
-    raise ProbeFailure(Reason.CONNECT, "; ".join(failure.detail for failure in failures))
+    each = "; ".join(failure.detail for failure in failures)
+    raise ProbeFailure(Reason.CONNECT, each) from ExceptionGroup("of each address", failures)
 
 
 def _discard(task: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:

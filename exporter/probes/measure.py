@@ -7,17 +7,25 @@ the answer is not what was wanted.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
-import time
+import traceback
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
-from exporter.catalog.secrets import SecretError, SecretText
-from exporter.peer_text import Secrets, Sentence
-from exporter.probes.base import ProbeFailure, ProbeResult, Reason
+from exporter.catalog.secrets import SecretError, SecretText, secret_files
+from exporter.peer_text import PeerText, Secrets, Sentence
+from exporter.probes.base import VOID_MEANINGS, ProbeFailure, ProbeResult, Reason, Void
+from exporter.probes.clock import clock
+from exporter.probes.secret_files import look_at
+from exporter.probes.void import BY_WAITING, LOOP, OF_ERRNO, SAID_BY_THE_PEER, is_held, void_of
 
-clock = time.monotonic
-"""The loop's own clock, but exact: uvloop's `time()` counts whole milliseconds and only between callbacks."""
+if TYPE_CHECKING:
+    from typing import Self
+
+    from exporter.catalog.secrets import FileReference
+    from exporter.catalog.specs import ProbeSpec
+
+__all__ = ["OUT_OF_SOCKETS", "MeasuredProbe", "Run", "clock"]
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +47,12 @@ DOING = {
 }
 """What a probe was doing when its deadline passed, by phase."""
 
-OUT_OF_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+OUT_OF_SOCKETS = frozenset(OF_ERRNO)
 """Errors of this process or machine, which say nothing about the target."""
+
+
+MOST_CAUSES = 4
+"""Of an unexpected error that are logged."""
 
 
 class Run:
@@ -59,6 +71,10 @@ class Run:
         """What exactly is being waited for, where the phase does not say enough; ends with the phase."""
         self.secrets = Secrets()
         """What this run sent and nobody may see, should the peer repeat it: a probe adds what it reads."""
+
+    def restart(self) -> None:
+        """Begin now: what came before is not the target's time."""
+        self.started = self._mark = clock()
 
     def enter(self, phase: str) -> None:
         """End the phase under way and begin `phase`; time spent in a phase entered twice adds up."""
@@ -108,9 +124,17 @@ class Run:
 
 
 class MeasuredProbe(ABC):
-    """A `Probe` whose protocol is the one method `ask`."""
+    """A `Probe` whose protocol is the one method `ask`. Every protocol is made of its spec and what probes share."""
 
-    __slots__ = ()
+    __slots__ = ("secret_files",)
+
+    secret_files: tuple[FileReference, ...]
+    """Read before each run."""
+
+    def __new__(cls, spec: ProbeSpec, *_: object) -> Self:
+        probe = super().__new__(cls)
+        probe.secret_files = secret_files(spec)
+        return probe
 
     @abstractmethod
     async def ask(self, run: Run) -> None:
@@ -127,19 +151,45 @@ class MeasuredProbe(ABC):
     async def run(self, deadline: float) -> ProbeResult:
         """As `Probe.run`."""
         run = Run(deadline)
+        held = LOOP.held()
         reason, detail = Reason.OK, ""
+        void: Void | None = None
         try:
+            if self.secret_files:
+                await look_at(self.secret_files, deadline)
+                run.restart()
             async with asyncio.timeout_at(deadline):
                 await self.ask(run)
         except ProbeFailure as failure:
             reason, detail = failure.reason, self.redact(failure.sentence.shown(run.secrets))
+            void = void_of(failure)
         except TimeoutError:
             doing = run.doing()
             reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - logged below, without a peer's words as they are
             reason, detail = Reason.INTERNAL, f"the exporter failed: {type(error).__name__}"
-            if isinstance(error, OSError) and error.errno in OUT_OF_SOCKETS:
-                detail = f"the exporter's machine is out of resources: {error.strerror}"
-            log.exception("probe failed in the exporter itself: %s", self)
+            void = void_of(error)
+            if void is None:
+                log.error("probe failed in the exporter itself: %s\n%s", self, _described(error, run.secrets))  # noqa: TRY400 - the error's words may be the peer's
+        ended = clock()
         duration = run.stop()
+        if void is None and reason is not Reason.OK and reason not in SAID_BY_THE_PEER:
+            void = LOOP.short_since(run.started)
+        if void is None and (ended > deadline or reason in BY_WAITING):
+            held = LOOP.held() - held
+            void = Void.STALL if is_held(held, deadline, run.started) else None
+        if void is not None:
+            detail = f"the run is void: {VOID_MEANINGS[void]}"
+            return ProbeResult(False, Reason.INTERNAL, duration, detail=detail, void=void)
         return ProbeResult(reason is Reason.OK, reason, duration, run.phases, run.facts, detail)
+
+
+def _described(error: BaseException, secrets: Secrets) -> str:
+    """Where an error came from, and its words as those of a peer: a library's error may repeat what it was sent."""
+    lines: list[str] = []
+    link: BaseException | None = error
+    while link is not None and len(lines) < MOST_CAUSES:
+        words = secrets.shown(PeerText(str(link)))
+        lines.append(f"{type(link).__name__}: {words}\n{''.join(traceback.format_tb(link.__traceback__))}")
+        link = link.__cause__ or link.__context__
+    return "which came of\n".join(lines).rstrip()

@@ -45,4 +45,5 @@ async def race(attempts: Sequence[Callable[[], Coroutine[Any, Any, T]]], delay: 
             task.cancel()
         if running:
             await asyncio.wait(running)
-    raise ProbeFailure(failures[0].reason, "; ".join(dict.fromkeys(failure.detail for failure in failures)))
+    each = "; ".join(dict.fromkeys(failure.detail for failure in failures))
+    raise ProbeFailure(failures[0].reason, each) from ExceptionGroup("of each attempt", failures)

@@ -195,8 +195,8 @@ def test_what_cannot_be_read_is_said_once_and_nothing_else_is(
     assert backups.unreadable == {
         "broken": f"{tmp_path}/broken.json: it is not JSON",
         "large": f"{tmp_path}/large.json: it has more than 65536 bytes",
-        "folder": f"{tmp_path}/folder.json: it is not a regular file",
-        "pipe": f"{tmp_path}/pipe.json: it is not a regular file",
+        "folder": f"{tmp_path}/folder.json: Is a directory",
+        "pipe": f"{tmp_path}/pipe.json: it is a named pipe, not a regular file",
         "loop": f"{tmp_path}/loop.json: Too many levels of symbolic links",
         "moved": f"{tmp_path}/moved.json: it is of 'db' and not of 'moved'",
     }

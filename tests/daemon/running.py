@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -67,11 +69,26 @@ class RunningDaemon:
         return self.process.wait(10)
 
 
+def _limit(limits: Mapping[str, int]) -> None:
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))
+
+
 @contextlib.contextmanager
 def running_daemon(
-    folder: Path, catalog: str, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    catalog: str,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    stderr: int | None = None,
+    web_config: Path | None = None,
+    scheme: str = "http",
+    limits: Mapping[str, int] | None = None,
 ) -> Iterator[RunningDaemon]:
-    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened.
+    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened. Its log goes to the
+    descriptor `stderr`, if there is one, and else to a file.
+
+    With `web_config`, it is waited for by its log, since a test's client may not be let in.
 
     It finds no Docker engine unless the catalog or `env` leads it to one: this machine's own is not for tests.
     """
@@ -80,15 +97,21 @@ def running_daemon(
     port = free_port()
     log = folder / "daemon.log"
     command = [sys.executable, "-m", "exporter", "run", "--config", str(file), *arguments]
-    with log.open("wb") as stderr:
+    if web_config is not None:
+        command += ["--web.config.file", str(web_config)]
+    with log.open("wb") as file_of_log:
         process = subprocess.Popen(
             [*command, "--listen", f"127.0.0.1:{port}"],
-            stderr=stderr,
+            stderr=file_of_log if stderr is None else stderr,
+            preexec_fn=partial(_limit, limits) if limits else None,
             env={**os.environ, "DOCKER_HOST": f"unix://{folder}/no-docker.sock", **(env or {})},
         )
-    daemon = RunningDaemon(process, f"http://127.0.0.1:{port}", file, log)
+    daemon = RunningDaemon(process, f"{scheme}://127.0.0.1:{port}", file, log)
     try:
-        daemon.wait_until_up()
+        if web_config is None:
+            daemon.wait_until_up()
+        else:
+            until(lambda: "serving: " in daemon.log, f"the web side; log:\n{daemon.log}")
         yield daemon
     finally:
         daemon.http.close()

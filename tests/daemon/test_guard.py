@@ -14,7 +14,7 @@ from exporter.catalog.targets import ContainersPlan, Endpoint, Plan
 from exporter.daemon import state as state_module
 from exporter.daemon.containers import ContainerWatch
 from exporter.daemon.daemon import Daemon
-from exporter.daemon.web import application
+from exporter.daemon.web.application import application
 from exporter.metrics.container_families import container_labels
 from exporter.metrics.items import Items
 from tests.containers.scripted_engine import ScriptedEngine, container_number, inspect_of

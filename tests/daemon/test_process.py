@@ -69,7 +69,11 @@ def test_logs_are_json_for_machines(tmp_path: Path) -> None:
         until(lambda: "is down" in daemon.log, "the failure to be logged")
         records = [json.loads(line) for line in daemon.log.splitlines()]
     assert {record["level"] for record in records} == {"info", "warning"}
-    assert all(set(record) == {"time", "level", "logger", "message"} for record in records)
+    always = {"time", "level", "logger", "message"}
+    assert all(set(record) >= always for record in records)
+    down = next(record for record in records if "is down" in record["message"])
+    assert set(down) == always | {"service", "probe", "reason"}
+    assert (down["service"], down["probe"], down["reason"]) == ("web", "p", "connect")
 
 
 def test_health_check_asks_the_running_daemon(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ from decimal import Decimal
 from exporter.outputs.alerts.model import Example, Recipe, Series
 from exporter.outputs.alerts.services import requests
 
+STALLED_SECONDS = 6
+"""In ten minutes: a hundredth of the time."""
+
 
 def _burning(example: Example) -> tuple[Series, ...]:
     """Everything fails, then nothing."""
@@ -63,6 +66,15 @@ EXPORTER_RECIPES = (
         example=lambda _: (Series("exporter_config_last_reload_successful", 0, 1),),
     ),
     Recipe(
+        "ExporterWebConfigFailed", "exporter", "exporter",
+        expr="exporter_web_config_last_reload_successful == 0",
+        summary="The exporter cannot use its changed web configuration",
+        description="A file of the exporter's web configuration (TLS, users) has changed and cannot be used, so the "
+        "one before stays in use: a renewed certificate is not served, and the old one will expire. The log says why.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_web_config_last_reload_successful", 0, 1),),
+    ),
+    Recipe(
         "ExporterProbesMissed", "exporter", "exporter",
         # The window is shorter than what the alert waits for, so one missed probe does not fire it.
         expr="increase(exporter_probes_missed_total[5m]) > 0",
@@ -72,6 +84,27 @@ EXPORTER_RECIPES = (
         dashboard="exporter",
         example=lambda _: (Series("exporter_probes_missed_total", 3, 0, counter=True),),
         window=5,
+    ),
+    Recipe(
+        "ExporterStalled", "exporter", "exporter",
+        expr=f"increase(exporter_event_loop_stall_seconds_sum[10m]) > {STALLED_SECONDS}",
+        summary="The exporter stands still",
+        description="The exporter stood still for {{ $value | humanizeDuration }} of the last ten minutes, and probed "
+        "and answered nothing meanwhile. Probes that it could not finish are void and change no state.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_event_loop_stall_seconds_sum", STALLED_SECONDS, 0, counter=True),),
+        window=10,
+    ),
+    Recipe(
+        "ExporterOutOfResources", "exporter", "exporter",
+        expr="max_over_time(exporter_resource_exhausted[5m]) > 0",
+        summary="The exporter is out of {{ $labels.resource }}",
+        description="The exporter has no {{ $labels.resource }} left. Probes that need them are void: they change no "
+        "state, and after five minutes their targets are unknown.",
+        dashboard="exporter",
+        example=lambda _: (Series('exporter_resource_exhausted{resource="descriptors"}', 1, 0),),
+        window=5,
+        keeps='resource="descriptors"',
     ),
     Recipe(
         "ExporterDockerUnreachable", "exporter", "docker",

@@ -161,6 +161,33 @@ def _schedule() -> tuple[Panel, ...]:
             NO_EXPORTER,
             minimum=0,
         ),
+        Panel(
+            "Void probes",
+            "lines",
+            (Query(f"sum by (reason) (increase(exporter_probes_void_total{OWN}{RANGE}))", "{{reason}}"),),
+            "short",
+            "Probes that say nothing about their target, because the exporter stood still or was out of descriptors, "
+            "memory, ports or threads. They change no state.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
+        Panel(
+            "Stalls",
+            "lines",
+            (
+                Query(
+                    f"sum(increase(exporter_event_loop_stall_seconds_sum{OWN}{RANGE}))",
+                    "stood still",
+                ),
+            ),
+            "s",
+            "How long the exporter stood still: the process was stopped, the machine suspended or too busy. "
+            "ExporterStalled fires on it.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
     )
 
 
@@ -216,6 +243,22 @@ def _process() -> tuple[Panel, ...]:
             ),
             "short",
             "Open files and connections of the exporter, and how many it may have.",
+            NO_EXPORTER,
+            12,
+            minimum=0,
+        ),
+        Panel(
+            "Web server",
+            "lines",
+            (
+                Query(f"sum(exporter_web_connections{OWN})", "connections"),
+                Query(
+                    f"sum by (reason) (increase(exporter_web_refused_total{OWN}{RANGE})) > 0",
+                    "refused: {{reason}}",
+                ),
+            ),
+            "short",
+            "Connections to the exporter's own web server, and the requests and connections that it refused.",
             NO_EXPORTER,
             12,
             minimum=0,

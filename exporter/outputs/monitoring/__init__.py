@@ -27,6 +27,7 @@ from exporter.outputs.monitoring.programs import (
 from exporter.outputs.monitoring.references import probe_needs
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 from exporter.outputs.monitoring.sidecar import exporter_service, has_proxy, proxy_service
+from exporter.outputs.web import daemon_needs, prometheus_needs
 from exporter.outputs.yaml_text import Note, yaml_text
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def monitoring_services(catalog: Catalog) -> dict[str, Any]:
 def secret_names(catalog: Catalog) -> list[str]:
     """Every secret that a container of the stack mounts, once, by name."""
     alertmanager = [secret.name for secret in mounted_secrets(catalog)] if has_alertmanager(catalog) else []
-    return sorted({*probe_needs(catalog).secrets, *alertmanager, GRAFANA_PASSWORD})
+    web = (*daemon_needs(catalog).secrets, *prometheus_needs(catalog).secrets)
+    return sorted({*probe_needs(catalog).secrets, *alertmanager, *web, GRAFANA_PASSWORD})
 
 
 def _optional(catalog: Catalog, name: str) -> tuple[str, ...]:

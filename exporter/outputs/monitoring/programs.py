@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from exporter.outputs.alertmanager.secrets import mounted_secrets
+from exporter.outputs.compose.mounts import bind
 from exporter.outputs.compose.names import INTERNAL
 from exporter.outputs.compose.secrets import secret_keys, secret_path
 from exporter.outputs.compose.text import literal
@@ -14,6 +15,7 @@ from exporter.outputs.health import wget_check
 from exporter.outputs.monitoring import common
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD
 from exporter.outputs.stack import ALERTMANAGER_URL, DASHBOARDS_FOLDER, alertmanagers
+from exporter.outputs.web import prometheus_needs
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -36,6 +38,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
     """On the services' network too: it scrapes their own metrics."""
     settings = catalog.prometheus
     size = settings.retention_size
+    needs = prometheus_needs(catalog)
     return {
         **common.stack_service(
             catalog,
@@ -55,9 +58,11 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
         "stop_grace_period": "1m",
         "volumes": [
             common.folder("prometheus", "/etc/prometheus"),
+            *(bind(path, target, read_only=True) for path, target in needs.files),
             common.data("prometheus-data", "/prometheus"),
             *common.temporary(),
         ],
+        **secret_keys(needs.secrets, _group(common.NOBODY)),
         "networks": [INTERNAL, common.MONITORING],
         **_on_a_laptop(catalog, "PROMETHEUS_PORT", 9090),
     }

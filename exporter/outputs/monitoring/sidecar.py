@@ -5,7 +5,6 @@ It reads much and changes nothing: every mount is read-only, and the filter lets
 
 from __future__ import annotations
 
-import posixpath
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from exporter import __version__
 from exporter.catalog.machine import ADDRESS, CGROUP, DOCKER, PROC
 from exporter.catalog.places import MARKERS, state_folder
 from exporter.catalog.secret_paths import file_variable
+from exporter.outputs import web
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.images import host_path
 from exporter.outputs.compose.mounts import bind, volumes
@@ -22,6 +22,7 @@ from exporter.outputs.compose.text import literal, optional, required
 from exporter.outputs.health import wget_check
 from exporter.outputs.monitoring import common
 from exporter.outputs.monitoring.references import probe_needs
+from exporter.outputs.web import daemon_needs, seen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
 IMAGE = "pageforge-exporter"
 PROXY_IMAGE = "tecnativa/docker-socket-proxy:0.3.0"
 USER = f"{NOBODY}:{NOBODY}"
-CONFIGURATION = "/etc/exporter/config.yaml"
+CONFIGURATION = f"{web.CATALOG_FOLDER}/config.yaml"
+WEB_CONFIG = "EXPORTER_WEB_CONFIG_FILE"
 PROXY_PORT = 2375
 
 _HOST_CGROUP, _HOST_PROC = "/host/cgroup", "/host/proc"
@@ -50,6 +52,8 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
     """
     listen = f"0.0.0.0:{catalog.exporter.listen[1]}"
     needs = probe_needs(catalog)
+    own = daemon_needs(catalog)
+    secrets = sorted({*needs.secrets, *own.secrets})
     environment = {
         "EXPORTER_CONFIG": CONFIGURATION,
         "EXPORTER_ENVIRONMENT": catalog.environment_name,
@@ -57,6 +61,7 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
         ADDRESS: "{service}:{port}",
         **({CGROUP: _HOST_CGROUP, PROC: _HOST_PROC} if _reads_files(catalog) else {}),
         **({DOCKER: f"tcp://{common.DOCKER_PROXY}:{PROXY_PORT}"} if has_proxy(catalog) else {}),
+        **({WEB_CONFIG: f"{web.MOUNTED}/{web.NAME}"} if catalog.exporter.web else {}),
         **{file_variable(name): secret_path(name) for name in needs.secrets},
         **{name: required(name, "a probe of the catalog reads it") for name in needs.variables},
     }
@@ -80,10 +85,11 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
                 "target": CONFIGURATION,
                 "read_only": True,
             },
-            *_watched(catalog, needs.files),
+            *([common.folder(web.GENERATED, web.MOUNTED)] if catalog.exporter.web else []),
+            *_watched(catalog, (*needs.files, *(path for path, _ in own.files))),
             *common.temporary(),
         ],
-        **secret_keys(needs.secrets, NOBODY),
+        **secret_keys(secrets, NOBODY),
         "networks": [INTERNAL, STORES, common.MONITORING, *([common.DOCKER] if has_proxy(catalog) else [])],
         **(
             {"ports": common.loopback_port(catalog, "EXPORTER_PORT", catalog.exporter.listen[1])}
@@ -126,7 +132,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
         yield {"type": "bind", "source": "/sys/fs/cgroup", "target": _HOST_CGROUP, "read_only": True}
         yield {"type": "bind", "source": "/proc", "target": _HOST_PROC, "read_only": True}
     for volume in volumes(catalog):
-        target = _seen(
+        target = seen(
             catalog.exporter.volumes.format(
                 volume=volume, project=catalog.project, environment=catalog.environment_name
             )
@@ -135,7 +141,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
         keys = {"type": "volume", "source": volume, "target": literal(target), "read_only": True}
         yield {**keys, "volume": {"nocopy": True}}
     for path in sorted({*files, *_folders_of_databases(catalog)}):
-        yield bind(path, _seen(path), read_only=True)
+        yield bind(path, seen(path), read_only=True)
     environment = catalog.environment_name
     if set(catalog.backup.directory) & _SEPARATORS:
         raise OutputError(
@@ -144,7 +150,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
         )
     backups = optional("BACKUP_FOLDER", literal(host_path(catalog.backup.directory)))
     yield _made_when_missing(
-        f"{backups}/{environment}/{MARKERS}", _seen(f"{catalog.backup.directory}/{environment}/{MARKERS}")
+        f"{backups}/{environment}/{MARKERS}", seen(f"{catalog.backup.directory}/{environment}/{MARKERS}")
     )
     state = state_folder(catalog)
     yield _made_when_missing(optional("STATE_FOLDER", state), state)
@@ -157,11 +163,6 @@ def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
         for mount in service.volumes if service else ():
             if mount.volume is None and PurePosixPath(store.path or "/").is_relative_to(mount.target):
                 yield mount.source
-
-
-def _seen(path: str) -> str:
-    """Where the daemon looks for a path of the catalog: relative ones start from the catalog's folder."""
-    return posixpath.normpath(posixpath.join(posixpath.dirname(CONFIGURATION), path))
 
 
 def _made_when_missing(source: str, target: str) -> str:

@@ -21,6 +21,7 @@ from exporter.outputs.compose.names import GATEWAY, NOBODY
 from exporter.outputs.compose.secrets import granted
 from exporter.outputs.gateway.http import LOOK_UP_SECONDS
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
+from exporter.outputs.web import daemon_needs, prometheus_needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,6 +127,9 @@ def _users_of_secrets(catalog: Catalog) -> dict[str, list[str]]:
                 users[part.name].append(name)
     for mounted in mounted_secrets(catalog):
         users.setdefault(mounted.name, []).append("alertmanager")
+    for program, needed in (("exporter", daemon_needs(catalog)), ("prometheus", prometheus_needs(catalog))):
+        for secret in needed.secrets:
+            users.setdefault(secret, []).append(program)
     return users
 
 

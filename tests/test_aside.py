@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from exporter.containers.aside import AsideBusyError, AsideTimeoutError, aside
+from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 
 
 def test_answers_and_errors_come_back() -> None:
@@ -55,7 +55,7 @@ def test_what_is_stuck_keeps_nobody_from_ending() -> None:
     """Neither a cancelled caller, nor the process."""
     code = """
 import asyncio, os, time
-from exporter.containers.aside import aside
+from exporter.aside import aside
 async def main():
     caller = asyncio.create_task(aside("key", lambda: time.sleep(1000), 900))
     await asyncio.sleep(0.1)

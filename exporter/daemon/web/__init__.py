@@ -1,0 +1,1 @@
+"""The daemon's web server: connections and their limits, who may ask, and what is answered."""

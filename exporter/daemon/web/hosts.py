@@ -1,0 +1,145 @@
+"""The names under which the daemon is asked, and whether another site's page asks.
+
+A page of any site can make the browser of somebody inside the network send requests here. What it must not do is read
+an answer (DNS rebinding: the site's own name is made to lead here, and the browser sees one site) or have an effect
+(a form that is sent across sites). Against the first, names that somebody else can own are not answered; against the
+second, the browser's own word on where a request comes from is believed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.daemon.web.message import RefusedError
+from exporter.peer_text import PeerText, Secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.daemon.web.message import Request
+
+PRIVATE_SUFFIXES = (
+    ".localhost",
+    ".local",
+    ".internal",
+    ".home.arpa",
+    ".lan",
+    ".localdomain",
+    ".intranet",
+    ".corp",
+    ".svc",
+)
+"""Names that nobody can register: reserved (RFC 6761, RFC 6762, RFC 8375, ICANN), or never delegated."""
+FREE_PATHS = frozenset({b"/-/healthy", b"/-/ready"})
+"""They tell nothing, and load balancers ask them by any name."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+_OWN = frozenset({"same-origin", "none"})
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Names that are answered: addresses, names without a dot and private ones always, and these.
+
+    `suffixes` begin with a dot. With `every`, all are.
+    """
+
+    names: frozenset[str] = frozenset()
+    suffixes: tuple[str, ...] = PRIVATE_SUFFIXES
+    every: bool = False
+
+    def admits(self, host: str) -> bool:
+        """Judge a name of a Host header, lower-case; an empty one is of a client that sent none."""
+        return (
+            self.every
+            or "." not in host  # of Compose, of Docker, of the machine; and IPv6 addresses
+            or host in self.names
+            or host.endswith(self.suffixes)
+            or _is_address(host)
+        )
+
+
+def hosts_of(written: Iterable[str], listen_host: str) -> Hosts:
+    """Return what the catalog's `exporter.hosts` and `exporter.listen` admit."""
+    listed = [name.lower().removesuffix(".") for name in written]
+    return Hosts(
+        names=frozenset({listen_host.lower(), *own_names(), *listed}),
+        suffixes=(*PRIVATE_SUFFIXES, *(name[1:] for name in listed if name.startswith("*."))),
+        every="*" in listed,
+    )
+
+
+@lru_cache(maxsize=1)
+def own_names() -> frozenset[str]:
+    """Return the machine's name, also with each domain that it searches. No name server is asked."""
+    name = socket.gethostname().lower().removesuffix(".")
+    short = name.partition(".")[0]
+    return frozenset({name, *(f"{short}.{domain}" for domain in _search_domains())})
+
+
+def check_host(request: Request, hosts: Hosts) -> None:
+    """Refuse a name that somebody else may own."""
+    if request.path in FREE_PATHS or hosts.admits(request.host):
+        return
+    raise RefusedError(
+        421,
+        f"the exporter does not answer to the name {Secrets().shown(PeerText(request.host))}; "
+        "if it is the exporter's, add it to exporter.hosts in the catalog",
+        "host",
+    )
+
+
+def check_site(request: Request) -> None:
+    """Refuse what the page of another site had a browser send.
+
+    Following a link is no harm, since that page cannot read the answer; everything else across sites is refused. A
+    client that sends neither header is no browser of these years, or a browser that asks for something harmless.
+    """
+    sites = request.values(b"sec-fetch-site")
+    if sites:
+        if all(site in _OWN for site in sites) or _follows_a_link(request):
+            return
+    elif all(_is_own(origin, request.authority) for origin in request.values(b"origin")):
+        return
+    raise RefusedError(403, "the exporter does not answer to pages of other sites", "origin")
+
+
+def _follows_a_link(request: Request) -> bool:
+    return (
+        request.method in _SAFE_METHODS
+        and request.values(b"sec-fetch-mode") == ["navigate"]
+        and request.values(b"sec-fetch-dest") == ["document"]
+    )
+
+
+def _is_own(origin: str, authority: str) -> bool:
+    """Judge an Origin header. Its scheme is not compared, since a proxy may have ended TLS."""
+    scheme, _, rest = origin.lower().partition("://")
+    return scheme in ("http", "https") and rest == authority
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _search_domains() -> list[str]:
+    try:
+        lines = Path("/etc/resolv.conf").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    words = [line.split() for line in lines]
+    return [
+        domain.lower().strip(".")
+        for first, *rest in filter(None, words)
+        if first in ("search", "domain")
+        for domain in rest
+    ]

@@ -1,0 +1,56 @@
+"""The socket that the daemon serves on."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+
+from exporter.probes.connect import shown
+
+BACKLOG = 1024
+"""Connections that wait to be accepted: a burst of hostile ones should not push out a scrape."""
+BUFFER_BYTES = 64 * 1024
+"""Of the kernel, for each direction of a connection. Left to itself it keeps megabytes for a client that does not read,
+and they count against the container's memory."""
+
+log = logging.getLogger(__name__)
+
+
+class ListenError(Exception):
+    """The web address cannot be had. One sentence."""
+
+
+def listen(host: str, port: int, *, or_another: bool = False) -> socket.socket:
+    """A listening socket; with `or_another`, on any free port when that one is taken.
+
+    Raises:
+        ListenError: names the address and the reason.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):  # connections have them, too
+            listener.setsockopt(socket.SOL_SOCKET, buffer, BUFFER_BYTES)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if or_another and error.errno == errno.EADDRINUSE:
+            log.warning("port %d is taken; serving on another", port)
+            return listen(host, 0)
+        hint = " (is another one running?)" if error.errno == errno.EADDRINUSE else ""
+        raise ListenError(
+            f"cannot listen on {host}:{port}: {error.strerror}{hint}; "
+            "choose another address with exporter.listen in the catalog, or --listen"
+        ) from None
+    listener.setblocking(False)
+    return listener
+
+
+def address_shown(listener: socket.socket, *, secure: bool = False) -> str:
+    """The address to open in a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 - shown, not listened on
+    return f"{'https' if secure else 'http'}://{shown(host, port)}/"

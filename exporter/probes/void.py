@@ -1,0 +1,184 @@
+"""Runs that say nothing about their target, because this process or its machine could not do its part.
+
+A run is void when the event loop stood still during it (the process was stopped, the machine suspended or too busy),
+or when something that it needs had run out: descriptors, memory, local ports, threads. A void run is counted and
+otherwise forgotten: it is never an outage of the target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from exporter.probes.base import Reason, Void
+from exporter.probes.clock import clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TICK_SECONDS = 0.1
+"""How often the loop is looked at: as exactly it is known how long it was held. Costs 0.05 % of a core."""
+LATE_SECONDS = 0.05
+"""A tick that is later than this was held up; below it is a busy loop's ordinary work."""
+HELD_SHARE = 0.05
+HELD_SECONDS = 0.1
+"""A run that ended by waiting is void when the loop was held for this share of its time, and at least these seconds."""
+RECENT_SECONDS = 60.0
+"""How long a shortage is exported: longer than the interval between two scrapes."""
+
+OF_ERRNO = {
+    errno.EMFILE: Void.DESCRIPTORS,
+    errno.ENFILE: Void.DESCRIPTORS,
+    errno.ENOBUFS: Void.MEMORY,
+    errno.ENOMEM: Void.MEMORY,
+}
+"""Errors of this process or machine, which say nothing about the target."""
+NO_THREAD = "can't start new thread"
+"""Python's words; it has no error of its own for it."""
+
+SAID_BY_THE_PEER = frozenset(
+    {
+        Reason.CERTIFICATE, Reason.PROTOCOL, Reason.VERSION, Reason.REDIRECT, Reason.STATUS, Reason.HEADER,
+        Reason.SIZE, Reason.ENCODING, Reason.BODY, Reason.LOGIN, Reason.FULL,
+    }
+)  # fmt: skip
+"""Verdicts on bytes that arrived, and so valid whatever this process lacked. SQLite's `answer` may be about that."""
+
+BY_WAITING = frozenset({Reason.TIMEOUT, Reason.DISCONNECT})
+"""Verdicts that this process may have brought about by standing still; a refusal is none of them."""
+
+
+def _nothing(_: float) -> None:
+    pass
+
+
+class LoopWatch:
+    """Knows how long the loop was held, and what this process was short of. One for the process: `LOOP`."""
+
+    def __init__(self) -> None:
+        self._held = 0.0
+        self._due: float | None = None
+        self._suspended = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._short: dict[Void, float] = {}
+        self._on_stall: Callable[[float], None] = _nothing
+
+    def start(self, on_stall: Callable[[float], None] | None = None) -> None:
+        """Watch the running loop. `on_stall` is called with the seconds of each stall, when it is over."""
+        self.stop()
+        self._on_stall = on_stall or _nothing
+        self._suspended = suspended()
+        self._wait()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._due = None
+
+    def held(self) -> float:
+        """For how many seconds the loop was held since the start; one that it is coming out of now counts, too."""
+        if self._due is None:
+            return self._held
+        spans = (clock() - self._due, suspended() - self._suspended)
+        return self._held + sum(span for span in spans if span > LATE_SECONDS)
+
+    def short_since(self, since: float) -> Void | None:
+        """What this process was short of at some time since `since` of the clock."""
+        if not descriptors_left():
+            self.note(Void.DESCRIPTORS)
+        return next((what for what, last in self._short.items() if last >= since), None)
+
+    def note(self, what: Void) -> None:
+        """This process is short of something now."""
+        self._short[what] = clock()
+
+    def recently_short(self, what: Void) -> bool:
+        """True if this process was short of it within the last minute."""
+        last = self._short.get(what)
+        return last is not None and clock() - last < RECENT_SECONDS
+
+    def _wait(self) -> None:
+        self._due = clock() + TICK_SECONDS
+        self._timer = asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
+
+    def _tick(self) -> None:
+        before, self._held = self._held, self.held()
+        self._suspended = suspended()
+        if self._held > before:
+            self._on_stall(self._held - before)
+        if not descriptors_left():
+            self.note(Void.DESCRIPTORS)
+        self._wait()
+
+
+LOOP = LoopWatch()
+
+
+def void_of(error: BaseException) -> Void | None:
+    """What this process was short of, if that is why `error` was raised; it is noted."""
+    what = next((found for link in _chain(error) if (found := _of_one(link))), None)
+    if what is not None:
+        LOOP.note(what)
+    return what
+
+
+def is_held(held: float, deadline: float, started: float) -> bool:
+    """True if the loop was held so long in a run that it gave the target less than its time."""
+    return held >= max(HELD_SECONDS, HELD_SHARE * (deadline - started))
+
+
+def descriptors_left() -> bool:
+    """True if a descriptor can be had now."""
+    try:
+        socket.socket(socket.AF_UNIX).close()
+    except OSError as error:
+        return OF_ERRNO.get(error.errno or 0) is not Void.DESCRIPTORS
+    return True
+
+
+def ports_left() -> bool:
+    """True if this machine has a local port left: without one, as without a local address, connecting gives
+    EADDRNOTAVAIL, and only the latter is about the target.
+    """
+    for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):  # noqa: S104 - nothing listens
+        try:
+            with socket.socket(family) as one:
+                one.bind((address, 0))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+    return True
+
+
+def suspended() -> float:
+    """For how many seconds the machine was suspended since it started; the clock of timers stands still meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
+
+def _of_one(error: BaseException) -> Void | None:
+    if isinstance(error, OSError):
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAGAIN) and not ports_left():
+            return Void.PORTS
+        return OF_ERRNO.get(error.errno or 0)
+    if isinstance(error, MemoryError):
+        return Void.MEMORY
+    return Void.THREADS if isinstance(error, RuntimeError) and str(error) == NO_THREAD else None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, and all that led to it."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        link = waiting.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting += [link.__cause__, link.__context__]
+        if isinstance(link, BaseExceptionGroup):
+            waiting += link.exceptions
