@@ -48,7 +48,7 @@ class DockerEngine:
         self._options = options
         self._log = folder / "dockerd.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._bridge = ""
+        self.bridge = ""
 
     def __enter__(self) -> Self:
         self.start()
@@ -66,13 +66,13 @@ class DockerEngine:
             message = "a Docker engine of the tests' own needs root"
             pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
         dockerd = require("dockerd")
-        self._bridge = self._bridge or _new_bridge()
+        self.bridge = self.bridge or _new_bridge()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     *(dockerd, "--host", self.host),
                     *("--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec")),
-                    *("--pidfile", str(self.folder / "pid"), "--bridge", self._bridge),
+                    *("--pidfile", str(self.folder / "pid"), "--bridge", self.bridge),
                     *("--iptables=false", "--ip6tables=false", "--ip-masq=false", "--log-level=warn"),
                     *self._options,
                 ],
@@ -82,7 +82,7 @@ class DockerEngine:
             )
         until(self._answers, "the Docker engine", 60)
         if not self.docker("image", "ls", "--quiet", IMAGE):
-            self._docker("import", "-", IMAGE, text=_root_of_busybox())
+            self._docker("import", "-", IMAGE, text=root_of_busybox())
 
     def stop(self) -> None:
         """End it, its containers first, as a shutdown of the host does."""
@@ -173,11 +173,11 @@ class DockerEngine:
                 os.kill(pid, signal.SIGKILL)
         for mount in reversed(_mounts_below(self.folder)):
             subprocess.run(["umount", "--lazy", mount], check=True)
-        if self._bridge:
-            subprocess.run([require("ip"), "link", "delete", self._bridge], check=True)
-            self._bridge = ""
+        if self.bridge:
+            subprocess.run([require("ip"), "link", "delete", self.bridge], check=True)
+            self.bridge = ""
         for folder in (self.folder / "data", self.folder / "exec"):
-            _remove_folder(folder)
+            remove_folder(folder)
 
 
 def _new_bridge() -> str:
@@ -195,7 +195,7 @@ def _new_bridge() -> str:
     raise AssertionError(f"no network bridge could be made: {complaint}")
 
 
-def _root_of_busybox() -> bytes:
+def root_of_busybox() -> bytes:
     """A tar file of a root file system: busybox, and a link for each of its applets."""
     busybox = require("busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
@@ -224,7 +224,7 @@ def _mounts_below(folder: Path) -> list[str]:
     return [point for point in points if point.startswith(f"{folder}/")]
 
 
-def _remove_folder(folder: Path, seconds: float = 10.0) -> None:
+def remove_folder(folder: Path, seconds: float = 10.0) -> None:
     """A shim that is just ending may still write to it."""
     deadline = time.monotonic() + seconds
     while folder.exists():

@@ -12,9 +12,10 @@ import json
 import os
 import re
 from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exporter.backups.subjects import BackupsError
 
@@ -32,6 +33,8 @@ PARTIAL = ".partial"
 ID = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 _CHUNK = 1024 * 1024
+_MAX_BYTES = 64 * 1024 * 1024
+"""What is longer does not match its checksum."""
 _FIELDS = 4
 """Of a record in .parts, each ended by a zero byte: `file`, path, content, object; or `fact`, key, value, empty."""
 
@@ -127,10 +130,14 @@ def seal(
     return place
 
 
+_R = TypeVar("_R", StoredFile, Saved, Manifest)
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a backup, unaltered. Raises BackupsError."""
     try:
-        text = (folder / MANIFEST).read_bytes()
+        with (folder / MANIFEST).open("rb") as file:
+            text = file.read(_MAX_BYTES)
         checksum = (folder / CHECKSUM).read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError as error:
         raise BackupsError(f"{folder} is not a whole backup: it has no {Path(error.filename).name}") from None
@@ -140,7 +147,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise BackupsError(f"{folder}: its manifest was altered; its checksum is another")
     try:
         return _parsed(json.loads(text))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BackupsError(f"{folder}: its manifest is not one of format {FORMAT}") from None
 
 
@@ -193,18 +200,42 @@ def _stored(folder: Path, path: str, content: str, what: str) -> StoredFile:
     return StoredFile(path, content, what, place.stat().st_size, hash_of(place))
 
 
-def _parsed(fields: dict[str, Any]) -> Manifest:
-    """Raises ValueError, KeyError or TypeError. A path that leads out of the backup is a ValueError."""
+def _parsed(told: Any) -> Manifest:
+    """Raises ValueError, KeyError or TypeError, also for a path that leads out of the backup."""
+    fields = dict(told)
     if fields.pop("format") != FORMAT:
         raise ValueError
-    subjects = tuple(
-        Saved(**{**saved, "files": tuple(StoredFile(**file) for file in saved["files"])})
-        for saved in fields.pop("subjects")
-    )
-    manifest = Manifest(subjects=subjects, **fields)
-    if any(".." in PurePosixPath(file.path).parts or file.path.startswith("/") for file in manifest.files):
+    subjects = tuple(_subject(dict(saved)) for saved in fields.pop("subjects"))
+    return _texts(Manifest(subjects=subjects, **fields))
+
+
+def _subject(saved: dict[str, Any]) -> Saved:
+    files = tuple(_texts(StoredFile(**file)) for file in saved.pop("files"))
+    subject = _texts(Saved(**saved, files=files))
+    inside = [subject.name, *(file.path for file in files)]
+    if "/" in subject.name or not all(map(_is_inside, inside)):
         raise ValueError
-    return manifest
+    if not isinstance(subject.facts, dict) or not all(
+        isinstance(fact, str) for fact in subject.facts.values()
+    ):
+        raise TypeError
+    if any(type(file.bytes) is not int or file.bytes < 0 for file in files):
+        raise TypeError
+    return subject
+
+
+def _is_inside(path: str) -> bool:
+    steps = PurePosixPath(path).parts
+    return bool(steps) and not path.startswith("/") and ".." not in steps and "\0" not in path
+
+
+def _texts(record: _R) -> _R:
+    """Return `record`, unless a field that is a text by its declaration holds something else."""
+    if all(
+        isinstance(getattr(record, each.name), str) for each in dataclass_fields(record) if each.type == "str"
+    ):
+        return record
+    raise TypeError
 
 
 def _write(path: Path, text: str) -> None:

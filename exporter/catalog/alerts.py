@@ -147,6 +147,13 @@ ALERTS: dict[str, AlertDefault] = {
         "The exporter has no file descriptors, memory, ports or threads left.", "critical", 60
     ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
+    "ExporterDockerRefused": AlertDefault(
+        "A socket proxy refuses what the exporter asks of Docker.", "warning", 300
+    ),
+    "ExporterContainersUnknown": AlertDefault(
+        "There are containers of which Docker says nothing usable.", "warning", 600
+    ),
+    "ExporterInternalErrors": AlertDefault("An error in the exporter itself.", "warning", 0),
     "ExporterTlsFileUnusable": AlertDefault(
         "A certificate or key file has changed and cannot be used.", "warning", 300
     ),

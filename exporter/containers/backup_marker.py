@@ -178,8 +178,8 @@ def update_marker(folder: Path, name: str, change: Callable[[str | None], str]) 
 
 
 def _begun(fields: dict[str, Any], what: Literal["run", "drill"], now: float, time_limit: float) -> str:
-    if current := fields.get(f"current_{what}"):
-        cut_off = {"started": current["started"], "finished": None, "success": False, "error": CUT_OFF}
+    if (current := _Fields(fields, "").part(f"current_{what}")) is not None:
+        cut_off = {"started": current.time("started"), "finished": None, "success": False, "error": CUT_OFF}
         fields[f"last_{what}"] = cut_off
     fields[f"current_{what}"] = {"started": now, "time_limit": time_limit}
     return _text(fields)
@@ -188,11 +188,12 @@ def _begun(fields: dict[str, Any], what: Literal["run", "drill"], now: float, ti
 def _ended(
     fields: dict[str, Any], what: Literal["run", "drill"], now: float, error: str | None, more: dict[str, str]
 ) -> dict[str, Any]:
-    current = fields.pop(f"current_{what}", None)
+    current = _Fields(fields, "").part(f"current_{what}")
     if current is None:
         raise MarkerError(f"no {what} was begun")
+    del fields[f"current_{what}"]
     fields[f"last_{what}"] = {
-        "started": current["started"],
+        "started": current.time("started"),
         "finished": now,
         "success": error is None,
         "error": " ".join((error or "").split())[:MAX_TEXT],

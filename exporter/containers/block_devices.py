@@ -35,5 +35,5 @@ class BlockDevices:
         for line in (read(f"{self._folder}/{number}/uevent") or b"").splitlines():
             key, _, value = line.partition(b"=")
             if key == b"DEVNAME":
-                return f"/dev/{value.decode(errors='replace')}"
+                return "/dev/" + value.decode("utf-8", "backslashreplace")
         return number

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from exporter.containers.model import Identity
 
 USUAL_MOUNT = "/sys/fs/cgroup"
+_OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
+"""How mountinfo writes a blank, a tab, a newline and a backslash."""
 _CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "blkio", "pids")
 UNIFIED = ""
 """The name of v2's only hierarchy, as in /proc/PID/cgroup."""
@@ -23,8 +26,9 @@ _KNOWN = (
     "user.slice/user-*.slice/user@*.service/*.slice/docker-{id}.scope",
     "machine.slice/libpod-{id}.scope",
     "user.slice/user-*.slice/user@*.service/*.slice/libpod-{id}.scope",
+    "libpod_parent/libpod-{id}",
 )
-"""Docker with the driver cgroupfs and systemd, rootless Docker, Podman, rootless Podman."""
+"""Docker with the driver cgroupfs and systemd, rootless Docker, Podman and rootless Podman with systemd, Podman."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def find_group(hierarchy: Hierarchy, identity: Identity, membership: bytes | Non
     """
     candidates: list[Mapping[str, str]] = []
     if membership is not None:
-        candidates.append(_parse_membership(membership.decode(errors="replace"), identity.id))
+        candidates.append(_parse_membership(membership, identity.id))
     if identity.id in identity.cgroup:
         candidates.append(dict.fromkeys(hierarchy.mounts, identity.cgroup))
     for paths in candidates:
@@ -89,19 +93,21 @@ def _look_at(root: str) -> Hierarchy | None:
 def _look_at_mounts(mountinfo: str) -> Hierarchy | None:
     """By proc_pid_mountinfo(5): `… MOUNT_POINT OPTIONS … - TYPE SOURCE SUPER_OPTIONS`."""
     try:
-        lines = Path(mountinfo).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = Path(mountinfo).read_bytes().split(b"\n")
     except OSError:
         return None
     unified: list[str] = []
     controllers: list[tuple[list[str], str]] = []
     for line in lines:
-        mount, _, file_system = line.partition(" - ")
-        point = mount.split()[4].replace(r"\040", " ")
-        kind, *_, options = file_system.split()
-        if kind == "cgroup2":
+        mount, _, file_system = line.partition(b" - ")
+        before, after = mount.split(b" "), file_system.split(b" ")
+        if len(before) < 5 or len(after) < 3:
+            continue
+        point = os.fsdecode(_OCTAL.sub(lambda found: bytes((int(found[1], 8),)), before[4]))
+        if after[0] == b"cgroup2":
             unified.append(point)
-        elif kind == "cgroup":
-            controllers.append((options.split(","), point))
+        elif after[0] == b"cgroup":
+            controllers.append((after[-1].decode("utf-8", "replace").split(","), point))
     return _hierarchy_v1(controllers) or (Hierarchy(2, {UNIFIED: unified[0]}) if unified else None)
 
 
@@ -114,17 +120,17 @@ def _hierarchy_v1(folders: Iterable[tuple[list[str], str]]) -> Hierarchy | None:
     return Hierarchy(1, mounts) if "memory" in mounts or "cpuacct" in mounts else None
 
 
-def _parse_membership(text: str, container_id: str) -> dict[str, str]:
+def _parse_membership(table: bytes, container_id: str) -> dict[str, str]:
     """Path of each controller from lines such as `4:cpu,cpuacct:/docker/ID`, cut behind the container's own folder:
-    its first process may be in a cgroup that the container made within its own."""
+    its first process may be in a cgroup that the container made within its own, under a name of any bytes."""
     paths: dict[str, str] = {}
-    for line in text.splitlines():
-        _, names, path = line.split(":", 2)
-        parts = path.split("/")
+    for line in table.split(b"\n"):
+        _, names, path = [*line.split(b":", 2), b"", b""][:3]
+        parts = os.fsdecode(path).split("/")
         own = next((place for place, part in enumerate(parts) if container_id in part), None)
         if own is None:
             continue
-        for name in names.split(","):
+        for name in names.decode("utf-8", "replace").split(","):
             paths[name] = "/".join(parts[: own + 1])
     return paths
 

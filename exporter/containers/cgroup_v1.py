@@ -101,7 +101,7 @@ def _operations(folder: str, files: KeptFiles, name: str) -> dict[str, dict[str,
     if text is None:
         text = files.read(f"{folder}/blkio.throttle.{name}") or b""
     counts: dict[str, dict[str, int]] = {}
-    for line in text.decode().splitlines():
+    for line in text.decode("ascii").splitlines():
         words = line.split()
         if len(words) == 3:
             counts.setdefault(words[0], {})[words[1]] = int(words[2])

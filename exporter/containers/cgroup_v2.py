@@ -61,22 +61,17 @@ def read_v2(
 
 
 def _devices(text: bytes, devices: BlockDevices) -> tuple[Device, ...]:
-    """Of lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`."""
+    """Of lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`. Raises ValueError."""
     found = []
-    for line in text.decode().splitlines():
+    for line in text.decode("ascii").splitlines():
         device, _, rest = line.partition(" ")
-        values = dict(word.split("=", 1) for word in rest.split())
+        values = dict(word.partition("=")[::2] for word in rest.split())
         # Some kernels name a device and nothing of it.
         if "rbytes" in values:
-            found.append(
-                Device(
-                    devices.name(device),
-                    read_bytes=int(values["rbytes"]),
-                    write_bytes=int(values["wbytes"]),
-                    reads=int(values["rios"]),
-                    writes=int(values["wios"]),
-                )
+            read, written, reads, writes = (
+                int(values.get(name, "")) for name in ("rbytes", "wbytes", "rios", "wios")
             )
+            found.append(Device(devices.name(device), read, written, reads, writes))
     return tuple(found)
 
 

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import json
 import logging
-import re
 import ssl
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import anyio._backends._asyncio  # noqa: F401 - anyio would load it in the first call and hold up every probe for 50 ms
 import httpcore
 
-from exporter.containers.engine_info import agreed_api, clock_of, info_of
+from exporter.containers.answers import AnswerError, Part, decoded
+from exporter.containers.engine_failures import why
+from exporter.containers.engine_info import agreed_api, clock_of, info_of, product_of
+from exporter.peer_text import PeerText, Secrets
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from exporter.catalog.targets import Endpoint
-    from exporter.containers.model import EngineInfo
+    from exporter.containers.model import EngineInfo, Product
 
-MAX_ANSWER = 32 * 1024 * 1024
+MAX_ANSWER = 4 * 1024 * 1024
+"""Bytes: an inspect with labels of a megabyte fits."""
+MAX_REFUSAL = 64 * 1024
+TURN_SECONDS = 0.005
+"""After so much work on one answer, probes and others have their turn: it may come in pieces of one byte."""
 _MAX_CONNECTIONS = 8
 _KEPT_CONNECTIONS = 4
 _KEEP_SECONDS = 60.0
-_SHOWN_TEXT = 200
+REFUSED = (401, 403)
+"""Statuses of a socket proxy that does not allow a request."""
+
+PERMISSIONS = {
+    "containers": "CONTAINERS",
+    "events": "EVENTS",
+    "info": "INFO",
+    "version": "VERSION",
+    "_ping": "PING",
+}
+"""What docker-socket-proxy calls the permission for each part of the API that is asked."""
 
 # At its debug level httpcore writes every call.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
@@ -53,6 +68,10 @@ class Engine:
         self._api = ""
         self.clock = 0
         """What the engine's clock showed at the last hello: nanoseconds since the epoch."""
+        self.product: Product = "docker"
+        """As of the last hello."""
+        self.refused: dict[str, str] = {}
+        """Endpoints that a socket proxy does not allow, with one sentence each; gone when they are allowed."""
         secured = "https" if endpoint.tls else "http"
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self._base = f"{secured}://{host}:{endpoint.port}" if endpoint.socket is None else "http://docker"
@@ -65,7 +84,7 @@ class Engine:
         """
         if not self._api:
             await self.hello()
-        return _decoded(await self._ask(f"/v{self._api}{path}", params, seconds), path)
+        return self._decoded(await self._ask(path, params, seconds, f"/v{self._api}"), path)
 
     async def ping(self, seconds: float = 3.0) -> None:
         """Return when the engine answers.
@@ -82,12 +101,12 @@ class Engine:
         Raises:
             EngineError: it does not answer, or is too old.
         """
-        version = _decoded(await self._ask("/version", None, seconds), "/version")
+        version = self._decoded(await self._ask("/version", None, seconds), "/version")
         try:
             self._api = agreed_api(version)
             info = await self.get("/info", seconds=seconds)
-            described = info_of(info, self._api, self.endpoint)
-            self.clock = clock_of(info)
+            described = info_of(info, self._api, self.endpoint, product_of(version))
+            self.clock, self.product = clock_of(info), described.product
         except ValueError as error:
             raise EngineError(f"what answers at {self.endpoint.shown} {error}") from None
         return described
@@ -110,42 +129,15 @@ class Engine:
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(connection.aclose)
             with self._in_words():
-                async with self._deadline(seconds):
+                async with self.deadline(seconds):
                     response = await stack.enter_async_context(connection.stream("GET", url))
-                    if response.status != 200:
-                        raise _refusal(path, response.status, await _read(response, path))
+                    refusal = b"" if response.status == 200 else await self._read(response, path, MAX_REFUSAL)
+            self._judge(path, response.status, refusal)
             yield self._parts(response)
 
-    async def close(self) -> None:
-        """Close the connections that are kept. Streams are closed by those who opened them."""
-        if self._pool is not None:
-            await self._pool.aclose()
-            self._pool = None
-
-    async def _ask(self, path: str, params: Mapping[str, str] | None, seconds: float) -> bytes:
-        if self._pool is None:
-            self._pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls_context(),
-                uds=self.endpoint.socket,
-                max_connections=_MAX_CONNECTIONS,
-                max_keepalive_connections=_KEPT_CONNECTIONS,
-                keepalive_expiry=_KEEP_SECONDS,
-            )
-        url = _url(self._base, path, params)
-        with self._in_words():
-            async with self._deadline(seconds), self._pool.stream("GET", url) as response:
-                body = await _read(response, path)
-        if response.status != 200:
-            raise _refusal(path, response.status, body)
-        return body
-
-    async def _parts(self, response: httpcore.Response) -> AsyncIterator[bytes]:
-        with self._in_words():
-            async for part in response.aiter_stream():
-                yield part
-
     @contextlib.asynccontextmanager
-    async def _deadline(self, seconds: float) -> AsyncIterator[None]:
+    async def deadline(self, seconds: float) -> AsyncIterator[None]:
+        """Raise EngineError if the block takes longer."""
         try:
             async with asyncio.timeout(seconds):
                 yield
@@ -155,13 +147,91 @@ class Engine:
                 timed_out=True,
             ) from None
 
+    async def close(self) -> None:
+        """Close the connections that are kept. Streams are closed by those who opened them."""
+        if self._pool is not None:
+            await self._pool.aclose()
+            self._pool = None
+
+    async def _ask(
+        self, path: str, params: Mapping[str, str] | None, seconds: float, version: str = ""
+    ) -> bytes:
+        """The body of an answer that is no refusal."""
+        url = _url(self._base, f"{version}{path}", params)
+        with self._in_words():
+            async with self.deadline(seconds):
+                try:
+                    status, body = await self._exchange(url, path)
+                except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
+                    # A proxy closes idle connections, also in the moment in which one is used again.
+                    status, body = await self._exchange(url, path)
+        self._judge(path, status, body)
+        return body
+
+    async def _exchange(self, url: str, path: str) -> tuple[int, bytes]:
+        if self._pool is None:
+            self._pool = httpcore.AsyncConnectionPool(
+                ssl_context=self._tls_context(),
+                uds=self.endpoint.socket,
+                max_connections=_MAX_CONNECTIONS,
+                max_keepalive_connections=_KEPT_CONNECTIONS,
+                keepalive_expiry=_KEEP_SECONDS,
+            )
+        async with self._pool.stream("GET", url) as response:
+            most = MAX_ANSWER if response.status == 200 else MAX_REFUSAL
+            return response.status, await self._read(response, path, most)
+
+    async def _read(self, response: httpcore.Response, path: str, most: int) -> bytes:
+        body = bytearray()
+        async for part in self._parts(response):
+            body += part
+            if len(body) > most:
+                raise EngineError(
+                    f"the Docker engine's answer to {endpoint_of(path)} has more than {most} bytes"
+                )
+        return bytes(body)
+
+    async def _parts(self, response: httpcore.Response) -> AsyncIterator[bytes]:
+        turn_ends = time.monotonic() + TURN_SECONDS
+        with self._in_words():
+            async for part in response.aiter_stream():
+                yield part
+                if time.monotonic() > turn_ends:
+                    await asyncio.sleep(0)
+                    turn_ends = time.monotonic() + TURN_SECONDS
+
+    def _judge(self, path: str, status: int, body: bytes) -> None:
+        """Raise EngineError unless the engine gave what it was asked for."""
+        endpoint = endpoint_of(path)
+        if status not in REFUSED:
+            self.refused.pop(endpoint, None)
+        if status == 200:
+            return
+        said = Secrets().shown(PeerText(_complaint(body)))
+        if status in REFUSED:
+            permission = PERMISSIONS.get(endpoint.split("/")[1], "")
+            hint = f"GET {endpoint} must be allowed; docker-socket-proxy allows it with {permission}=1"
+            message = (
+                f"the Docker engine at {self.endpoint.shown} refuses {endpoint} ({status}): {said}; {hint}"
+            )
+            self.refused[endpoint] = message
+        else:
+            message = f"the Docker engine answers {status} to {endpoint}: {said}"
+        raise EngineError(message, status)
+
+    def _decoded(self, body: bytes, path: str) -> Any:
+        try:
+            return decoded(body)
+        except AnswerError as error:
+            raise EngineError(f"the Docker engine's answer to {endpoint_of(path)} {error}") from None
+
     @contextlib.contextmanager
     def _in_words(self) -> Any:
         try:
             yield
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             raise EngineError(
-                f"the Docker engine at {self.endpoint.shown} {_why(error, self.endpoint)}"
+                f"the Docker engine at {self.endpoint.shown} {why(error, self.endpoint)}"
             ) from None
 
     def _tls_context(self) -> ssl.SSLContext:
@@ -199,65 +269,22 @@ def _no_password() -> str:
     raise ValueError("the key has a password; take one without")
 
 
-async def _read(response: httpcore.Response, path: str) -> bytes:
-    parts, size = [], 0
-    async for part in response.aiter_stream():
-        size += len(part)
-        if size > MAX_ANSWER:
-            raise EngineError(f"the Docker engine's answer to {path} has more than {MAX_ANSWER} bytes")
-        parts.append(part)
-    return b"".join(parts)
+def endpoint_of(path: str) -> str:
+    """Return the endpoint of a path, such as `/containers/{id}/json` for every container."""
+    steps = path.split("/")
+    if len(steps) > 3:
+        steps[2] = "{id}"
+    return "/".join(steps)
 
 
 def _url(base: str, path: str, params: Mapping[str, str] | None) -> str:
     return f"{base}{path}?{urlencode(params)}" if params else f"{base}{path}"
 
 
-def _decoded(body: bytes, path: str) -> Any:
+def _complaint(body: bytes) -> str:
+    """What a refusal says, on one line."""
     try:
-        return json.loads(body)
-    except ValueError:
-        raise EngineError(f"the Docker engine's answer to {path} is not JSON") from None
-
-
-def _refusal(path: str, status: int, body: bytes) -> EngineError:
-    try:
-        said = json.loads(body)["message"]
-    except (ValueError, KeyError, TypeError):
-        said = body.decode(errors="replace")
-    text = " ".join(str(said).split())[:_SHOWN_TEXT]
-    return EngineError(f"the Docker engine answers {status} to {path}: {text}", status)
-
-
-_ERRNO_WORDS = {
-    errno.ENOENT: "has no socket there; is it installed, and is the socket mounted?",
-    errno.ECONNREFUSED: "is not running: nobody listens there",
-    errno.EACCES: "may not be asked: no permission for its socket; run as a member of the socket's group",
-    errno.ENOTDIR: "has no socket there; is it installed, and is the socket mounted?",
-    errno.EHOSTUNREACH: "cannot be reached: no route to the host",
-    errno.ENETUNREACH: "cannot be reached: no route to the network",
-}
-
-
-_CLOSED = re.compile("disconnected|closed connection")
-"""In httpcore's and h11's words for an end too soon; the others are of bytes that are no HTTP."""
-
-
-def _why(error: BaseException, endpoint: Endpoint) -> str:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"shows a certificate that is not trusted: {seen.verify_message}"
-        if isinstance(seen, ssl.SSLError):
-            return f"cannot be spoken with over TLS: {seen.reason or seen}"
-        if isinstance(seen, OSError) and seen.errno in _ERRNO_WORDS:
-            return _ERRNO_WORDS[seen.errno]
-        if isinstance(seen, OSError) and not isinstance(seen, TimeoutError) and seen.strerror:
-            return f"cannot be reached: {seen.strerror}"
-        seen = seen.__cause__ or seen.__context__
-    if isinstance(error, httpcore.ConnectError):
-        return "cannot be reached"
-    plain = "" if endpoint.tls else "; does it want TLS?"
-    if isinstance(error, httpcore.RemoteProtocolError) and not _CLOSED.search(str(error)):
-        return f"does not answer in HTTP{plain if endpoint.socket is None else ''}"
-    return "closed the connection"
+        said = Part(decoded(body)).text("message")
+    except AnswerError:
+        said = body.decode("utf-8", "replace")
+    return " ".join(said.split())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.containers.engine import EngineError
+from exporter.containers.answers import AnswerError, Part, container_id, decoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,28 +17,35 @@ ACTIONS = (
     "start",
     "restart",
     "die",
+    "died",
     "oom",
     "pause",
     "unpause",
     "stop",
     "destroy",
+    "remove",
     "rename",
     "update",
+    "restore",
     "health_status",
     "disconnect",
 )
 """Those that change what inspect says. The engine filters, so that each health check's exec_* do not wake us up.
 
-`disconnect` is of networks: of a container that could not be started there is no other event.
+`disconnect` is of networks: of a container that could not be started there is no other event. `died`, `remove` and
+`restore` are Podman's; it filters by `died` and then sends `die`.
 """
+_SAME = {"died": "die", "remove": "destroy"}
 
 MAX_LINE = 1024 * 1024
 """An event carries all labels of its container."""
+LINES_A_TURN = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     action: str
+    """In Docker's words."""
     container: str
     """64 hexadecimal digits."""
     at: int
@@ -54,30 +62,53 @@ def params(since: int | None) -> dict[str, str]:
     return asked
 
 
-async def events(stream: AsyncIterator[bytes]) -> AsyncIterator[Event]:
-    """Until the engine ends the stream.
+async def events(stream: AsyncIterator[bytes]) -> AsyncIterator[Event | None]:
+    """Yield each event until the engine ends the stream, and None for what is no event or is too long.
 
-    Raises:
-        EngineError: the stream broke off, or holds something else.
+    Whatever `stream` raises comes through.
     """
-    rest = b""
+    count = 0
+    async for line in _lines(stream):
+        count += 1
+        if count % LINES_A_TURN == 0:
+            await asyncio.sleep(0)
+        if line is None:
+            yield None
+        elif line.strip():
+            try:
+                event = _event(line)
+            except AnswerError:
+                yield None
+            else:
+                if event is not None:
+                    yield event
+
+
+async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
+    """Each line; None for one that is longer than MAX_LINE."""
+    rest, too_long = bytearray(), False
     async for part in stream:
-        *lines, rest = (rest + part).split(b"\n")
-        for line in lines:
-            if line.strip() and (event := _event(line)):
-                yield event
+        start = 0
+        while (end := part.find(b"\n", start)) >= 0:
+            rest += part[start:end]
+            yield None if too_long or len(rest) > MAX_LINE else bytes(rest)
+            rest.clear()
+            start, too_long = end + 1, False
+        if not too_long:
+            rest += part[start:]
         if len(rest) > MAX_LINE:
-            raise EngineError("the Docker engine's event has more than a mebibyte")
+            too_long = True
+            rest.clear()
 
 
 def _event(line: bytes) -> Event | None:
-    """None of what happened to a network alone."""
-    try:
-        told = json.loads(line)
-        action, actor, at = told["Action"].partition(":")[0], told["Actor"], int(told["timeNano"])
-        if told["Type"] == "container":
-            return Event(action, actor["ID"], at)
-        container = (actor.get("Attributes") or {}).get("container")
-        return Event(action, container, at) if container and action == "disconnect" else None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise EngineError("the Docker engine's event is not as expected") from None
+    """None of what happened to a network alone. Raises AnswerError."""
+    told = Part(decoded(line))
+    action, actor, at = told.text("Action").partition(":")[0], told.part("Actor"), told.whole("timeNano")
+    if not action or at is None:
+        raise AnswerError("is not an event")
+    action = _SAME.get(action, action)
+    if told.text("Type") == "container":
+        return Event(action, container_id(actor.text("ID")), at)
+    container = actor.part("Attributes").text("container")
+    return Event(action, container_id(container), at) if container and action == "disconnect" else None

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from exporter.containers.kernel_files import KeptFiles
 
 
+MAX_INNER = 200
+"""Cgroups within a container's of which processes are counted: a program there can make as many as it likes."""
+
+
 def working_set(usage: int | None, inactive_file: int | None) -> int | None:
     """Memory that cannot be had back without a cost: cAdvisor's definition. The two are read one after the other, so
     that the difference can be below 0."""
@@ -20,12 +24,14 @@ def working_set(usage: int | None, inactive_file: int | None) -> int | None:
 
 
 def read_processes(folder: str, files: KeptFiles) -> int | None:
-    """Processes of a cgroup and all within it. None if they are not visible."""
+    """Processes of a cgroup and all within it. None if they are not visible, or in too many cgroups to look at."""
     count = (files.read(f"{folder}/cgroup.procs") or b"").count(b"\n")
     try:
         # Each folder within it has a link to it, as in all file systems of the kernel's own.
         if os.stat(folder).st_nlink > 2:  # noqa: PTH116 # a Path costs as much as the reading of a file
-            for inner, _, _ in os.walk(folder):
+            for number, (inner, _, _) in enumerate(os.walk(folder)):
+                if number > MAX_INNER:
+                    return None
                 if inner != folder:
                     count += (read(f"{inner}/cgroup.procs") or b"").count(b"\n")
     except FileNotFoundError as error:

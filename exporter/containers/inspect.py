@@ -2,19 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from exporter.containers.answers import AnswerError, Part, container_id, plain
 from exporter.containers.model import HEALTHS, STATES, Container, Identity, Limits, Status
+from exporter.peer_text import PeerText, Secrets
 
 if TYPE_CHECKING:
     from exporter.containers.mapping import Place, ServiceMapping
-    from exporter.containers.model import EngineInfo, Health, State
+    from exporter.containers.model import EngineInfo, Health, Product, State
 
 DEFAULT_PERIOD = 100_000
 """Microseconds: what the engine takes for `--cpus`, and the kernel for a quota without a period."""
+MAX_NAME = 256
+"""Characters of a name that somebody chose."""
+MAX_ERROR = 500
+MAX_PATH = 1024
+_MAX_PID = 2**31
 
 _NEVER = "0001-01-01T00:00:00Z"
+
+_STATES: dict[str, State] = {
+    **{state: state for state in STATES},
+    "configured": "created",
+    "initialized": "created",
+    "stopping": "running",
+    "stopped": "exited",
+}
+"""Docker's states, and those that Podman has beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where an engine puts the cgroups of its containers unless told otherwise."""
+
+    folder: str
+    folder_prefix: str
+    slice: str
+    user_slice: str
+    scope_prefix: str
+
+
+_PLACES: dict[Product, _Places] = {
+    "docker": _Places("docker", "", "system.slice", "user.slice", "docker-"),
+    "podman": _Places("libpod_parent", "libpod-", "machine.slice", "user.slice", "libpod-"),
+}
 
 
 def container_of(inspected: Any, info: EngineInfo, mapping: ServiceMapping) -> Container | None:
@@ -24,41 +58,52 @@ def container_of(inspected: Any, info: EngineInfo, mapping: ServiceMapping) -> C
         ValueError: the answer is not as the API has it. One sentence.
     """
     try:
-        name = inspected["Name"].lstrip("/")
-        place = mapping.place(inspected["Config"].get("Labels") or {}, name)
+        answer = Part(inspected)
+        config, host = answer.part("Config"), answer.part("HostConfig")
+        name = plain(answer.text("Name").lstrip("/"), MAX_NAME)
+        place = mapping.place(config.texts("Labels"), name)
         if place is None:
             return None
         return Container(
-            identity=_identity(inspected, name, place, info),
-            status=_status(inspected),
-            limits=_limits(inspected["HostConfig"]),
-            tty=bool(inspected["Config"].get("Tty")),
-            network_mode=inspected["HostConfig"].get("NetworkMode") or "",
+            identity=_identity(answer, name, place, info),
+            status=_status(answer),
+            limits=_limits(host),
+            tty=config.flag("Tty"),
+            network_mode=host.text("NetworkMode"),
         )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the engine's description of a container is not as expected: {error!r}") from None
+    except AnswerError as error:
+        raise ValueError(f"the engine's description of a container {error}") from None
 
 
-def seconds_of(text: str | None) -> float | None:
+def seconds_of(text: str) -> float | None:
     """Seconds since the epoch, of the engine's RFC 3339 with nanoseconds; none of its zero.
 
     Raises:
-        ValueError: it is not a time.
+        AnswerError: it is not a time.
     """
     if not text or text == _NEVER:
         return None
-    seconds = datetime.fromisoformat(text).timestamp()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise AnswerError("has a time that is not one") from None
+    if moment.tzinfo is None:
+        raise AnswerError("has a time without a zone")
+    seconds = moment.timestamp()
     return seconds if seconds > 0 else None
 
 
 def cgroup_path(identifier: str, parent: str, info: EngineInfo) -> str:
     """The container's cgroup as the engine names it. `parent`: the container's CgroupParent, empty for the default.
 
-    A default that was changed for the whole engine (dockerd's `--cgroup-parent`) is not known to its API.
+    A default that was changed for the whole engine (dockerd's `--cgroup-parent`) is not known to its API; nor is the
+    parent of a container of Podman's.
     """
+    places = _PLACES[info.product]
     if info.cgroup_driver != "systemd":
-        return f"/{(parent or 'docker').strip('/')}/{identifier}"
-    group = f"{_slice_path(parent or ('user.slice' if info.rootless else 'system.slice'))}/docker-{identifier}.scope"
+        return f"/{(parent or places.folder).strip('/')}/{places.folder_prefix}{identifier}"
+    slice_ = parent or (places.user_slice if info.rootless else places.slice)
+    group = f"{_slice_path(slice_)}/{places.scope_prefix}{identifier}.scope"
     if info.rootless and info.user is not None:
         return f"/user.slice/user-{info.user}.slice/user@{info.user}.service{group}"
     return group
@@ -73,14 +118,14 @@ def _slice_path(name: str) -> str:
     return "".join(f"/{'-'.join(steps[: count + 1])}.slice" for count in range(len(steps)))
 
 
-def _identity(inspected: Any, name: str, place: Place, info: EngineInfo) -> Identity:
-    identifier = inspected["Id"]
+def _identity(answer: Part, name: str, place: Place, info: EngineInfo) -> Identity:
+    container = container_id(answer.text("Id"))
     return Identity(
-        id=identifier,
+        id=container,
         name=name,
-        image=inspected["Config"].get("Image") or "",
-        image_digest=inspected.get("Image") or "",
-        cgroup=cgroup_path(identifier, inspected["HostConfig"].get("CgroupParent") or "", info),
+        image=plain(answer.part("Config").text("Image"), MAX_NAME),
+        image_digest=plain(answer.text("Image"), MAX_NAME),
+        cgroup=cgroup_path(container, answer.part("HostConfig").text("CgroupParent")[:MAX_PATH], info),
         service=place.service,
         labels=place.labels,
         project=place.project,
@@ -88,42 +133,49 @@ def _identity(inspected: Any, name: str, place: Place, info: EngineInfo) -> Iden
     )
 
 
-def _status(inspected: Any) -> Status:
-    state = inspected["State"]
-    health = state.get("Health") or {}
-    named = _known_state(state["Status"])
-    started = seconds_of(state.get("StartedAt"))
+def _status(answer: Part) -> Status:
+    state = answer.part("State")
+    named = _known_state(state.text("Status"))
+    started = seconds_of(state.text("StartedAt"))
     ended = started is not None and named not in ("created", "running", "paused")
-    unstartable = named == "created" and bool(state.get("Error"))
+    unstartable = named == "created" and bool(state.text("Error"))
     return Status(
         state=named,
-        health=_known_health(health.get("Status") or "none"),
-        exit_code=state.get("ExitCode") if ended or unstartable else None,
-        restarts=inspected.get("RestartCount") or 0,
-        oom_killed=bool(state.get("OOMKilled")),
-        created_at=seconds_of(inspected.get("Created")),
+        health=_known_health(state.part("Health").text("Status") or "none"),
+        exit_code=state.signed("ExitCode") if ended or unstartable else None,
+        restarts=answer.whole("RestartCount") or 0,
+        oom_killed=state.flag("OOMKilled"),
+        created_at=seconds_of(answer.text("Created")),
         started_at=started,
-        finished_at=seconds_of(state.get("FinishedAt")),
-        pid=state.get("Pid") or 0,
-        error=state.get("Error") or "",
+        finished_at=seconds_of(state.text("FinishedAt")),
+        # Podman has a process for a container that is ready and was not started.
+        pid=0 if named == "created" else _pid(state),
+        error=plain(state.text("Error"), MAX_ERROR),
     )
 
 
+def _pid(state: Part) -> int:
+    pid = state.whole("Pid") or 0
+    if pid > _MAX_PID:
+        raise AnswerError("has a process number that no system has")
+    return pid
+
+
 def _known_state(named: str) -> State:
-    for state in STATES:
-        if state == named:
-            return state
-    raise ValueError(f"the engine has a container in a state that is not known: {named!r}")
+    found = _STATES.get(named)
+    if found is None:
+        raise AnswerError(f"has a state that is not known: {Secrets().shown(PeerText(named))}")
+    return found
 
 
 def _known_health(named: str) -> Health:
     for health in HEALTHS:
         if health == named:
             return health
-    raise ValueError(f"the engine has a container with a health that is not known: {named!r}")
+    raise AnswerError(f"has a health that is not known: {Secrets().shown(PeerText(named))}")
 
 
-def _limits(host: Any) -> Limits:
+def _limits(host: Part) -> Limits:
     period, quota = _limit(host, "CpuPeriod"), _limit(host, "CpuQuota")
     if nano := _limit(host, "NanoCpus"):
         period = DEFAULT_PERIOD
@@ -141,6 +193,6 @@ def _limits(host: Any) -> Limits:
     )
 
 
-def _limit(host: Any, key: str) -> int:
+def _limit(host: Part, key: str) -> int:
     """0 where the engine says null, 0 or -1."""
-    return max(0, host.get(key) or 0)
+    return max(0, host.signed(key) or 0)

@@ -30,6 +30,7 @@ class Lanes:
         self._lanes = [_Lane() for _ in range(LANES)]
         self._unsettled: set[str] = set()
         self._settled = asyncio.Event()
+        self._later: set[str] = set()
         for lane in self._lanes:
             tasks.create_task(self._serve(lane))
 
@@ -40,7 +41,10 @@ class Lanes:
         lane.ready.set()
 
     def ask_later(self, container: str, seconds: float) -> None:
-        """After so many seconds."""
+        """After so many seconds, unless it is to be asked for later already."""
+        if container in self._later:
+            return
+        self._later.add(container)
         self._tasks.create_task(self._wait_and_ask(container, seconds))
 
     def drop(self, container: str) -> None:
@@ -58,7 +62,8 @@ class Lanes:
     async def all_of(self, containers: Iterable[str]) -> None:
         """Ask for these, and return when each was done or dropped."""
         self._unsettled = set(containers)
-        for container in self._unsettled:
+        self._settled.clear()
+        for container in tuple(self._unsettled):
             self.ask(container)
         if self._unsettled:
             await self._settled.wait()
@@ -86,4 +91,5 @@ class Lanes:
 
     async def _wait_and_ask(self, container: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
+        self._later.discard(container)
         self.ask(container)

@@ -12,11 +12,11 @@ import logging
 import random
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.containers.engine import EngineError
-from exporter.containers.log_lines import BrokenLogError, LineSplitter
+from exporter.containers.engine import EngineError, endpoint_of
+from exporter.containers.log_lines import STAMP, BrokenLogError, LineSplitter
 from exporter.containers.model import ACTIVE
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ DRAIN_SECONDS = 2.0
 """For the last lines of a container that is gone."""
 FIRST_DELAY = 0.5
 LAST_DELAY = 15.0
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 5.0
 """A connection that lasted so long begins the delays anew."""
 
 clock = time.perf_counter
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 class Sink(Protocol):
     """Who is told of lines. `take` may be slow: it is the matching."""
 
-    def take(self, service: str, text: str) -> None: ...
+    def take(self, service: str, text: bytes) -> None: ...
     def skip(self, service: str) -> None: ...
     def max_line(self, service: str) -> int: ...
     def refused(self, service: str, why: str) -> None: ...
@@ -188,7 +188,7 @@ class Tail:
             if error.status is None:
                 return False
             if error.status not in (404, 409):  # the container is gone, or about to be
-                self._refused(str(error).replace(f" to {self._path}", ""))
+                self._refused(str(error).replace(f" to {endpoint_of(self._path)}", ""))
         except BrokenLogError as error:
             self._refused(str(error))
             return False
@@ -215,8 +215,8 @@ class Tail:
 
     def _question(self) -> dict[str, str]:
         wanted = {"follow": "1", "stdout": "1", "stderr": "1", "timestamps": "1"}
-        if self._mark.stamp:
-            return {**wanted, "since": _seconds(self._mark.stamp), "tail": str(MAX_BACKLOG)}
+        if (reached := _seconds(self._mark.stamp)) is not None:
+            return {**wanted, "since": reached, "tail": str(MAX_BACKLOG)}
         created = self._container.status.created_at
         new = created is not None and created >= self._since
         return {**wanted, "since": f"{self._since:.6f}", "tail": "all" if new else str(MAX_BACKLOG)}
@@ -226,14 +226,14 @@ class Tail:
         turn_ends = clock() + TURN_SECONDS
         for line in lines:
             stamp, _, text = line.partition(b" ")
-            if stamp[19:20] != b".":  # the engine's own words, which it adds to a terminal's log
+            if not STAMP.fullmatch(stamp):  # the engine's own words, which it adds to a terminal's log
                 continue
             if known and stamp == known_stamp:
                 known -= 1
                 continue
             self._mark.reached(stamp)
             if self._lines.spend(1):
-                self._sink.take(self.service, text.rstrip(b"\r").decode(errors="replace"))
+                self._sink.take(self.service, text.rstrip(b"\r"))
             else:
                 self._sink.skip(self.service)
             if clock() > turn_ends:
@@ -256,8 +256,11 @@ def _say_why(task: asyncio.Task[None]) -> None:
         log.error("a log is no longer counted because of an error in the exporter", exc_info=error)
 
 
-def _seconds(stamp: bytes) -> str:
-    """The engine's form of a time in a question, `1704164645.000000001`, of its form in an answer."""
-    text = stamp.decode("ascii")
-    moment = datetime.fromisoformat(f"{text[:19]}{text[29:].replace('Z', '+00:00')}").astimezone(UTC)
-    return f"{int(moment.timestamp())}.{text[20:29]}"
+def _seconds(stamp: bytes) -> str | None:
+    """The engine's form of a time in a question, `1704164645.000000001`, of its form in an answer; None of no time."""
+    try:
+        moment = datetime.fromisoformat(stamp.decode("ascii"))
+    except ValueError:
+        return None
+    fraction = stamp[20:].rstrip(b"Z").partition(b"+")[0].partition(b"-")[0] if stamp[19:20] == b"." else b""
+    return f"{int(moment.timestamp())}.{fraction.decode():0<9}"

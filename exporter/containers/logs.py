@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from typing import TYPE_CHECKING
 
 from exporter.containers.log_tail import Allowance, Mark, Tail
 from exporter.containers.model import ACTIVE
+from exporter.patterns import Pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,9 +31,6 @@ class LogWatch:
 
     `counts`: of each service that has or had a container, and each of its patterns, the lines so far.
     `skipped`: of the same services, lines that were not looked at since there were too many in a second.
-
-    A pattern is the catalog's: one that takes exponential time on some line (`(a+)+$`) holds up the whole process as
-    long, for Python cannot interrupt it.
     """
 
     def __init__(self, engine: Engine, plans: Mapping[str, LogsPlan]) -> None:
@@ -41,12 +38,12 @@ class LogWatch:
         self.counts: dict[tuple[str, str], int] = {}
         self.skipped: dict[str, int] = {}
         self._plans: dict[str, LogsPlan] = {}
-        self._searches: dict[str, tuple[tuple[tuple[str, str], Callable[[str], object]], ...]] = {}
+        self._searches: dict[str, tuple[tuple[tuple[str, str], Callable[[bytes], bool]], ...]] = {}
         self._since: dict[str, float] = {}
         self._tails: dict[str, Tail] = {}
         self._marks: dict[str, Mark] = {}
         self._shared = Allowance(READ_BYTES_TOGETHER)
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[str] = set()
         self.replan(plans)
 
     @property
@@ -70,7 +67,7 @@ class LogWatch:
             self._since.setdefault(service, time.time())
             if self._plans.get(service) != plan:
                 self._searches[service] = tuple(
-                    ((service, name), re.compile(pattern).search) for name, pattern in plan.patterns
+                    ((service, name), Pattern(pattern).found_in) for name, pattern in plan.patterns
                 )
                 wanted = {key for key, _ in self._searches[service]}
                 for key in [key for key in self.counts if key[0] == service and key not in wanted]:
@@ -109,7 +106,7 @@ class LogWatch:
         await asyncio.gather(*(tail.stop() for tail in self._tails.values()))
         self._tails.clear()
 
-    def take(self, service: str, text: str) -> None:
+    def take(self, service: str, text: bytes) -> None:
         """A line of a container of this service."""
         for key, search in self._searches.get(service, ()):
             if search(text):
@@ -127,8 +124,8 @@ class LogWatch:
 
     def refused(self, service: str, why: str) -> None:
         """The engine does not give a log. Said once."""
-        if (service, why) not in self._told:
-            self._told.add((service, why))
+        if service not in self._told:
+            self._told.add(service)
             log.warning(
                 "the log of %s is not counted: %s; give its containers a log driver that can be read, such as "
                 "json-file or local, or set logs: off for it in the catalog",
@@ -159,7 +156,7 @@ class LogWatch:
                 self.unfollow(container_id)
         for key in [key for key in self.counts if key[0] == service]:
             del self.counts[key]
-        self._told = {told for told in self._told if told[0] != service}
+        self._told.discard(service)
         del self._searches[service], self._since[service]
         self.skipped.pop(service, None)
 

@@ -17,6 +17,7 @@ ACTIVE: frozenset[State] = frozenset(("running", "paused"))
 """States in which a container has processes, so that there is something to read."""
 
 Source = Literal["cgroup", "api"]
+Product = Literal["docker", "podman"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class EngineInfo:
     rootless: bool = False
     user: int | None = None
     """Number of the user whom a rootless engine runs as; none if it cannot be known."""
+    product: Product = "docker"
     cores: int | None = None
     """Logical processors of its machine."""
     memory: int | None = None

@@ -10,6 +10,12 @@ from exporter.containers.model import Interface
 _NOT_ITS_OWN = ("veth", "docker", "nerdctl")
 """Ends of other containers' networks, of an engine that runs within the container. cAdvisor leaves out the same; their
 names are made up for each container, so they would be series without end."""
+_COLUMNS = 16
+
+
+def is_reported(interface: str) -> bool:
+    """True unless it is loopback or belongs to a container within the container."""
+    return interface != "lo" and not interface.startswith(_NOT_ITS_OWN)
 
 
 def read_membership(proc: str, pid: int, container_id: str) -> bytes | None:
@@ -50,20 +56,26 @@ def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, 
 
 
 def shows_network(proc: str, pid: int, container_id: str) -> bool:
-    """Whether `read_interfaces` has an answer."""
+    """True if `read_interfaces` has an answer, or will have one when its table can be parsed."""
     try:
         read_interfaces(proc, pid, container_id)
     except (GoneError, PermissionError):
         return False
+    except ValueError:
+        return True
     return True
 
 
 def _parse(table: bytes) -> tuple[Interface, ...]:
+    """Raises ValueError. A name is of any bytes but blanks, `/` and `:`; those that are not UTF-8 become `\\xNN`."""
     found = []
-    for line in table.splitlines()[2:]:
-        name, _, numbers = line.decode().strip().rpartition(":")
-        if name == "lo" or name.startswith(_NOT_ITS_OWN):
-            continue
+    for line in table.split(b"\n")[2:]:
+        written, _, numbers = line.rpartition(b":")
         values = [int(value) for value in numbers.split()]
+        name = written.strip(b" ").decode("utf-8", "backslashreplace")
+        if not written or not is_reported(name):
+            continue
+        if len(values) < _COLUMNS:
+            raise ValueError("a line of net/dev has too few columns")
         found.append(Interface(name, *values[0:4], *values[8:12]))
     return tuple(found)

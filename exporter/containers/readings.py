@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.containers.block_devices import BlockDevices
@@ -64,6 +64,9 @@ class Readings:
         self._places: dict[str, _Place] = {}
         self._read_at: dict[str, float] = {}
         self._warned: set[str] = set()
+        self._shared: set[str] = set()
+        """Containers whose network is not only their own."""
+        self._file_failures = 0
         self._era = 0
         # Over TCP the engine can be on another host, whose devices have other names.
         named = self._devices if engine.endpoint.socket is not None else BlockDevices(None)
@@ -92,9 +95,14 @@ class Readings:
         }
         self._drop_old(active)
         by_api = []
+        self._shared = {each for each, container in active.items() if not _has_network(container)}
         for container_id, container in active.items():
             place = self._places.get(container_id)
-            source = self.source_of(container)
+            try:
+                source = self.source_of(container)
+            except (OSError, ValueError) as error:
+                self._fail(container, error)
+                continue
             reads = source == "cgroup" and self._is_due(container_id)
             if reads:
                 self._read(container)
@@ -123,6 +131,11 @@ class Readings:
         self._sampler.stop()
         for container_id in list(self._lives):
             self.forget(container_id)
+
+    @property
+    def failures(self) -> dict[str, int]:
+        """How many readings failed since the start, by where they were to come from."""
+        return {"cgroup": self._file_failures, "api": self._sampler.failures}
 
     def counts(self) -> dict[Source, int]:
         """How many containers have a reading, by its source."""
@@ -166,15 +179,28 @@ class Readings:
         except GoneError:
             self.forget(identity.id)
         except (OSError, ValueError) as error:
-            self.forget(identity.id)
-            self._warn("files", container, f"its files cannot be read ({error})")
+            self._fail(container, error)
         else:
             self._record(identity.id, reading)
+
+    def _fail(self, container: Container, error: OSError | ValueError) -> None:
+        """What the kernel says of one container is not as documented, or may not be read: the others go on."""
+        self._file_failures += 1
+        self.forget(container.identity.id)
+        why = (
+            error.strerror
+            if isinstance(error, OSError)
+            else "what they hold is not as the kernel documents it"
+        )
+        self._warn("files", container, f"its files cannot be read ({why})")
 
     def _record(self, container_id: str, reading: Reading | None) -> None:
         if reading is None:
             self.forget(container_id)
         else:
+            if container_id in self._shared:
+                # The engine gives a container in another's network the counters of the other one.
+                reading = replace(reading, interfaces=())
             self.latest[container_id] = reading
             self._read_at[container_id] = time.monotonic()
 
@@ -236,6 +262,6 @@ def _life(container: Container) -> tuple[int, float | None]:
 
 
 def _has_network(container: Container) -> bool:
-    """Whether it has a network that is only its own: the counters of another's would be taken for its own."""
-    mode = container.network_mode
-    return mode not in ("host", "none") and not mode.startswith("container:")
+    """True if it has a network that is only its own: the counters of another's would be taken for its own."""
+    kind = container.network_mode.partition(":")[0]
+    return kind not in ("host", "none", "container", "ns")

@@ -6,15 +6,16 @@ of v1 no swap, no kernel memory and no kills, of v2 moreover no counts of operat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from exporter.containers.answers import AnswerError, Part
 from exporter.containers.group_files import working_set
 from exporter.containers.model import Device, Interface, Reading
+from exporter.containers.proc_net import is_reported
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from exporter.containers.block_devices import BlockDevices
+    from exporter.containers.model import Product
 
 PARAMETERS = {"stream": "false", "one-shot": "true"}
 """One sample. Engines before API 1.41 ignore `one-shot` and take two, a second apart."""
@@ -23,6 +24,7 @@ _NANO = 1e9
 _UNLIMITED = 2**63
 """From here on a number of processes means that there is no limit."""
 _NEVER = "0001-01-01"
+_COUNTS = ("bytes", "packets", "errors", "dropped")
 
 _FIELDS_V1 = {
     "rss": "total_rss",
@@ -45,31 +47,39 @@ _FIELDS_V2 = {
 }
 
 
-def reading_of(answer: Mapping[str, Any], devices: BlockDevices, taken_at: float) -> Reading | None:
+def reading_of(
+    answer: object, devices: BlockDevices, taken_at: float, product: Product = "docker"
+) -> Reading | None:
     """The reading in the engine's decoded answer; None of a container that does not run.
 
     `devices` names block devices, which must be the engine's host's.
+
+    Raises:
+        AnswerError: the answer is not as the API has it.
     """
-    cpu = answer.get("cpu_stats") or {}
-    if str(answer.get("read", _NEVER)).startswith(_NEVER) or "system_cpu_usage" not in cpu:
+    told = Part(answer)
+    cpu = told.part("cpu_stats")
+    if (told.text("read") or _NEVER).startswith(_NEVER) or "system_cpu_usage" not in cpu:
         return None
-    used = cpu.get("cpu_usage") or {}
-    throttling = cpu.get("throttling_data") or {}
-    processes = answer.get("pids_stats") or {}
-    memory = _memory(answer.get("memory_stats") or {})
+    used = cpu.part("cpu_usage")
+    # Podman fills in zeros for what it does not measure: throttling, and all of a network but two sums.
+    measured = product == "docker"
+    throttling = cpu.part("throttling_data") if measured else Part({})
+    processes = told.part("pids_stats")
+    memory = _memory(told.part("memory_stats"))
     return Reading(
         taken_at=taken_at,
         source="api",
         cpu_seconds=_seconds(used, "total_usage"),
         cpu_user_seconds=_seconds(used, "usage_in_usermode"),
         cpu_system_seconds=_seconds(used, "usage_in_kernelmode"),
-        cfs_periods=throttling.get("periods"),
-        cfs_throttled_periods=throttling.get("throttled_periods"),
+        cfs_periods=throttling.whole("periods"),
+        cfs_throttled_periods=throttling.whole("throttled_periods"),
         cfs_throttled_seconds=_seconds(throttling, "throttled_time"),
-        threads=processes.get("current"),
-        threads_max=_limit(processes),
-        interfaces=_interfaces(answer.get("networks") or {}),
-        devices=_devices(answer.get("blkio_stats") or {}, devices),
+        threads=processes.whole("current"),
+        threads_max=_limit(processes) if measured else None,
+        interfaces=_interfaces(told) if measured else (),
+        devices=_devices(told.part("blkio_stats"), devices),
         memory_usage=memory.get("usage"),
         memory_working_set=memory.get("working_set"),
         memory_rss=memory.get("rss"),
@@ -85,57 +95,54 @@ def reading_of(answer: Mapping[str, Any], devices: BlockDevices, taken_at: float
     )
 
 
-def _memory(memory: Mapping[str, Any]) -> dict[str, int | None]:
-    usage = memory.get("usage")
-    statistics = memory.get("stats")
+def _memory(memory: Part) -> dict[str, int | None]:
+    usage, statistics = memory.whole("usage"), memory.part("stats")
     if usage is None or not statistics:
-        return {}
+        return {"usage": usage}
     is_v1 = "total_inactive_file" in statistics
     names = _FIELDS_V1 if is_v1 else _FIELDS_V2
-    found: dict[str, int | None] = {field: statistics.get(name) for field, name in names.items()}
+    found = {field: statistics.whole(name) for field, name in names.items()}
     found["usage"] = usage
     found["working_set"] = working_set(usage, found["inactive_file"])
     if is_v1:
         # The engine leaves out what is 0. Of v2 it has no maximum, and `failcnt` is the count of another thing there:
         # of the times that memory ran out, not of those that the limit was hit.
-        found["max_usage"] = memory.get("max_usage", 0)
-        found["failcnt"] = memory.get("failcnt", 0)
+        found["max_usage"] = memory.whole("max_usage") or 0
+        found["failcnt"] = memory.whole("failcnt") or 0
     return found
 
 
-def _seconds(values: Mapping[str, int], name: str) -> float | None:
-    value = values.get(name)
+def _seconds(values: Part, name: str) -> float | None:
+    value = values.whole(name)
     return None if value is None else value / _NANO
 
 
-def _limit(processes: Mapping[str, int]) -> int | None:
+def _limit(processes: Part) -> int | None:
     """The engine leaves out a limit that there is not, or tells the greatest of all numbers."""
     if "current" not in processes:
         return None
-    limit = processes.get("limit", 0)
+    limit = processes.whole("limit") or 0
     return 0 if limit >= _UNLIMITED else limit
 
 
-def _interfaces(networks: Mapping[str, Mapping[str, int]]) -> tuple[Interface, ...]:
+def _interfaces(told: Part) -> tuple[Interface, ...]:
     return tuple(
-        Interface(
-            name,
-            receive_bytes=counts["rx_bytes"],
-            receive_packets=counts["rx_packets"],
-            receive_errors=counts["rx_errors"],
-            receive_dropped=counts["rx_dropped"],
-            transmit_bytes=counts["tx_bytes"],
-            transmit_packets=counts["tx_packets"],
-            transmit_errors=counts["tx_errors"],
-            transmit_dropped=counts["tx_dropped"],
-        )
-        for name, counts in sorted(networks.items())
+        Interface(name, *(_count(counts, f"{way}_{what}") for way in ("rx", "tx") for what in _COUNTS))
+        for name, counts in sorted(told.named("networks"), key=lambda pair: pair[0])
+        if is_reported(name)
     )
 
 
-def _devices(io: Mapping[str, Any], devices: BlockDevices) -> tuple[Device, ...]:
-    transferred = _operations(io.get("io_service_bytes_recursive") or ())
-    served = _operations(io.get("io_serviced_recursive") or ())
+def _count(counts: Part, name: str) -> int:
+    value = counts.whole(name)
+    if value is None:
+        raise AnswerError(f"has an interface without {name}")
+    return value
+
+
+def _devices(io: Part, devices: BlockDevices) -> tuple[Device, ...]:
+    transferred = _operations(io, "io_service_bytes_recursive")
+    served = _operations(io, "io_serviced_recursive")
     return tuple(
         Device(
             devices.name(device),
@@ -148,10 +155,10 @@ def _devices(io: Mapping[str, Any], devices: BlockDevices) -> tuple[Device, ...]
     )
 
 
-def _operations(entries: list[Mapping[str, Any]] | tuple[()]) -> dict[str, dict[str, int]]:
+def _operations(io: Part, key: str) -> dict[str, dict[str, int]]:
     """Counts by device and operation, which are written `Read` or `read`."""
     counts: dict[str, dict[str, int]] = {}
-    for entry in entries:
-        device = f"{entry['major']}:{entry['minor']}"
-        counts.setdefault(device, {})[str(entry["op"]).lower()] = entry["value"]
+    for entry in io.parts(key):
+        device = f"{_count(entry, 'major')}:{_count(entry, 'minor')}"
+        counts.setdefault(device, {})[entry.text("op").lower()] = _count(entry, "value")
     return counts

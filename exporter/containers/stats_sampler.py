@@ -7,11 +7,11 @@ and many at once take hardly longer than one.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from exporter.containers.answers import AnswerError, decoded
 from exporter.containers.engine import EngineError
 from exporter.containers.stats import PARAMETERS, reading_of
 
@@ -52,6 +52,8 @@ class StatsSampler:
         self._record = record
         self.round_seconds = 0.0
         """What it last took to ask for all."""
+        self.failures = 0
+        """Answers that could not be had or used."""
         self._wanted: frozenset[str] = frozenset()
         self._wanted_until = 0.0
         self._failing = False
@@ -100,26 +102,33 @@ class StatsSampler:
             try:
                 async with asyncio.timeout(DEADLINE):
                     answer = await self._ask(container)
-                reading = reading_of(answer, self._devices, time.time()) if answer else None
+                reading = (
+                    None
+                    if answer is None
+                    else reading_of(answer, self._devices, time.time(), self._engine.product)
+                )
             except EngineError as error:
                 if error.status == _NO_SUCH_CONTAINER:
                     self._record(container, None)
                 else:
+                    self.failures += 1
                     failures.append(str(error))
             except TimeoutError:
+                self.failures += 1
                 failures.append(f"the engine did not answer within {DEADLINE:g} s")
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                failures.append(f"the engine's answer is not of the form that is documented ({error!r})")
+            except AnswerError as error:
+                self.failures += 1
+                failures.append(f"the engine's answer to /containers/{{id}}/stats {error}")
             else:
                 if container in self._wanted:
                     self._record(container, reading)
 
     async def _ask(self, container: str) -> Any:
         """The answer; none of a container that ended meanwhile: the engine (20.10) then says 200 and nothing."""
-        body = b""
+        body = bytearray()
         async with self._engine.stream(f"/containers/{container}/stats", PARAMETERS, DEADLINE) as parts:
             async for part in parts:
                 body += part
                 if len(body) > _MAX_ANSWER:
-                    raise ValueError(f"more than {_MAX_ANSWER} bytes")
-        return json.loads(body) if body.strip() else None
+                    raise AnswerError(f"has more than {_MAX_ANSWER} bytes")
+        return decoded(body) if body.strip() else None

@@ -14,6 +14,7 @@ from exporter.containers.mapping import ServiceMapping
 from exporter.containers.model import ACTIVE
 from exporter.containers.readings import Readings
 from exporter.daemon.container_services import ContainerServices
+from exporter.daemon.guard import Guard
 from exporter.daemon.surroundings import ContainerView, DockerState
 from exporter.metrics.container_families import CONTAINER_FAMILIES, Seen, container_labels
 from exporter.metrics.items import Items
@@ -22,7 +23,7 @@ from exporter.metrics.text import label_text
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import Endpoint, Plan
-    from exporter.containers.model import Container, Identity, Reading
+    from exporter.containers.model import Container, EngineInfo, Identity, Reading
 
 DOCKER = "docker"
 """The key of the one engine."""
@@ -33,7 +34,8 @@ SHOWN_AT_ONCE = 20
 class ContainerWatch:
     """Watches from its making, in a running loop, until `stop`. `endpoint`: where the engine is."""
 
-    def __init__(self, plan: Plan, endpoint: Endpoint) -> None:
+    def __init__(self, plan: Plan, endpoint: Endpoint, guard: Guard | None = None) -> None:
+        self._guard = guard or Guard()
         self._logs_of = {service.name: service.logs for service in plan.services if service.logs}
         self._engine = Engine(endpoint)
         self._readings = Readings(plan.containers, self._engine)
@@ -88,8 +90,7 @@ class ContainerWatch:
             if info is not None:
                 self._services.there_are(self._discovery.containers)
             self._services.show(info if self._discovery.complete else None)
-            cores, memory = (info.cores, info.memory) if info else (None, None)
-            self._docker_items.set(DOCKER, "", DockerView(info is not None, self._sources(), cores, memory))
+            self._docker_items.set(DOCKER, "", self._docker_view(info))
             unreadable = self._logs.unreadable
             for service, skipped in self._logs.skipped.items():
                 counts = {
@@ -107,6 +108,7 @@ class ContainerWatch:
             address=self._engine.endpoint.shown,
             error=self._discovery.error,
             version=info.version if info else "",
+            refused=tuple(self._engine.refused.values()),
             sources=self._sources(),
         )
 
@@ -120,7 +122,25 @@ class ContainerWatch:
         """Of each container, for the API and the page."""
         return tuple(self._view(container) for container in self._discovery.containers.values())
 
+    def _docker_view(self, info: EngineInfo | None) -> DockerView:
+        discovery = self._discovery
+        return DockerView(
+            up=info is not None,
+            sources=self._sources(),
+            cores=info.cores if info else None,
+            memory=info.memory if info else None,
+            unknown=discovery.unknown if info else None,
+            refused=tuple(sorted(self._engine.refused)),
+            failures={"inspect": discovery.failures, **dict(self._readings.failures)},
+            streams_lost=discovery.events.lost,
+            events_skipped=discovery.events.skipped,
+        )
+
     def _changed(self, container_id: str, container: Container | None) -> None:
+        with self._guard.part("containers"):
+            self._take_change(container_id, container)
+
+    def _take_change(self, container_id: str, container: Container | None) -> None:
         if container is None:
             self._lose(container_id)
             return
@@ -148,17 +168,23 @@ class ContainerWatch:
                 self._show(other)
 
     def _show(self, container: Container, *, newborn: bool = False) -> None:
-        """Make its lines anew, if it or its reading has changed."""
+        """Make its lines anew, if it or its reading has changed. What cannot be made is left out, old lines too."""
+        made = self._guard.value("containers", lambda: self._make(container, newborn=newborn))
+        if made is None:
+            self._container_items.discard(container.identity.id)
+
+    def _make(self, container: Container, *, newborn: bool) -> bool:
         identity = container.identity
         reading = self._readings.latest.get(identity.id)
         seen_at = time.time() if container.status.state in ACTIVE else None
         old = identity.id in self._services.old
-        if self._shown.get(identity.id) == (container, reading, seen_at, old):
-            return
-        self._shown[identity.id] = container, reading, seen_at, old
+        shown = container, reading, seen_at, old
+        if self._shown.get(identity.id) == shown:
+            return True
         if old and not self._strangers:
             self._container_items.discard(identity.id)
-            return
+            self._shown[identity.id] = shown
+            return True
         labels = self._labels.get(identity.id)
         if labels is None or labels[0] is not identity or labels[1] != old:
             labels = self._labels[identity.id] = identity, old, container_labels(identity, old=old)
@@ -167,6 +193,8 @@ class ContainerWatch:
             before = self._cores.get(identity.id)
             if before is None or before[0] is not reading:
                 self._cores[identity.id] = reading, _cores(before[0] if before else None, reading)
+        self._shown[identity.id] = shown
+        return True
 
     def _view(self, container: Container) -> ContainerView:
         container_id = container.identity.id

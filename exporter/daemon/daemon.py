@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from exporter.catalog.secrets import forget_all_but
+from exporter.daemon.guard import PARTS, Guard
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
 from exporter.daemon.storage import StorageWatch
@@ -27,11 +28,10 @@ from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
-    from typing import Any
 
     from exporter.catalog.targets import Plan, Target
     from exporter.daemon.containers import ContainerWatch
-    from exporter.metrics.items import Items
+    from exporter.metrics.items import Rows
 
     Loader = Callable[[], Awaitable[Plan]]
 
@@ -52,10 +52,13 @@ class Daemon:
         self._schedule = Schedule()
         self._reloads = Merged(self._reload)
         self.own = OwnMetrics()
+        for part in PARTS:
+            self.own.internal_errors.labels(part=part)
+        self._guard = Guard(self.own)
         self.plan: Plan
         self.watches: dict[tuple[str, str], Watch] = {}
         self._first_round_done = False
-        self._storage = StorageWatch()
+        self._storage = StorageWatch(self._guard)
         self._containers: ContainerWatch | None = None
         self._containers_of: object = None
         """What of the plan the present watch of containers was made for."""
@@ -156,7 +159,7 @@ class Daemon:
             # Imported here: the client of the engine costs memory that a daemon without containers can save.
             from exporter.daemon.containers import ContainerWatch
 
-            self._containers = ContainerWatch(plan, endpoint)
+            self._containers = ContainerWatch(plan, endpoint, self._guard)
 
     async def _compile(self, plan: Plan, bounds: tuple[float, ...]) -> dict[tuple[str, str], Watch]:
         shared = Shared()
@@ -195,22 +198,25 @@ class Daemon:
     async def refresh(self) -> None:
         """Read what is due of containers, for whoever looks next. Waits for no engine and no disk."""
         if self._containers is not None:
-            await self._containers.refresh()
+            with self._guard.part("containers"):
+                await self._containers.refresh()
 
-    def tables(self) -> tuple[Items[Any], ...]:
-        """What is exported beside the targets."""
+    def tables(self) -> list[Rows]:
+        """What is exported besides the targets, as it is at this moment."""
         containers = self._containers.tables if self._containers is not None else ()
-        return (*containers, *self._storage.tables)
+        rows = [self._guard.value("exposition", table.rows) for table in (*containers, *self._storage.tables)]
+        return [each for each in rows if each is not None]
 
     def surroundings(self) -> Surroundings:
-        """What is known beside the probes, for the API and the page."""
-        watch = self._containers
+        """What is known besides the probes, for the API and the page."""
+        watch, guard, storage = self._containers, self._guard, self._storage
         return Surroundings(
-            docker=watch.docker() if watch else None,
-            containers=watch.views() if watch else (),
-            wanted=watch.wanted() if watch else {},
-            volumes=self._storage.volumes,
-            backups=self._storage.backups,
+            docker=guard.value("containers", watch.docker) if watch else None,
+            containers=guard.value("containers", watch.views) or () if watch else (),
+            wanted=guard.value("containers", watch.wanted) or {} if watch else {},
+            volumes=guard.value("storage", lambda: storage.volumes) or {},
+            backups=guard.value("storage", lambda: storage.backups) or {},
+            guard=guard,
         )
 
     def series(self) -> Iterable[Series]:

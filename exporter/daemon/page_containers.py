@@ -99,7 +99,8 @@ def engine_view(docker: Mapping[str, Any] | None) -> Engine | None:
         return Engine(problem, f"{name} at {docker['address']} does not answer.")
     read = [f"{SOURCES[source]} ({count:,})" for source, count in docker["sources"].items() if count]
     readings = f"Running containers are measured by {', '.join(read)}." if read else "No container runs."
-    return Engine("", f"{name} at {docker['address']} answers. {readings}")
+    refused = "".join(f"{one[0].upper()}{one[1:]}. " for one in docker.get("refused", ())).strip()
+    return Engine(refused, f"{name} at {docker['address']} answers. {readings}")
 
 
 def _row(container: Mapping[str, Any], tone: str, now: float, *, strangers: bool) -> ContainerRow:

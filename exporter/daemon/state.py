@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from exporter.containers.generations import running
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.targets import Plan, ServicePlan
     from exporter.containers.model import Container
+    from exporter.daemon.guard import Guard
     from exporter.daemon.surroundings import ContainerView
     from exporter.daemon.watch import State, Watch
 
@@ -47,7 +49,7 @@ def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = 
         "summary": {state: states.count(state) for state in ("up", "down", "unknown", "unwatched")},
         "docker": docker_state(surroundings.docker) if surroundings.docker else None,
         "services": services,
-        "strangers": [container_state(view) for view in strangers],
+        "strangers": _containers(strangers, surroundings.guard),
         "volumes": [
             volume_state(volume, surroundings.volumes.get(volume.name))
             | {"backup": backup_state(surroundings, volume.name, now) if volume.name in backed_up else None}
@@ -74,8 +76,13 @@ def _service(
         "containers_wanted": wanted,
         "containers_running": running(current) if counted and service.deployed else None,
         "probes": [_probe(watch) for watch in watches],
-        "containers": [container_state(view) for view in containers],
+        "containers": _containers(containers, surroundings.guard),
     }
+
+
+def _containers(views: list[ContainerView], guard: Guard) -> list[dict[str, Any]]:
+    states = [guard.value("page", partial(container_state, view)) for view in views]
+    return [state for state in states if state is not None]
 
 
 def _by_probes(watches: list[Watch]) -> dict[str, Any]:

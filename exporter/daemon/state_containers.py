@@ -30,6 +30,7 @@ def docker_state(docker: DockerState) -> dict[str, Any]:
         "address": docker.address,
         "error": docker.error,
         "version": docker.version,
+        "refused": list(docker.refused),
         "sources": dict(docker.sources),
     }
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from exporter.catalog.targets import Plan
     from exporter.containers.backup_marker import BackupMarker
     from exporter.containers.volumes import Space
+    from exporter.daemon.guard import Guard
 
 RECORDS = 50
 """Deploys that are looked through for the last good one."""
@@ -43,7 +44,8 @@ log = logging.getLogger(__name__)
 class StorageWatch:
     """The volumes and backups of one plan."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
         self._volumes: Volumes | None = None
         self._backups: Backups | None = None
         self._volume_names: tuple[str, ...] = ()
@@ -99,7 +101,8 @@ class StorageWatch:
 
     async def _run(self) -> None:
         while True:
-            await self._look()
+            with self._guard.part("storage"):
+                await self._look()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _look(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.daemon.guard import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,6 +35,8 @@ class DockerState:
     address: str
     error: str = ""
     version: str = ""
+    refused: tuple[str, ...] = ()
+    """One sentence for each endpoint that a socket proxy does not allow."""
     sources: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -47,3 +51,4 @@ class Surroundings:
     wanted: Mapping[str, int] = field(default_factory=dict)
     volumes: Mapping[str, Space | None] = field(default_factory=dict)
     backups: Mapping[str, BackupMarker | str | None] = field(default_factory=dict)
+    guard: Guard = field(default_factory=Guard, compare=False)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from exporter.metrics.family import Family, ItemFamily
-    from exporter.metrics.items import Items
+    from exporter.metrics.items import Items, Rows
     from exporter.metrics.series import Series
 
 Format = Literal["text", "openmetrics"]
@@ -61,7 +61,9 @@ def accepts_gzip(accept_encoding: str) -> bool:
     return False
 
 
-def blocks(series: Iterable[Series], form: Format, items: Iterable[Items[Any]] = ()) -> Iterator[bytes]:
+def blocks(
+    series: Iterable[Series], form: Format, items: Iterable[Items[Any] | Rows] = ()
+) -> Iterator[bytes]:
     """The text of each family that has samples, in the tables' order, in blocks of bounded size.
 
     The lines are taken from all series before the first block is made, so what is joined later is of one moment,

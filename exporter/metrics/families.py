@@ -289,6 +289,12 @@ OWN_FAMILIES = (
         buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0),
     ),
     OwnFamily(
+        "exporter_internal_errors",
+        "counter",
+        "Errors in the exporter itself, by the part that is left out then; the log has a traceback.",
+        ("part",),
+    ),
+    OwnFamily(
         "exporter_tls_file_current",
         "gauge",
         "1 if a certificate or key file of a probe's tls is in use as it is on disk, 0 if it cannot be used and what "

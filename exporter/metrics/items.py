@@ -37,6 +37,17 @@ class _Known(NamedTuple):
     chunks: tuple[bytes, ...]
 
 
+class Rows(NamedTuple):
+    """The lines of one table at one moment."""
+
+    families: tuple[ItemFamily[Any], ...]
+    lines: list[tuple[bytes, ...]]
+
+    def chunks(self) -> list[tuple[bytes, ...]]:
+        """Of each thing, its lines in each family."""
+        return self.lines
+
+
 class Items(Generic[T]):
     """The lines of all things of one table, by a key of the caller's. `families` is the table."""
 
@@ -89,6 +100,10 @@ class Items(Generic[T]):
             _lines(family, known.labels, [(extra, 0) for extra, _ in samples]) if family.from_zero else lines
             for family, samples, lines in zip(self.families, known.samples, known.chunks, strict=True)
         )
+
+    def rows(self) -> Rows:
+        """The lines of this moment."""
+        return Rows(self.families, self.chunks())
 
 
 def _renewed(family: ItemFamily[Any], labels: str, samples: Samples, before: Samples, lines: bytes) -> bytes:

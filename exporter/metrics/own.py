@@ -47,6 +47,7 @@ class OwnMetrics:
         self._gauge("exporter_probes_running").set_function(lambda: self.running)
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
+        self.internal_errors = self._counter("exporter_internal_errors")
         self._probes_void = self._counter("exporter_probes_void")
         resource_exhausted = self._gauge("exporter_resource_exhausted")
         for void in Void:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exporter.metrics.family import ItemFamily
@@ -20,16 +20,30 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class DockerView:
     """`sources`: how many running containers are read from each source. `cores`, `memory`: of the engine's machine;
-    None while the engine does not answer."""
+    None while the engine does not answer. `unknown`: containers that exist and of which nothing is known. `refused`:
+    endpoints that a socket proxy does not allow. `failures`: by what failed."""
 
     up: bool
     sources: Mapping[str, int]
     cores: int | None = None
     memory: int | None = None
+    unknown: int | None = None
+    refused: tuple[str, ...] = ()
+    failures: Mapping[str, int] = field(default_factory=dict)
+    streams_lost: int = 0
+    events_skipped: int = 0
 
 
 def _sources(docker: DockerView) -> Iterable[tuple[str, float]]:
     return [(f',source="{source}"', count) for source, count in docker.sources.items()] if docker.up else ()
+
+
+def _refused(docker: DockerView) -> Iterable[tuple[str, float]]:
+    return [(f",{label_text([('endpoint', endpoint)])}", 1) for endpoint in docker.refused]
+
+
+def _failures(docker: DockerView) -> Iterable[tuple[str, float]]:
+    return [(f',reading="{reading}"', count) for reading, count in docker.failures.items()]
 
 
 DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
@@ -45,6 +59,40 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
         "Running containers by where their readings come from: cgroup (files), api (the engine's statistics), none.",
         _sources,
         ("source",),
+    ),
+    ItemFamily(
+        "exporter_containers_unknown",
+        "gauge",
+        "Containers that exist and of which nothing is known, since the engine does not describe them, or not as its "
+        "API documents it.",
+        value(lambda docker: docker.unknown),
+    ),
+    ItemFamily(
+        "exporter_container_failures_total",
+        "counter",
+        "Readings of single containers that failed: inspect (the engine's description), cgroup (files), api (the "
+        "engine's statistics).",
+        _failures,
+        ("reading",),
+    ),
+    ItemFamily(
+        "exporter_docker_refused",
+        "gauge",
+        "1 for each endpoint of the engine's API that a socket proxy does not allow; absent without one.",
+        _refused,
+        ("endpoint",),
+    ),
+    ItemFamily(
+        "exporter_docker_event_streams_lost_total",
+        "counter",
+        "Streams of events that ended while the engine answered, as behind a proxy that cuts idle ones.",
+        value(lambda docker: docker.streams_lost),
+    ),
+    ItemFamily(
+        "exporter_docker_events_skipped_total",
+        "counter",
+        "Events of the engine that could not be read; all containers are looked at again then.",
+        value(lambda docker: docker.events_skipped),
     ),
     ItemFamily(
         "machine_cpu_cores",

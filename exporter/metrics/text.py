@@ -16,8 +16,15 @@ ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def label_text(labels: Iterable[tuple[str, str]]) -> str:
-    """`a="x",b="y"`, without braces, so that a sample can add its own labels."""
-    return ",".join(f'{name}="{value.translate(ESCAPES)}"' for name, value in labels)
+    """`a="x",b="y"`, without braces, so that a sample can add its own labels.
+
+    Both formats are UTF-8: what it cannot hold, a lone surrogate, is shown as an escape such as `\\udcff`.
+    """
+    return ",".join(f'{name}="{_valid(value).translate(ESCAPES)}"' for name, value in labels)
+
+
+def _valid(value: str) -> str:
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
 
 
 def number(value: float) -> str:

@@ -153,14 +153,42 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
         (b"", "closed the connection"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "closed the connection"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer in HTTP"),
-        (http(b"<h1>nginx</h1>", "502 Bad Gateway"), "answers 502 to /_ping: <h1>nginx</h1>"),
-        (http(b'{"message": "' + b"long " * 100 + b'"}', "500 No"), "answers 500 to /_ping: long"),
+        (http(b"<h1>nginx</h1>", "502 Bad Gateway"), "answers 502 to /_ping: '<h1>nginx</h1>'"),
+        (http(b'{"message": "' + b"long " * 100 + b'"}', "500 No"), "answers 500 to /_ping: 'long"),
     ],
 )
 def test_servers_that_are_no_engine(tmp_path: Path, answer: bytes, complaint: str) -> None:
     error = str(refused_by(tmp_path / "a.sock", answer))
     assert complaint in error
     assert len(error) < 300
+
+
+def test_an_answer_in_pieces_of_one_byte_holds_nobody_up(tmp_path: Path) -> None:
+    """The longest turn of the event loop, in CPU time: other processes of the machine do not count."""
+    pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in b'{"ApiVersion": "' + b"x" * 100_000 + b'"}')
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
+
+    async def work() -> float:
+        turns = []
+
+        async def beside() -> None:
+            last = time.thread_time()
+            while True:
+                await asyncio.sleep(0)
+                now = time.thread_time()
+                turns.append(now - last)
+                last = now
+
+        async with server(tmp_path / "a.sock", answer):
+            ticking = asyncio.create_task(beside())
+            engine = Engine(Endpoint("unix:///there", socket=str(tmp_path / "a.sock")))
+            with pytest.raises(EngineError, match="is no Docker engine"):
+                await engine.hello(30)
+            ticking.cancel()
+            await engine.close()
+        return max(turns)
+
+    assert asyncio.run(work()) < 0.1
 
 
 def test_an_answer_without_end_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

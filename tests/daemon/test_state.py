@@ -149,6 +149,7 @@ def test_nobody_knows_while_docker_does_not_answer() -> None:
         "address": AWAY.address,
         "error": AWAY.error,
         "version": "",
+        "refused": [],
         "sources": {},
     }
     assert given["summary"] == {"up": 0, "down": 0, "unknown": 1, "unwatched": 0}

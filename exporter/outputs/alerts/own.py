@@ -115,6 +115,39 @@ EXPORTER_RECIPES = (
         example=lambda _: (Series("exporter_docker_up", 0, 1),),
     ),
     Recipe(
+        "ExporterDockerRefused", "exporter", "docker",
+        expr="exporter_docker_refused == 1",
+        summary="The Docker socket proxy refuses the exporter",
+        description="The proxy in front of Docker refuses GET {{ $labels.endpoint }}, so what it would tell of "
+        "containers is missing. Allow this endpoint: docker-socket-proxy takes CONTAINERS=1, INFO=1, EVENTS=1, "
+        "VERSION=1 and PING=1.",
+        dashboard="exporter",
+        example=lambda _: (
+            Series('exporter_docker_refused{endpoint="/containers/{id}/json"}', 1, None),
+        ),
+        keeps='endpoint="/containers/{id}/json"',
+    ),
+    Recipe(
+        "ExporterContainersUnknown", "exporter", "docker",
+        expr="exporter_containers_unknown > 0",
+        summary="Containers cannot be watched",
+        description="Nothing is known of {{ $value }} containers that exist: Docker does not describe them. The "
+        "exporter's log names them and says why. No container alert can fire for them.",
+        dashboard="exporter",
+        example=lambda _: (Series("exporter_containers_unknown", 2, 0),),
+    ),
+    Recipe(
+        "ExporterInternalErrors", "exporter", "exporter",
+        expr="increase(exporter_internal_errors_total[10m]) > 0",
+        summary="An error in the exporter itself",
+        description="The exporter failed at {{ $labels.part }} {{ $value | humanize }} times in ten minutes, and "
+        "leaves out what it could not make. Its log has a traceback: please report it.",
+        dashboard="exporter",
+        example=lambda _: (Series('exporter_internal_errors_total{part="containers"}', 2, 0, counter=True),),
+        window=10,
+        keeps='part="containers"',
+    ),
+    Recipe(
         "ExporterTlsFileUnusable", "exporter", "prober",
         expr="exporter_tls_file_current == 0",
         summary="The exporter cannot use {{ $labels.file }}",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.containers import discovery
+from exporter.containers import event_stream
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.lanes import LANES
 from exporter.containers.mapping import ServiceMapping
@@ -313,8 +313,8 @@ def test_containers_appear_together_once_all_are_known(engine: DockerEngine) -> 
 def test_an_engine_that_falls_silent_is_noticed(
     engine: DockerEngine, proxy: SocketProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(discovery, "QUIET_SECONDS", 0.3)
-    monkeypatch.setattr(discovery, "PING_SECONDS", 0.5)
+    monkeypatch.setattr(event_stream, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(event_stream, "PING_SECONDS", 0.5)
     engine.create()
     with Watching(resolve_endpoint(f"unix://{proxy.path}")) as watching:
         watching.until_up()
@@ -328,8 +328,8 @@ def test_an_engine_that_falls_silent_is_noticed(
 
 
 def test_an_engine_that_hangs_holds_up_nothing(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discovery, "QUIET_SECONDS", 0.3)
-    monkeypatch.setattr(discovery, "PING_SECONDS", 0.5)
+    monkeypatch.setattr(event_stream, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(event_stream, "PING_SECONDS", 0.5)
     identifier = engine.create()
     with Watching(resolve_endpoint(engine.host)) as watching:
         watching.until_up()

@@ -14,7 +14,6 @@ from exporter.catalog.targets import LogsPlan
 from exporter.containers.discovery import Discovery
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.engine import Engine
-from exporter.containers.log_lines import BrokenLogError, LineSplitter
 from exporter.containers.logs import LogWatch
 from exporter.containers.mapping import ServiceMapping
 from tests.waiting import until
@@ -30,7 +29,6 @@ PLANS = {
     "app": LogsPlan((("all", ""), ("broken", "it broke"), ("end", "(?i)end$")), 1024),
     "other": LogsPlan((("all", ""),), 1024),
 }
-STAMP = b"2024-01-02T15:04:05.000000001Z "
 
 
 class Watched:
@@ -178,15 +176,33 @@ def test_a_pattern_begins_at_0_and_lines_before_the_watch_are_not_counted(engine
         watched.comes_to(2, "broken")
 
 
-@pytest.mark.parametrize("options", [(), ("--tty",)], ids=" ".join)
+@pytest.mark.parametrize("driver", ["json-file", "local"])
+@pytest.mark.parametrize("terminal", [(), ("--tty",)], ids=["frames", "tty"])
 def test_of_a_long_line_the_beginning_counts_once(
-    engine: DockerEngine, watched: Watched, options: tuple[str, ...]
+    engine: DockerEngine, watched: Watched, terminal: tuple[str, ...], driver: str
 ) -> None:
-    long = "head -c 40000 /dev/zero | tr '\\0' x"
-    run(engine, f"printf 'it broke '; {long}; echo; {long}; echo it broke; echo end; sleep 1000", *options)
+    """It swallows no line after it; one of exactly a part's length comes with an empty part."""
+    lines = (
+        "for size in 16384 40000 40001; do head -c $size /dev/zero | tr '\\0' x; echo; echo it broke; done"
+    )
+    script = (
+        f"printf 'it broke '; {lines}; head -c 20000 /dev/zero | tr '\\0' y; echo it broke; echo at the end"
+    )
+    run(engine, f"{script}; sleep 1000", *terminal, "--log-driver", driver)
     watched.comes_to(1, "end")
-    watched.comes_to(3)
-    watched.comes_to(1, "broken")
+    watched.comes_to(8)
+    watched.comes_to(4, "broken")
+
+
+def test_a_log_that_is_rotated_loses_nothing(engine: DockerEngine, watched: Watched) -> None:
+    script = "i=0; while [ $i -lt 3000 ]; do echo $i it broke; i=$((i+1)); [ $((i%20)) -gt 0 ] || usleep 20000; done"
+    run(
+        engine,
+        f"{script}; echo end; sleep 1000",
+        *("--log-opt", "max-size=20k", "--log-opt", "max-file=5"),
+    )
+    until(lambda: watched.count("end"), f"the end, {watched.watch.counts}", 40)
+    assert (watched.count("broken"), watched.count()) == (3000, 3001)
 
 
 def test_a_burst_is_counted_or_skipped_and_takes_no_memory(engine: DockerEngine, watched: Watched) -> None:
@@ -272,7 +288,7 @@ def test_a_log_that_cannot_be_read_is_said_once(
         until(watched.unreadable, "the refusal")
         run(engine, "sleep 1000", "--log-driver", "none", "--label", "exporter.service=other")
         until(lambda: len(watched.unreadable()) == 2, "the other's")
-    why = "the Docker engine answers 501: configured logging driver does not support reading"
+    why = "the Docker engine answers 501: 'configured logging driver does not support reading'"
     assert watched.unreadable() == {"app": why, "other": why}
     said = [record.getMessage() for record in caplog.records if record.name == "exporter.containers.logs"]
     assert [line.split(":")[0] for line in said] == [
@@ -293,34 +309,3 @@ def test_another_plan(engine: DockerEngine, watched: Watched) -> None:
     until(lambda: not watched.watch.following, "the end of the tail")
     assert watched.watch.counts == {}
     assert watched.watch.skipped == {}
-
-
-def frame(number: int, payload: bytes) -> bytes:
-    return bytes((number, 0, 0, 0)) + len(payload).to_bytes(4, "big") + payload
-
-
-@pytest.mark.parametrize("size", [1, 2, 7, 100, 1000])
-def test_frames_and_lines_may_be_torn_anywhere(size: int) -> None:
-    data = b"".join(
-        (
-            frame(1, STAMP + b"one\n"),
-            frame(1, STAMP + b"part"),
-            frame(2, STAMP + b"other\n"),
-            frame(1, STAMP + b"ed\n"),
-            frame(1, b""),
-            frame(2, STAMP + b"0123456789" * 9 + b"\n"),
-            frame(1, STAMP + b"no end"),
-        )
-    )
-    splitter = LineSplitter(tty=False, max_line=20)
-    lines = [line for at in range(0, len(data), size) for line in splitter.feed(data[at : at + size])]
-    assert [line.removeprefix(STAMP)[:20] for line in lines] == [
-        *(b"one", b"other", b"parted", b"01234567890123456789"),
-    ]
-    assert [line.removeprefix(STAMP) for line in splitter.end()] == [b"no end"]
-
-
-@pytest.mark.parametrize("data", [frame(3, b"Error grabbing logs: EOF"), b"HTTP/1.1", b'{"message":"no"}'])
-def test_what_is_no_log_is_refused(data: bytes) -> None:
-    with pytest.raises(BrokenLogError):
-        LineSplitter(tty=False, max_line=20).feed(data)
