@@ -258,4 +258,7 @@ def test_a_stranger_on_the_port_is_not_repeated() -> None:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         result = run("healthcheck", "--listen", address)
         thread.join(10)
-    assert (result.returncode, result.stderr) == (1, f"{address} does not answer in HTTP\n")
+    assert (result.returncode, result.stderr) == (
+        1,
+        f"{address} does not answer as HTTP; if it serves TLS, name its --web.config.file\n",
+    )

@@ -20,7 +20,7 @@ from exporter.metrics.storage_families import (
 )
 from exporter.metrics.store_families import STORE_FAMILIES
 from tests.outputs.grafana import Json, boards, expressions, interpolated, variables
-from tests.outputs.test_dashboards import EXAMPLE, NASTY, NASTY_TEXT, ONE_SERVICE, yaml_text
+from tests.outputs.test_dashboards import EXAMPLE, NASTY, NASTY_METRIC, ONE_SERVICE, filled
 from tests.prometheus_server import Prometheus, prometheus_on
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ def marks(board: Json) -> Iterator[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("nasty") / "config.yaml"
-    path.write_text(NASTY.replace("<text>", yaml_text(NASTY_TEXT)), encoding="utf-8")
+    path.write_text(filled(NASTY), encoding="utf-8")
     return path
 
 
@@ -282,7 +282,7 @@ def test_a_strange_metric_name_is_asked_for_as_written(server: Prometheus, nasty
     assert name
     # What is absent has the labels that were asked for.
     answer = server.ask(f"absent({{name={interpolated(name[1], VALUES)}}})")
-    assert answer["data"]["result"][0]["metric"]["name"] == NASTY_TEXT
+    assert answer["data"]["result"][0]["metric"]["name"] == NASTY_METRIC
 
 
 def followed(server: Prometheus, board: Json, variable: str, service: str) -> str:

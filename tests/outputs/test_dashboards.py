@@ -30,9 +30,12 @@ COLUMNS = 24
 ONE_SERVICE = "project: tiny\nservices: {only: {port: 80}}\n"
 
 NASTY_TEXT = (
-    "a \"b\" 'c' \\d ü 漢 {{e}} $service ${service} [[service]] $$ <b>f</b> "
+    "a \"b\" 'c' \\d ü 漢 {{e}} $service $ {service} [[service]] $$ <b>f</b> "
     "| _g_ *h* `i` ~j~\n# k\n1. l &amp; m"
 )
+
+NASTY_METRIC = NASTY_TEXT.replace("\n", " ")
+"""A name of a metric has one line."""
 
 NASTY = r"""
 project: nasty
@@ -44,7 +47,7 @@ services:
     description: <text>
     port: 80
     depends_on: second
-    metrics: {requests: <text>, durations: <text>, status_label: code}
+    metrics: {requests: <metric>, durations: <metric>, status_label: code}
     alerts: {HighErrorRate: off}
   second: {description: "|", port: 81, metrics: {requests: "c:requests_total"}}
 stores:
@@ -53,14 +56,20 @@ stores:
 
 
 def yaml_text(text: str) -> str:
+    """A text in quotes."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+
+
+def filled(text: str) -> str:
+    """A catalog with the texts that are hard to write down in their places."""
+    return text.replace("<text>", yaml_text(NASTY_TEXT)).replace("<metric>", yaml_text(NASTY_METRIC))
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str], Path]:
     def write_catalog(text: str) -> Path:
         path = tmp_path / "config.yaml"
-        path.write_text(text.replace("<text>", yaml_text(NASTY_TEXT)), encoding="utf-8")
+        path.write_text(filled(text), encoding="utf-8")
         return path
 
     return write_catalog
