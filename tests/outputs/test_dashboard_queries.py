@@ -115,6 +115,10 @@ EXTRA = {
     "cause": "memory",
     "policy": "noeviction",
     "reason": "port",
+    "reading": "cgroup",
+    "endpoint": "containers",
+    "part": "scrape",
+    "replica": "1",
 }
 """A value of each label that families of stores, containers and storage have beside those of the thing itself."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
