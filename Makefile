@@ -1,7 +1,7 @@
 # `make run` and `make test` need Python and make, and see to everything else.
 #
 #   ARGS=...    more arguments for run, test or bench:   make test ARGS='-k http'
-#   (the system tests mostly wait, so two modules run at a time; ARGS='-n 0' runs them one after the other)
+#   (two modules of tests run at a time; ARGS='-n 0' runs them one after the other)
 #   PYTHON=...  the interpreter to use, in an environment of its own:   make PYTHON=python3.12 test
 
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
@@ -20,7 +20,7 @@ run: $(VENV)/.runtime ## start the daemon on the example catalog, with stand-ins
 	$(BIN)/python -m exporter run --demo $(ARGS)
 
 test: components lint ## lint, types and tests, as CI runs them
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
 	scripts/test-components

@@ -94,5 +94,5 @@ def test_who_is_old_changes_with_the_others() -> None:
 
 def test_what_the_engine_says_of_its_machine() -> None:
     assert (engine().cores, engine().memory) == (2, 4096)
-    odd = info_of({"ServerVersion": "1", "NCPU": "two", "MemTotal": 0}, "1.41", Endpoint("x", socket="/x"))
+    odd = info_of({"ServerVersion": "1", "NCPU": 0, "MemTotal": 0}, "1.41", Endpoint("x", socket="/x"))
     assert (odd.cores, odd.memory) == (None, None)

@@ -87,7 +87,7 @@ def test_another_target_of_the_same_name_begins_anew(daemon: RunningDaemon, serv
     ("broken", "why"),
     [
         ("services: [", "config.yaml:2:1"),
-        ("", "config.yaml: is empty"),
+        ("", "is empty; a catalog names"),
         (
             "project: test\nservices:\n  kept: {image: x, prot: 80}\n",
             'config.yaml:3:20: services.kept.prot: unknown key; did you mean "port"?',

@@ -112,7 +112,7 @@ def test_what_it_comes_to(folder: Path) -> None:
 
 
 REFUSED = {
-    "empty": ("", 0, "is empty"),
+    "empty": ("", 1, "is empty"),
     "a list": ("[a]", 1, "is not a mapping"),
     "not YAML": ("a: [\n", 2, "is not YAML"),
     "unknown section": ("tls_config: {}", 1, 'tls_config: unknown key; did you mean "tls_server_config"?'),
