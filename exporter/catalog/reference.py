@@ -62,7 +62,7 @@ HTTP probes read an answer as browsers do:
 
 - HTTPS offers HTTP/2 and HTTP/1.1, and the server chooses. `versions: "1.1"` offers HTTP/1.1 only. For HTTP/2 without
   TLS, or without asking, set `http2_prior_knowledge: true`.
-- A condition on a header looks at each line of that header on its own, such as each `Set-Cookie`.
+- A condition on a header looks at each line of it, such as each `Set-Cookie`, and also at all of a list together.
 - Credentials follow a redirect to the same origin, and from http to https on the same host. Cookies are kept for one
   run.
 - `json` reads at most `max_json` (256Ki) of a body. A larger body fails with the reason `size`.
