@@ -104,7 +104,7 @@ def run(
         bool,
         typer.Option(
             "--demo",
-            help="Start a demo: watch simulated services on loopback. Without a catalog: those of PageForge, an example.",
+            help="Start a demo: watch simulated services on loopback. Without a catalog: PageForge's, an example.",
         ),
     ] = False,
 ) -> None:
