@@ -171,7 +171,7 @@ def test_what_the_start_itself_needs_is_no_stall() -> None:
         await daemon.start()
         try:
             await asyncio.sleep(0.3)  # several looks at the loop
-            return daemon.own.event_loop_stall_seconds._sum.get()
+            return float(daemon.own.event_loop_stall_seconds._sum.get())
         finally:
             await daemon.stop()
 
