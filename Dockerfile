@@ -15,7 +15,7 @@ RUN /build/bin/python -m pip install --no-cache-dir --disable-pip-version-check 
  && /build/bin/python -m pip --python /opt/exporter/bin/python install --no-cache-dir --no-compile \
       --disable-pip-version-check --require-hashes -r requirements.txt
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE config.example.yaml ./
 COPY exporter exporter
 RUN /build/bin/python -m pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation \
       --wheel-dir /dist . \

@@ -89,7 +89,6 @@ WebConfig = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 
 DEFAULT_CONFIG = Path("config.yaml")
-EXAMPLE_CONFIG = Path("config.example.yaml")
 
 
 @app.command(
@@ -105,7 +104,7 @@ def run(
         bool,
         typer.Option(
             "--demo",
-            help="Watch stand-ins for the catalog's services, served on loopback. Without --config: of PageForge.",
+            help="Start a demo: watch simulated services on loopback. Without a catalog: PageForge's, an example.",
         ),
     ] = False,
 ) -> None:
@@ -117,7 +116,7 @@ def run(
 
     set_up_logs(log_format)
     if demo and config == DEFAULT_CONFIG and not config.exists():
-        config = EXAMPLE_CONFIG
+        config = example_catalog()
     try:
         run_daemon(config, environment, address(listen), web_config=web_config, demo=demo)
     except LoadError as error:
@@ -141,7 +140,7 @@ def check(
             "--deadline",
             metavar="SECONDS",
             min=0,
-            help="Probe again what is not healthy, until all is or so many seconds have passed.",
+            help="Retry unhealthy probes until all are healthy or this many seconds have passed.",
         ),
     ] = None,
 ) -> None:
@@ -206,7 +205,7 @@ def gen(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write every file that the catalog makes. --environment says whose dashboards and rules stand at the top."""
+    """Generate every file from the catalog. Top-level dashboards and rules are those of --environment."""
     from exporter.outputs.registry import OUTPUTS
 
     _generate(config, OUTPUTS, environment, out, check, diff, force, json)
@@ -224,7 +223,7 @@ def gen_dashboards(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write the Grafana dashboards straight into --out."""
+    """Write the Grafana dashboards into the given folder."""
     from exporter.outputs.registry import output_named
 
     _generate(config, [output_named("dashboards", "")], environment, out, check, diff, force, json)
@@ -243,7 +242,7 @@ def gen_alerts(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write the Prometheus rules and their promtool tests straight into --out."""
+    """Write the Prometheus rules and their promtool tests into the given folder."""
     from exporter.outputs.registry import output_named
 
     _generate(config, [output_named("alerts", "")], environment, out, check, diff, force, json)
@@ -307,8 +306,15 @@ def address(listen: str | None) -> tuple[str, int] | None:
     return host, int(port)
 
 
+def example_catalog() -> Path:
+    """Return the example catalog: the package's copy, which a wheel brings, or the checkout's."""
+    package = Path(__file__).parent
+    copy = package / "config.example.yaml"
+    return copy if copy.is_file() else package.parent / copy.name
+
+
 def fail(message: str, status: int) -> NoReturn:
-    """Say what is wrong, on standard error, and end."""
+    """Print to standard error and exit."""
     typer.echo(message, err=True)
     raise typer.Exit(status)
 

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from exporter import __version__
+from exporter.cli import example_catalog
 from tests.daemon.services import services
 from tests.waiting import free_port, until
 
@@ -72,6 +74,14 @@ def test_the_example_is_valid() -> None:
     result = run("validate", str(EXAMPLE))
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"{EXAMPLE} is valid: 6 services, 4 stores, 4 environments\n"
+
+
+def test_the_demo_needs_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert example_catalog().samefile(EXAMPLE)
+    project = tomllib.loads((EXAMPLE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["force-include"] == {EXAMPLE.name: f"exporter/{EXAMPLE.name}"}
 
 
 def test_validate_shows_every_mistake_and_where(catalog: Path) -> None:

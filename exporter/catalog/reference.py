@@ -32,7 +32,7 @@ services:
 ## How it is read
 
 - **YAML 1.2.** Only `true` and `false` are booleans; `off`, `on` and `no` are text, and mean what they say where a key
-  takes `off`. A key that stands twice in one mapping, or that is not known, is a mistake. Anchors, aliases and merge
+  takes `off`. A key that appears twice in one mapping, or that is not known, is a mistake. Anchors, aliases and merge
   keys (`<<`) work. A file has at most 5 MiB.
 - **Shorthand.** Where a key takes a mapping, one plain value often stands for its main key: `health: /health` is
   `health: {path: /health}`. Where a key takes a list, one value stands for a list of one.
@@ -53,13 +53,24 @@ that is longer than its interval is a mistake, unless it was inherited from furt
 is shortened to the interval.
 
 `send` is what goes out as a request's body; `body`, `json` and `header` are conditions on the answer. `contains` and
-`absent` take literal text, `matches` and `not_matches` regular expressions. Those are RE2's
-(https://github.com/google/re2/wiki/Syntax), as in Prometheus and blackbox_exporter: neither look-around nor
-back-references.
+`absent` take literal text, `matches` and `not_matches` regular expressions. Their syntax is RE2's
+(https://github.com/google/re2/wiki/Syntax), as in Prometheus and blackbox_exporter. Look-around and back-references do
+not exist. `$` is the end of the whole text: where a line break may follow, write `\\s*$`, or `(?m)` for the end of a
+line.
+
+HTTP probes read an answer as browsers do:
+
+- HTTPS offers HTTP/2 and HTTP/1.1, and the server chooses. `versions: "1.1"` offers HTTP/1.1 only. For HTTP/2 without
+  TLS, or without asking, set `http2_prior_knowledge: true`.
+- A condition on a header looks at each line of it, such as each `Set-Cookie`, and also at all of a list together.
+- Credentials follow a redirect to the same origin, and from http to https on the same host. Cookies are kept for one
+  run.
+- `json` reads at most `max_json` (256Ki) of a body. A larger body fails with the reason `size`.
+- A certificate must name the host in subjectAltName; the common name does not count.
 
 ## Secrets
 
-No secret stands in the catalog. Where a key takes one, write a reference:
+The catalog holds no secrets. Where a key takes one, write a reference:
 
 | reference | is read from |
 |---|---|
@@ -72,11 +83,11 @@ No secret stands in the catalog. Where a key takes one, write a reference:
 
 `${NAME}` works in every text that is sent or that a secret can be part of: headers, bodies, user names, proxies, the
 path and query of a URL (where the value is percent-encoded as a whole; labels and pages show `${NAME}`), variables of
-containers. In `image`, `registry`, `command`, `labels`, `user` and build arguments, Compose fills it in. Every other
-text is used as it is written, so `${` in it is a mistake.
+containers. In `image`, `registry`, `command`, `labels`, `user` and build arguments, Compose fills it in. In any other
+text, such as the host of a URL, `${` is a mistake.
 
-`validate` and `gen` warn of parameters, headers, variables and options that look like a secret which is written out.
-Names under `not_secret` are none.
+`validate` and `gen` warn about parameters, headers, variables and options whose value looks like a secret. List names
+that are not secret under `not_secret`.
 
 A name in `secrets` is read from the first of these: the file that the variable `NAME_FILE` names (in capitals:
 `DB_PASSWORD_FILE` for `db_password`); the variable in its `env`; `/run/secrets/NAME`, where Docker mounts secrets, if
@@ -84,8 +95,8 @@ it exists; `NAME` in the folder that the variable `SECRETS_FOLDER` names, as the
 read; its `file`; `./secrets/NAME`. One line break at the end of a file is not part of the secret.
 
 `run` and `check` need every secret that a probe of their environment refers to, and say at the start which cannot be
-read. `validate` does not ask for values, so it works in CI. A value is read each time it is needed, so a rotated
-secret needs no restart.
+read. `check SERVICE` needs only those of that service, and `validate` needs none, so it works in CI. A value is
+read each time it is needed, so a rotated secret needs no restart.
 
 ## Environments
 

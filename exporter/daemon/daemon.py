@@ -70,10 +70,13 @@ class Daemon:
             LoadError: there is no plan to begin with.
         """
         raise_descriptor_limit()
-        LOOP.start(self._on_stall)
+        LOOP.start()
         plan = await self._load()
         self._schedule.start()
         await self._apply(plan)
+        LOOP.start(
+            self._on_stall
+        )  # only now: until here, imports and compiling hold the loop, and nobody waits for it
         return plan
 
     def _on_stall(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import resource
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.catalog.targets import Plan
+from exporter.daemon.daemon import Daemon
 from tests.daemon.running import RunningDaemon, running_daemon
 from tests.daemon.services import services
 from tests.waiting import until
@@ -156,3 +159,20 @@ def test_a_log_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
         began = time.monotonic()
         assert daemon.stop() == 0
         assert time.monotonic() - began < 2
+
+
+def test_what_the_start_itself_needs_is_no_stall() -> None:
+    async def load() -> Plan:
+        time.sleep(0.5)  # noqa: ASYNC251 - as imports do, before anything is watched or served
+        return Plan("shop", "test", "127.0.0.1", 0, (), ())
+
+    async def run() -> float:
+        daemon = Daemon(load)
+        await daemon.start()
+        try:
+            await asyncio.sleep(0.3)  # several looks at the loop
+            return float(daemon.own.event_loop_stall_seconds._sum.get())
+        finally:
+            await daemon.stop()
+
+    assert asyncio.run(run()) < 0.4
