@@ -207,7 +207,10 @@ def test_prometheus_scrapes_by_any_name(
 
 @contextlib.contextmanager
 def page_of_another_site(html: str, asked: list[list[tuple[str, str]]] | None = None) -> Iterator[int]:
-    """Serve one page; its port. `asked`: gets the headers of each request. It comes from this machine, since a browser lets no page from outside ask it."""
+    """Serve one page; its port. It comes from this machine, since a browser lets no page from outside ask it.
+
+    `asked` gets the headers of each request.
+    """
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
