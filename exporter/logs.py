@@ -12,7 +12,6 @@ import os
 import select
 import sys
 import threading
-from asyncio import CancelledError
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -150,7 +149,6 @@ def set_up_logs(form: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("apscheduler", "httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     logging.captureWarnings(True)
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_uncaught
@@ -161,11 +159,6 @@ def flush(seconds: float) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, Output):
             handler.flush(seconds)
-
-
-def _is_no_cancellation(record: logging.LogRecord) -> bool:
-    """False for an answer that was cut off because the daemon ends: uvicorn logs each with a traceback."""
-    return not record.exc_info or record.exc_info[0] is not CancelledError
 
 
 def _log_unraisable(what: sys.UnraisableHookArgs) -> None:

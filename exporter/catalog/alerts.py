@@ -88,9 +88,7 @@ ALERTS: dict[str, AlertDefault] = {
         0,
         _count(3),
     ),
-    "ContainerOomKilled": AlertDefault(
-        "A process of a container was killed for want of memory.", "critical", 0
-    ),
+    "ContainerOomKilled": AlertDefault("A process of a container was killed: out of memory.", "critical", 0),
     "ContainerUnhealthy": AlertDefault("A container's own health check fails.", "warning", 120),
     "ContainerExited": AlertDefault(
         "A container ended with an error, or could not be started.", "critical", 60
@@ -142,7 +140,7 @@ ALERTS: dict[str, AlertDefault] = {
     "ExporterProbesMissed": AlertDefault(
         "Probes are missed, since the one before still runs.", "warning", 600
     ),
-    "ExporterStalled": AlertDefault("The exporter stands still for seconds at a time.", "warning", 300),
+    "ExporterStalled": AlertDefault("The exporter stalls for seconds at a time.", "warning", 300),
     "ExporterOutOfResources": AlertDefault(
         "The exporter has no file descriptors, memory, ports or threads left.", "critical", 60
     ),

@@ -71,6 +71,8 @@ class Discovery:
         """Until all containers are known for the first time: those of before were there before us."""
         self._told_ooms: deque[tuple[int, str]] = deque(maxlen=_REPLAYED)
         self._hidden: set[str] = set()
+        self._listed: dict[str, frozenset[str | None]] = {}
+        """The services of containers, by the last list of them."""
         self._doubtful: set[str] = set()
         self._refusal_told = False
         self._staged: dict[str, Container] | None = None
@@ -83,10 +85,19 @@ class Discovery:
         """How many containers there are of which nothing is known, though the engine answers."""
         return len(self._hidden)
 
+    def knows(self, service: str) -> bool:
+        """True while every container of this service is known. One that cannot be inspected is its service's by the
+        list of containers, or may be any service's."""
+        return self.up and not any(service in (self._listed.get(each) or {service}) for each in self._hidden)
+
+    def exists(self, identifier: str) -> bool:
+        """True of a container that is there, also while nothing is known of it."""
+        return identifier in self.containers or identifier in self._hidden
+
     @property
-    def complete(self) -> bool:
-        """True while every container of the engine is known; one that cannot be inspected may be any service's."""
-        return self.up and not self._hidden
+    def existing(self) -> set[str]:
+        """Return the ids of all containers, also of those of which nothing is known."""
+        return self.containers.keys() | self._hidden
 
     async def run(self) -> None:
         """Follow the engine until cancelled, and forget all containers then."""
@@ -175,7 +186,8 @@ class Discovery:
 
     async def _look_at_all(self) -> None:
         known = {*self.containers, *(self._staged or ())}
-        listed = await list_containers(self._engine)
+        self._listed = await list_containers(self._engine, self._mapping)
+        listed = self._listed.keys()
         for gone in self._hidden - listed:
             self._remove(gone)
         # One that is known and not listed is asked for, too: the answer that it is gone removes it.

@@ -66,7 +66,7 @@ class ServiceMapping:
 
     def place(self, labels: Mapping[str, str], container: str) -> Place | None:
         """Of a container with these labels; none if it is not to be watched. `container`: its name, for the log."""
-        service = self._service(labels, container)
+        service = self.service_of(labels, container)
         if service is None and not self._strangers:
             return None
         return Place(
@@ -80,7 +80,11 @@ class ServiceMapping:
             _slot(labels),
         )
 
-    def _service(self, labels: Mapping[str, str], container: str) -> str | None:
+    def service_of(self, labels: Mapping[str, str], container: str) -> str | None:
+        """Return the service of a container with these labels; None for a stranger.
+
+        `container`: its name, for the log.
+        """
         explicit = labels.get(EXPLICIT)
         if explicit in self._services:
             return explicit

@@ -11,7 +11,7 @@ from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.text import label_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from exporter.catalog.targets import Plan
     from exporter.containers.history import Replica
@@ -61,14 +61,15 @@ class ContainerServices:
         """These are all containers; others were removed, perhaps while the engine could not be reached."""
         self._history.there_are(identifiers)
 
-    def show(self, info: EngineInfo | None) -> None:
-        """Make the lines of services and replicas. `info`: None while not all containers are known."""
+    def show(self, info: EngineInfo | None, knows: Callable[[str], bool]) -> None:
+        """Make the lines of services and replicas. `info`: None while the engine cannot be asked. `knows`: whether all
+        containers of a service are known."""
         for name, plan in self._plans.items():
             if not plan.deployed:
                 continue
             view = ServiceView(
-                wanted=self.wanted(name, info),
-                running=running(self._of[name].values()) if info is not None else None,
+                wanted=self.wanted(name, info) if knows(name) else None,
+                running=running(self._of[name].values()) if info is not None and knows(name) else None,
                 start_failures=failures_of(self._history, name),
             )
             self._service_items.set(name, label_text([("service", name)]), view, newborn=True)

@@ -78,7 +78,7 @@ class ContainerWatch:
         async with self._refreshing:
             await self._readings.refresh(list(self._discovery.containers.values()))
             for container_id, reading in list(self._readings.latest.items()):
-                if reading.oom_kills:
+                if reading.oom_kills is not None:  # 0 is where counting begins
                     self._discovery.note_oom_kills(container_id, reading.oom_kills)
             for index, container_id in enumerate(list(self._discovery.containers)):
                 if index % SHOWN_AT_ONCE == SHOWN_AT_ONCE - 1:
@@ -88,8 +88,8 @@ class ContainerWatch:
                     self._show(container)
             info = self._discovery.info if self._discovery.up else None
             if info is not None:
-                self._services.there_are(self._discovery.containers)
-            self._services.show(info if self._discovery.complete else None)
+                self._services.there_are(self._discovery.existing)
+            self._services.show(info, self._discovery.knows)
             self._docker_items.set(DOCKER, "", self._docker_view(info))
             unreadable = self._logs.unreadable
             for service, skipped in self._logs.skipped.items():
@@ -114,8 +114,8 @@ class ContainerWatch:
 
     def wanted(self) -> dict[str, int]:
         """Return how many containers of each service must run here, where that is known."""
-        info = self._discovery.info if self._discovery.complete else None
-        found = {name: self._services.wanted(name, info) for name in self._services.names}
+        info, knows = self._discovery.info, self._discovery.knows
+        found = {name: self._services.wanted(name, info) for name in self._services.names if knows(name)}
         return {name: wanted for name, wanted in found.items() if wanted is not None}
 
     def views(self) -> tuple[ContainerView, ...]:
@@ -164,7 +164,8 @@ class ContainerWatch:
             known.pop(container_id, None)
         container = self._seen.pop(container_id, None)
         if container is not None:
-            for other in self._services.lost(container, removed=self._discovery.up):
+            removed = self._discovery.up and not self._discovery.exists(container_id)
+            for other in self._services.lost(container, removed=removed):
                 self._show(other)
 
     def _show(self, container: Container, *, newborn: bool = False) -> None:

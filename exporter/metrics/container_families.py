@@ -144,7 +144,7 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
            "runs.", lambda c: c.status.exit_code),
     ItemFamily("container_start_failure_info", "gauge", "Why the last attempt to start the container failed; always 1. "
                "Absent of one that was started.", _start_failure, ("reason",)),
-    _limit("container_oom_killed", "Whether the container's last end was for want of memory.",
+    _limit("container_oom_killed", "1 if the container was last killed out of memory.",
            lambda c: c.status.oom_killed),
     ItemFamily("container_restarts_total", "counter", "Restarts of this container by the engine's restart policy, as "
                "the engine counts them; service_container_restarts_total also counts re-creations.",
@@ -176,7 +176,7 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
            lambda c: c.limits.cpu_period),
     _limit("container_spec_cpu_quota", "CPU time that it may use in each period, in microseconds; absent without one.",
            lambda c: c.limits.cpu_quota or None),
-    _limit("container_spec_cpu_shares", "Its share of the CPU beside others; 0 when none was set.",
+    _limit("container_spec_cpu_shares", "Its share of the CPU relative to others; 0 when none was set.",
            lambda c: c.limits.cpu_shares),
     _read("container_memory_usage_bytes", "gauge", "Memory used, with page cache.", "memory_usage"),
     _read("container_memory_working_set_bytes", "gauge", "Memory used without inactive page cache: what counts for "

@@ -272,8 +272,7 @@ OWN_FAMILIES = (
     OwnFamily(
         "exporter_event_loop_stall_seconds",
         "histogram",
-        "How long the event loop stood still, each time that it did for over 50 ms: the process was stopped, the "
-        "machine suspended or busy.",
+        "Stalls of the event loop of more than 50 ms: the process was stopped, the machine suspended or busy.",
         buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     ),
     OwnFamily(

@@ -63,8 +63,7 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
     ItemFamily(
         "exporter_containers_unknown",
         "gauge",
-        "Containers that exist and of which nothing is known, since the engine does not describe them, or not as its "
-        "API documents it.",
+        "Containers that the engine lists but does not describe, or not as its API documents it.",
         value(lambda docker: docker.unknown),
     ),
     ItemFamily(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.containers import discovery, event_stream
+from exporter.containers.mapping import ServiceMapping
 from tests.containers.scripted_engine import (
     CONTAINERS,
     EVENTS,
@@ -256,6 +257,35 @@ def test_one_container_that_cannot_be_read_hides_no_other(
     assert said.startswith(f"nothing is known of the container {ONE[:12]}: ")
     assert said.isprintable()
     assert len(said) < 400
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("labels", "known"),
+    [
+        ({"exporter.service": "web"}, {"api"}),
+        ({"com.docker.compose.service": "web"}, {"api"}),
+        ({}, {"web", "api"}),  # a stranger's
+        ({"exporter.service": "other"}, {"web", "api"}),
+        # Nobody can say whose it is.
+        (None, set()),
+        (["a"], set()),
+        ({"exporter.service": 5}, set()),
+    ],
+)
+def test_a_container_that_cannot_be_read_is_of_the_service_that_the_list_names(
+    engine: ScriptedEngine, labels: Any, known: set[str]
+) -> None:
+    engine.containers[ONE] = b"null"
+    engine.answers[CONTAINERS] = lambda _: (
+        200,
+        json.dumps([{"Id": ONE, "Labels": labels}, {"Id": TWO, "Labels": {}}]).encode(),
+    )
+    with Watching(engine.endpoint, ServiceMapping(("web", "api"))) as watching:
+        watching.until_up()
+        assert watching.discovery.containers.keys() == {TWO}
+        assert {name for name in ("web", "api") if watching.discovery.knows(name)} == known
+        assert watching.discovery.existing == {ONE, TWO}
 
 
 @pytest.mark.usefixtures("quick")

@@ -32,8 +32,8 @@ def engine(swarm: Any = None) -> EngineInfo:
     return info_of(info, "1.41", Endpoint("unix:///x", socket="/x"))
 
 
-def lines(services: ContainerServices, info: EngineInfo | None) -> list[str]:
-    services.show(info)
+def lines(services: ContainerServices, info: EngineInfo | None, *, known: bool = True) -> list[str]:
+    services.show(info, lambda _: known)
     text = b"".join(blocks([], "text", services.tables)).decode()
     return [line for line in text.splitlines() if line.startswith("service_containers_")]
 
@@ -77,6 +77,7 @@ def test_nothing_is_said_while_not_all_containers_are_known() -> None:
     services = ContainerServices(PLAN)
     services.seen(container("a"))
     assert lines(services, None) == []
+    assert lines(services, engine(), known=False) == []
     assert services.wanted("web", None) is None
 
 
@@ -94,5 +95,7 @@ def test_who_is_old_changes_with_the_others() -> None:
 
 def test_what_the_engine_says_of_its_machine() -> None:
     assert (engine().cores, engine().memory) == (2, 4096)
-    odd = info_of({"ServerVersion": "1", "NCPU": 0, "MemTotal": 0}, "1.41", Endpoint("x", socket="/x"))
-    assert (odd.cores, odd.memory) == (None, None)
+    silent = info_of({"ServerVersion": "1", "NCPU": 0}, "1.41", Endpoint("x", socket="/x"))
+    assert (silent.cores, silent.memory) == (None, None)
+    with pytest.raises(ValueError, match="NCPU"):
+        info_of({"ServerVersion": "1", "NCPU": "two"}, "1.41", Endpoint("x", socket="/x"))

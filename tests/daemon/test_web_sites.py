@@ -160,12 +160,62 @@ def test_every_page_that_tells_something_is_held_to_it(daemon: RunningDaemon, pa
     assert daemon.http.get(path, headers={"origin": f"http://{EVIL}"}).status_code == 403
 
 
+PROMETHEUS = (
+    "User-Agent: Prometheus/3.14.0",
+    "Accept: application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1",
+    "Accept-Encoding: gzip",
+    "X-Prometheus-Scrape-Timeout-Seconds: 10",
+)
+REFRESH = (
+    "User-Agent: Prometheus/3.14.0",
+    "X-Prometheus-Refresh-Interval-Seconds: 60",
+    "Accept-Encoding: gzip",
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("GET /metrics", PROMETHEUS, 200),
+        ("GET /sd", REFRESH, 200),
+        ("GET /metrics", ("X-Prometheus-Scrape-Timeout-Seconds: 10",), 200),
+        ("GET /metrics", (*PROMETHEUS[:2], "Accept-Encoding: identity", PROMETHEUS[3]), 200),
+        # Scrapers have no business with these.
+        ("GET /", PROMETHEUS, 421),
+        ("GET /api/v1/services", PROMETHEUS, 421),
+        ("POST /-/reload", PROMETHEUS, 421),
+        # A page on a name that leads here can add the header, and not what gives its browser away.
+        ("GET /metrics", (*PROMETHEUS, "Accept-Language: en"), 421),
+        ("GET /metrics", (*PROMETHEUS, "Accept-Language: "), 421),
+        ("GET /metrics", (*PROMETHEUS, "Referer: http://evil.example/"), 421),
+        ("GET /metrics", (*PROMETHEUS, "Cookie: a=b"), 421),
+        ("GET /metrics", (*PROMETHEUS, "Origin: http://evil.example"), 421),
+        ("GET /metrics", (*PROMETHEUS, "Sec-Fetch-Site: same-origin"), 421),
+        ("GET /metrics", (*PROMETHEUS, "Sec-CH-UA: x"), 421),
+        ("GET /metrics", (PROMETHEUS[3], "Accept-Encoding: gzip, Deflate"), 421),
+        ("GET /metrics", (PROMETHEUS[3], "User-Agent: Mozilla/5.0 (X11)"), 421),
+        ("GET /metrics", PROMETHEUS[:3], 421),
+    ],
+)
+def test_prometheus_scrapes_by_any_name(
+    daemon: RunningDaemon, line: str, headers: tuple[str, ...], status: int
+) -> None:
+    port = int(daemon.url.rpartition(":")[2])
+    [reply] = exchange(port, request(line, *headers, host="exporter.prod.example.com"))
+    assert reply.status == status
+
+
 @contextlib.contextmanager
-def page_of_another_site(html: str) -> Iterator[int]:
-    """Serve one page; its port. It comes from this machine, since a browser lets no page from outside ask it."""
+def page_of_another_site(html: str, asked: list[list[tuple[str, str]]] | None = None) -> Iterator[int]:
+    """Serve one page; its port. It comes from this machine, since a browser lets no page from outside ask it.
+
+    `asked` gets the headers of each request.
+    """
 
     class Page(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if asked is not None:
+                asked.append(self.headers.items())
             self.send_response(200)
             self.send_header("content-type", "text/html")
             self.end_headers()
@@ -212,7 +262,6 @@ def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
         assert "does not answer to the name" in tab.content()
         read = "fetch('/api/v1/services').then(answer => answer.text()).catch(() => 'refused')"
         assert tab.evaluate(read) == "refused"  # by the headers of that answer, before it is asked
-
         tab.goto(f"{daemon.url}/")
         expect(tab.locator("h1")).to_contain_text("of 1")
         assert "services" in tab.evaluate(read)
@@ -220,6 +269,28 @@ def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
     assert daemon.value("exporter_config_last_reload_success_timestamp_seconds") == reloaded
     assert daemon.value("exporter_web_refused_total", 'reason="origin"') >= 3
     assert daemon.value("exporter_web_refused_total", 'reason="host"') >= 2
+
+
+def test_a_browser_cannot_pass_for_prometheus(daemon: RunningDaemon) -> None:
+    """The page of a rebound name asks as Prometheus does, as far as a browser lets it."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = require("chromium")
+    clothes = {"User-Agent": "Prometheus/3", "Accept-Language": "", "Accept-Encoding": "gzip"}
+    clothes["X-Prometheus-Scrape-Timeout-Seconds"] = "10"
+    how = {"headers": clothes, "referrerPolicy": "no-referrer", "credentials": "omit"}
+    asked: list[list[tuple[str, str]]] = []
+    with sync_playwright() as playwright, page_of_another_site("<p>", asked) as other:
+        rules = "--host-resolver-rules=MAP *.example 127.0.0.1"
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", rules])
+        tab = browser.new_page()
+        tab.goto(f"http://{EVIL}:{other}/")
+        tab.evaluate("how => fetch('/metrics', how).then(answer => answer.text())", how)
+        browser.close()
+    headers = [f"{name}: {value}" for name, value in asked[-1] if name.lower() not in ("host", "connection")]
+    assert "X-Prometheus-Scrape-Timeout-Seconds: 10" in headers
+    port = int(daemon.url.rpartition(":")[2])
+    assert get(port, "/metrics", *headers, host=EVIL).status == 421
 
 
 def test_reload_over_http_can_be_switched_off(tmp_path: Path) -> None:

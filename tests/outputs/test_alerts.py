@@ -215,7 +215,7 @@ def test_an_alert_says_why(tmp_path: Path) -> None:
     shown = said(tmp_path, rules, "ServiceDown", ["web"])
     assert shown["web"] == {
         "summary": "web is down",
-        "description": "A probe of web fails. Probe p of t: timeout. Ask again: exporter check web",
+        "description": "A probe of web fails. Probe p of t: timeout. For the full error, run: exporter check web",
     }
 
 

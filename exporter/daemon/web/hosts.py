@@ -38,6 +38,13 @@ PRIVATE_SUFFIXES = (
 FREE_PATHS = frozenset({b"/-/healthy", b"/-/ready"})
 """They tell nothing, and load balancers ask them by any name."""
 
+SCRAPED_PATHS = frozenset({b"/metrics", b"/sd"})
+"""What Prometheus asks for, by whatever name it was given."""
+SCRAPER_HEADERS = (b"x-prometheus-scrape-timeout-seconds", b"x-prometheus-refresh-interval-seconds")
+"""Prometheus, its agents and those that follow it send one of them."""
+BROWSER_HEADERS = (b"accept-language", b"cookie", b"origin", b"referer")
+"""A browser sends the first with every request; a page can change its value, not leave it out."""
+
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
 
@@ -83,8 +90,8 @@ def own_names() -> frozenset[str]:
 
 
 def check_host(request: Request, hosts: Hosts) -> None:
-    """Refuse a name that somebody else may own."""
-    if request.path in FREE_PATHS or hosts.admits(request.host):
+    """Refuse a name that somebody else may own, unless no browser can have sent the request."""
+    if request.path in FREE_PATHS or hosts.admits(request.host) or _is_scrape(request):
         return
     raise RefusedError(
         421,
@@ -107,6 +114,23 @@ def check_site(request: Request) -> None:
     elif all(_is_own(origin, request.authority) for origin in request.values(b"origin")):
         return
     raise RefusedError(403, "the exporter does not answer to pages of other sites", "origin")
+
+
+def _is_scrape(request: Request) -> bool:
+    """True of a scrape that is no browser's: DNS rebinding needs a browser, and scrapers use public names.
+
+    A page can add Prometheus's header and can set User-Agent. It cannot take back what its browser sends by itself:
+    Accept-Language, and an Accept-Encoding with deflate, which Go's client never sends.
+    """
+    return (
+        request.path in SCRAPED_PATHS
+        and request.method == "GET"
+        and any(request.values(name) for name in SCRAPER_HEADERS)
+        and not any(request.values(name) for name in BROWSER_HEADERS)
+        and not any(name.startswith(b"sec-") for name, _ in request.headers)
+        and not any("deflate" in value.lower() for value in request.values(b"accept-encoding"))
+        and not any(value.lower().startswith("mozilla") for value in request.values(b"user-agent"))
+    )
 
 
 def _follows_a_link(request: Request) -> bool:

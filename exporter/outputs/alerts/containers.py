@@ -18,9 +18,9 @@ STATES = (
     '{{ range query (printf "container_start_failure_info{service=%q}" $labels.service) }}'
     "{{ .Labels.name }} could not be started: {{ .Labels.reason }}. {{ end }}"
 )
-"""How the containers are now that do not run. Not a label, which would begin a new alert with each change."""
+"""The states of the containers that do not run. Not a label: each change of it would begin a new alert."""
 STOP_SIGNALS = (130, 143)
-"""Exit codes of SIGINT and SIGTERM: somebody asked it to stop. 137 (SIGKILL) counts, since want of memory kills so."""
+"""Exit codes of SIGINT and SIGTERM: somebody asked it to stop. 137 (SIGKILL) counts: out of memory ends so."""
 
 
 def _of(metric: str, example: Example, labels: str = "") -> str:
@@ -82,7 +82,7 @@ CONTAINER_RECIPES = (
         # increase() extrapolates, so that 3 restarts come out as a little more than 3. The count is the replica's:
         # Swarm and `up --force-recreate` restart a service by new containers, of which each counts nothing.
         expr="round(increase(service_container_restarts_total{<who>}[15m])) > <limit>",
-        summary="{{ $labels.service }} restarts again and again",
+        summary="{{ $labels.service }} keeps restarting",
         description=f"A container of {{{{ $labels.service }}}}{NUMBER} was restarted or replaced "
         "{{ $value | humanize }} times in 15 minutes.",
         dashboard="containers",
@@ -108,8 +108,9 @@ CONTAINER_RECIPES = (
         # Without the engine neither series is there. Two exporters may see the same engine, or one of them another.
         expr="(max by (service) (service_containers_running{<who>}) == 0)\n"
         "and\n(max by (service) (service_containers_wanted{<who>}) > 0)",
-        summary="No container of {{ $labels.service }} runs",
-        description=f"The catalog deploys {{{{ $labels.service }}}} here, and no container of it runs. {STATES}",
+        summary="No container of {{ $labels.service }} is running",
+        description="{{ $labels.service }} should run on this Docker host, but none of its containers is running. "
+        f"{STATES}",
         dashboard="containers",
         example=lambda e: _containers(e, 0),
     ),
@@ -117,8 +118,9 @@ CONTAINER_RECIPES = (
         "ReplicasMissing", "alerts", "replicas",
         expr="(max by (service) (service_containers_running{<who>}) > 0)\n"
         "<\nmax by (service) (service_containers_wanted{<who>})",
-        summary="{{ $labels.service }} has fewer containers than replicas",
-        description=f"{{{{ $value }}}} containers of {{{{ $labels.service }}}} run, fewer than its replicas. {STATES}",
+        summary="{{ $labels.service }} has too few running containers",
+        description="Only {{ $value }} containers of {{ $labels.service }} are running, fewer than the replicas in "
+        f"the catalog. {STATES}",
         dashboard="containers",
         example=lambda e: _containers(e, 1),
     ),
@@ -128,7 +130,7 @@ CONTAINER_RECIPES = (
         expr='(container_health_status{<who>,status="unhealthy"} == 1)\nunless ignoring (status, state)\n'
         '(container_state{<who>,state=~"exited|dead"} == 1)',
         summary="{{ $labels.name }} is unhealthy",
-        description="The own health check of container {{ $labels.name }} of {{ $labels.service }} fails.",
+        description="The health check of container {{ $labels.name }} of {{ $labels.service }} fails.",
         dashboard="containers",
         example=lambda e: (
             Series(_of("container_health_status", e, ',status="unhealthy"'), 1, 0),

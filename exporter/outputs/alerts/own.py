@@ -51,7 +51,7 @@ EXPORTER_RECIPES = (
         expr='(up{job="exporter"} == 0)\nor\nabsent(up{job="exporter"})',
         summary="The exporter is down",
         description="Prometheus cannot scrape the exporter{{ with $labels.instance }} at {{ . }}{{ end }}: nothing is "
-        "watched, and no other alert of it can fire.",
+        "monitored, and no other alert about services can fire.",
         dashboard="exporter",
         example=lambda _: (Series('up{job="exporter"}', 0, 1),),
         keeps='job="exporter"',
@@ -60,8 +60,8 @@ EXPORTER_RECIPES = (
         "ExporterReloadFailed", "exporter", "exporter",
         expr="exporter_config_last_reload_successful == 0",
         summary="The exporter runs on an old catalog",
-        description="The last reload of the catalog failed, and the exporter runs on the one before. What is wrong "
-        "with the file: exporter validate",
+        description="The last reload of the catalog failed; the previous catalog stays active. To see what is wrong, "
+        "run: exporter validate",
         dashboard="exporter",
         example=lambda _: (Series("exporter_config_last_reload_successful", 0, 1),),
     ),
@@ -69,8 +69,9 @@ EXPORTER_RECIPES = (
         "ExporterWebConfigFailed", "exporter", "exporter",
         expr="exporter_web_config_last_reload_successful == 0",
         summary="The exporter cannot use its changed web configuration",
-        description="A file of the exporter's web configuration (TLS, users) has changed and cannot be used, so the "
-        "one before stays in use: a renewed certificate is not served, and the old one will expire. The log says why.",
+        description="A file of the exporter's web configuration (TLS, users) has changed and cannot be used. The "
+        "previous configuration stays active: a renewed certificate is not served, and the old one will expire. The "
+        "exporter's log says why.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_web_config_last_reload_successful", 0, 1),),
     ),
@@ -79,8 +80,8 @@ EXPORTER_RECIPES = (
         # The window is shorter than what the alert waits for, so one missed probe does not fire it.
         expr="increase(exporter_probes_missed_total[5m]) > 0",
         summary="The exporter misses probes",
-        description="{{ $value | humanize }} probes were left out in five minutes: a target's last probe still ran, or "
-        "the machine is too busy.",
+        description="{{ $value | humanize }} probes were skipped in five minutes: the previous probe of the target was "
+        "still running, or the machine is too busy.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_probes_missed_total", 3, 0, counter=True),),
         window=5,
@@ -88,9 +89,9 @@ EXPORTER_RECIPES = (
     Recipe(
         "ExporterStalled", "exporter", "exporter",
         expr=f"increase(exporter_event_loop_stall_seconds_sum[10m]) > {STALLED_SECONDS}",
-        summary="The exporter stands still",
-        description="The exporter stood still for {{ $value | humanizeDuration }} of the last ten minutes, and probed "
-        "and answered nothing meanwhile. Probes that it could not finish are void and change no state.",
+        summary="The exporter stalls",
+        description="The exporter was stalled for {{ $value | humanizeDuration }} of the last ten minutes. During that "
+        "time it ran no probes and answered no requests. Interrupted probes do not count as failures.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_event_loop_stall_seconds_sum", STALLED_SECONDS, 0, counter=True),),
         window=10,
@@ -99,8 +100,8 @@ EXPORTER_RECIPES = (
         "ExporterOutOfResources", "exporter", "exporter",
         expr="max_over_time(exporter_resource_exhausted[5m]) > 0",
         summary="The exporter is out of {{ $labels.resource }}",
-        description="The exporter has no {{ $labels.resource }} left. Probes that need them are void: they change no "
-        "state, and after five minutes their targets are unknown.",
+        description="The exporter has no {{ $labels.resource }} left. Probes that need them do not count: their "
+        "targets keep their last state for five minutes, then their state is unknown and no alert about them fires.",
         dashboard="exporter",
         example=lambda _: (Series('exporter_resource_exhausted{resource="descriptors"}', 1, 0),),
         window=5,
@@ -110,7 +111,7 @@ EXPORTER_RECIPES = (
         "ExporterDockerUnreachable", "exporter", "docker",
         expr="exporter_docker_up == 0",
         summary="The exporter cannot reach Docker",
-        description="The exporter cannot reach Docker, so nothing is known of containers.",
+        description="The exporter cannot reach Docker. The state of containers is unknown, and no alert on it fires.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_docker_up", 0, 1),),
     ),
@@ -118,9 +119,9 @@ EXPORTER_RECIPES = (
         "ExporterDockerRefused", "exporter", "docker",
         expr="exporter_docker_refused == 1",
         summary="The Docker socket proxy refuses the exporter",
-        description="The proxy in front of Docker refuses GET {{ $labels.endpoint }}, so what it would tell of "
-        "containers is missing. Allow this endpoint: docker-socket-proxy takes CONTAINERS=1, INFO=1, EVENTS=1, "
-        "VERSION=1 and PING=1.",
+        description="The proxy in front of Docker refuses GET {{ $labels.endpoint }}, so metrics of containers are "
+        "missing. Allow this endpoint. For docker-socket-proxy, set CONTAINERS=1, INFO=1, EVENTS=1, VERSION=1 and "
+        "PING=1.",
         dashboard="exporter",
         example=lambda _: (
             Series('exporter_docker_refused{endpoint="/containers/{id}/json"}', 1, None),
@@ -130,9 +131,9 @@ EXPORTER_RECIPES = (
     Recipe(
         "ExporterContainersUnknown", "exporter", "docker",
         expr="exporter_containers_unknown > 0",
-        summary="Containers cannot be watched",
-        description="Nothing is known of {{ $value }} containers that exist: Docker does not describe them. The "
-        "exporter's log names them and says why. No container alert can fire for them.",
+        summary="Some containers cannot be monitored",
+        description="Docker lists {{ $value }} containers but does not describe them, or not in a way that the "
+        "exporter can read. No container alert can fire for them. The exporter's log gives their ids and the reason.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_containers_unknown", 2, 0),),
     ),
@@ -140,8 +141,8 @@ EXPORTER_RECIPES = (
         "ExporterInternalErrors", "exporter", "exporter",
         expr="increase(exporter_internal_errors_total[10m]) > 0",
         summary="An error in the exporter itself",
-        description="The exporter failed at {{ $labels.part }} {{ $value | humanize }} times in ten minutes, and "
-        "leaves out what it could not make. Its log has a traceback: please report it.",
+        description="The exporter had {{ $value | humanize }} internal errors in ten minutes (part: "
+        "{{ $labels.part }}). The metrics concerned are missing. Its log has a traceback: please report it.",
         dashboard="exporter",
         example=lambda _: (Series('exporter_internal_errors_total{part="containers"}', 2, 0, counter=True),),
         window=10,
@@ -151,8 +152,8 @@ EXPORTER_RECIPES = (
         "ExporterTlsFileUnusable", "exporter", "prober",
         expr="exporter_tls_file_current == 0",
         summary="The exporter cannot use {{ $labels.file }}",
-        description="{{ $labels.file }} has changed on disk and cannot be used, so probes go on with what was read "
-        "before. The exporter's log says why.",
+        description="{{ $labels.file }} has changed on disk and cannot be used. Probes use the previous version of the "
+        "file, which may expire. The exporter's log says why.",
         dashboard="exporter",
         example=lambda _: (Series('exporter_tls_file_current{file="/tls/client.pem"}', 0, 1),),
         keeps='file="/tls/client.pem"',
@@ -169,7 +170,7 @@ EXPORTER_RECIPES = (
         "Watchdog", "exporter", "watchdog",
         expr="vector(1)",
         summary="Alerts arrive",
-        description="This alert always fires. When it stops to arrive, no other alert arrives either.",
+        description="This alert always fires. If it stops arriving, alerting is broken.",
         dashboard="overview",
         example=lambda _: (),
     ),

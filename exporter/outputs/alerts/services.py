@@ -100,7 +100,7 @@ SERVICE_RECIPES = (
         expr="min by (service) (probe_success{<who>}) == 0",
         summary="{{ $labels.service }} is down",
         description=f"A probe of {{{{ $labels.service }}}} fails. {WHY}"
-        "Ask again: exporter check {{ $labels.service }}",
+        "For the full error, run: exporter check {{ $labels.service }}",
         dashboard="service",
         example=_down,
     ),
@@ -118,7 +118,7 @@ SERVICE_RECIPES = (
     Recipe(
         "ServiceFlapping", "alerts", "probed",
         expr="changes(probe_success{<who>}[1h]) > <limit>",
-        summary="{{ $labels.service }} comes and goes",
+        summary="{{ $labels.service }} is flapping",
         description="Probe {{ $labels.probe }} of {{ $labels.target }} changed between success and failure "
         "{{ $value | humanize }} times in an hour.",
         dashboard="service",
@@ -130,9 +130,9 @@ SERVICE_RECIPES = (
         "ServiceAbsent", "alerts", "probed",
         expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
         each="absent(probe_success{<who>})",
-        summary="{{ $labels.service }} is not watched",
-        description="The catalog names {{ $labels.service }}, and the exporter, which answers, has no series of it. "
-        "Does it run on the same catalog?",
+        summary="{{ $labels.service }} is not monitored",
+        description="The exporter answers but has no metrics of {{ $labels.service }}. Either it runs with another "
+        "catalog, or its probes of this service could not run.",
         dashboard="exporter",
         example=lambda example: (
             Series(f"probe_success{{{example.who}}}", None, 1),
@@ -145,7 +145,7 @@ SERVICE_RECIPES = (
         each='absent(up{job="services",<who>})',
         summary="Metrics of {{ $labels.service }} are not scraped",
         description="Prometheus gets no metrics of {{ $labels.service }}{{ with $labels.instance }} at {{ . }}{{ end "
-        "}}. Its error, latency and SLO alerts are blind until it does.",
+        "}}. Its error, latency and SLO alerts cannot fire until it does.",
         dashboard="service",
         example=lambda example: (
             Series(f'up{{job="services",{example.who},instance="example:80"}}', 0, 1),

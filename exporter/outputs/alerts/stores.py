@@ -51,7 +51,7 @@ STORE_RECIPES = (
     Recipe(
         "StoreConnectionsHigh", "stores", "stores",
         expr="store_connections{<who>} / (store_connections_max{<who>} > 0) > <limit>",
-        summary="{{ $labels.service }} runs out of connections",
+        summary="{{ $labels.service }} is running out of connections",
         description="{{ $value | humanizePercentage }} of the connections that {{ $labels.service }} allows "
         "are in use.",
         dashboard="stores",
@@ -73,14 +73,14 @@ STORE_RECIPES = (
         expr="store_replication_connected{<who>} == 0",
         summary="A replica of {{ $labels.service }} is cut off",
         description="{{ $labels.target }} is a replica of {{ $labels.service }} and receives nothing from a primary. "
-        "What is read there is old, and a fail-over to it loses what was written since.",
+        "Reads from it return old data, and a failover to it loses every write since.",
         dashboard="stores",
         example=lambda e: (Series(f"store_replication_connected{{{e.who}}}", 0, 1),),
     ),
     Recipe(
         "StoreReplicasMissing", "stores", "followed",
         expr="max by (service) (store_replicas{<who>}) < <limit>",
-        summary="{{ $labels.service }} has {{ $value }} replicas",
+        summary="{{ $labels.service }} has only {{ $value }} replicas",
         description="{{ $value }} replicas are connected to the primary of {{ $labels.service }}; there should be "
         "<shown>.",
         dashboard="stores",
@@ -104,7 +104,7 @@ STORE_RECIPES = (
         expr="store_writes_refused_info{<who>} == 1\nor\n"
         'label_replace(increase(store_out_of_memory_errors_total{<who>}[5m]) > 0, "cause", "memory", "", "")',
         summary="{{ $labels.service }} refuses writes ({{ $labels.cause }})",
-        description="{{ $labels.target }} of {{ $labels.service }} answers and refuses writes; cause: "
+        description="{{ $labels.target }} of {{ $labels.service }} answers but refuses writes. Cause: "
         "{{ $labels.cause }}.",
         dashboard="stores",
         window=5,
@@ -116,7 +116,7 @@ STORE_RECIPES = (
         expr="store_memory_used_bytes{<who>} / (store_memory_max_bytes{<who>} > 0) > <limit>\n"
         "and ignoring (policy)\n"
         'store_memory_policy_info{<who>,policy="noeviction"} == 1',
-        summary="{{ $labels.service }} runs out of memory",
+        summary="{{ $labels.service }} is running out of memory",
         description="{{ $labels.service }} uses {{ $value | humanizePercentage }} of its memory limit and evicts "
         "nothing: at 100% it refuses writes.",
         dashboard="stores",
