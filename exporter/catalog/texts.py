@@ -37,13 +37,15 @@ def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) 
     if not isinstance(value, str) or "${" not in value:
         return check_url(value, schemes)
     template = parse_template(value)
-    check_url(_filled_in(template), schemes)
     begin = _beginning(template)
-    if "://" not in begin or len(begin) == begin.find("://") + 3 or not _has_path(begin):
+    if template.literal is None and (
+        "://" not in begin or len(begin) == begin.find("://") + 3 or not _has_path(begin)
+    ):
         raise ValueError(
             "a reference can stand in the path and query of a URL, not before them; "
             "write the host itself, or another one under environments"
         )
+    check_url(_filled_in(template), schemes)
     _no_fragment(template)
     return value
 
