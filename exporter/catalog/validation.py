@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from exporter.catalog.base import AbsenceError
 from exporter.catalog.catalog import Catalog
-from exporter.catalog.problems import MAX_SHOWN
+from exporter.catalog.problems import MAX_SHOWN, quoted
 from exporter.catalog.sentences import sentence
 from exporter.catalog.yaml_tree import plain
 
@@ -97,7 +97,12 @@ def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool
     text = sentence(detail, Catalog, path, hint=hint)
     node, depth = tree.at(path)
     if depth == len(path) and node.value is None and node.comment:
-        text += f"; {node.comment} begins a comment, so write the text in quotes"
+        return f"{text}; {node.comment} begins a comment, so write the text in quotes"
+    if isinstance(node.value, dict) and isinstance(detail.get("ctx", {}).get("error"), AbsenceError):
+        # What is missing may be there, after a #.
+        for key, inner in node.value.items():
+            if inner.value is None and inner.comment:
+                return f"{text}; {quoted(key)} is empty, since {inner.comment} begins a comment"
     return text
 
 
