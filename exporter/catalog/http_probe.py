@@ -183,7 +183,7 @@ def _body_shorthand(value: object) -> object:
 
 
 def _plain_json(value: object) -> object:
-    """As `parse_plain`, in each text of a JSON value."""
+    """Return a JSON value with `${` in place of each `$${`."""
     if isinstance(value, str):
         return unescaped(value)
     if isinstance(value, dict):

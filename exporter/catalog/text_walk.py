@@ -25,7 +25,7 @@ _BEGINNING = re.compile(r"(?<!\$)\$\{")
 
 
 def texts_of(model: Model) -> Iterator[tuple[CatalogPath, TextTemplate | str]]:
-    """Templates, and every other text and key that cannot hold a reference. Only what was written is looked at."""
+    """Yield templates, and every other text and key that cannot hold a reference. Only what was written counts."""
     return _in_model(model, ())
 
 
@@ -84,7 +84,7 @@ def _in_value(
 
 @cache
 def _may_refer(kind: type[Model]) -> frozenset[str]:
-    """The keys of a model whose texts stay texts and may hold references."""
+    """Return the keys of a model whose texts stay texts and may hold references."""
     return frozenset(
         name
         for name, field in kind.model_fields.items()

@@ -70,7 +70,7 @@ _PAIRS = frozenset({"environment", "arguments", "headers", "metadata", "labels"}
 
 
 def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
-    """The places of a valid catalog, and what to write there."""
+    """Yield the places of a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
@@ -103,7 +103,7 @@ def _is_value(value: str) -> bool:
 
 
 def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPath, str, str]]:
-    """Place, name and value of each literal that has a name: a variable, a header, a parameter of a URL, an option."""
+    """Yield place, name and value of each literal that has a name: variable, header, parameter of a URL, option."""
     if isinstance(value, Model):
         for field in value.model_fields_set:
             alias = type(value).model_fields[field].alias or field
@@ -128,7 +128,7 @@ def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPat
 
 
 def _written_out(item: object) -> str:
-    """The literal text of a value, its defaults included; empty where references say all of it."""
+    """Return the literal text of a value, its defaults included; empty where references say all of it."""
     template = (
         item if isinstance(item, TextTemplate) else parse_template(item) if isinstance(item, str) else None
     )
@@ -153,7 +153,7 @@ def _options(arguments: tuple[str, ...], path: CatalogPath) -> Iterator[tuple[Ca
 
 
 def _emptied(node: Node, path: CatalogPath) -> Iterator[Finding]:
-    """Empty values before a # that stands right before a word, as #alerts does."""
+    """Yield empty values before a # that stands right before a word, as #alerts does."""
     if isinstance(node.value, dict):
         for key, inner in node.value.items():
             yield from _emptied(inner, (*path, key))

@@ -36,7 +36,7 @@ _ADVICE = {
 
 
 def control_character(text: str) -> YamlError | None:
-    """The first character that YAML does not allow."""
+    """Return the first character that YAML does not allow, as an error."""
     found = CONTROL.search(text)
     if not found:
         return None
@@ -46,7 +46,7 @@ def control_character(text: str) -> YamlError | None:
 
 
 def syntax_error(error: yaml.MarkedYAMLError, text: str, opened: int | None = None) -> YamlError:
-    """What the parser found, where a person has to look. `opened`: the index of the innermost open bracket."""
+    """Return what the parser found, where a person has to look. `opened`: the index of the innermost open bracket."""
     mark = error.problem_mark or error.context_mark
     problem, context = str(error.problem or ""), str(error.context or "")
     if "quoted scalar" in context and "end of stream" in problem:
@@ -76,7 +76,7 @@ def _not_closed(text: str, opened: int, end: int) -> str:
 
 
 def begins_comment(text: str, index: int) -> str | None:
-    """The word after a # at `index`, where a value was left empty: perhaps meant as text, such as #alerts."""
+    """Return the word after a # at `index`, where a value was left empty: perhaps meant as text, such as #alerts."""
     found = _COMMENT.match(text, index)
     return quoted(f"#{found[1]}") if found else None
 
