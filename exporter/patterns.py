@@ -26,7 +26,7 @@ ADVICE = tuple(
             r"\(\?(?:=|!|<=|<!)",
             "RE2 has no look-around; match the text around it too, or negate the condition",
         ),
-        (r"\(\?P=|\\[1-9]", "RE2 has no back-references; repeat the expression, or use two conditions"),
+        (r"\(\?P$|\\[1-9]|\\k", "RE2 has no back-references; repeat the expression, or use two conditions"),
         (
             r"\(\?>|[*+?}]\+",
             "RE2 has no atomic groups or possessive quantifiers; leave out the > or the second +",
@@ -35,6 +35,8 @@ ADVICE = tuple(
         (r"\(\?#|\(\?[a-zA-Z]*x", "RE2 has no comments and no verbose mode; leave them out"),
         (r"\(\?[a-zA-Z]*[aLu]", r"RE2 has no flags a, L and u; \d, \w and \b are always ASCII"),
         (r"\\Z", r"write \z for the end of the text"),
+        (r"\\h", r"write [ \t] for spaces and tabs"),
+        (r"\\R", r"write \r?\n for the end of a line"),
         (r"\\[uUN]", r"write a character by its number, such as \x{20AC}"),
         (r"\\[A-Za-z]", "RE2 does not know this escape; see https://github.com/google/re2/wiki/Syntax"),
         (
@@ -43,7 +45,7 @@ ADVICE = tuple(
         ),
     )
 )
-"""What to write for what Python and PCRE have and RE2 does not; the first sign found in the pattern counts."""
+"""What to write for what Python and PCRE have and RE2 does not; the first sign in the part that RE2 repeats counts."""
 
 
 class PatternError(ValueError):
@@ -124,5 +126,7 @@ def _utf8(text: str | bytes) -> bytes:
 
 def _explained(text: str, error: bytes | str) -> str:
     said = error.decode("utf-8", "replace") if isinstance(error, bytes) else error
-    advice = next((advice for sign, advice in ADVICE if sign.search(text)), None)
+    # What it repeats is the part that it does not take, or all of the pattern where that lacks something.
+    part = "" if said.startswith(("missing", "unexpected")) else said or text
+    advice = next((advice for sign, advice in ADVICE if sign.search(part)), None)
     return f"{said}; {advice}" if advice else said

@@ -55,6 +55,9 @@ def test_groups_by_number_and_name() -> None:
         ("\\u20ac", r"\x{20AC}"),
         ("a{1001}", "at most 1000"),
         ("(a{1000}){1000}", "at most 1000"),
+        (r"\d{1001}", "at most 1000"),
+        (r"(?P<n>\d)(?P=n)", "back-references"),
+        (r"\R", r"\r?\n"),
         ("(a", "missing )"),
         ("[z-a]", "z-a"),
         ("*", "repetition operator"),
@@ -67,3 +70,10 @@ def test_what_re2_does_not_accept(pattern: str, advice: str, capfd: pytest.Captu
         Pattern(pattern)
     assert advice in str(caught.value)
     assert capfd.readouterr() == ("", "")  # the library itself prints nothing
+
+
+@pytest.mark.parametrize("pattern", [r"\d+(", r"\d+)", r"[a-z\d", r"\d**", r"(?P<n>\d)[z-a]"])
+def test_no_advice_about_what_is_right(pattern: str) -> None:
+    with pytest.raises(PatternError) as caught:
+        Pattern(pattern)
+    assert ";" not in str(caught.value)

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from exporter.catalog.base import Model
 from exporter.catalog.problems import quoted, shown, suggestion
-from exporter.catalog.values import Wait, parse_duration, parse_percentage
+from exporter.catalog.values import Wait, Words, parse_duration, parse_percentage
 
 Severity = Literal["critical", "warning", "info"]
 ThresholdKind = Literal["percentage", "duration", "number"]
@@ -210,7 +210,7 @@ class Alert(Model):
         default=None, alias="for", description="How long it must last before it fires; 0s: at once."
     )
     severity: Severity | None = Field(default=None, description="Who is woken by it.")
-    runbook: str | None = Field(default=None, description="URL of the runbook.")
+    runbook: Words | None = Field(default=None, description="URL of the runbook.")
 
 
 def _alert_shorthand(value: object) -> object:

@@ -10,7 +10,7 @@ from exporter.catalog.base import Model, empty_allowed, one_or_many
 from exporter.catalog.network import Url
 from exporter.catalog.references import Secret
 from exporter.catalog.schedules import Cron
-from exporter.catalog.values import Duration, Text
+from exporter.catalog.values import Duration, Text, Words
 
 
 class Schedule(Model):
@@ -40,8 +40,8 @@ class S3(Model):
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
         description="The bucket."
     )
-    prefix: str = Field(default="", description="What object names begin with.")
-    region: str | None = Field(default=None, description="The bucket's region.")
+    prefix: Words = Field(default="", description="What object names begin with.")
+    region: Words | None = Field(default=None, description="The bucket's region.")
     endpoint: Url | None = Field(default=None, description="Another provider of the same protocol.")
     access_key: Secret | None = Field(
         default=None, description="Access key, by reference; default: the environment's credentials."
@@ -56,14 +56,14 @@ def _s3_shorthand(value: object) -> object:
 class Encryption(Model):
     """Who can read the backups."""
 
-    recipient_file: str = Field(description="File of the public key, relative to the catalog.")
+    recipient_file: Words = Field(description="File of the public key, relative to the catalog.")
     tool: Annotated[str, Field(pattern="^(age|gpg)$")] = Field(default="age", description="age or gpg.")
 
 
 class Backup(Model):
     """Where backups go."""
 
-    directory: str = Field(default="/var/backups", description="The folder on the host.")
+    directory: Words = Field(default="/var/backups", description="The folder on the host.")
     s3: Annotated[S3, BeforeValidator(_s3_shorthand, json_schema_input_type=S3 | str)] | None = Field(
         default=None, description="Upload to a bucket; a plain name is short for it."
     )
@@ -79,7 +79,7 @@ class Backup(Model):
 class Volume(Model):
     """A named volume."""
 
-    description: str = Field(default="", description="What it holds.")
+    description: Words = Field(default="", description="What it holds.")
     backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
     external: bool = Field(default=False, description="Whether it exists already and is not created.")
     size: Annotated[str, Field(pattern=r"^[0-9]+[MGT]i?$")] | None = Field(

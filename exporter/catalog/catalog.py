@@ -18,7 +18,7 @@ from exporter.catalog.services import Service
 from exporter.catalog.source import DEFAULT_ENVIRONMENT
 from exporter.catalog.stores import Store
 from exporter.catalog.texts import Interpolated
-from exporter.catalog.values import Label, SecretName, Text
+from exporter.catalog.values import Label, SecretName, Text, Words
 
 
 class Catalog(Model):
@@ -27,11 +27,11 @@ class Catalog(Model):
     project: Label = Field(
         description="The name of the whole; it begins the names of networks, volumes and images."
     )
-    title: str = Field(
+    title: Words = Field(
         default="",
         description="Its name as people write it; default: the project's, its words with capitals.",
     )
-    description: str = Field(default="", description="What it is, for people.")
+    description: Words = Field(default="", description="What it is, for people.")
     registry: Interpolated | None = Field(
         default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
     )

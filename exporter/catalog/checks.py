@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.alerts import threshold_problem
 from exporter.catalog.planner import HEALTH_PROBE
 from exporter.catalog.problems import MAX_SHOWN, quoted, suggestion
-from exporter.catalog.references import NamedSecret
+from exporter.catalog.references import NamedSecret, TextTemplate
 from exporter.catalog.text_walk import texts_of
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "configuration"
 """What the backup of the configuration is called, beside those of stores and volumes."""
-NO_REFERENCE = (
-    "${ begins a reference, and none can stand here; write the value itself "
-    r"(a regular expression can hold \$\{ for the characters)"
-)
 _MAX_SHOWN = 12
 """Names of a cycle that are printed."""
 
@@ -103,11 +99,7 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     for branch, environment in catalog.pipeline.branches.items() if catalog.pipeline else ():
         yield from environments.missing(("pipeline", "branches", branch), environment)
     for path, template in texts_of(catalog):
-        if isinstance(template, str):
-            if "${" in template:
-                yield path, NO_REFERENCE
-            continue
-        for part in template.parts:
+        for part in template.parts if isinstance(template, TextTemplate) else ():
             if isinstance(part, NamedSecret):
                 yield from secrets.missing(path, part.name)
 

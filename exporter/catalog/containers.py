@@ -23,6 +23,7 @@ from exporter.catalog.values import (
     Regex,
     SecretName,
     Size,
+    Words,
     value_type,
 )
 
@@ -156,7 +157,7 @@ Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
 class Container(Model):
     """Keys that a service and a store share: one container and what watches it."""
 
-    description: str = Field(default="", description="What it does, for people.")
+    description: Words = Field(default="", description="What it does, for people.")
     owner: Label | None = Field(default=None, description="Who hears of its alerts: a name in owners.")
     image: Interpolated | None = Field(
         default=None, description="The image to run; with build, the name of what is built."
@@ -189,7 +190,7 @@ class Container(Model):
         default=Slo(), description="Objectives; a plain percentage is short for availability."
     )
     alerts: Alerts = Field(default={}, description="Alerts that differ here; off switches one off.")
-    runbook: str | None = Field(default=None, description="URL of a page for whoever is woken.")
+    runbook: Words | None = Field(default=None, description="URL of a page for whoever is woken.")
     logs: LogsOrShort = Field(
         default=None, description="What is counted in its log; on for the usual error levels."
     )

@@ -11,7 +11,7 @@ from exporter.catalog.base import Model, empty_allowed
 from exporter.catalog.containers import HealthCheck, LogRotation, Resources, RestartPolicy, Slo, SloOrShort
 from exporter.catalog.network import AddressTemplate
 from exporter.catalog.probes import ProbeTimes
-from exporter.catalog.values import Duration, EnvironmentName, Label, Text
+from exporter.catalog.values import Duration, EnvironmentName, Label, Text, Words
 
 
 class Defaults(Model):
@@ -26,7 +26,7 @@ class Defaults(Model):
     resources: Resources = Field(default=Resources(), description="Limits of each container.")
     slo: SloOrShort = Field(default=Slo(), description="Objectives.")
     alerts: Alerts = Field(default={}, description="Alerts that differ from the built-in table.")
-    runbooks: str | None = Field(
+    runbooks: Words | None = Field(
         default=None, description="URL of the runbooks; {alert} and {service} are filled in."
     )
     owner: Label | None = Field(default=None, description="Who hears of what has no owner.")
@@ -38,8 +38,8 @@ class Defaults(Model):
 class SecretSource(Model):
     """Where one secret comes from. With none of file, env and generate: the file ./secrets/NAME."""
 
-    description: str = Field(default="", description="What it opens.")
-    file: str | None = Field(default=None, description="The file, relative to the catalog.")
+    description: Words = Field(default="", description="What it opens.")
+    file: Words | None = Field(default=None, description="The file, relative to the catalog.")
     env: EnvironmentName | None = Field(default=None, description="The environment variable.")
     generate: Annotated[int, Field(ge=16, le=4096)] | None = Field(
         default=None, description="So many random characters, written to ./secrets/NAME once."
@@ -87,7 +87,7 @@ NOT_OVERLAID = frozenset({"project", "environments"})
 class Environment(Model):
     """One environment: how it differs. Any other key of the catalog lays its values over it."""
 
-    description: str = Field(default="", description="What it is for.")
+    description: Words = Field(default="", description="What it is for.")
     address: AddressTemplate = Field(
         default="{service}:{port}",
         description="Where the daemon finds each service and store; "

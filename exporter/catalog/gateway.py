@@ -10,14 +10,14 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.http_probe import Port
 from exporter.catalog.network import Host, UrlPath
 from exporter.catalog.texts import Interpolated
-from exporter.catalog.values import Duration, Label, Size
+from exporter.catalog.values import Duration, Label, Size, Words
 
 
 class GatewayTls(Model):
     """TLS at the edge."""
 
-    certificate: str = Field(description="File of the certificate chain, on the host.")
-    key: str = Field(description="File of its key, on the host.")
+    certificate: Words = Field(description="File of the certificate chain, on the host.")
+    key: Words = Field(description="File of its key, on the host.")
     min_version: Literal["1.2", "1.3"] = Field(
         default="1.2", description="The lowest TLS version that is accepted."
     )

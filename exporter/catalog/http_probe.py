@@ -15,7 +15,7 @@ from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template, TextTemplate, parse_template
 from exporter.catalog.specs import DEFAULT_MAX_JSON_BYTES, MAX_MAX_JSON_BYTES
 from exporter.catalog.texts import PathText, UrlText
-from exporter.catalog.values import JsonPath, Regex, Size, Text, text_schema, value_type
+from exporter.catalog.values import JsonPath, Regex, Size, Text, Words, text_schema, unescaped, value_type
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -135,13 +135,13 @@ class Tls(Model):
         default=None,
         description="Cipher suites to offer up to TLS 1.2, as OpenSSL lists them; default: OpenSSL's own list.",
     )
-    ca: str | None = Field(
+    ca: Words | None = Field(
         default=None,
         description="File of the certificates to trust, in place of the system's authorities; an intermediate one is "
         "enough. This file and the next two are read again when they change.",
     )
-    certificate: str | None = Field(default=None, description="File of the client's certificate.")
-    key: str | None = Field(default=None, description="File of the client certificate's key.")
+    certificate: Words | None = Field(default=None, description="File of the client's certificate.")
+    key: Words | None = Field(default=None, description="File of the client certificate's key.")
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -182,11 +182,20 @@ def _body_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"contains": value}
 
 
+def _plain_json(value: object) -> object:
+    """Return a JSON value with `${` in place of each `$${`."""
+    if isinstance(value, str):
+        return unescaped(value)
+    if isinstance(value, dict):
+        return {unescaped(key): _plain_json(inner) for key, inner in value.items()}
+    return tuple(_plain_json(inner) for inner in value) if isinstance(value, tuple) else value
+
+
 class JsonCondition(Model):
     """A JSON path (RFC 9535) and what it selects must be. With neither equals nor matches: at least one value."""
 
     path: JsonPath = Field(description="The path, such as $.status.")
-    equals: Annotated[Any, WithJsonSchema({"title": "JSON value"})] = Field(
+    equals: Annotated[Any, BeforeValidator(_plain_json), WithJsonSchema({"title": "JSON value"})] = Field(
         default=None, description="One value must equal this: text, number, boolean, list or mapping."
     )
     matches: Regex | None = Field(default=None, description="The text of one value must match.")

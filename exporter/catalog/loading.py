@@ -11,6 +11,7 @@ from exporter.catalog.plan import build_plan
 from exporter.catalog.problems import CatalogError, Problem, path_text
 from exporter.catalog.secrets import SecretError
 from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
+from exporter.catalog.text_walk import misplaced
 from exporter.catalog.validation import Reduced, validate
 from exporter.catalog.warnings import warnings
 
@@ -153,6 +154,7 @@ def _load(source: Source, environment: str | None) -> _Loaded:
     catalog.in_place(environment or DEFAULT_ENVIRONMENT, source.folder)
     plan, uses, plan_findings = build_plan(catalog)
     findings += [(left.written(path), sentence) for path, sentence in check(catalog, merged)]
+    findings += misplaced(catalog, merged, left)
     # What was taken out of a service or section may be what these miss in it.
     touched = {path[:2] for path in left.removed if path[-1] in _MISSED or len(path) < 2}
     findings += [

@@ -11,7 +11,7 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import HostPattern, Listen, Url, check_places
 from exporter.catalog.problems import shown
 from exporter.catalog.texts import Interpolated
-from exporter.catalog.values import Duration, LabelName, Size, Text, text_schema, value_type
+from exporter.catalog.values import Duration, LabelName, Size, Text, Words, text_schema, value_type
 from exporter.catalog.web import Web
 
 
@@ -33,10 +33,10 @@ class Containers(Model):
         description="The engine's address, such as unix:///var/run/docker.sock; "
         "default: DOCKER_HOST, then the usual socket.",
     )
-    cgroup: str | None = Field(
+    cgroup: Words | None = Field(
         default=None, description="Where the host's cgroup files are mounted; default: found."
     )
-    proc: str | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
+    proc: Words | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
     projects: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(),
         description="Compose projects and Swarm stacks whose services are the catalog's; "

@@ -54,11 +54,11 @@ def parse_host_pattern(value: object) -> str:
     """A name of a Host header, `*.` and a domain, or `*`."""
     text = value if isinstance(value, str) else ""
     name = text.removeprefix("*.")
-    if text != "*" and (":" in name or not name.isascii()):
+    if text != "*" and ":" in name:
         raise ValueError(
             f"{shown(value)} is not a host name; write one such as metrics.example.com, without a port"
         )
-    return text if text == "*" else text.removesuffix(name) + parse_host(name)
+    return text if text == "*" else text.removesuffix(name) + ascii_host(parse_host(name))
 
 
 def parse_path(value: object) -> str:

@@ -12,7 +12,7 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.network import Address
 from exporter.catalog.problems import shown
 from exporter.catalog.references import Secret, Template
-from exporter.catalog.values import Duration, Label, Text, value_type
+from exporter.catalog.values import Duration, Label, Text, Words, value_type
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
 
@@ -99,7 +99,7 @@ def _receivers(model: Any, key: str, short: Any) -> BeforeValidator:
 class Owner(Model):
     """Who hears of a service. Each way takes one receiver or a list."""
 
-    description: str = Field(default="", description="Who they are.")
+    description: Words = Field(default="", description="Who they are.")
     slack: Annotated[tuple[Slack, ...], _receivers(Slack, "channel", Text)] = Field(
         default=(), description="A channel."
     )

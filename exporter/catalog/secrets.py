@@ -53,7 +53,7 @@ class FileReference:
     """Absolute."""
 
     def read(self) -> str:
-        """The file's text without its last line break, which editors and `echo` add. Never waits on an event loop."""
+        """Return the file's text without its last line break, which editors and `echo` add. Never wait on a loop."""
         if not _on_a_loop():
             return self._text(lambda: read_in_time(self.path, MAX_SECRET_BYTES))
         seen = _seen.get(self.path)
@@ -103,7 +103,7 @@ class SecretText:
 
 
 def secret_files(value: object) -> tuple[FileReference, ...]:
-    """The files that a probe's spec refers to, each once, wherever in it they are."""
+    """Return the files that a probe's spec refers to, each once, wherever in it they are."""
     return tuple(dict.fromkeys(_files(value)))
 
 

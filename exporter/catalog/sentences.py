@@ -79,7 +79,8 @@ def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
     places: list[Any] = [root]
     for part in path:
         places = [inner for place in places for inner in _below(place, part)]
-    known = [key for place in places if _is_model(place) for key in _keys(place)]
+    models = [item for place in places for item in _items(place) if _is_model(item)]
+    known = [key for model in models for key in _keys(model)]
     if Environment in places:
         known += [key for key in _keys(root) if key not in NOT_OVERLAID]
     if not nearest(found, known):
@@ -88,6 +89,11 @@ def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
         if deeper:
             return f"did you mean {quoted(below[deeper])}?"
     return suggestion(found, known)
+
+
+def _items(place: Any) -> Iterable[Any]:
+    """Yield a place, or what a list of items holds, since one item can stand alone."""
+    return _places(get_args(place)[0]) if get_origin(place) is tuple else (place,)
 
 
 def _inner_keys(places: list[Any], key: str) -> list[str]:
@@ -103,6 +109,11 @@ def _below(place: Any, part: str | int) -> Iterable[Any]:
     """Models, mappings and lists that can stand one step below a place."""
     if not _is_model(place):
         inner = get_args(place)
+        if get_origin(place) is tuple and not isinstance(part, int):
+            # One item stands where a list could.
+            for item in _places(inner[0]):
+                yield from _below(item, part)
+            return
         yield from _places(inner[-1] if get_origin(place) is dict else inner[0])
         return
     for name, field in place.model_fields.items():

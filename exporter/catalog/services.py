@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.containers import Container
@@ -13,27 +13,36 @@ from exporter.catalog.network import UrlPath
 from exporter.catalog.probes import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.problems import shown
 from exporter.catalog.texts import Interpolated
-from exporter.catalog.values import Duration, EnvironmentName, Label, LabelName, MetricName, Percentage
+from exporter.catalog.values import (
+    Duration,
+    EnvironmentName,
+    Label,
+    LabelName,
+    MetricName,
+    Percentage,
+    Words,
+    unescaped,
+)
 
 
 class Build(Model):
     """How the service's image is built."""
 
-    context: str = Field(default=".", description="Folder of the sources, relative to the catalog.")
+    context: Words = Field(default=".", description="Folder of the sources, relative to the catalog.")
     runtime: Literal["python", "node"] | None = Field(
         default=None, description="The recipe of a generated Dockerfile."
     )
-    dockerfile: str | None = Field(
+    dockerfile: Words | None = Field(
         default=None, description="A Dockerfile of your own, relative to the context."
     )
-    target: str | None = Field(default=None, description="The stage to build.")
+    target: Words | None = Field(default=None, description="The stage to build.")
     arguments: dict[EnvironmentName, Interpolated] = Field(
         default={}, description="Build arguments; never secrets."
     )
-    base: str | None = Field(
+    base: Words | None = Field(
         default=None, description="The base image of a generated Dockerfile; default: the recipe's."
     )
-    entry: str | None = Field(
+    entry: Words | None = Field(
         default=None,
         description="What a generated Dockerfile starts, such as main:app; default: the recipe's.",
     )
@@ -130,8 +139,10 @@ Dependencies = Annotated[
 class Mount(Model):
     """A volume or a folder of the host inside the container."""
 
-    source: str = Field(description="A name in volumes, or a path that begins with . or /.")
-    target: Annotated[str, Field(pattern="^/")] = Field(description="The absolute path inside the container.")
+    source: Words = Field(description="A name in volumes, or a path that begins with . or /.")
+    target: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] = Field(
+        description="The absolute path inside the container."
+    )
     read_only: bool = Field(default=False, description="Whether the container may only read it.")
 
     @property
@@ -188,7 +199,7 @@ class Service(Container):
     read_only: bool = Field(
         default=True, description="Whether the container's root file system is read-only."
     )
-    writable: Annotated[tuple[str, ...], one_or_many(str)] = Field(
+    writable: Annotated[tuple[Words, ...], one_or_many(Words)] = Field(
         default=("/tmp",),  # noqa: S108 - a path inside the container
         description="Folders that stay writable, in memory.",
     )

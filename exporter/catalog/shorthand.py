@@ -16,7 +16,7 @@ _WORDS: dict[Any, str] = {bool: "true or false", int: "a number", str: "text"}
 
 
 def forms_at(root: type[BaseModel], path: CatalogPath) -> list[str]:
-    """The short forms that the value on `path` can have: `a path such as /health`."""
+    """Return the short forms that the value on `path` can have: `a path such as /health`."""
     places: list[Any] = [root]
     for part in path:
         places = [inner for place in places for inner in _below(place, part)]
@@ -25,7 +25,7 @@ def forms_at(root: type[BaseModel], path: CatalogPath) -> list[str]:
 
 
 def _below(annotation: Any, part: str | int) -> Iterator[Any]:
-    """The annotations, with what is attached to them, one step below."""
+    """Yield the annotations, with what is attached to them, one step below."""
     for place in _leaves(annotation):
         if _is_model(place):
             for name, field in place.model_fields.items():
@@ -38,7 +38,7 @@ def _below(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
-    """Models, mappings and lists among the alternatives of an annotation."""
+    """Yield models, mappings and lists among the alternatives of an annotation."""
     if _is_model(annotation) or get_origin(annotation) in (dict, tuple):
         yield annotation
         return
@@ -48,7 +48,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 def _short(annotation: Any) -> Iterator[Any]:
-    """What validators that know a short form take."""
+    """Yield what validators that know a short form take."""
     if get_origin(annotation) in (dict, tuple, Literal) or _is_model(annotation):
         return
     for inner in get_args(annotation):

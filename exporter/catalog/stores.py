@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from exporter.catalog.backups import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.containers import Container
 from exporter.catalog.http_probe import Tls  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.references import Secret  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.values import Duration, Label, Percentage, Text
+from exporter.catalog.values import Duration, Label, Percentage, Text, Words, unescaped
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
 
@@ -42,7 +42,7 @@ _SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password",
 class Replica(Model):
     """Another server that follows this store."""
 
-    host: str = Field(description="Its host.")
+    host: Words = Field(description="Its host.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
         default=None, description="Its port; default: the store's."
     )
@@ -74,7 +74,7 @@ class Store(Container):
         description="Servers that follow it; each is probed, and an alert fires when fewer are connected to it.",
     )
     service: Label | None = Field(default=None, description="SQLite: the service whose file it is.")
-    path: Annotated[str, Field(pattern="^/")] | None = Field(
+    path: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] | None = Field(
         default=None, description="SQLite: the file inside that service's container."
     )
     check_interval: Duration = Field(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import TYPE_CHECKING, get_args, get_origin
 
@@ -11,12 +12,46 @@ from exporter.catalog.references import MAY_REFER, TextTemplate
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from exporter.catalog.probe_parts import Finding
     from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.validation import Reduced
+    from exporter.catalog.yaml_tree import Node
+
+NO_REFERENCE = (
+    "${ begins a reference, and none can stand here; write the value itself, or $${ for the characters "
+    r"(in a regular expression: \$\{)"
+)
+_BEGINNING = re.compile(r"(?<!\$)\$\{")
 
 
 def texts_of(model: Model) -> Iterator[tuple[CatalogPath, TextTemplate | str]]:
-    """Templates, and every other text and key that cannot hold a reference. Only what was written is looked at."""
+    """Yield templates, and every other text and key that cannot hold a reference. Only what was written counts."""
     return _in_model(model, ())
+
+
+def misplaced(model: Model, tree: Node, left: Reduced) -> Iterator[Finding]:
+    """Yield each reference in a text that cannot hold one. `tree` is how the texts were written."""
+    for path, text in texts_of(model):
+        if isinstance(text, str) and "${" in text:
+            written = left.written(path)
+            if any(item == text or _BEGINNING.search(item) for item in _written(tree, written)):
+                yield written, NO_REFERENCE
+
+
+def _written(tree: Node, path: CatalogPath) -> Iterator[str]:
+    """Yield the key on `path` and the texts there, or those of the short form they are in."""
+    node, depth = tree.at(tree.as_written(path))
+    if depth == len(path) or not isinstance(node.value, dict):
+        yield str(path[-1])
+        yield from _texts_in(node)
+
+
+def _texts_in(node: Node) -> Iterator[str]:
+    value = node.value
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _texts_in(inner)
 
 
 def _in_model(model: Model, path: CatalogPath) -> Iterator[tuple[CatalogPath, TextTemplate | str]]:
@@ -49,7 +84,7 @@ def _in_value(
 
 @cache
 def _may_refer(kind: type[Model]) -> frozenset[str]:
-    """The keys of a model whose texts stay texts and may hold references."""
+    """Return the keys of a model whose texts stay texts and may hold references."""
     return frozenset(
         name
         for name, field in kind.model_fields.items()

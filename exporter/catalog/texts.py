@@ -21,7 +21,7 @@ _FILLED_IN = "x"
 
 
 def parse_interpolated(value: object) -> str:
-    """Text in which Compose fills in variables; as it was written."""
+    """Return text in which Compose fills in variables, as it was written."""
     text = parse_text(value)
     if any(not isinstance(part, str | EnvironmentReference) for part in parse_template(text).parts):
         raise ValueError(f"holds a reference that Compose cannot fill in; {HOW}")
@@ -29,7 +29,7 @@ def parse_interpolated(value: object) -> str:
 
 
 def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:
-    """A URL whose path and query may hold references; as it was written.
+    """Return a URL whose path and query may hold references, as it was written.
 
     Raises:
         ValueError: it is not one. The sentence never holds a password.
@@ -37,19 +37,21 @@ def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) 
     if not isinstance(value, str) or "${" not in value:
         return check_url(value, schemes)
     template = parse_template(value)
-    check_url(_filled_in(template), schemes)
     begin = _beginning(template)
-    if "://" not in begin or len(begin) == begin.find("://") + 3 or not _has_path(begin):
+    if template.literal is None and (
+        "://" not in begin or len(begin) == begin.find("://") + 3 or not _has_path(begin)
+    ):
         raise ValueError(
             "a reference can stand in the path and query of a URL, not before them; "
             "write the host itself, or another one under environments"
         )
+    check_url(_filled_in(template), schemes)
     _no_fragment(template)
     return value
 
 
 def parse_path_text(value: object) -> str:
-    """A path, perhaps with a query, that may hold references; as it was written."""
+    """Return a path, perhaps with a query, that may hold references, as it was written."""
     if not isinstance(value, str) or "${" not in value:
         return parse_path(value)
     template = parse_template(value)
@@ -61,8 +63,8 @@ def parse_path_text(value: object) -> str:
 
 
 def request_path(url: str) -> tuple[str, SecretText | None]:
-    """The URL as labels and pages show it, `${NAME}` in place of values; and its path and query, where they hold
-    references.
+    """Return the URL as labels and pages show it, with `${NAME}` in place of values; and its path and query, if they
+    hold references.
     """
     template = parse_template(url)
     if template.literal is not None:
@@ -80,7 +82,7 @@ def _beginning(template: TextTemplate) -> str:
 
 
 def _path_at(url: str) -> int:
-    """Where the path or query of a URL begins."""
+    """Return the index at which the path or query of a URL begins; -1 without one."""
     begin = url.find("://") + 3
     return min((at for at in (url.find("/", begin), url.find("?", begin)) if at >= 0), default=-1)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from exporter.catalog.base import AbsenceError
 from exporter.catalog.catalog import Catalog
-from exporter.catalog.problems import MAX_SHOWN
+from exporter.catalog.problems import MAX_SHOWN, quoted
 from exporter.catalog.sentences import sentence
 from exporter.catalog.yaml_tree import plain
 
@@ -40,7 +40,7 @@ class Reduced:
     kept: dict[CatalogPath, list[int]] = field(default_factory=dict)
 
     def written(self, path: CatalogPath) -> CatalogPath:
-        """The path in the text of a path in what is left."""
+        """Return the path in the text of a path in what is left."""
         found: CatalogPath = ()
         for part in path:
             positions = self.kept.get(found)
@@ -73,7 +73,7 @@ class Reduced:
 
 
 def validate(tree: Node) -> tuple[Catalog | None, list[Finding], Reduced]:
-    """The catalog, or as much of it as is right; the mistakes; and what was left of the text."""
+    """Return the catalog, or as much of it as is right; the mistakes; and what was left of the text."""
     left = Reduced(plain(tree))
     found: dict[object, Finding] = {}
     for _ in range(_MAX_ROUNDS):
@@ -97,12 +97,17 @@ def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool
     text = sentence(detail, Catalog, path, hint=hint)
     node, depth = tree.at(path)
     if depth == len(path) and node.value is None and node.comment:
-        text += f"; {node.comment} begins a comment, so write the text in quotes"
+        return f"{text}; {node.comment} begins a comment, so write the text in quotes"
+    if isinstance(node.value, dict) and isinstance(detail.get("ctx", {}).get("error"), AbsenceError):
+        # What is missing may be there, after a #.
+        for key, inner in node.value.items():
+            if inner.value is None and inner.comment:
+                return f"{text}; {quoted(key)} is empty, since {inner.comment} begins a comment"
     return text
 
 
 def _path(detail: ErrorDetails, tree: Node, left: Reduced) -> CatalogPath:
-    """The path as it is written: shorthand has fewer steps than the long form that pydantic saw."""
+    """Return the path as it is written: shorthand has fewer steps than the long form that pydantic saw."""
     loc = detail["loc"][: -1 if detail["type"] == "missing" else None]
     return tree.as_written(left.written(tuple(part for part in loc if part != _KEY)))
 

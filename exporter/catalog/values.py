@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
 from exporter.catalog.problems import kind, quoted, shown
 from exporter.patterns import Pattern, PatternError
@@ -153,9 +153,19 @@ def parse_text(value: object) -> str:
     raise ValueError(f"expected text, found {kind(value)}")
 
 
+def parse_plain(value: object) -> str:
+    """Return text that is used as it is written, but that `$${` stands for `${`, which would begin a reference."""
+    return unescaped(parse_text(value))
+
+
+def unescaped(text: str) -> str:
+    """Return `text` with `${` in place of each `$${`."""
+    return text.replace("$${", "${")
+
+
 def parse_regex(value: object) -> str:
     """A regular expression of RE2, as Prometheus and blackbox_exporter take it."""
-    pattern = parse_text(value)
+    pattern = parse_plain(value)
     try:
         Pattern(pattern)
     except PatternError as error:
@@ -169,7 +179,7 @@ def parse_json_path(value: object) -> str:
 
     from exporter.json_path import Query
 
-    path = parse_text(value)
+    path = parse_plain(value)
     try:
         Query(path)
     except JSONPathError as error:
@@ -262,7 +272,10 @@ LabelName = Annotated[
 ]
 """Of a series."""
 
-Text = Annotated[str, *value_type(parse_text, {"type": ["string", "number"]}, "text")]
+Text = Annotated[str, *value_type(parse_plain, {"type": ["string", "number"]}, "text")]
+
+Words = Annotated[str, AfterValidator(unescaped)]
+"""As Text, but a number is a mistake."""
 
 Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"]}, "regular expression (RE2)")]
 

@@ -27,7 +27,7 @@ class Variable(EnvironmentReference):
         return self.word if self.operator.endswith("-") else None
 
     def read(self) -> str:
-        """The value, or the default.
+        """Return the value, or the default.
 
         Raises:
             SecretError: there is neither.
@@ -42,7 +42,7 @@ class Variable(EnvironmentReference):
 
 
 def parse_variable(inside: str) -> EnvironmentReference:
-    """What is between the braces of `${…}`.
+    """Parse what is between the braces of `${…}`.
 
     Raises:
         ValueError: it is no reference. The sentence does not repeat it: it may be a secret.

@@ -6,7 +6,6 @@ A warning never holds the value.
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -24,30 +23,35 @@ if TYPE_CHECKING:
     from exporter.catalog.yaml_tree import Node
 
 _HOW = "write ${NAME} in place of the value, or list the name under not_secret"
-_STRONG = frozenset(
-    {
-        "apikey",
-        "credential",
-        "credentials",
-        "passphrase",
-        "passwd",
-        "password",
-        "secret",
-        "signature",
-        "token",
-    }
+_STRONG = re.compile(
+    "(?:.*(?:password|passwd|secret|token)|passphrase|credentials?|signature"
+    "|(?:api|access|secret|private)key|requirepass)"
 )
 _WEAK = frozenset({"auth", "authorization", "key", "pass", "pwd", "sig"})
 """These only as the last word of a name: KEY_PREFIX is none."""
-_INNOCENT = frozenset(
+_ABOUT = frozenset(
     re.findall(
         "[a-z]+",
-        "algorithm audience bits column cookie count days enabled endpoint expiration expire expires field file format "
-        "hash header host hours id issuer length limit max min minutes mode name path policy port prefix provider "
-        "public region required seconds size store suffix timeout ttl type uri url user username version",
+        "age algorithm audience authentication bits bucket change column cookie count days enabled endpoint expiration "
+        "expire expires expiry field file format hash hasher hashers header host hours id issuer length lifetime limit "
+        "location login max min minutes mode name path policy port prefix provider public rate refresh region required "
+        "reset rotation scope scopes seconds secure serializer service size store suffix timeout ttl type uri url user "
+        "username validation validators version",
     )
 )
-"""In a name with one of these the value is not the secret itself: KEY_FILE, TOKEN_TTL, PUBLIC_KEY."""
+"""In a name that goes on with one of these the value is not the secret itself: KEY_FILE, TOKEN_TTL."""
+_KIND = frozenset(
+    re.findall(
+        "[a-z]+",
+        "by cache continuation csrf cursor foreign group hash hot idempotency index log lookup message next page "
+        "partition primary proxy public routing shard sort sync unique",
+    )
+)
+"""Right before the last word: a key or a token of this kind is no secret, such as SORT_KEY and page_token."""
+_SWITCH = frozenset(
+    {"allow", "disable", "disabled", "enable", "has", "ignore", "is", "no", "require", "skip", "use"}
+)
+"""A name that begins so says whether, not what."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|rk)_live_\w{16,}|sk-[\w-]{32,}"
@@ -56,32 +60,50 @@ _SECRET_VALUE = re.compile(
 )
 """Values that show by their form that they are secrets."""
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)=(.+)", re.DOTALL)
-_NO_VALUE = frozenset({"", "true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"})
+_NO_VALUE = frozenset(
+    {"", "true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"}
+    | {"basic", "bearer", "digest", "ldap", "login", "oauth2", "oidc", "plain"}
+)
+_FILE = re.compile(r"(?:\.{0,2}/[\w.-]+)+|file:.*")
 _PAIRS = frozenset({"environment", "arguments", "headers", "metadata", "labels"})
 """Mappings of names to values that a program reads."""
 
 
 def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
-    """The places of a valid catalog, and what to write there."""
+    """Yield the places of a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:
             continue
-        if _SECRET_VALUE.search(value) or (is_secret_name(name) and value.lower() not in _NO_VALUE):
+        if _SECRET_VALUE.search(value) or (is_secret_name(name) and _is_value(value)):
             yield path, f"{quoted(name)} looks like a secret that is written out; {_HOW}"
 
 
 def is_secret_name(name: str) -> bool:
     """True if what has this name is usually a secret: DB_PASSWORD, apiKey, X-Auth-Token."""
-    words = [word.lower() for word in _WORDS.findall(name)]
-    joined = {first + second for first, second in pairwise(words)}
-    told = bool(_STRONG & ({*words} | joined)) or bool(words and words[-1] in _WEAK)
-    return told and not _INNOCENT & {*words}
+    words = [word.lower() for word in _WORDS.findall(name) if not word.isdigit()]
+    if not words or words[0] in _SWITCH:
+        return False
+    *before, last = words
+    if last in _WEAK or _is_secret(last, before):
+        return not before or before[-1] not in _KIND
+    inner = any(_is_secret(word, words[:index]) for index, word in enumerate(words))
+    return inner and not _ABOUT & {*words}
+
+
+def _is_secret(word: str, before: list[str]) -> bool:
+    """True if a word says so itself, or together with the one before it, as in API_KEY."""
+    return bool(_STRONG.fullmatch(word) or (before and _STRONG.fullmatch(before[-1] + word)))
+
+
+def _is_value(value: str) -> bool:
+    """True if it can be a secret: no word of a setting, and no path of a file that holds one."""
+    return value.lower() not in _NO_VALUE and not _FILE.fullmatch(value)
 
 
 def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPath, str, str]]:
-    """Place, name and value of each literal that has a name: a variable, a header, a parameter of a URL, an option."""
+    """Yield place, name and value of each literal that has a name: variable, header, parameter of a URL, option."""
     if isinstance(value, Model):
         for field in value.model_fields_set:
             alias = type(value).model_fields[field].alias or field
@@ -106,7 +128,7 @@ def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPat
 
 
 def _written_out(item: object) -> str:
-    """The literal text of a value, its defaults included; empty where references say all of it."""
+    """Return the literal text of a value, its defaults included; empty where references say all of it."""
     template = (
         item if isinstance(item, TextTemplate) else parse_template(item) if isinstance(item, str) else None
     )
@@ -131,7 +153,7 @@ def _options(arguments: tuple[str, ...], path: CatalogPath) -> Iterator[tuple[Ca
 
 
 def _emptied(node: Node, path: CatalogPath) -> Iterator[Finding]:
-    """Empty values before a # that stands right before a word, as #alerts does."""
+    """Yield empty values before a # that stands right before a word, as #alerts does."""
     if isinstance(node.value, dict):
         for key, inner in node.value.items():
             yield from _emptied(inner, (*path, key))

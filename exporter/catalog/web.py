@@ -6,27 +6,27 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.network import Host
 from exporter.catalog.problems import shown, suggestion
-from exporter.catalog.references import NamedSecret, TextTemplate, parse_secret
+from exporter.catalog.references import NamedSecret, TextTemplate, parse_template
 from exporter.catalog.values import Text, parse_text, text_schema, value_type
 
 
 def _parse_key(value: object) -> str | TextTemplate:
-    """A file, or one of the catalog's secrets."""
+    """Parse the name of a file, or one of the catalog's secrets."""
     if isinstance(value, dict):
         return parse_named(value)
     return parse_text(value)
 
 
 def parse_named(value: object) -> TextTemplate:
-    """One of the catalog's `secrets`: a container has it as a file, and only files are read again when they change.
+    """Parse one of the catalog's `secrets`: a container has it as a file, which is read again when it changes.
 
     Raises:
         ValueError: it is something else. The sentence never holds it.
     """
-    template = parse_secret(value)
+    template = parse_template(value)
     if len(template.parts) != 1 or not isinstance(template.parts[0], NamedSecret):
         raise ValueError(
             "only one of the catalog's secrets can be here, since it is mounted as a file; write {secret: NAME}"
@@ -37,7 +37,7 @@ def parse_named(value: object) -> TextTemplate:
 def _parse_user(value: object) -> str:
     name = parse_text(value)
     if not name or ":" in name or not name.isprintable():
-        raise ValueError(f"{shown(name)} is not a user name; it holds no colon, which would end it")
+        raise ValueError(f"{shown(name)} is not a user name; write one without a colon")
     return name
 
 
@@ -99,13 +99,13 @@ class Web(Model):
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.tls is None and not self.users:
-            raise ValueError("this says neither tls nor users; remove it if HTTP without a login is meant")
+            raise AbsenceError("this says neither tls nor users; remove it if HTTP without a login is meant")
         if self.username is not None and self.username not in self.users:
-            raise ValueError(f"username is none of the users; {suggestion(self.username, self.users)}")
+            raise AbsenceError(f"username is none of the users; {suggestion(self.username, self.users)}")
         return self
 
     @property
     def scraper(self) -> tuple[str, TextTemplate] | None:
-        """As whom Prometheus asks, and the password; none where nobody logs in."""
+        """The user name and password with which Prometheus asks; None where nobody logs in."""
         name = self.username or next(iter(self.users), None)
         return None if name is None else (name, self.users[name])

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 """Characters that YAML does not allow."""
 _COMMENT = re.compile(r"[ \t]*#(\S*)")
-_INNER_COMMENT = re.compile(r"[ \t](#[^\s}\]]+)")
+_INNER_COMMENT = re.compile(r"[ \t\[{,](#[^\s}\]]+)")
 _OPEN = {"'}'": "{", "']'": "["}
+_CLOSE = {"{": "}", "[": "]"}
 _ADVICE = {
     "mapping values are not allowed in this context": (
         'a key or ": " cannot stand here; check the indentation, and write text that holds ": " in quotes'
@@ -35,7 +36,7 @@ _ADVICE = {
 
 
 def control_character(text: str) -> YamlError | None:
-    """The first character that YAML does not allow."""
+    """Return the first character that YAML does not allow, as an error."""
     found = CONTROL.search(text)
     if not found:
         return None
@@ -44,20 +45,20 @@ def control_character(text: str) -> YamlError | None:
     return YamlError("is not YAML: control characters are not allowed", line, found.start() - line_start + 1)
 
 
-def syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
-    """What the parser found, where a person has to look."""
+def syntax_error(error: yaml.MarkedYAMLError, text: str, opened: int | None = None) -> YamlError:
+    """Return what the parser found, where a person has to look. `opened`: the index of the innermost open bracket."""
     mark = error.problem_mark or error.context_mark
     problem, context = str(error.problem or ""), str(error.context or "")
     if "quoted scalar" in context and "end of stream" in problem:
         return _at(error.context_mark, "this quote is not closed")
     bracket = next((sign for end, sign in _OPEN.items() if problem.endswith(end)), None)
     if bracket and mark and error.context_mark:
-        begin = error.context_mark
-        place = f"line {begin.line + 1}, column {begin.column + 1}"
-        close = "}" if bracket == "{" else "]"
-        comment = _INNER_COMMENT.search(text, begin.index, mark.index)
-        why = f", or {quoted(comment[1])} began a comment and belongs in quotes" if comment else ""
-        return _at(mark, f"expected , or {close} here; the {bracket} on {place} is not closed{why}")
+        return _at(
+            mark, f"expected , or {_CLOSE[bracket]} {_not_closed(text, error.context_mark.index, mark.index)}"
+        )
+    if opened is not None and mark and not text[mark.index :].strip():
+        close = _CLOSE[text[opened]]
+        return _at(mark, f"expected a value or {close} {_not_closed(text, opened, mark.index)}")
     found = text[mark.index : mark.index + 1] if mark else ""
     if found == "\t" or "tab character" in problem:
         return _at(mark, "a tab cannot indent; use spaces")
@@ -66,8 +67,16 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str) -> YamlError:
     return _at(mark, _ADVICE.get(problem) or " ".join((problem or context or "it cannot be read").split()))
 
 
+def _not_closed(text: str, opened: int, end: int) -> str:
+    line_start = text.rfind("\n", 0, opened) + 1
+    place = f"line {text.count(chr(10), 0, opened) + 1}, column {opened - line_start + 1}"
+    comment = _INNER_COMMENT.search(text, opened, end)
+    why = f", or {quoted(comment[1])} began a comment and belongs in quotes" if comment else ""
+    return f"here; the {text[opened]} on {place} is not closed{why}"
+
+
 def begins_comment(text: str, index: int) -> str | None:
-    """The word after a # at `index`, where a value was left empty: perhaps meant as text, such as #alerts."""
+    """Return the word after a # at `index`, where a value was left empty: perhaps meant as text, such as #alerts."""
     found = _COMMENT.match(text, index)
     return quoted(f"#{found[1]}") if found else None
 

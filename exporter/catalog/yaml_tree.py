@@ -96,10 +96,11 @@ def parse(text: str) -> tuple[Node, list[YamlError]]:
     control = control_character(text)
     if control:
         raise control
+    builder = _Builder(text)
     try:
-        return _Builder(text).build()
+        return builder.build()
     except yaml.MarkedYAMLError as error:
-        raise syntax_error(error, text) from None
+        raise syntax_error(error, text, builder.opened) from None
     except yaml.YAMLError:
         raise YamlError("is not YAML: it cannot be read", 1, 1) from None
 
@@ -110,6 +111,8 @@ class _Open:
 
     node: Node
     anchor: str | None
+    index: int
+    """Where in the text it begins."""
     key: tuple[str, int, int] | None = None
     merges: list[Node] | None = None
 
@@ -124,6 +127,14 @@ class _Builder:
         self._nodes = 0
         self._aliased = 0
         self._errors: list[YamlError] = []
+
+    @property
+    def opened(self) -> int | None:
+        """The index of the innermost bracket that is open; None where there is none."""
+        if not self._stack:
+            return None
+        index = self._stack[-1].index
+        return index if self._text[index : index + 1] in ("{", "[") else None
 
     def build(self) -> tuple[Node, list[YamlError]]:
         handlers: dict[type, Callable[[Any], None]] = {
@@ -200,7 +211,7 @@ class _Builder:
         self._check_depth(1, node.line, node.column)
         if event.anchor:
             self._anchors[event.anchor] = None
-        self._stack.append(_Open(node, event.anchor))
+        self._stack.append(_Open(node, event.anchor, event.start_mark.index))
 
     def _check_depth(self, levels: int, line: int, column: int) -> None:
         if len(self._stack) + levels > MAX_DEPTH:

@@ -26,7 +26,7 @@ class Rendering:
         self._files: dict[tuple[str, str], list[File]] = {}
 
     def refused(self, catalog: Catalog, *, partial: bool) -> list[Finding]:
-        """What the outputs cannot express. `partial`: a catalog from which mistakes were taken out."""
+        """Return what the outputs cannot express. `partial`: a catalog from which mistakes were taken out."""
         found: dict[Finding, None] = {}
         for output in self._outputs:
             try:
@@ -40,7 +40,7 @@ class Rendering:
         return list(found)
 
     def files(self, output: Output, catalog: Catalog) -> list[File]:
-        """The output's files.
+        """Return the output's files.
 
         Raises:
             OutputError: it cannot express the catalog.

@@ -39,7 +39,7 @@ class Needed:
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """The daemon's web configuration, if the catalog asks for one."""
+    """Yield the daemon's web configuration, if the catalog asks for one."""
     web = catalog.exporter.web
     if web is None:
         return
@@ -71,13 +71,13 @@ def render(catalog: Catalog) -> Iterable[File]:
 
 
 def scheme(catalog: Catalog) -> str:
-    """By which the daemon is asked."""
+    """Return the scheme by which the daemon is asked."""
     web = catalog.exporter.web
     return "https" if web and web.tls else "http"
 
 
 def client_config(catalog: Catalog) -> dict[str, Any]:
-    """Keys of Prometheus for a server that has this web configuration."""
+    """Return Prometheus's keys for a server that has this web configuration."""
     web = catalog.exporter.web
     keys: dict[str, Any] = {}
     if web and web.tls:
@@ -95,7 +95,7 @@ def client_config(catalog: Catalog) -> dict[str, Any]:
 
 
 def daemon_needs(catalog: Catalog) -> Needed:
-    """What the daemon's web configuration names."""
+    """Return what the daemon's web configuration names."""
     web = catalog.exporter.web
     if web is None:
         return Needed()
@@ -106,7 +106,7 @@ def daemon_needs(catalog: Catalog) -> Needed:
 
 
 def prometheus_needs(catalog: Catalog) -> Needed:
-    """What Prometheus's side of it names."""
+    """Return what Prometheus's side of it names."""
     web = catalog.exporter.web
     if web is None:
         return Needed()
@@ -121,7 +121,7 @@ def prometheus_needs(catalog: Catalog) -> Needed:
 
 
 def seen(path: str) -> str:
-    """Where the daemon's container has a path of the catalog: relative ones start from the catalog's folder."""
+    """Return where the daemon's container has a path of the catalog; relative ones start from the catalog's folder."""
     return posixpath.normpath(posixpath.join(CATALOG_FOLDER, path))
 
 

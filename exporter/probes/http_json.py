@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from exporter.json_path import CHARACTERS_A_STEP, PAUSE, Meter, Query, TooManySteps, same
 from exporter.patterns import Pattern
+from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from exporter.catalog.specs import JsonCondition
 
+SHOWN_PARTS = 100
+"""Of the JSON text of a value: brackets, texts and numbers."""
 SHOWN_TEXT = 80
 """How much of a value of the catalog a detail repeats."""
 Test = Callable[[Any, Meter], bool]
@@ -79,14 +83,20 @@ def _parsed(body: bytes) -> Any:
 
 def _judge(value: Any, query: Query, test: Test, condition: JsonCondition, meter: Meter) -> Iterator[None]:
     met = False
+    selected: list[Any] = []
+    count = 0
     for found in query.values(value, value, meter, pauses=True):
         if found is PAUSE:
             yield None
-        elif test(found, meter):
-            met = True
+            continue
+        count += 1
+        met = test(found, meter)
+        if met or not selected:
+            selected = [found]
+        if met:
             break
     if met is not condition.present:
-        raise ProbeFailure(Reason.BODY, _shown(condition))
+        raise _failure(condition, selected, 0 if met else count - 1)
 
 
 def _test(condition: JsonCondition) -> Test:
@@ -107,6 +117,21 @@ def _test(condition: JsonCondition) -> Test:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"JSON has no {constant}")
+
+
+def _failure(condition: JsonCondition, selected: list[Any], others: int) -> ProbeFailure:
+    """Return the verdict on a condition that does not hold: on a value that the path selects, if it selects any."""
+    wanted = _shown(condition)
+    if not selected:
+        nothing = condition.equals is not None or condition.pattern is not None
+        return ProbeFailure(Reason.BODY, "{}{}", wanted, "; the path selects nothing" if nothing else "")
+    more = f" (and {others} more)" if others > 0 else ""
+    return ProbeFailure(Reason.BODY, "{}, found {}{}", wanted, PeerText(_beginning(selected[0])), more)
+
+
+def _beginning(value: Any) -> str:
+    """Return the first parts of a value's JSON text; a whole one can be as large as the body."""
+    return "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), SHOWN_PARTS))
 
 
 def _shown(condition: JsonCondition) -> str:

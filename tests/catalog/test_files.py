@@ -67,6 +67,17 @@ FILES = {
             'or "#x" began a comment and belongs in quotes'
         ),
     ),
+    "an open bracket at the end": (
+        b"a:\n  b: {c: 1, d: #e}\n",
+        (
+            "config.yaml:3:1: is not YAML: expected a value or } here; the { on line 2, column 6 is not closed, "
+            'or "#e" began a comment and belongs in quotes'
+        ),
+    ),
+    "an open list with nothing in it": (
+        b"a: [\n",
+        "config.yaml:2:1: is not YAML: expected a value or ] here; the [ on line 1, column 4 is not closed",
+    ),
     "an open quote": (b'a: "b\nc: 2\n', "config.yaml:1:4: is not YAML: this quote is not closed"),
     "text that cannot begin so": (
         b"a: @b\n",

@@ -1384,6 +1384,13 @@ SHORT_FORMS = {
         'owners.shop.slack.channel: expected text, found nothing; "#shop" begins a comment, '
         "so write the text in quotes"
     ),
+    "services:\n  web:\n    image: #shop": (
+        "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or probes; "
+        '"image" is empty, since "#shop" begins a comment'
+    ),
+    "services: {web: {image: w, volumes: {source: ./a, target: /a, readonly: true}}}": (
+        'services.web.volumes.readonly: unknown key; did you mean "read_only"?'
+    ),
 }
 
 

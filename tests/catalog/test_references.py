@@ -20,7 +20,7 @@ from tests.catalog.doors import mistakes
 from tests.fuzz.catalogs import CATALOGS, at, places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from exporter.probes.base import ProbeResult
     from tests.catalog.doors import Write
@@ -223,3 +223,31 @@ def test_compose_fills_in_what_it_reads(write: Write) -> None:
     ):
         assert line in text, line
     assert f'image: "${{REGISTRY:?{hint}}}/a:${{BARE_TAG:?services.bare.image has no tag' in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "read"),
+    [
+        ("description: 'a $${b} c'", lambda web: web.description),
+        ("runbook: 'a $${b} c'", lambda web: web.runbook),
+        ("probes: [{name: p, http: {body: 'a $${b} c'}}]", lambda web: web.probes[0].http.body.contains[0]),
+        (
+            "probes: [{name: p, http: {body: ['x', 'a $${b} c']}}]",
+            lambda web: web.probes[0].http.body.contains[1],
+        ),
+        (
+            "probes: [{name: p, http: {json: {path: $.a, equals: [{'k': 'a $${b} c'}]}}}]",
+            lambda web: web.probes[0].http.json_conditions[0].equals[0]["k"],
+        ),
+        ("logs: {patterns: {x: 'a $${b} c'}}", lambda web: web.logs.patterns["x"]),
+        ("writable: 'a $${b} c'", lambda web: web.writable[0]),
+    ],
+)
+def test_a_text_that_cannot_refer_can_hold_the_characters(
+    keys: str, read: Callable[[Any], str], write: Write
+) -> None:
+    start = "services: {web: {image: 'nginx:1', port: 80, "
+    path = write(f"{start}{keys}}}}}\n")
+    assert read(load_catalog(path).services["web"]) == "a ${b} c"
+    [mistake] = mistakes(write(f"{start}{keys.replace('$${', '${')}}}}}\n"))
+    assert "${ begins a reference, and none can stand here; write the value itself, or $${ for" in mistake

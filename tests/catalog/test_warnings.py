@@ -64,7 +64,7 @@ def test_a_secret_that_is_written_out(write: Write, keys: str, path: str, name: 
         'health: "/x?token=${TOKEN}"',
         "environment: {DB_PASSWORD: '${DB_PASSWORD}', TOKEN_TTL: 5m, PUBLIC_KEY: abc, KEY_FILE: /x, TOKENIZER: a}",
         "environment: {PASSWORD: {secret: db}, DEBUG_TOKEN: '', SECRET: off}",
-        "command: ['--token=${TOKEN}', --keys=3]",
+        "command: ['--token=${TOKEN}', --keys=3, --key=/etc/tls/x.pem, --auth=basic]",
         'health: {headers: {Authorization: "Bearer ${TOKEN}"}}',
     ],
 )
@@ -111,6 +111,21 @@ def test_validate_and_gen_print_warnings_and_go_on(write: Write) -> None:
     assert (warning["line"], warning["column"], warning["path"]) == (2, 42, "services.web.health")
 
 
-@pytest.mark.parametrize("name", ["apiKey", "API_KEY", "X-Auth-Token", "dbPassword", "sig", "client_secret"])
+SECRETS = (
+    "apiKey API_KEY X-Auth-Token dbPassword sig client_secret PGPASSWORD authtoken ACCESSKEY DB_USER_PASSWORD "
+    "COOKIE_SECRET SECRET_KEY_BASE TOKEN2 PASSWORD_SALT REQUIREPASS DB_PASS STORE_PASSWORD spring.datasource.password"
+)
+NO_SECRETS = (
+    "TOKEN_EXPIRY KEY_PREFIX POSTGRES_USER JWT_TOKEN_LOCATION PRIMARY_KEY SORT_KEY page_token ROUTING_KEY BY_PASS "
+    "PASSWORD_VALIDATORS ALLOW_EMPTY_PASSWORD NO_AUTH AWS_ACCESS_KEY_ID TOKEN_BUCKET API_KEY_HEADER MAX_TOKENS"
+)
+
+
+@pytest.mark.parametrize("name", SECRETS.split())
 def test_names_of_secrets(name: str) -> None:
     assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", NO_SECRETS.split())
+def test_names_of_what_is_no_secret(name: str) -> None:
+    assert not is_secret_name(name)

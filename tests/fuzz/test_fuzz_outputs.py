@@ -67,7 +67,7 @@ SMALL = {
     ),
     "replicas on one port": (
         "services: {web: {image: 'w:1', port: 80, public: true, replicas: 2}}",
-        "2:12: services.web: has 2 replicas, and only one of them can open port 80",
+        "2:56: services.web.replicas: has 2 replicas, and only one of them can open port 80",
     ),
     "Slack without a URL": (
         'owners: {a: {slack: "#a"}}',

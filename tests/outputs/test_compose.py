@@ -296,7 +296,7 @@ services:
         ),
         (
             "services: {a: {image: 'a:1', port: 80, replicas: 2, public: true}}\n",
-            "services.a has 2 replicas, and only one of them can open port 80 of the host",
+            "services.a.replicas has 2 replicas, and only one of them can open port 80 of the host",
         ),
         (
             "services: {a: {image: 'a:1', port: 80, public: true}, b: {image: 'a:1', port: 80, public: true}}\n",

@@ -155,10 +155,10 @@ def test_the_toolkit_knows_the_format_of_tls(tmp_path: Path) -> None:
     ("written", "sentence"),
     [
         ("{}", "this says neither tls nor users"),
-        ("{users: {a: secret}}", "a secret cannot stand in the catalog"),
+        ("{users: {a: secret}}", "only one of the catalog's secrets"),
         ("{users: {a: {env: A}}}", "only one of the catalog's secrets can be here"),
         ("{users: {a: {secret: none}}}", 'unknown secret "none"'),
-        ("{users: {'a:b': {secret: s}}}", "holds no colon"),
+        ("{users: {'a:b': {secret: s}}}", "without a colon"),
         ("{users: {a: {secret: s}}, username: b}", "username is none of the users"),
         ("{tls: {certificate: a}}", 'needs "key"'),
         ("{tls: {certificate: a, key: {file: b}}}", "only one of the catalog's secrets can be here"),
@@ -172,7 +172,20 @@ def test_mistakes(tmp_path: Path, written: str, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["a:80", "http://a", "a b", "*a", "", "a.*", 5, "ä.example"])
+@pytest.mark.parametrize("name", ["a:80", "http://a", "a b", "*a", "", "a.*", 5])
 def test_names_that_are_none(tmp_path: Path, name: object) -> None:
     with pytest.raises(CatalogError, match="is not a host name"):
         catalog_of(tmp_path, f"project: shop\nexporter: {{hosts: [{name!r}]}}\n{SERVICES}")
+
+
+def test_an_international_name_is_admitted_as_browsers_send_it(tmp_path: Path) -> None:
+    written = f"project: shop\nexporter: {{hosts: [ä.example, '*.faß.de']}}\n{SERVICES}"
+    assert catalog_of(tmp_path, written).exporter.hosts == ("xn--4ca.example", "*.xn--fa-hia.de")
+
+
+def test_a_mistake_inside_is_not_reported_again_around_it(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError) as caught:
+        catalog_of(
+            tmp_path, f"project: shop\nexporter: {{web: {{users: {{a: b}}, username: a}}}}\n{SERVICES}"
+        )
+    assert len(caught.value.problems) == 1

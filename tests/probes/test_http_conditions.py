@@ -121,37 +121,50 @@ def test_body(condition: Condition, detail: str, prober: Prober) -> None:
         (JsonCondition("$.none"), ""),
         (JsonCondition("$.missing"), "JSON $.missing should exist"),
         (JsonCondition("$.missing", present=False), ""),
-        (JsonCondition("$.status", present=False), "JSON $.status should not exist"),
+        (JsonCondition("$.status", present=False), "JSON $.status should not exist, found '\"up\"'"),
         (JsonCondition("$.status", equals='"up"'), ""),
-        (JsonCondition("$.status", equals='"down"'), 'JSON $.status should be "down"'),
+        (JsonCondition("$.status", equals='"down"'), 'JSON $.status should be "down", found \'"up"\''),
         (JsonCondition("$.status", equals='"down"', present=False), ""),
-        (JsonCondition("$.status", equals='"up"', present=False), 'JSON $.status should not be "up"'),
+        (
+            JsonCondition("$.status", equals='"up"', present=False),
+            'JSON $.status should not be "up", found \'"up"\'',
+        ),
         (JsonCondition("$.ready", equals="true"), ""),
-        (JsonCondition("$.ready", equals="1"), "JSON $.ready should be 1"),
+        (JsonCondition("$.ready", equals="1"), "JSON $.ready should be 1, found 'true'"),
         (JsonCondition("$.count", equals="1"), ""),
         (JsonCondition("$.count", equals="1.0"), ""),
-        (JsonCondition("$.count", equals="true"), "JSON $.count should be true"),
+        (JsonCondition("$.count", equals="true"), "JSON $.count should be true, found '1'"),
         (JsonCondition("$.none", equals="null"), ""),
-        (JsonCondition("$.missing", equals="null"), "JSON $.missing should be null"),
+        (
+            JsonCondition("$.missing", equals="null"),
+            "JSON $.missing should be null; the path selects nothing",
+        ),
         (JsonCondition("$.list", equals="[1, 2]"), ""),
-        (JsonCondition("$.list", equals="[true, 2]"), "JSON $.list should be [true, 2]"),
+        (JsonCondition("$.list", equals="[true, 2]"), "JSON $.list should be [true, 2], found '[1, 2]'"),
         (
             JsonCondition("$.deps", equals='[{"ok": 1}, {"ok": 0}]'),
-            'JSON $.deps should be [{"ok": 1}, {"ok": 0}]',
+            'JSON $.deps should be [{"ok": 1}, {"ok": 0}], found \'[{"ok": true}, {"ok": false}]\'',
         ),
         (JsonCondition("$.deps[*].ok", equals="false"), ""),
         (
             JsonCondition("$.deps[*].ok", equals="false", present=False),
-            "JSON $.deps[*].ok should not be false",
+            "JSON $.deps[*].ok should not be false, found 'false'",
         ),
         (
             JsonCondition("$.deps[?@.ok == false]", present=False),
-            "JSON $.deps[?@.ok == false] should not exist",
+            "JSON $.deps[?@.ok == false] should not exist, found '{\"ok\": false}'",
         ),
         (JsonCondition("$.status", pattern="^u"), ""),
         (JsonCondition("$.count", pattern=r"^\d$"), ""),
-        (JsonCondition("$.status", pattern="^d"), "JSON $.status should match '^d'"),
-        (JsonCondition("$.status", pattern="^u", present=False), "JSON $.status should not match '^u'"),
+        (JsonCondition("$.status", pattern="^d"), "JSON $.status should match '^d', found '\"up\"'"),
+        (
+            JsonCondition("$.deps[*].ok", equals="2"),
+            "JSON $.deps[*].ok should be 2, found 'true' (and 1 more)",
+        ),
+        (
+            JsonCondition("$.status", pattern="^u", present=False),
+            "JSON $.status should not match '^u', found '\"up\"'",
+        ),
     ],
 )
 def test_json(condition: JsonCondition, detail: str, prober: Prober) -> None:
@@ -212,3 +225,13 @@ def test_failed_due_to_regex(pattern: str, fact: int, prober: Prober) -> None:
     with Server(says(answer(b"x"))) as server:
         result = prober.run(HttpSpec(server.url(), body_conditions=(Condition(pattern),)))
     assert result.facts["failed_due_to_regex"] == fact
+
+
+@pytest.mark.parametrize(
+    "body", [b'"' + b"x" * 200_000 + b'"', b"[" * 900 + b"]" * 900, b'"\\ud800\\u009b{}"']
+)
+def test_what_the_path_selects_is_shown_short_and_quoted(body: bytes, prober: Prober) -> None:
+    _, found = run(prober, answer(body), json_conditions=(JsonCondition("$", equals="1"),))
+    assert found.startswith("JSON $ should be 1, found '")
+    assert len(found) < 200
+    assert found.isprintable()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -229,6 +230,10 @@ ROWS = {
     "http: body": Row(http_answer(b"200 OK", MARKER), http(body_conditions=(Condition("^never$"),))),
     "http: JSON": Row(
         http_answer(b"200 OK", b'{"a": "' + MARKER + b'"}'), http(json_conditions=(JsonCondition("$.a", equals='"x"'),))
+    ),
+    "http: value in JSON": Row(
+        http_answer(b"200 OK", json.dumps({"a": WORDS}).encode()),
+        http(json_conditions=(JsonCondition("$.a", equals='"x"'),)),
     ),
     "http: proxy": Row(
         http_answer(b"500 " + HEAD_WORDS),

@@ -46,7 +46,7 @@ def volumes(catalog: Catalog) -> dict[str, Any]:
 
 
 def volume_places(catalog: Catalog) -> dict[str, CatalogPath]:
-    """Each volume that something mounts, and where the catalog first says so."""
+    """Return each volume that something mounts, and where the catalog first says so."""
     places: dict[str, CatalogPath] = {}
     for name, service in deployed_services(catalog).items():
         for index, written in enumerate(service.volumes):

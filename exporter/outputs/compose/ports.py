@@ -37,6 +37,7 @@ def service_ports(catalog: Catalog, name: str, container: Container) -> list[str
             "and open the edge only (publish: edge)",
             "services",
             name,
+            "replicas",
         )
     return ports
 
