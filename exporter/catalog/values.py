@@ -45,6 +45,8 @@ _SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
+MIN_DURATION_SECONDS = Decimal("0.001")
+"""A shorter interval would be a busy loop."""
 MAX_DURATION_SECONDS = 10 * 365 * 86400
 
 
@@ -67,7 +69,7 @@ def parse_duration(value: object) -> float:
         seconds = sum(parts, Decimal(0))
     except ArithmeticError:
         seconds = Decimal(0)
-    if not 0 < seconds <= MAX_DURATION_SECONDS:
+    if not MIN_DURATION_SECONDS <= seconds <= MAX_DURATION_SECONDS:
         raise ValueError(f"{shown(value)} is not a duration between 1ms and 10 years")
     return float(seconds)
 

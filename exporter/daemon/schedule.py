@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -48,6 +49,13 @@ CLOCK_READ_SECONDS = 0.005
 log = logging.getLogger(__name__)
 
 
+class Executor(AsyncIOExecutor):  # type: ignore[misc] # without type information
+    """APScheduler's, which on stopping cancels a round that has not begun, and logs that as an error."""
+
+    def shutdown(self, wait: bool = True) -> None:
+        """Leave the round: a watch that was stopped starts nothing."""
+
+
 class Slot:
     """A part of an interval, and the targets whose time is in it. `offset`: seconds from the interval's start."""
 
@@ -73,7 +81,9 @@ class Schedule:
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
-            timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+            executors={"default": Executor()},
+            timezone=UTC,
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
         self._slots: dict[tuple[float, int], Slot] = {}
         self._clock_offset = time.time() - clock()

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exporter.probes.base import ProbeFailure
+from exporter.probes.compile import Shared
 from exporter.probes.http_answer import Answer
-from exporter.probes.http_conditions import Conditions
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def unmet(spec: HttpSpec, answer: StandInAnswer) -> str:
         body=answer.decoded,
     )
     try:
-        Conditions(spec).judge(shown, Run(time.monotonic()))
+        Shared().conditions(spec).judge(shown, Run(time.monotonic()))
     except ProbeFailure as failure:
         return failure.detail
     return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -62,12 +63,13 @@ PROXIED_HTTP = Maker("http", "exporter.probes.http_proxy", "ProxiedHttpProbe")
 class Shared:
     """What the probes of one load have in common: a TLS context holds a megabyte of trusted certificates."""
 
-    __slots__ = ("_conditions", "_contents", "_tls")
+    __slots__ = ("_conditions", "_contents", "_tls", "_turns")
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
         self._tls: dict[tuple[TlsSpec, tuple[str, ...]], Tls] = {}
         self._conditions: dict[object, Conditions] = {}
+        self._turns = asyncio.Semaphore(1)
 
     def tls(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> Tls:
         """The context of a spec.
@@ -106,7 +108,7 @@ class Shared:
         )
         known = self._conditions.get(key)
         if known is None:
-            known = self._conditions[key] = Conditions(spec)
+            known = self._conditions[key] = Conditions(spec, self._turns)
         return known
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SWITCHING_PROTOCOLS = 101
 NO_BODY = {204, 304}
-STEPS_AT_A_TIME = 2000
+STEPS_AT_A_TIME = 500
 """Parts of a message between two looks at what else there is to do: a few ms of chunks of one byte."""
 
 

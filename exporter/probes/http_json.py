@@ -54,6 +54,7 @@ class JsonConditions:
             value = _parsed(body)
         except (ValueError, RecursionError):
             raise ProbeFailure(Reason.BODY, "body is not JSON") from None
+        yield  # parsing took its time
         meter = Meter()
         for query, test, condition in self._conditions:
             try:

@@ -90,8 +90,9 @@ class LineStream(asyncio.Protocol):
             await self._waiter
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
-        self.transport.write(data)
+        """Send bytes as they are; dropped once the connection is over, which the next read finds."""
+        if not self.transport.is_closing():  # uvloop raises where asyncio says nothing
+            self.transport.write(data)
 
     async def flush(self) -> None:
         """Wait until the kernel has what was sent: `close` drops what it does not have."""

@@ -443,6 +443,20 @@ MISTAKES = [
         ),
     ),
     Mistake(
+        "duration too short to keep",
+        """
+        services:
+          web:
+            image: web
+            port: 80
+            health: {interval: 0.001ms}
+        """,
+        (
+            'config.yaml:6:14: services.web.health.interval: "0.001ms" is not a duration between 1ms and '
+            "10 years"
+        ),
+    ),
+    Mistake(
         "duration with an unknown unit",
         """
         services:

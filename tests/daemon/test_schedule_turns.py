@@ -10,7 +10,7 @@ import pytest
 
 from exporter.catalog.specs import HttpSpec, TcpSpec, TlsSpec
 from exporter.catalog.targets import Target
-from exporter.daemon.schedule import FIRST_ROUND_SECONDS, GRID_SECONDS, Schedule, fraction_of
+from exporter.daemon.schedule import FIRST_ROUND_SECONDS, GRID_SECONDS, Executor, Schedule, fraction_of
 from exporter.daemon.watch import Watch
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
@@ -211,3 +211,25 @@ def test_a_process_that_was_held_counts_what_it_missed_and_takes_up_its_turns(
         turns = table.turns(watch.target.service, 1000 + 9 + 21 + 2)
         assert len(turns) >= 3
         assert all(own_time(watch, EPOCH + turn) < PRECISION for turn in turns)
+
+
+def test_stopping_as_a_round_begins_is_no_error(
+    table: Table, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    submit = Executor._do_submit_job
+
+    def stop_first(executor: Executor, *of: object) -> None:
+        asyncio.get_running_loop().call_soon(table.schedule.stop)
+        submit(executor, *of)
+
+    monkeypatch.setattr(Executor, "_do_submit_job", stop_first)
+    watch = table.watch("service", 1.0)
+
+    async def main() -> None:
+        table.schedule.start()
+        table.schedule.add([watch])
+        await asyncio.sleep(5)
+
+    run(monkeypatch, table.times, main())
+    assert len(table.probes["service"].starts) < 3  # it was stopped
+    assert not caplog.records

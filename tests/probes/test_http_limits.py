@@ -173,3 +173,23 @@ def test_memory(script: Script, prober: Prober) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 8 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"
+
+
+def test_memory_of_many_at_once(prober: Prober) -> None:
+    """What is made of a large body is there for one probe at a time, beside the bodies themselves."""
+    many, size = 6, 2 * MEBIBYTE
+
+    async def all_at_once(url: str) -> list[ProbeResult]:
+        specs = (HttpSpec(f"{url}{number}", **matches("x$", "y")) for number in range(many))
+        probes = [compile_probe(spec, prober.shared) for spec in specs]
+        return await asyncio.gather(*(probe.run(time.monotonic() + 20) for probe in probes))
+
+    with Server(says(answer(b"\xff" * size))) as server:
+        tracemalloc.start()
+        try:
+            results = prober.wait(all_at_once(server.url()))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert {result.reason for result in results} == {Reason.BODY}
+    assert peak < 2 * many * size, f"{peak / MEBIBYTE:.0f} MiB"

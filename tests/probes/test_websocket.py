@@ -456,6 +456,7 @@ FRAMES = [
     pytest.param(
         frames(frame(0x01), *[frame(0x00, b"x" * 125)] * 8400), Reason.SIZE, "larger than", id="huge-message"
     ),
+    pytest.param(frames(frame(0x89, b"x" * 125) * 10_000), Reason.SIZE, "larger than", id="pings-for-ever"),
 ]
 
 
