@@ -11,7 +11,6 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
 from exporter.probes.http_conditions import last_modified
-from exporter.probes.http_head import utf8 as utf8  # other protocols begin as HTTP, and import it from here
 from exporter.probes.http_redirects import REDIRECTS, Trail
 from exporter.probes.http_request import (
     Request,

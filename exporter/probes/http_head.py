@@ -68,6 +68,26 @@ class HeadBudget:
         self._room -= size
 
 
+def cut_head(buffer: bytearray, budget: HeadBudget, searched: int) -> bytes | None:
+    """Take a head off the front of `buffer`, without its last line end. None: it is not whole yet; `searched` is how
+    much was there the last time.
+
+    Raises:
+        ProbeFailure: `protocol`, when it is too large or no head of HTTP.
+    """
+    check_start(buffer)
+    match = END.search(buffer, max(0, searched - 2))
+    if match is None:
+        budget.check(len(buffer))
+        return None
+    start, end = match.span()
+    del match  # it holds the buffer, which then could not shrink
+    budget.spend(end)
+    head = bytes(buffer[:start])
+    del buffer[:end]
+    return head
+
+
 def check_start(data: bytes | bytearray) -> None:
     """See that the first bytes can begin an answer, so that nobody waits for the end of what is no head.
 

@@ -9,15 +9,13 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import httptools
-
 from exporter.catalog.specs import HttpSpec, TlsSpec
 from exporter.patterns import Pattern
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
-from exporter.probes.http import utf8
-from exporter.probes.http_answer import Answer
+from exporter.probes.http_answer import Answer, too_many_interim
+from exporter.probes.http_head import MAX_INTERIM, HeadBudget, parse_head, utf8
 from exporter.probes.http_request import build_request, has_secrets, parse_url, secret_values
 from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.request_path import resolved
@@ -161,40 +159,18 @@ def _tokens(answer: Answer, name: str) -> set[str]:
     return {word.strip().lower() for word in (answer.header(name) or "").split(",")}
 
 
-class _Head:
-    """Collects what httptools reads of one head."""
-
-    def __init__(self) -> None:
-        self.answer = Answer()
-        self.parser = httptools.HttpResponseParser(self)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.answer.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        self.answer.status = self.parser.get_status_code()
-
-
 async def _answer(stream: WebSocketStream) -> Answer:
     """The answer to the handshake; interim ones (RFC 9110 section 15.2) are passed over.
 
     Raises:
         ProbeFailure: as `WebSocketStream.head`.
     """
-    while True:
-        head = _Head()
-        try:
-            head.parser.feed_data(await stream.head())
-        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
-            if (
-                not head.answer.status
-            ):  # otherwise the head is whole, and the parser has no way on after a 101
-                raise ProbeFailure(
-                    Reason.PROTOCOL, "the answer is not valid HTTP: {}", PeerText(str(error))
-                ) from None
-        status = head.answer.status
-        if not 100 <= status < 200 or status == SWITCHING_PROTOCOLS:
-            return head.answer
+    budget = HeadBudget()
+    for _ in range(MAX_INTERIM + 1):
+        status, version, fields = parse_head(await stream.head(budget))
+        if status >= 200 or status == SWITCHING_PROTOCOLS:
+            return Answer(status, version, fields)
+    raise too_many_interim()
 
 
 async def _expected(stream: WebSocketStream, pattern: Pattern, run: Run) -> None:
