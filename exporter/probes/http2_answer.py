@@ -39,7 +39,8 @@ WINDOW_BYTES = 1024 * 1024
 MAX_IDLE_FRAMES = 1000
 """Frames that carry no byte of the body; a dozen are usual."""
 FRAMES_AT_A_TIME = 50
-"""Between two looks at what else there is to do; h2 takes up to 0.1 ms for each."""
+"""Between two looks at what else there is to do; h2 takes up to 0.1 ms for each. An interim answer, whose fields can
+take 7 ms, ends a turn, too."""
 HEADER_BYTES = 9
 MAX_FRAME_BYTES = 16 * 1024
 """What a peer may send unless it is allowed more (RFC 9113 section 4.2)."""
@@ -57,6 +58,7 @@ class Http2Answer(asyncio.Protocol):
         "_idle_frames",
         "_interim",
         "_keep",
+        "_lost",
         "_max_bytes",
         "_request",
         "_run",
@@ -77,6 +79,7 @@ class Http2Answer(asyncio.Protocol):
         self._interim = 0
         self._heard = False
         self._waiting = False
+        self._lost: tuple[Exception | None] | None = None
         self._body: Body | None = None
         self._unsent = request.body
         self._transport: asyncio.Transport
@@ -136,14 +139,19 @@ class Http2Answer(asyncio.Protocol):
             )
             return
         self._waiting = True
-        self._transport.pause_reading()
+        if not self._transport.is_closing():
+            self._transport.pause_reading()
         asyncio.get_running_loop().call_soon(self._read_on)
 
     def _read_on(self) -> None:
         self._waiting = False
-        if not self.done.done() and not self._transport.is_closing():
+        if self.done.done():
+            return
+        if not self._transport.is_closing():
             self._transport.resume_reading()
-            self._read()
+        self._read()
+        if self._lost is not None and not self._waiting:
+            self._end_at(*self._lost)
 
     def _read_frames(self) -> bool:
         """Take the next frames; True if there may be more of them in the buffer."""
@@ -151,10 +159,13 @@ class Http2Answer(asyncio.Protocol):
             frame = self._next_frame()
             if frame is None:
                 return False
+            interim = self._interim
             self._take_frame(frame)
             if self.done.done():
                 return False
             self._send()
+            if self._interim != interim:
+                break
         return True
 
     def _next_frame(self) -> bytes | None:
@@ -232,9 +243,12 @@ class Http2Answer(asyncio.Protocol):
             self._body.expect(answer.content_length)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        while self._waiting and not self.done.done():
-            self._waiting = False
-            self._read()
+        """What came before the end is read first, in turns as ever: it may be a thousand frames."""
+        self._lost = (exc,)
+        if not self._waiting:
+            self._end_at(exc)
+
+    def _end_at(self, exc: Exception | None) -> None:
         if self.done.done():
             return
         if isinstance(exc, ssl.SSLError):
