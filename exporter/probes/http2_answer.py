@@ -21,7 +21,7 @@ from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http_answer import NO_BODY, Answer, too_many_interim
 from exporter.probes.http_body import Body
-from exporter.probes.http_head import MAX_FIELDS, MAX_INTERIM, Fields, content_length
+from exporter.probes.http_head import MAX_FIELDS, MAX_INTERIM, Fields, content_length, latin1
 from exporter.probes.tls import said
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Http2Answer(asyncio.Protocol):
         answer = self.answer
         status = next((value for name, value in pairs if name == ":status"), "")
         if not (len(status) == 3 and status.isascii() and status.isdecimal() and status >= "200"):
-            raise ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP/2: status {}", PeerText(status))
+            raise ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP/2: status {}", latin1(status))
         fields = [(name, value) for name, value in pairs if not name.startswith(":")]
         answer.content_length = content_length(answer.take(int(status), "2", fields))
         self._body = Body(answer, self._max_bytes, keep=self._keep)

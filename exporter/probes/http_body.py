@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.http_head import latin1
 
 if TYPE_CHECKING:
+    from exporter.peer_text import PeerText
     from exporter.probes.http_answer import Answer
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -123,6 +124,11 @@ def is_zlib(start: bytes) -> bool:
     return start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
 
 
-def cannot_decompress(encoding: str) -> ProbeFailure:
+def cannot_decompress(answer: Answer) -> ProbeFailure:
     """The failure of a body that a condition should read."""
-    return ProbeFailure(Reason.ENCODING, "cannot decompress {}", PeerText(encoding))
+    return ProbeFailure(Reason.ENCODING, "cannot decompress {}", encoding_of(answer))
+
+
+def encoding_of(answer: Answer) -> PeerText:
+    """Return the encoding as the peer wrote it."""
+    return latin1(answer.header("content-encoding") or "")

@@ -315,7 +315,7 @@ def verdict(pieces: list[bytes]) -> tuple[object, ...]:
     """What the reader makes of an answer that arrives in these pieces, after which the connection is closed."""
 
     async def read() -> tuple[object, ...]:
-        request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET")
+        request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET", str)
         conversation = Http2Answer(Run(0), request, 10_000, keep=True)
         done = conversation.ask(Wire(), b"")
         for piece in pieces:
