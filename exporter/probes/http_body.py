@@ -27,12 +27,13 @@ class Body:
     `max_bytes` bounds the body before and after it is decoded: a few kilobytes of gzip can hold gigabytes.
     """
 
-    __slots__ = ("_answer", "_chunks", "_decoder", "_max_bytes", "_members", "_start")
+    __slots__ = ("_answer", "_decoder", "_kept", "_max_bytes", "_members", "_start")
 
     def __init__(self, answer: Answer, max_bytes: int, *, keep: bool) -> None:
         self._answer = answer
         self._max_bytes = max_bytes
-        self._chunks: list[bytes] | None = [] if keep else None
+        # Not the pieces: those of a hostile body are small, and each would take forty bytes more.
+        self._kept = bytearray() if keep else None
         self._start: bytes | None = b""
         self._members = 1
         encoding = answer.encoding
@@ -62,8 +63,8 @@ class Body:
             raise self._too_large()
         if self._decoder is None:
             answer.decoded_bytes = answer.received_bytes
-            if self._chunks is not None:
-                self._chunks.append(data)
+            if self._kept is not None:
+                self._kept += data
             return
         for at in range(0, len(data), PIECE_BYTES):
             self._keep(self._decode(self._decoder, data[at : at + PIECE_BYTES]))
@@ -72,8 +73,8 @@ class Body:
         self._answer.decoded_bytes += len(data)
         if self._answer.decoded_bytes > self._max_bytes:
             raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes once decompressed")
-        if self._chunks is not None:
-            self._chunks.append(data)
+        if self._kept is not None:
+            self._kept += data
 
     def _decode(self, decoder: zlib._Decompress, data: bytes) -> bytes:
         if self._start is not None:
@@ -112,9 +113,9 @@ class Body:
         """
         if self._decoder is not None and not self._decoder.eof and self._answer.received_bytes:
             raise ProbeFailure(Reason.ENCODING, f"the {self._answer.encoding} body is cut short")
-        if self._chunks is not None:
-            self._answer.body = b"".join(self._chunks)
-            self._chunks = None
+        if self._kept is not None:
+            self._answer.body = bytes(self._kept)
+            self._kept = None
 
 
 def is_zlib(start: bytes) -> bool:

@@ -158,3 +158,16 @@ def test_memory(script: Script, prober: Prober) -> None:
         finally:
             tracemalloc.stop()
     assert peak < 8 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"
+
+
+def test_memory_of_a_body_in_small_chunks(prober: Prober) -> None:
+    script = says(CHUNKS, b"2\r\nab\r\n" * 500_000 + b"0\r\n\r\n")
+    with Server(script) as server:
+        tracemalloc.start()
+        try:
+            result = prober.run(HttpSpec(server.url(), **matches("^ab")), 30)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert result.success, result.detail
+    assert peak < 8 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"
