@@ -106,7 +106,10 @@ class Pattern:
         match = self._regexp.search(_utf8(text))
         if match is None:
             return None
-        found = {number: (match[number] or b"").decode() for number in range(self._regexp.groups + 1)}
+        found = {
+            number: (match[number] or b"").decode("utf-8", "replace")
+            for number in range(self._regexp.groups + 1)
+        }
         return {**found, **{name.decode(): found[number] for name, number in self._regexp.groupindex.items()}}
 
 

@@ -97,6 +97,13 @@ class Secrets:
             self._values.add(value.encode("utf-8", "surrogateescape"))
             self.__dict__.pop("_encoded", None)
 
+    def are_in(self, text: str) -> bool:
+        """True if `text`, which is bounded, repeats a secret in some spelling."""
+        if not self._values:
+            return False
+        raw = text.encode("utf-8", "replace")
+        return self._removed(raw) != raw
+
     def shown(self, peer: PeerText) -> str:
         """The text of a peer in quotes: no secret, `SHOWN_CHARACTERS` at most, what does not print as an escape."""
         raw = peer.raw if isinstance(peer.raw, bytes) else peer.raw.encode("utf-8", "replace")
@@ -133,6 +140,9 @@ class Secrets:
         lower = _Reading(raw.lower(), plain.places)
         for value in self._values:
             yield from lower.find(value.hex().encode())
+            yield from lower.find(value.lower())  # as the host of a URL is written
+        for core in self._encoded:
+            yield from lower.find(core.lower(), around=1)
 
     @cached_property
     def _encoded(self) -> set[bytes]:

@@ -32,6 +32,12 @@ def test_a_long_line_takes_no_longer_than_its_length(pattern: str) -> None:
     assert not Pattern(pattern).found_in(b"a" * 3_000_000 + b"!")
 
 
+def test_a_group_of_half_a_character() -> None:
+    found = Pattern(r"^(\C)", captures=True).search("é")
+    assert found is not None
+    assert found[1] == "\ufffd"
+
+
 def test_groups_by_number_and_name() -> None:
     pattern = Pattern(r"(?P<word>\w+)-(\d+)?", captures=True)
     assert pattern.groups == {0, 1, 2, "word"}

@@ -21,6 +21,8 @@ SPELLINGS = {
     "percent of all": "".join(f"%{byte:02x}" for byte in SECRET.encode()),
     "percent twice": quote(quote(SECRET)),
     "form": quote_plus(SECRET),
+    "lower case": "".join(c.lower() if c.isascii() else c for c in SECRET),
+    "UPPER CASE": "".join(c.upper() if c.isascii() else c for c in SECRET),
     "json": json.dumps(SECRET),
     "json in Unicode": json.dumps(SECRET, ensure_ascii=False),
     "json twice": json.dumps(json.dumps(SECRET)),

@@ -44,6 +44,8 @@ class EnvironmentReference:
         value = os.environ.get(self.name)
         if value is None:
             raise SecretError(f"environment variable {self.name} is not set")
+        if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+            raise SecretError(f"environment variable {self.name} is not UTF-8 text")
         return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from functools import lru_cache, partial
@@ -36,6 +37,9 @@ PATIENCE = 1.0
 """Seconds before the next address or system's server is asked beside one that has not answered. Recursion may take
 a server hundreds of milliseconds, so it is more than a connection is given."""
 
+AT_ONCE_BYTES = 1500
+"""An answer that is read without a thread. One of 64 KiB of compressed names takes a second of CPU."""
+
 Server = tuple[str, int]
 
 
@@ -67,12 +71,14 @@ class DnsProbe(MeasuredProbe):
         query = secrets.token_bytes(2) + self._question
         servers = [self._server] if self._server is not None else _system_servers()
         wire = await (self._by_udp if self._spec.transport == "udp" else self._by_tcp)(query, servers, run)
-        try:
-            answer = dns.message.from_wire(wire, one_rr_per_rrset=True)
-        except (dns.exception.DNSException, ValueError) as error:
-            raise ProbeFailure(Reason.PROTOCOL, f"the answer is malformed: {type(error).__name__}") from None
+        if len(wire) <= AT_ONCE_BYTES:
+            answer = _parsed(wire)
+            self._note(answer, run)
+            self._judge(answer)
+            return
+        answer = await asyncio.to_thread(_parsed, wire)
         self._note(answer, run)
-        self._judge(answer)
+        await asyncio.to_thread(self._judge, answer)
 
     async def _by_udp(self, query: bytes, servers: list[Server], run: Run) -> bytes:
         ways = await self._addresses(servers, run)
@@ -129,6 +135,18 @@ class DnsProbe(MeasuredProbe):
             if any(pattern.found_in(text) for record in texts for text in record) is not present:
                 how = "no record matches" if present else "a record matches"
                 raise ProbeFailure(Reason.ANSWER, f"{how} {pattern.text!r}")
+
+
+def _parsed(wire: bytes) -> dns.message.Message:
+    """Return the answer in `wire`.
+
+    Raises:
+        ProbeFailure: `protocol`.
+    """
+    try:
+        return dns.message.from_wire(wire, one_rr_per_rrset=True)
+    except (dns.exception.DNSException, ValueError) as error:
+        raise ProbeFailure(Reason.PROTOCOL, f"the answer is malformed: {type(error).__name__}") from None
 
 
 def _texts(rrset: dns.rrset.RRset) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect, shown
 from exporter.probes.grpc_call import PREFIX_BYTES, Answer, Call
+from exporter.probes.http_request import literal_credentials
 from exporter.probes.measure import MeasuredProbe, Run
 
 if TYPE_CHECKING:
@@ -72,15 +73,18 @@ class GrpcProbe(MeasuredProbe):
         TlsError: a certificate file or key cannot be used.
     """
 
-    __slots__ = ("_authority", "_message", "_spec", "_tls")
+    __slots__ = ("_authority", "_literal", "_message", "_spec", "_tls")
 
     def __init__(self, spec: GrpcSpec, shared: Shared) -> None:
         self._spec = spec
         self._authority = shown(ascii_host(spec.host), spec.port)
+        self._literal = literal_credentials(spec.metadata)
         self._message = encode_request(spec.service)
         self._tls = None if spec.tls is None else shared.tls(spec.tls, ALPN)
 
     async def ask(self, run: Run) -> None:
+        for value in self._literal:
+            run.secrets.add(value)
         metadata = _metadata(self._spec, run)
         transport, call = await self._open(run)
         run.facts["ssl"] = 0
@@ -117,7 +121,7 @@ class GrpcProbe(MeasuredProbe):
         run.facts["grpc_status_code"] = code
         name = STATUS_CODES[code]
         if name != "OK":
-            words = unquote_to_bytes(answer.headers.get("grpc-message", ""))
+            words = unquote_to_bytes(answer.headers.get("grpc-message", "").encode("latin-1"))
             said = Sentence("{}: {}", name, PeerText(words)) if words else Sentence("{}", name)
             template = f"{self._explained(name)} {said.template}"
             raise ProbeFailure(REASONS.get(name, Reason.ANSWER), template, *said.words)

@@ -17,6 +17,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     DataReceived,
+    InformationalResponseReceived,
     ResponseReceived,
     StreamEnded,
     StreamReset,
@@ -46,6 +47,10 @@ MAX_FRAMES = 100
 HEADER_BYTES = 9
 MAX_FRAME_BYTES = 16 * 1024
 """What a peer may send unless it is allowed more (RFC 9113 section 4.2)."""
+MAX_INTERIM = 10
+"""Answers of the 1xx class before the real one; gRPC has none."""
+MAX_HEAD_BYTES = 16 * 1024
+"""Of a list of fields as HPACK counts them: a block of 2 KB can stand for 2000 fields, which take h2 7 ms to check."""
 GOAWAY = 7
 LATER_MILLISECONDS = 1000
 """How long after the probe's deadline that of the server is, so that it is always the probe's that ends a run."""
@@ -64,14 +69,16 @@ class Answer:
 class Call(asyncio.Protocol):
     """The client's end of one connection for one call. Await `ask`, then read `answer`."""
 
-    __slots__ = ("_buffer", "_connection", "_frames", "_transport", "answer", "done")
+    __slots__ = ("_buffer", "_connection", "_frames", "_interim", "_transport", "answer", "done")
 
     def __init__(self) -> None:
         self._connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        self._connection.decoder.max_header_list_size = MAX_HEAD_BYTES
         # Now, since what answers the server's first frames must come after it.
         self._connection.initiate_connection()
         self._buffer = bytearray()
         self._frames = 0
+        self._interim = 0
         self._transport: asyncio.Transport | None = None
         self.answer = Answer()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -175,6 +182,12 @@ class Call(asyncio.Protocol):
             case ResponseReceived(headers=headers) | TrailersReceived(headers=headers):
                 for name, value in headers or ():
                     self.answer.headers[_text(name).lower()] = _text(value)
+            case InformationalResponseReceived():
+                self._interim += 1
+                if self._interim > MAX_INTERIM:
+                    self._fail(
+                        Reason.PROTOCOL, f"the server sent more than {MAX_INTERIM} interim answers (1xx)"
+                    )
             case DataReceived(data=data):
                 self.answer.body += data or b""
                 if len(self.answer.body) > MAX_BODY_BYTES:

@@ -11,7 +11,6 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http_answer import Answer, AnswerProtocol
 from exporter.probes.http_conditions import last_modified
-from exporter.probes.http_head import utf8 as utf8  # other protocols begin as HTTP, and import it from here
 from exporter.probes.http_redirects import REDIRECTS, Trail
 from exporter.probes.http_request import (
     Request,
@@ -19,7 +18,6 @@ from exporter.probes.http_request import (
     literal_credentials,
     make_request,
     parse_url,
-    secret_values,
 )
 from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.request_path import resolved
@@ -71,12 +69,12 @@ class HttpProbe(MeasuredProbe):
         self._alpn = offered(spec)
         self._conditions = shared.conditions(spec)
         self._endpoint = parse_url(spec.url)
-        self._literal = literal_credentials(spec)
+        self._literal = literal_credentials(spec.headers)
         self._request: Request | None = None
         self._wire = b""
         secure = spec.url.startswith("https:")
         if not has_secrets(spec):
-            self._request = make_request(spec, self._endpoint, spec.method)
+            self._request = make_request(spec, self._endpoint, spec.method, str)
             self._wire = self._request.http1()
         if secure or spec.tls != TlsSpec():
             shared.tls(
@@ -85,20 +83,14 @@ class HttpProbe(MeasuredProbe):
         if H2 in self._alpn and (secure or spec.follow_redirects or spec.http2_prior_knowledge):
             import exporter.probes.http2_answer  # noqa: F401 - now, since it would hold up a run for 50 ms
 
-    def _first_request(self, run: Run) -> Request:
-        spec = self._spec
-        endpoint = resolved(self._endpoint, spec.request_path, run.secrets)
-        return make_request(spec, endpoint, spec.method)
-
     async def ask(self, run: Run) -> None:
         spec = self._spec
         for value in self._literal:
             run.secrets.add(value)
         request = self._request
         if request is None:
-            for value in secret_values(spec):
-                run.secrets.add(value)
-            request = self._first_request(run)
+            endpoint = resolved(self._endpoint, spec.request_path, run.read)
+            request = make_request(spec, endpoint, spec.method, run.read)
         answer = await self._exchange(request, run)
         hops = 0
         if spec.follow_redirects and answer.status in REDIRECTS:

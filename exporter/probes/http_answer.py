@@ -146,10 +146,11 @@ class AnswerProtocol(asyncio.Protocol):
         asyncio.get_running_loop().call_soon(self._read_on, transport)
 
     def _read_on(self, transport: asyncio.Transport) -> None:
+        if self.done.done() or transport.is_closing():
+            return  # what still waits is read when the connection is lost
         self._waiting = False
-        if not self.done.done() and not transport.is_closing():
-            transport.resume_reading()
-            self._read(transport)
+        transport.resume_reading()
+        self._read(transport)
 
     def _read_rest(self) -> None:
         """Take what still waits when the connection ends: it came before the end."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.http_head import latin1
 
 if TYPE_CHECKING:
+    from exporter.peer_text import PeerText
     from exporter.probes.http_answer import Answer
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -26,12 +27,13 @@ class Body:
     `max_bytes` bounds the body before and after it is decoded: a few kilobytes of gzip can hold gigabytes.
     """
 
-    __slots__ = ("_answer", "_chunks", "_decoder", "_max_bytes", "_members", "_start")
+    __slots__ = ("_answer", "_decoder", "_kept", "_max_bytes", "_members", "_start")
 
     def __init__(self, answer: Answer, max_bytes: int, *, keep: bool) -> None:
         self._answer = answer
         self._max_bytes = max_bytes
-        self._chunks: list[bytes] | None = [] if keep else None
+        # Not the pieces: those of a hostile body are small, and each would take forty bytes more.
+        self._kept = bytearray() if keep else None
         self._start: bytes | None = b""
         self._members = 1
         encoding = answer.encoding
@@ -61,8 +63,8 @@ class Body:
             raise self._too_large()
         if self._decoder is None:
             answer.decoded_bytes = answer.received_bytes
-            if self._chunks is not None:
-                self._chunks.append(data)
+            if self._kept is not None:
+                self._kept += data
             return
         for at in range(0, len(data), PIECE_BYTES):
             self._keep(self._decode(self._decoder, data[at : at + PIECE_BYTES]))
@@ -71,8 +73,8 @@ class Body:
         self._answer.decoded_bytes += len(data)
         if self._answer.decoded_bytes > self._max_bytes:
             raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes once decompressed")
-        if self._chunks is not None:
-            self._chunks.append(data)
+        if self._kept is not None:
+            self._kept += data
 
     def _decode(self, decoder: zlib._Decompress, data: bytes) -> bytes:
         if self._start is not None:
@@ -111,9 +113,9 @@ class Body:
         """
         if self._decoder is not None and not self._decoder.eof and self._answer.received_bytes:
             raise ProbeFailure(Reason.ENCODING, f"the {self._answer.encoding} body is cut short")
-        if self._chunks is not None:
-            self._answer.body = b"".join(self._chunks)
-            self._chunks = None
+        if self._kept is not None:
+            self._answer.body = bytes(self._kept)
+            self._kept = None
 
 
 def is_zlib(start: bytes) -> bool:
@@ -123,6 +125,11 @@ def is_zlib(start: bytes) -> bool:
     return start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
 
 
-def cannot_decompress(encoding: str) -> ProbeFailure:
+def cannot_decompress(answer: Answer) -> ProbeFailure:
     """The failure of a body that a condition should read."""
-    return ProbeFailure(Reason.ENCODING, "cannot decompress {}", PeerText(encoding))
+    return ProbeFailure(Reason.ENCODING, "cannot decompress {}", encoding_of(answer))
+
+
+def encoding_of(answer: Answer) -> PeerText:
+    """Return the encoding as the peer wrote it."""
+    return latin1(answer.header("content-encoding") or "")

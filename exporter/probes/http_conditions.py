@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 from exporter.patterns import Pattern
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.http_body import DECODED, cannot_decompress
+from exporter.probes.http_body import DECODED, cannot_decompress, encoding_of
 from exporter.probes.http_head import utf8
 from exporter.probes.http_text import decoded
 
@@ -137,13 +137,11 @@ class Conditions:
         if spec.compression and answer.encoding.removeprefix("x-") != spec.compression:
             if not answer.encoding:
                 raise ProbeFailure(Reason.ENCODING, f"no compression, expected {spec.compression}")
-            raise ProbeFailure(
-                Reason.ENCODING, f"{{}}, expected {spec.compression}", PeerText(answer.encoding)
-            )
+            raise ProbeFailure(Reason.ENCODING, f"{{}}, expected {spec.compression}", encoding_of(answer))
 
     def _body_steps(self, answer: Answer, run: Run) -> Steps:
         if self.reads_body and answer.encoding not in ("", "identity") and answer.encoding not in DECODED:
-            raise cannot_decompress(answer.encoding)
+            raise cannot_decompress(answer)
         if self._body:
             text: bytes | bytearray = b""
             for piece in decoded(answer.body, answer.header("content-type") or ""):

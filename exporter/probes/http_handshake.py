@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.http_head import END, MAX_INTERIM, HeadBudget, check_start, parse_head
+from exporter.probes.http_head import MAX_INTERIM, HeadBudget, cut_head, parse_head
 
 if TYPE_CHECKING:
     from exporter.probes.http_request import Endpoint
@@ -87,16 +87,9 @@ class Handshake(asyncio.Protocol):
     async def head(self, budget: HeadBudget) -> bytes:
         """The next head of HTTP, without the empty line that ends it."""
         searched = 0
-        while (match := END.search(self._buffer, searched)) is None:
-            check_start(self._buffer)
-            budget.check(len(self._buffer))
-            searched = max(0, len(self._buffer) - 2)
+        while (head := cut_head(self._buffer, budget, searched)) is None:
+            searched = len(self._buffer)
             await self._more()
-        start, end = match.span()
-        del match  # it holds the buffer, which then could not shrink
-        budget.spend(end)
-        head = bytes(self._buffer[:start])
-        del self._buffer[:end]
         return head
 
 

@@ -68,6 +68,26 @@ class HeadBudget:
         self._room -= size
 
 
+def cut_head(buffer: bytearray, budget: HeadBudget, searched: int) -> bytes | None:
+    """Take a head off the front of `buffer`, without its last line end. None: it is not whole yet; `searched` is how
+    much was there the last time.
+
+    Raises:
+        ProbeFailure: `protocol`, when it is too large or no head of HTTP.
+    """
+    check_start(buffer)
+    match = END.search(buffer, max(0, searched - 2))
+    if match is None:
+        budget.check(len(buffer))
+        return None
+    start, end = match.span()
+    del match  # it holds the buffer, which then could not shrink
+    budget.spend(end)
+    head = bytes(buffer[:start])
+    del buffer[:end]
+    return head
+
+
 def check_start(data: bytes | bytearray) -> None:
     """See that the first bytes can begin an answer, so that nobody waits for the end of what is no head.
 
@@ -132,8 +152,7 @@ def _fields(lines: list[str]) -> Fields:
 
 
 def _invalid_line(line: str) -> ProbeFailure:
-    shown = PeerText(line.encode("latin-1"))
-    return ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP: header line {}", shown)
+    return ProbeFailure(Reason.PROTOCOL, "the answer is not valid HTTP: header line {}", latin1(line))
 
 
 def _status(line: str) -> tuple[int, str]:
@@ -177,7 +196,7 @@ def content_length(fields: Fields) -> int | None:
         if name == "content-length":
             if not _LENGTH.fullmatch(value) or value != (length or value):
                 raise ProbeFailure(
-                    Reason.PROTOCOL, "the answer is not valid HTTP: Content-Length is {}", PeerText(value)
+                    Reason.PROTOCOL, "the answer is not valid HTTP: Content-Length is {}", latin1(value)
                 )
             length = value
     return None if length is None else int(length)
@@ -198,9 +217,14 @@ def is_chunked(fields: Fields, version: str) -> bool:
     ]
     if codings and codings != ["chunked"]:
         raise ProbeFailure(
-            Reason.PROTOCOL, "the server sends the unknown Transfer-Encoding {}", PeerText(given)
+            Reason.PROTOCOL, "the server sends the unknown Transfer-Encoding {}", latin1(given)
         )
     return bool(codings)
+
+
+def latin1(text: str) -> PeerText:
+    """Return the bytes of a field as they came: a secret in UTF-8 is found in these alone."""
+    return PeerText(text.encode("latin-1"))
 
 
 def utf8(text: str) -> str:

@@ -17,7 +17,6 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http import HttpProbe
 from exporter.probes.http_handshake import Handshake, open_socks, open_tunnel
-from exporter.probes.http_request import read
 from exporter.probes.tls import TLS_FACTS
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ class ProxiedHttpProbe(HttpProbe):
         if proxy is None:
             assert self._spec.proxy is not None  # noqa: S101 - or this would not be the probe of the spec
             try:
-                proxy = parse_proxy(read(self._spec.proxy))
+                proxy = parse_proxy(run.read(self._spec.proxy))
             except ValueError as error:
                 raise ProbeFailure(Reason.SECRET, str(error)) from None
         if proxy.auth is not None:

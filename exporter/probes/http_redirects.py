@@ -66,7 +66,13 @@ class Trail:
             if len(value) >= MIN_SECRET_CHARACTERS:
                 self._run.secrets.add(value)
         self._request = request = make_request(
-            spec, endpoint, method, with_body=with_body, with_credentials=trusted, cookies=cookies
+            spec,
+            endpoint,
+            method,
+            self._run.read,
+            with_body=with_body,
+            with_credentials=trusted,
+            cookies=cookies,
         )
         if _key(request) in self._seen:
             raise ProbeFailure(Reason.REDIRECT, "redirect loop: {} was asked before", _shown(endpoint))

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import base64
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from exporter import __version__
 from exporter.catalog.hostnames import ascii_authority, ascii_host
-from exporter.catalog.secrets import SecretError, SecretText
+from exporter.catalog.secrets import SecretText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from exporter.catalog.specs import HttpSpec
 
@@ -39,6 +39,10 @@ OF_THE_CONNECTION = {
     "upgrade",
 }
 """Headers that HTTP/2 says in another way, or forbids (RFC 9113 section 8.2.2)."""
+
+
+Read = Callable[[str | SecretText], str]
+"""Returns a text with its references read: `Run.read`, which keeps their values out of what is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,7 @@ def make_request(
     spec: HttpSpec,
     endpoint: Endpoint,
     method: str,
+    read: Read,
     *,
     with_body: bool = True,
     with_credentials: bool = True,
@@ -159,10 +164,10 @@ def make_request(
     """One request of `spec`; `cookies`: what servers have set in this run.
 
     Raises:
-        ProbeFailure: `secret`, when a reference cannot be read or its value cannot stand in a header.
+        ProbeFailure: `secret`, when a value cannot stand in a header; as `read`.
     """
     body = read(spec.body).encode() if with_body and spec.body is not None else b""
-    headers = request_headers(spec, with_credentials=with_credentials)
+    headers = request_headers(spec, read, with_credentials=with_credentials)
     if cookies:
         name = next((name for name in headers if name.lower() == "cookie"), "Cookie")
         set_since = {key for key, _ in cookies}
@@ -172,20 +177,11 @@ def make_request(
     return Request(endpoint, method, headers, body)
 
 
-def build_request(
-    spec: HttpSpec, endpoint: Endpoint, method: str, *, with_body: bool, with_credentials: bool
-) -> bytes:
-    """As `make_request`, in the bytes of HTTP/1.1."""
-    return make_request(
-        spec, endpoint, method, with_body=with_body, with_credentials=with_credentials
-    ).http1()
-
-
-def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]:
+def request_headers(spec: HttpSpec, read: Read, *, with_credentials: bool) -> dict[str, str]:
     """The headers that do not depend on the connection, a person's own over the defaults.
 
     Raises:
-        ProbeFailure: as `build_request`.
+        ProbeFailure: as `make_request`.
     """
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     if spec.compression:
@@ -207,47 +203,18 @@ def request_headers(spec: HttpSpec, *, with_credentials: bool) -> dict[str, str]
     return headers
 
 
-def read(value: str | SecretText) -> str:
-    """The text, its references read now.
-
-    Raises:
-        ProbeFailure: `secret`.
-    """
-    if isinstance(value, str):
-        return value
-    try:
-        return value.read()
-    except SecretError as error:
-        raise ProbeFailure(Reason.SECRET, str(error)) from None
-
-
-def secret_values(spec: HttpSpec) -> list[str]:
-    """What the references of a request hold now, also as basic authentication sends it."""
-    texts = [
-        spec.request_path,
-        spec.body,
-        spec.bearer_token,
-        spec.proxy,
-        *(value for _, value in spec.headers),
-    ]
-    values = []
-    with suppress(SecretError):
-        if spec.basic_auth is not None:
-            password = spec.basic_auth.password.read()
-            pair = f"{read(spec.basic_auth.username)}:{password}"
-            values += [password, base64.b64encode(pair.encode()).decode()]
-        for text in texts:
-            if isinstance(text, SecretText):
-                read_now = [part.read() for part in text.parts if not isinstance(part, str)]
-                values += [*read_now, *(quote(value, safe="") for value in read_now)]
-    return [value for value in values if value]
-
-
-def literal_credentials(spec: HttpSpec) -> tuple[str, ...]:
-    """What stands in the catalog itself and is a credential all the same."""
+def literal_credentials(headers: Iterable[tuple[str, str | SecretText]]) -> tuple[str, ...]:
+    """Return what stands in the catalog itself and is a credential all the same."""
     values = [
-        value for name, value in spec.headers if name.lower() in CREDENTIAL_HEADERS and isinstance(value, str)
+        value for name, value in headers if name.lower() in CREDENTIAL_HEADERS and isinstance(value, str)
     ]
-    return tuple(
-        part for value in values for part in value.replace(";", " ").split() if len(part) >= SHOWN_START
-    )
+    words = [word for value in values for word in value.replace(";", " ").split()]
+    return tuple(word for word in (*words, *map(_basic_password, words)) if len(word) >= SHOWN_START)
+
+
+def _basic_password(word: str) -> str:
+    """Return the password in the base64 of basic authentication; empty where there is none."""
+    try:
+        return base64.b64decode(word, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""

@@ -51,6 +51,9 @@ OUT_OF_SOCKETS = frozenset(OF_ERRNO)
 """Errors of this process or machine, which say nothing about the target."""
 
 
+OF_THE_PEER = ("certificate_subject", "certificate_issuer", "certificate_names")
+"""Facts that are a peer's own text, and become labels. One that repeats a secret is not known."""
+
 MOST_CAUSES = 4
 """Of an unexpected error that are logged."""
 
@@ -177,6 +180,9 @@ class MeasuredProbe(ABC):
         if void is not None:
             detail = f"the run is void: {VOID_MEANINGS[void]}"
             return ProbeResult(False, Reason.INTERNAL, duration, detail=detail, void=void)
+        if run.secrets.are_in(" ".join([str(run.facts.get(key, "")) for key in OF_THE_PEER])):
+            for key in OF_THE_PEER:
+                run.facts.pop(key, None)
         return ProbeResult(reason is Reason.OK, reason, duration, run.phases, run.facts, detail)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.catalog.secrets import SecretError
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.stream import MAX_BYTES, MAX_LINE_BYTES, LineStream
@@ -143,16 +142,10 @@ def read_secret(secret: SecretText | None, run: Run) -> str | None:
     """The value that `secret` has now; no detail of the run shows it.
 
     Raises:
-        ProbeFailure: `secret`, when it cannot be read or sent.
+        ProbeFailure: `secret`, when it cannot be read.
     """
     if secret is None:
         return None
-    try:
-        value = secret.read()
-        value.encode()
-    except SecretError as error:
-        raise ProbeFailure(Reason.SECRET, str(error)) from None
-    except UnicodeEncodeError:
-        raise ProbeFailure(Reason.SECRET, "the password is not UTF-8 text") from None
+    value = run.read(secret)
     run.secrets.add(value)
     return value

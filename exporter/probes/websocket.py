@@ -9,16 +9,18 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import httptools
-
 from exporter.catalog.specs import HttpSpec, TlsSpec
 from exporter.patterns import Pattern
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
-from exporter.probes.http import utf8
-from exporter.probes.http_answer import Answer
-from exporter.probes.http_request import build_request, has_secrets, parse_url, secret_values
+from exporter.probes.http_answer import Answer, too_many_interim
+from exporter.probes.http_head import MAX_INTERIM, HeadBudget, latin1, parse_head, utf8
+from exporter.probes.http_request import (
+    literal_credentials,
+    make_request,
+    parse_url,
+)
 from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.request_path import resolved
 from exporter.probes.websocket_frames import CLOSE, NORMAL, TEXT, Closed, WebSocketStream, encode
@@ -45,7 +47,7 @@ class WebSocketProbe(MeasuredProbe):
         TlsError: a certificate file or key cannot be used.
     """
 
-    __slots__ = ("_endpoint", "_expect", "_http", "_secret", "_spec", "_tls")
+    __slots__ = ("_endpoint", "_expect", "_http", "_literal", "_spec", "_tls")
 
     def __init__(self, spec: WebSocketSpec, shared: Shared) -> None:
         self._spec = spec
@@ -60,24 +62,23 @@ class WebSocketProbe(MeasuredProbe):
             bearer_token=spec.bearer_token,
             request_path=spec.request_path,
         )
-        self._secret = has_secrets(self._http)
+        self._literal = literal_credentials(spec.headers)
         self._expect = None if spec.expect is None else Pattern(spec.expect)
         secured = self._endpoint.scheme == "https"
         self._tls = shared.tls(spec.tls, ALPN) if secured or spec.tls != TlsSpec() else None
 
     async def ask(self, run: Run) -> None:
         spec, endpoint = self._spec, self._endpoint
+        for value in self._literal:
+            run.secrets.add(value)
         key = base64.b64encode(os.urandom(16)).decode()
-        request = self._request(key, resolved(endpoint, spec.request_path, run.secrets))
+        request = self._request(key, resolved(endpoint, spec.request_path, run.read), run)
         send = None if spec.send is None else run.read(spec.send).encode()
         stream = await self._open(run)
         try:
             if endpoint.scheme == "https" and self._tls is not None:
                 await stream.start_tls(self._tls, endpoint.host, run, lambda: self._open(run))
             run.enter("handshake")
-            if self._secret:
-                for value in secret_values(self._http):
-                    run.secrets.add(value)
             stream.send(request)
             self._judge(await _answer(stream), key, run)
             if send is not None or self._expect is not None:
@@ -99,7 +100,7 @@ class WebSocketProbe(MeasuredProbe):
         )
         return stream
 
-    def _request(self, key: str, endpoint: Endpoint) -> bytes:
+    def _request(self, key: str, endpoint: Endpoint, run: Run) -> bytes:
         """The bytes of the handshake. What belongs to it stands last, so that nothing a person wrote replaces it.
 
         Raises:
@@ -116,7 +117,7 @@ class WebSocketProbe(MeasuredProbe):
             *([("Sec-WebSocket-Protocol", ", ".join(asked))] if asked else ()),
         )
         spec = replace(self._http, headers=headers)
-        return build_request(spec, endpoint, "GET", with_body=False, with_credentials=True)
+        return make_request(spec, endpoint, "GET", run.read, with_body=False).http1()
 
     def _judge(self, answer: Answer, key: str, run: Run) -> None:
         """Hold the server's side of the handshake to RFC 6455 section 4.1."""
@@ -148,7 +149,7 @@ class WebSocketProbe(MeasuredProbe):
             raise ProbeFailure(
                 Reason.PROTOCOL,
                 "the server chose the subprotocol {}, which was not offered",
-                PeerText(chosen),
+                latin1(chosen),
             )
         elif asked:
             raise ProbeFailure(
@@ -161,40 +162,18 @@ def _tokens(answer: Answer, name: str) -> set[str]:
     return {word.strip().lower() for word in (answer.header(name) or "").split(",")}
 
 
-class _Head:
-    """Collects what httptools reads of one head."""
-
-    def __init__(self) -> None:
-        self.answer = Answer()
-        self.parser = httptools.HttpResponseParser(self)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.answer.headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
-
-    def on_headers_complete(self) -> None:
-        self.answer.status = self.parser.get_status_code()
-
-
 async def _answer(stream: WebSocketStream) -> Answer:
     """The answer to the handshake; interim ones (RFC 9110 section 15.2) are passed over.
 
     Raises:
         ProbeFailure: as `WebSocketStream.head`.
     """
-    while True:
-        head = _Head()
-        try:
-            head.parser.feed_data(await stream.head())
-        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
-            if (
-                not head.answer.status
-            ):  # otherwise the head is whole, and the parser has no way on after a 101
-                raise ProbeFailure(
-                    Reason.PROTOCOL, "the answer is not valid HTTP: {}", PeerText(str(error))
-                ) from None
-        status = head.answer.status
-        if not 100 <= status < 200 or status == SWITCHING_PROTOCOLS:
-            return head.answer
+    budget = HeadBudget()
+    for _ in range(MAX_INTERIM + 1):
+        status, version, fields = parse_head(await stream.head(budget))
+        if status >= 200 or status == SWITCHING_PROTOCOLS:
+            return Answer(status, version, fields)
+    raise too_many_interim()
 
 
 async def _expected(stream: WebSocketStream, pattern: Pattern, run: Run) -> None:

@@ -7,11 +7,12 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.http_head import cut_head
 from exporter.probes.stream import MAX_BYTES, LineStream
 
 if TYPE_CHECKING:
+    from exporter.probes.http_head import HeadBudget
     from exporter.probes.measure import Run
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
@@ -23,8 +24,6 @@ MAX_CONTROL_BYTES = 125
 LENGTH_16, LENGTH_64 = 126, 127
 """In place of a length: that it follows in two or in eight bytes."""
 
-HEAD_START = b"HTTP/1."
-MAX_HEAD_BYTES = 64 * 1024
 FRAMES_AT_A_TIME = 50
 """Between two looks at what else there is to do: a peer can send thousands of empty frames in one piece."""
 
@@ -70,34 +69,19 @@ class WebSocketStream(LineStream):
         super().__init__(run)
         self._frames = 0
 
-    async def head(self) -> bytes:
-        """The bytes of one head, with the empty line that ends it.
+    async def head(self, budget: HeadBudget) -> bytes:
+        """The next head of HTTP, without the empty line that ends it.
 
         Raises:
             ProbeFailure: `protocol`, `disconnect`, `tls`.
         """
         searched = 0
-        while True:
-            if not self._buffer.startswith(HEAD_START[: len(self._buffer)]):
-                raise ProbeFailure(
-                    Reason.PROTOCOL, "the answer is not HTTP/1: {}", PeerText(bytes(self._buffer))
-                )
-            end = self._empty_line(searched)
-            if end is not None:
-                return self._take(end)
-            if len(self._buffer) >= MAX_HEAD_BYTES:
-                raise ProbeFailure(
-                    Reason.PROTOCOL, f"the answer's head is larger than {MAX_HEAD_BYTES} bytes"
-                )
-            searched = max(len(self._buffer) - 3, 0)
+        while (head := cut_head(self._buffer, budget, searched)) is None:
+            searched = len(self._buffer)
             if not await self._more():
                 when = "within the headers" if self._buffer else "before any answer"
                 raise ProbeFailure(Reason.DISCONNECT, f"connection closed {when}")
-
-    def _empty_line(self, searched: int) -> int | None:
-        """Where the first empty line ends; lines may end with a bare line feed, as in RFC 9112 section 2.2."""
-        ends = (self._buffer.find(end, searched, MAX_HEAD_BYTES) + len(end) for end in (b"\n\r\n", b"\n\n"))
-        return min((end for end in ends if end > 3), default=None)
+        return head
 
     async def message(self) -> bytes | Closed | None:
         """The next text message, or the peer's close frame; None after the end. Pings are answered, others skipped.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # No deadline: how long one input takes depends on what else the machine does. Whole tests have a time limit.
@@ -15,5 +16,20 @@ settings.register_profile(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=20_000, derandomize=False)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "suite")
+settings.load_profile(PROFILE)
+
+FUZZ_TIMES = 200
+"""How many times as many inputs `make fuzz` tries as the suite does, of which each test says its own number."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try more inputs in every test that hypothesis drives, wherever it is; what a test says itself would count."""
+    if PROFILE != "fuzz":
+        return
+    for test in {item.obj for item in items if isinstance(item, pytest.Function)}:
+        own = getattr(test, "_hypothesis_internal_use_settings", None)
+        if own is not None:
+            more = settings(own, max_examples=own.max_examples * FUZZ_TIMES, derandomize=False)
+            test._hypothesis_internal_use_settings = more

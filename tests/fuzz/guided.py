@@ -9,11 +9,14 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+from inspect import signature
 from pathlib import Path
 
 SECONDS = 60
+IMPORTS = re.compile(r"^(?:from|import) hypothesis\b", re.MULTILINE)
 
 
 def main() -> int:
@@ -31,7 +34,8 @@ def main() -> int:
         print("atheris is not installed; inputs are random and not guided by coverage", file=sys.stderr)
         os.environ["HYPOTHESIS_PROFILE"] = "fuzz"
         chosen = ["-k", " or ".join(options.names)] if options.names else []
-        command = [sys.executable, "-m", "pytest", "tests/fuzz", "--timeout", "0", *chosen]
+        files = [str(file) for file in driven()]
+        command = [sys.executable, "-m", "pytest", *files, "-m", "hypothesis", "--timeout", "0", *chosen]
         return subprocess.run(command, check=False).returncode
     failed = []
     for name in found():
@@ -52,14 +56,22 @@ def main() -> int:
     return int(bool(failed))
 
 
+def driven() -> list[Path]:
+    """Return the files in the tree of tests that import hypothesis, themselves or by the tools beside this file."""
+    fuzz = Path(__file__).parent
+    files = sorted(fuzz.parent.rglob("test_*.py"))
+    return [file for file in files if file.parent == fuzz or IMPORTS.search(file.read_text())]
+
+
 def found() -> list[str]:
-    """The tests that hypothesis drives, as `module:test`."""
-    modules = [f"tests.fuzz.{file.stem}" for file in sorted(Path(__file__).parent.glob("test_*.py"))]
+    """Return the tests that hypothesis drives, as `module:test`. One that needs a fixture runs under pytest alone."""
+    root = Path(__file__).parents[2]
+    modules = [".".join(file.relative_to(root).with_suffix("").parts) for file in driven()]
     return [
         f"{module}:{name}"
         for module in modules
         for name, test in vars(importlib.import_module(module)).items()
-        if name.startswith("test_") and hasattr(test, "hypothesis")
+        if name.startswith("test_") and hasattr(test, "hypothesis") and not signature(test).parameters
     ]
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from exporter.probes import smtp
 from exporter.probes.dns_wire import answers
 from exporter.probes.grpc_call import Call
+from exporter.probes.http_head import HeadBudget
 from exporter.probes.stream import LineStream
 from exporter.probes.websocket_frames import WebSocketStream
 from tests.fuzz.feeding import Peer, read
@@ -42,7 +43,7 @@ async def mail(peer: Peer, run: Run) -> object:
 async def websocket(peer: Peer, run: Run) -> object:
     stream = WebSocketStream(run)
     peer.connect(stream)
-    found: list[object] = [await stream.head()]
+    found: list[object] = [await stream.head(HeadBudget())]
     while isinstance(message := await stream.message(), bytes):
         found.append(message)
     return [*found, message]

@@ -94,6 +94,13 @@ def test_not_offered_where_the_catalog_wants_another(
     assert result.success, result
 
 
+def test_blanks_around_a_value(prober: Prober) -> None:
+    script = sends(SETTINGS, head(b"\x88" + LITERAL + b"\x04 b \t", "END_HEADERS", "END_STREAM"))
+    with Server(script) as server:
+        result = prober.run(HttpSpec(server.url(), header_conditions=(HeaderCondition("a", "^b$"),), **PLAIN))
+    assert result.success, result
+
+
 def test_prior_knowledge(prober: Prober) -> None:
     with Server(FINE) as server, Server(Proxy()) as proxy:
         result = prober.run(HttpSpec(server.url(), versions=("2",), **PLAIN))
@@ -227,6 +234,17 @@ ROWS = {
         sends(SETTINGS, head(b"\xff\xff\xff\xff\xff\xff\xff")), Reason.PROTOCOL, "not valid HTTP/2"
     ),
     "no status": Row(sends(SETTINGS, head(LITERAL + b"\x01b")), Reason.PROTOCOL, "not valid HTTP/2"),
+    "a status that is not the first": Row(
+        sends(SETTINGS, head(LITERAL + b"\x01b\x88")), Reason.PROTOCOL, "not valid HTTP/2"
+    ),
+    "two statuses": Row(sends(SETTINGS, head(b"\x88\x88")), Reason.PROTOCOL, "header ':status: 200'"),
+    "a name in capitals": Row(sends(SETTINGS, head(b"\x88\x00\x01A\x01b")), Reason.PROTOCOL, "header 'A: b'"),
+    "a line break in a value": Row(
+        sends(SETTINGS, head(b"\x88" + LITERAL + b"\x03b\r\n")), Reason.PROTOCOL, "not valid HTTP/2"
+    ),
+    "a header of the connection": Row(
+        sends(SETTINGS, head(b"\x88\x00\x07upgrade\x02h2")), Reason.PROTOCOL, "header 'upgrade: h2'"
+    ),
     "a status of text": Row(sends(SETTINGS, head(b"\x08\x03abc")), Reason.PROTOCOL, "not valid HTTP/2"),
     "interim answers for ever": Row(
         sends(SETTINGS, again=[head(b"\x08\x03103")] * 50), Reason.PROTOCOL, "more than 10 interim"
@@ -315,7 +333,7 @@ def verdict(pieces: list[bytes]) -> tuple[object, ...]:
     """What the reader makes of an answer that arrives in these pieces, after which the connection is closed."""
 
     async def read() -> tuple[object, ...]:
-        request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET")
+        request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET", str)
         conversation = Http2Answer(Run(0), request, 10_000, keep=True)
         done = conversation.ask(Wire(), b"")
         for piece in pieces:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import re
-import time
 import tracemalloc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.catalog.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
-from exporter.probes.base import ProbeResult, Reason
-from exporter.probes.compile import compile_probe
+from exporter.probes.base import Reason
 from tests.probes.servers import Script, Server, answer, chunked, pours, redirect, says
 
 if TYPE_CHECKING:
@@ -23,7 +20,7 @@ if TYPE_CHECKING:
 MEBIBYTE = 1024 * 1024
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HELD_SECONDS = 0.25
-"""Of CPU, so that it is the same on a busy machine. The faults that this would find took seconds."""
+"""The faults that this would find took seconds."""
 EMPTY_MEMBER = gzip.compress(b"")
 
 
@@ -134,20 +131,8 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_others_are_served(row: Row, prober: Prober) -> None:
     """While the probe of a hostile server runs, the loop comes round."""
-    held = 0.0
-
-    async def beside(spec: HttpSpec) -> ProbeResult:
-        nonlocal held
-        run = asyncio.ensure_future(compile_probe(spec, prober.shared).run(time.monotonic() + row.seconds))
-        mark = time.thread_time()
-        while not run.done():
-            await asyncio.sleep(0.005)
-            now = time.thread_time()
-            held, mark = max(held, now - mark), now
-        return await run
-
     with Server(row.script) as server:
-        result = prober.wait(beside(HttpSpec(server.url(), **row.spec)))
+        result, held = prober.run_watched(HttpSpec(server.url(), **row.spec), row.seconds)
     assert result.reason is row.reason, result
     assert re.search(row.detail, result.detail), result.detail
     assert held < HELD_SECONDS, f"the loop was held for {held:.2f} s of CPU"
@@ -193,3 +178,16 @@ def test_memory_of_many_at_once(prober: Prober) -> None:
             tracemalloc.stop()
     assert {result.reason for result in results} == {Reason.BODY}
     assert peak < 2 * many * size, f"{peak / MEBIBYTE:.0f} MiB"
+
+
+def test_memory_of_a_body_in_small_chunks(prober: Prober) -> None:
+    script = says(CHUNKS, b"2\r\nab\r\n" * 500_000 + b"0\r\n\r\n")
+    with Server(script) as server:
+        tracemalloc.start()
+        try:
+            result = prober.run(HttpSpec(server.url(), **matches("^ab")), 30)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert result.success, result.detail
+    assert peak < 8 * MEBIBYTE, f"{peak / MEBIBYTE:.0f} MiB"

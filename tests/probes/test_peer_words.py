@@ -49,6 +49,7 @@ CODES = (
 )
 WORDS = "\x1b[31m\x9b\u202e\x00\x7f" + " ".join(CODES) + "\u2028\x85"
 MARKER = WORDS.encode() * 1000
+LITERAL = (("Authorization", "Basic " + base64.b64encode(f"user:{SECRET}".encode()).decode()),)
 LATIN = b"\x1b[31m\x9b " + " ".join(CODES).encode() * 1000
 """For a place in a head, which must stay within the limit of heads."""
 HEAD_WORDS = LATIN[:6000]
@@ -171,6 +172,16 @@ def http_answer(head: bytes, body: bytes = b"") -> Script:
 
 
 ROWS = {
+    "websocket: a literal header": Row(
+        says_and_closes(MARKER), lambda host, port: WebSocketSpec(f"ws://{host}:{port}/", headers=LITERAL)
+    ),
+    "grpc: literal metadata": Row(
+        call((b":status", b"200"), (b"grpc-status", b"13"), (b"grpc-message", quote(WORDS * 20).encode())),
+        lambda host, port: GrpcSpec(host, port, metadata=LITERAL),
+    ),
+    "http: a literal header": Row(
+        says_and_closes(MARKER), lambda host, port: HttpSpec(f"http://{host}:{port}/", headers=LITERAL)
+    ),
     "tcp: a line": Row(hears_then(line_of(MARKER)), tcp()),
     "tcp: a long line": Row(hears_then(MARKER), tcp()),
     "tcp: the last line": Row(hears_then(MARKER[:5000]), tcp()),

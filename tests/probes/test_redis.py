@@ -334,7 +334,7 @@ def test_secrets_are_read_at_each_run(
     monkeypatch.setenv("TEST_REDIS_PASSWORD", PASSWORD)
     assert prober.run(from_environment).success
     monkeypatch.setenv("TEST_REDIS_PASSWORD", "caf\udce9")
-    assert prober.run(from_environment).detail == "the password is not UTF-8 text"
+    assert prober.run(from_environment).detail == "environment variable TEST_REDIS_PASSWORD is not UTF-8 text"
     monkeypatch.delenv("TEST_REDIS_PASSWORD")
     assert prober.run(from_environment).detail == "environment variable TEST_REDIS_PASSWORD is not set"
 

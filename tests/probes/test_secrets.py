@@ -15,14 +15,15 @@ from exporter.catalog.secrets import (
     SecretError,
     SecretText,
 )
-from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec
+from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
-from tests.probes.servers import Request, Server, answer, answers, redirect, silence
+from tests.probes.servers import Request, Server, answer, answers, redirect, says_and_closes, silence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.probes.certificates import Authority
     from tests.probes.name_server import NameServer
     from tests.probes.prober import Prober
 
@@ -220,6 +221,50 @@ def test_time_out_at_a_host_that_holds_a_secret(
             result = prober.run(HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT), 0.5)
     assert result.reason is Reason.TIMEOUT
     assert VALUE not in result.detail
+
+
+def test_host_in_a_redirect_is_in_lower_case(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "S3cret-V4LUE")
+    with Server(answers(lambda _: redirect("http://S3cret-V4LUE.test:1/"))) as server:
+        result = prober.run(HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT), 2)
+    assert not result.success
+    assert VALUE not in result.detail.lower()
+
+
+@pytest.mark.parametrize(
+    "head", ["Content-Length: {}", "Transfer-Encoding: {}", "Content-Encoding: {}", "X-{}: x"]
+)
+def test_header_that_repeats_a_secret_in_utf8(
+    head: str, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_SECRET", "äöüß-ÄÖÜ-123")
+    said = f"HTTP/1.1 200 OK\r\n{head.format('äöüß-ÄÖÜ-123')}\r\n\r\nx".encode()
+    with Server(says_and_closes(said)) as server:
+        spec = HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT, body_conditions=(Condition("x"),))
+        result = prober.run(spec, 2)
+    assert not result.success
+    assert "***" in result.detail
+
+
+def test_variable_that_is_not_text(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "caf\udce9")
+    result = prober.run(HttpSpec("http://127.0.0.1:1/", headers=(("X-Key", FROM_ENVIRONMENT),)))
+    assert result.reason is Reason.SECRET
+    assert result.detail == "environment variable TEST_SECRET is not UTF-8 text"
+
+
+def test_certificate_that_repeats_a_secret(
+    prober: Prober, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server can have learnt it from an earlier run, and the names in its certificate become labels."""
+    monkeypatch.setenv("TEST_SECRET", VALUE)
+    trust = TlsSpec(ca_file=str(authority.ca_file))
+    for name, known in ((f"{VALUE}.test", False), ("other.test", True)):
+        with Server(FINE, tls=authority.issue(name, "127.0.0.1").server_context()) as server:
+            result = prober.run(HttpSpec(server.url(), bearer_token=FROM_ENVIRONMENT, tls=trust))
+        assert result.success, result.detail
+        assert ("certificate_names" in result.facts) is known
+        assert VALUE not in str(result.facts)
 
 
 def test_url(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,14 +343,14 @@ HANDSHAKES = [
         "within the headers",
         id="closes-mid-head",
     ),
-    pytest.param(says(b"220 mail.test ESMTP\r\n"), Reason.PROTOCOL, "is not HTTP/1: '220 mail", id="garbage"),
+    pytest.param(says(b"220 mail.test ESMTP\r\n"), Reason.PROTOCOL, "begins with '220 mail", id="garbage"),
     pytest.param(
         says(b"HTTP/1.1 101 X\r\nno colon\r\n\r\n"), Reason.PROTOCOL, "not valid HTTP", id="garbage-in-head"
     ),
     pytest.param(
-        pours(b"HTTP/1.1 101 X\r\n", b"A: b\r\n" * 1000),
+        pours(b"HTTP/1.1 101 X\r\nA: ", b"b" * 65536),
         Reason.PROTOCOL,
-        "larger than 65536 bytes",
+        "larger than 262144 bytes",
         id="endless",
     ),
 ]
@@ -363,6 +363,25 @@ def test_handshake_that_fails(script: Script, reason: Reason, detail: str, probe
     assert result.reason is reason, result.detail
     assert detail in result.detail
     assert set(result.phases) == {"connect", "handshake"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda head: head.replace(b"\r\n", b"\n"),
+        lambda head: head.replace(b"Upgrade: websocket", b"Upgrade:\r\n\twebsocket"),
+        lambda head: head.replace(b"Upgrade: ", b"Upgrade : "),
+    ],
+    ids=["bare-line-feeds", "folded", "blank-after-the-name"],
+)
+def test_head_is_read_as_that_of_http(change: Callable[[bytes], bytes], prober: Prober) -> None:
+    def script(connection: Connection) -> None:
+        connection.send(change(accepts(connection.request())))
+        connection.until_closed()
+
+    with Server(script) as server:
+        result = prober.run(WebSocketSpec(server.url(scheme="ws")))
+    assert result.success, result.detail
 
 
 def test_interim_answer(prober: Prober) -> None:
