@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
+import time
 import tracemalloc
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.catalog.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
-from exporter.probes.base import Reason
+from exporter.probes.base import ProbeResult, Reason
+from exporter.probes.compile import compile_probe
 from tests.probes.servers import Script, Server, answer, chunked, pours, redirect, says
 
 if TYPE_CHECKING:
