@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 
+OF_THE_APPLICATION = ("psycopg", "psycopg-binary")
+"""Packages that the application of application_sources.py uses besides those of the daemon."""
+
 _FILTER = """
 import asyncio
 async def carry(reader, writer):
@@ -72,7 +75,8 @@ def import_sidecar(engine: DockerEngine, folder: Path) -> None:
 def _sources() -> dict[str, bytes]:
     """The daemon and its locked dependencies, as they are installed here, below /site."""
     found = {path: path.relative_to(REPOSITORY) for path in (REPOSITORY / "exporter").rglob("*")}
-    for name in re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE):
+    locked = re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
+    for name in (*locked, *OF_THE_APPLICATION):
         try:
             files = distribution(name).files or ()
         except PackageNotFoundError:  # of another version of Python
