@@ -25,6 +25,7 @@ VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 
 # What a schema cannot tell: it takes the whole catalog, a library, or a sum.
 BEYOND_SCHEMA = (
+    "is not a duration between 1ms",
     "unknown service", "unknown secret", "unknown volume", "unknown owner", "unknown environment", "depends on itself",
     "is taken", "longer than the interval", "is not set", "cannot be read", "second time", "not a regular expression",
     "not a JSON path", "not a time", "not a schedule", "not an address", "threshold", "exactly one of", "needs a port",

@@ -49,6 +49,9 @@ class _Transport:
     def get_write_buffer_size(self) -> int:
         return 0
 
+    def is_closing(self) -> bool:
+        return False
+
 
 def fed(monkeypatch: pytest.MonkeyPatch, spec: ProbeSpec, pieces: Iterable[bytes]) -> ProbeResult:
     """The result of one run that is fed `pieces`, one in each turn of the loop."""
