@@ -21,10 +21,10 @@ def end_at_once(number: int, _: FrameType | None) -> None:
 
 def end_quietly() -> None:
     """From here on SIGTERM and Ctrl-C end the process at once; a signal that is ignored stays so."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, end_at_once)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end_at_once)
 
 
 def interruptible() -> None:
