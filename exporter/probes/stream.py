@@ -40,7 +40,6 @@ class LineStream(asyncio.Protocol):
         "_run",
         "_transport",
         "_waiter",
-        "secrets",
     )
 
     def __init__(self, run: Run) -> None:
@@ -53,7 +52,6 @@ class LineStream(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
         self._raw: asyncio.Transport | None = None
-        self.secrets = run.secrets
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -129,10 +127,6 @@ class LineStream(asyncio.Protocol):
     def close(self) -> None:
         """Drop the connection at once: a peer that does not answer a polite end would hold the socket."""
         self.transport.abort()
-
-    def shown(self, text: bytes) -> str:
-        """A peer's words for a detail: quoted, cut, and without what must not be shown."""
-        return self.secrets.shown(PeerText(text))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = self._raw = cast("asyncio.Transport", transport)
