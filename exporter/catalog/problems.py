@@ -18,7 +18,7 @@ _MAX_LISTED = 12
 _MAX_ECHO = 60
 _MAX_KEY = 100
 MAX_SHOWN = 100
-"""Problems of one file that are printed; whoever mends so many runs the command again."""
+"""Problems printed for one file; run the command again after mending these."""
 _MAX_COMPARED = 64
 """Characters of a name that is compared with the known ones; none of those is as long."""
 

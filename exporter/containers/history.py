@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 KEPT_SECONDS = 3600.0
 """For so long after its last container a replica keeps its counts: longer than any alert looks back."""
 MAX_REPLICAS = 1000
-"""Replicas of one service that are told apart. Containers carry labels that anybody may have written."""
+"""Replicas of one service that are counted apart. Containers carry labels that anybody may have written."""
 
 log = logging.getLogger(__name__)
 

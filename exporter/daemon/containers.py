@@ -169,7 +169,7 @@ class ContainerWatch:
                 self._show(other)
 
     def _show(self, container: Container, *, newborn: bool = False) -> None:
-        """Make its lines anew, if it or its reading has changed. What cannot be made is left out, old lines too."""
+        """Make its lines again if it or its reading has changed. What cannot be made is left out, old lines too."""
         made = self._guard.value("containers", lambda: self._make(container, newborn=newborn))
         if made is None:
             self._container_items.discard(container.identity.id)

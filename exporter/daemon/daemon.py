@@ -105,7 +105,7 @@ class Daemon:
         return sum(watch.result is None for watch in self.watches.values())
 
     async def reload(self) -> None:
-        """Load the plan anew. Nothing changes unless all of it is good. Reloads that are asked for while one is under
+        """Load the plan again. Nothing changes unless all of it is good. Reloads that are asked for while one is under
         way are one.
 
         Raises:

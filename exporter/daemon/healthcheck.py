@@ -76,14 +76,14 @@ def _plain(host: str, port: int) -> Health:
 
 
 def _secure(host: str, port: int, *, certificates: bool) -> Health:
-    """As `_plain`. A daemon that hangs up on whoever has no certificate has looked for it, so it is alive."""
+    """As `_plain`. A daemon that hangs up on a client without a certificate has looked for one, so it is alive."""
     try:
         return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
     except (http.client.RemoteDisconnected, ConnectionResetError, ssl.SSLError) as error:
         if certificates and not isinstance(error, TimeoutError):
             return Health(True, "healthy; it asks for a client certificate")
         return Health(False, f"{host}:{port} does not answer as HTTPS")
-    except http.client.HTTPException:  # its words are those of whoever listens there
+    except http.client.HTTPException:  # its words are the peer's
         return Health(False, f"{host}:{port} does not answer as HTTPS")
     except OSError as error:
         return _no_answer(host, port, error)

@@ -1,4 +1,4 @@
-"""The path and query of a request that hold references, read anew for each run, since a secret may be rotated."""
+"""The path and query of a request that hold references, read again for each run, since a secret may be rotated."""
 
 from __future__ import annotations
 

@@ -51,4 +51,4 @@ def _forget(file: FileReference, look: asyncio.Future[None]) -> None:
     if _looks.get(file) is look:
         del _looks[file]
     if not look.cancelled():
-        look.exception()  # whoever waited may have gone, and asyncio would log the failure
+        look.exception()  # the task that waited may have gone, and asyncio would log the failure

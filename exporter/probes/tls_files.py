@@ -118,7 +118,7 @@ def _begin(path: str) -> _Read:
 def _work(path: str, read: _Read) -> None:
     try:
         content = _read(path)
-    except BaseException as error:  # noqa: BLE001 - whoever waits shall see whatever it was
+    except BaseException as error:  # noqa: BLE001 - raised again for each task that waits
         _end(path)
         read.set_exception(error)
     else:

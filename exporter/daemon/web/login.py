@@ -58,7 +58,7 @@ class Login:
         expected = users.passwords.get(user)
         if expected is not None and hmac.compare_digest(hashlib.sha256(password).digest(), expected):
             return True
-        # Whoever is not known takes as long as whoever is, so that names cannot be found out by time.
+        # An unknown user takes as long as a known one, so that names cannot be found out by time.
         hashed = users.hashes.get(user, users.decoy)
         if hashed is None:
             return False
