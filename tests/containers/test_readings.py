@@ -88,10 +88,10 @@ def many(root: Path, count: int) -> tuple[RecordedHost, list[Container]]:
 
 
 def test_reading_fifty_containers_holds_nobody_up(tmp_path: Path) -> None:
-    """The longest turn of the event loop, in CPU time: other processes of the machine do not count."""
+    """The longest turn of the event loop beside all turns, in CPU time: other processes do not count."""
     host, containers = many(tmp_path, 50)
 
-    async def check() -> float:
+    async def check() -> tuple[float, float]:
         readings = host.readings()
         done = asyncio.Event()
         turns = []
@@ -111,9 +111,10 @@ def test_reading_fifty_containers_holds_nobody_up(tmp_path: Path) -> None:
         await ticking
         assert len(readings.latest) == 50
         await readings.close()
-        return max(turns)
+        return max(turns), sum(turns)
 
-    assert asyncio.run(check()) < 0.01
+    longest, all_together = asyncio.run(check())
+    assert longest < all_together / 20
 
 
 def test_descriptors_are_bounded_and_given_back(tmp_path: Path) -> None:
