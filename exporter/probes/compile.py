@@ -7,7 +7,7 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -28,7 +28,7 @@ from exporter.probes.tls_files import read_files_aside
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.targets import Target
+    from exporter.catalog.planning.plan import Target
     from exporter.probes.base import Probe
     from exporter.probes.http_conditions import Conditions
 

@@ -17,7 +17,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from exporter.catalog.hostnames import HostNameError, ascii_host
+from exporter.catalog.values.hostnames import HostNameError, ascii_host
 from exporter.patterns import Pattern
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import note_address
@@ -27,7 +27,7 @@ from exporter.probes.race import race
 from exporter.probes.resolve import resolve
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import DnsSpec
+    from exporter.catalog.planning.specs import DnsSpec
     from exporter.probes.compile import Shared
     from exporter.probes.resolve import Address
 

@@ -14,7 +14,7 @@ from exporter.probes.measure import OUT_OF_SOCKETS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.specs import IpProtocol
+    from exporter.catalog.planning.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.resolve import Address
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from exporter.catalog.hostnames import ascii_host
-from exporter.catalog.specs import TlsSpec
+from exporter.catalog.planning.specs import TlsSpec
+from exporter.catalog.values.hostnames import ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.connect import connect
 from exporter.probes.http import HttpProbe
@@ -22,7 +22,7 @@ from exporter.probes.tls import TLS_FACTS
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http_answer import Answer, AnswerProtocol
     from exporter.probes.http_request import Endpoint, Request

@@ -21,7 +21,7 @@ from exporter.probes.scram import Exchange, saslprep
 from exporter.probes.store_stream import open_stream
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import PostgresqlSpec
+    from exporter.catalog.planning.specs import PostgresqlSpec
     from exporter.probes.measure import Run
     from exporter.probes.postgresql_wire import ServerError
     from exporter.probes.scram import KeyMaker, Mechanism

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import Condition, DnsSpec
+from exporter.catalog.planning.specs import Condition, DnsSpec
 from exporter.probes import dns as dns_probe
 from exporter.probes import resolve
 from exporter.probes.base import Reason

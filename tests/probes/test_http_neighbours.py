@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import compile_probe
 from tests.probes.servers import Server, answer, answers, black_hole
