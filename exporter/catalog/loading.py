@@ -9,10 +9,11 @@ from exporter.catalog.planning.planner import build_plan
 from exporter.catalog.reading.checks import check, check_ports
 from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
-from exporter.catalog.reading.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
+from exporter.catalog.reading.source import Source, environment_names, open_source
 from exporter.catalog.reading.text_walk import misplaced
 from exporter.catalog.reading.validation import Reduced, validate
 from exporter.catalog.reading.warnings import warnings
+from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.secret_text import SecretError
 
 if TYPE_CHECKING:

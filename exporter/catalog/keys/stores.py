@@ -80,7 +80,6 @@ class Store(Container):
     check_interval: Duration = Field(
         default=21600.0,
         description="SQLite: time between two integrity checks.",
-        json_schema_extra={"default": "6h"},
     )
 
     @model_validator(mode="after")

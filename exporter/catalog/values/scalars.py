@@ -196,7 +196,26 @@ def text_schema(pattern: str, *examples: str) -> dict[str, Any]:
     return {"type": "string", "pattern": pattern, "examples": list(examples)}
 
 
-_seconds_as_text = PlainSerializer(lambda seconds: f"{seconds:g}s", when_used="json")
+def duration_text(seconds: float) -> str:
+    """Return the duration in the largest unit of which it is a whole number: `15d` for 1296000."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def size_text(size: int) -> str:
+    """Return the size in the largest unit of which it is a whole number: `10Mi` for 10485760."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if size % _SIZE_UNITS[unit] == 0:
+            return f"{size // _SIZE_UNITS[unit]}{unit}"
+    return str(size)
+
+
+# So that the schema shows defaults as a person writes them.
+_seconds_as_text = PlainSerializer(duration_text, when_used="json")
+_bytes_as_text = PlainSerializer(size_text, when_used="json")
+_percent_as_text = PlainSerializer(lambda value: f"{value}%", when_used="json")
 
 Duration = Annotated[
     float,
@@ -232,11 +251,14 @@ Size = Annotated[
         },
         "size",
     ),
+    _bytes_as_text,
 ]
 """Bytes."""
 
 Percentage = Annotated[
-    Decimal, *value_type(parse_percentage, text_schema(r"^[0-9]+(\.[0-9]+)?%$", "99.9%"), "percentage")
+    Decimal,
+    *value_type(parse_percentage, text_schema(r"^[0-9]+(\.[0-9]+)?%$", "99.9%"), "percentage"),
+    _percent_as_text,
 ]
 """The number before the sign, from 0 to 100, exact."""
 

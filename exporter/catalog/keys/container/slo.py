@@ -22,7 +22,6 @@ class Latency(Model):
         default=Decimal(99),
         alias="for",
         description="The share of requests.",
-        json_schema_extra={"default": "99%"},
     )
 
 

@@ -34,7 +34,7 @@ class BodyConditions(Model):
     )
 
 
-def _body_shorthand(value: object) -> object:
+def body_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"contains": value}
 
 
@@ -73,7 +73,7 @@ class JsonCondition(Model):
         return json.dumps(self.equals, ensure_ascii=False, sort_keys=True)
 
 
-def _json_shorthand(value: object) -> object:
+def json_shorthand(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
@@ -95,5 +95,5 @@ class HeaderCondition(Model):
         return self
 
 
-def _header_shorthand(value: object) -> object:
+def header_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"matches": value}
