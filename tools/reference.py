@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from typer.main import get_command
 
-from exporter.cli import app
+from exporter.cli import Commands, app
 from exporter.containers.start_failures import MEANINGS as START_FAILURES
 from exporter.metrics.container_families import CONTAINER_FAMILIES, CONTAINER_LABELS
 from exporter.metrics.families import NETWORKED, OWN_FAMILIES, PROBE_FAMILIES
@@ -148,7 +148,10 @@ def _left_out(reasons: dict[str, str]) -> str:
 def commands_page() -> str:
     """Every command with its options."""
     parts = ["# Commands", NOTICE, COMMANDS_NOTE]
-    for name, command in _commands(get_command(app)):
+    group = get_command(app)
+    for name in Commands.table:
+        group.load(name)
+    for name, command in _commands(group):
         parts += [f"## {name}", command.help]
         if command.epilog:
             parts.append(
