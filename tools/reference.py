@@ -148,7 +148,7 @@ def _left_out(reasons: dict[str, str]) -> str:
 def commands_page() -> str:
     """Every command with its options."""
     parts = ["# Commands", NOTICE, COMMANDS_NOTE]
-    group = get_command(app)
+    group: Any = get_command(app)
     for name in Commands.table:
         group.load(name)
     for name, command in _commands(group):
