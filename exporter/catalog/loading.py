@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.parts import SecretUse
     from exporter.catalog.planning.plan import Plan
     from exporter.catalog.reading.problems import Finding
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 __all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
 

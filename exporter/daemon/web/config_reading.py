@@ -7,11 +7,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.problems import CatalogPath, Problem, path_text
-from exporter.catalog.reading.yaml_tree import plain
+from exporter.catalog.reading.yaml_nodes import plain
 from exporter.catalog.values.words import kind, shown, suggestion
 
 if TYPE_CHECKING:
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 MAX_FILE_BYTES = 1024 * 1024
 
