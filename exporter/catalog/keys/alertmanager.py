@@ -6,9 +6,10 @@ from pydantic import Field
 
 from exporter.catalog.base import Model
 from exporter.catalog.keys.owners import Email
+from exporter.catalog.values.names import Label
 from exporter.catalog.values.network import Address
 from exporter.catalog.values.references import Secret
-from exporter.catalog.values.scalars import Duration, Label, Text
+from exporter.catalog.values.scalars import Duration, Text
 
 
 class Smtp(Model):

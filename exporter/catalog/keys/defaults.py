@@ -12,7 +12,8 @@ from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
 from exporter.catalog.keys.probes.times import DefaultTimes
-from exporter.catalog.values.scalars import Duration, Label, Words
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Duration, Words
 
 
 class Defaults(Model):

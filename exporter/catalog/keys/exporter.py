@@ -52,8 +52,6 @@ def _containers_shorthand(value: object) -> object:
 
 
 _VOLUME_FIELDS = ("volume", "project", "environment")
-
-
 _VOLUMES_PATTERN = rf"^(?=.*\{{volume\}})([^{{}}]|\{{({'|'.join(_VOLUME_FIELDS)})\}})*$"
 
 

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.values.names import Label
 from exporter.catalog.values.network import Host, Port, UrlPath
-from exporter.catalog.values.scalars import Duration, Label, Size, Words
+from exporter.catalog.values.scalars import Duration, Size, Words
 from exporter.catalog.values.texts import Interpolated
 
 

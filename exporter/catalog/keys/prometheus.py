@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import Duration, LabelName, Size, Text
+from exporter.catalog.values.names import LabelName
+from exporter.catalog.values.scalars import Duration, Size, Text
 
 
 class Prometheus(Model):

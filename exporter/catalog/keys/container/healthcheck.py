@@ -7,9 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Duration,
-)
+from exporter.catalog.values.scalars import Duration
 
 
 class HealthCheck(Model):

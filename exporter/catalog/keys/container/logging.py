@@ -7,9 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Size,
-)
+from exporter.catalog.values.scalars import Size
 
 
 class LogRotation(Model):

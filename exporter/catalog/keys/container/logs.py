@@ -7,11 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Regex,
-    SecretName,
-    Size,
-)
+from exporter.catalog.values.names import SecretName
+from exporter.catalog.values.scalars import Regex, Size
 
 
 class Logs(Model):

@@ -8,11 +8,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Duration,
-    Percentage,
-    duration_text,
-)
+from exporter.catalog.values.scalars import Duration, Percentage, duration_text
 
 
 class Latency(Model):

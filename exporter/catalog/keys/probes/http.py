@@ -28,13 +28,7 @@ from exporter.catalog.values.network import (
     check_url,
 )
 from exporter.catalog.values.references import Secret, Template, TextTemplate, parse_template
-from exporter.catalog.values.scalars import (
-    JsonPath,
-    Regex,
-    Size,
-    Text,
-    value_type,
-)
+from exporter.catalog.values.scalars import JsonPath, Regex, Size, Text, value_type
 from exporter.catalog.values.texts import PathText, UrlText
 from exporter.catalog.values.words import shown
 
@@ -89,8 +83,6 @@ def _parse_method(value: object) -> str:
 
 
 _METHOD = re.compile("[A-Za-z]+")
-
-
 Method = Annotated[str, *value_type(_parse_method, {"type": "string", "pattern": "^[A-Za-z]+$"}, "method")]
 
 

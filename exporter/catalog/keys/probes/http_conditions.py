@@ -9,12 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
-from exporter.catalog.values.scalars import (
-    JsonPath,
-    Regex,
-    Text,
-    unescaped,
-)
+from exporter.catalog.values.scalars import JsonPath, Regex, Text, unescaped
 
 
 class BodyConditions(Model):

@@ -14,7 +14,8 @@ from exporter.catalog.keys.probes.http import HttpProbe, HttpProbeOrShort
 from exporter.catalog.keys.probes.icmp import IcmpProbe, icmp_shorthand
 from exporter.catalog.keys.probes.tcp import TcpProbe
 from exporter.catalog.keys.probes.websocket import WebSocketProbe, WebSocketProbeOrShort
-from exporter.catalog.values.scalars import Duration, Label
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Duration
 
 PROTOCOLS = ("http", "tcp", "dns", "icmp", "grpc", "websocket")
 
