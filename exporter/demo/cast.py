@@ -17,7 +17,7 @@ from exporter.catalog.specs import (
     TcpSpec,
     WebSocketSpec,
 )
-from exporter.probes.http_request import parse_url
+from exporter.probes.http.request import parse_url
 
 if TYPE_CHECKING:
     from exporter.catalog.targets import Plan, ServicePlan, Target
