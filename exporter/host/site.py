@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_catalog
-from exporter.catalog.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
 from exporter.files import read_regular
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.state import StateFolder
