@@ -22,8 +22,8 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
 from exporter.probes.measure import MeasuredProbe
-from exporter.probes.resolve import close_resolver
-from exporter.probes.tls_files import TlsError
+from exporter.probes.net.resolve import close_resolver
+from exporter.probes.tls.files import TlsError
 from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:

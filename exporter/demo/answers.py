@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.probes.base import ProbeFailure
 from exporter.probes.compile import Shared
-from exporter.probes.http_answer import Answer
+from exporter.probes.http.answer import Answer
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:

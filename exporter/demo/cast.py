@@ -17,7 +17,7 @@ from exporter.catalog.planning.specs import (
     TcpSpec,
     WebSocketSpec,
 )
-from exporter.probes.http_request import parse_url
+from exporter.probes.http.request import parse_url
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan, Target

@@ -27,7 +27,7 @@ from exporter.demo.moods import (
     behaviour,
     moods,
 )
-from exporter.probes.http_request import parse_url
+from exporter.probes.http.request import parse_url
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan, Target

@@ -12,7 +12,7 @@ import uvloop
 
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import Shared, compile_probe
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.probes.certificates import Authority
-    from tests.probes.name_server import NameServer
+    from tests.probes.net.name_server import NameServer
     from tests.probes.prober import Prober
 
 VALUE = "s3cret-v4lue"

@@ -33,7 +33,7 @@ from exporter.catalog.values.secret_text import FileReference, SecretText
 from exporter.probes.base import ProbeFailure, ProbeResult, Reason, Void
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.measure import MeasuredProbe, Run
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
 from exporter.probes.void import LOOP, void_of
 from tests.probes.servers import Server, answer, answers
 from tests.waiting import until
