@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -138,8 +140,50 @@ def _private(name: str) -> bool:
 def test_nothing_private_of_another_package_is_imported(file: Path) -> None:
     """What begins with _ may change in any release; a door that is public, or a small piece of our own, may not.
     A library that ctypes opens is such a door, too."""
-    if file == PACKAGE / "probes/redis.py":
+    if file == PACKAGE / "probes/redis/probe.py":
         pytest.xfail("a parser of our own replaces redis._parsers")
     names = imported(file)
     assert not {name for name in names if _private(name)}
     assert not {name for name in names if name.split(".")[0] in ("ctypes", "cffi")}
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading of docs/architecture.md, without its head."""
+    text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    lines = text.partition(f"\n## {heading}\n")[2].splitlines()
+    table = itertools.takewhile(
+        lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith("|"), lines)
+    )
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in list(table)[2:]]
+
+
+def test_the_documentation_lists_the_rooms_and_what_they_may_import() -> None:
+    documented = {
+        row[0].strip("`").removeprefix("exporter/").rstrip("/"): set(filter(None, row[2].split(", ")))
+        for row in _rows("The rooms")
+    }
+    assert documented == MAY_IMPORT
+
+
+LOOKUPS = 22
+
+
+def test_every_place_of_the_look_ups_exists() -> None:
+    rows = _rows("Where to look")
+    assert len(rows) == LOOKUPS
+    for what, places in rows:
+        found = re.findall(r"`(exporter/[^`]+)`", places)
+        assert found, what
+        for place in found:
+            assert (PACKAGE.parent / place).exists(), f"{what}: {place}"
+
+
+@pytest.mark.parametrize("row", _rows("Where to look"), ids=lambda row: row[0])
+def test_a_place_of_the_look_ups_has_what_is_looked_for(row: list[str]) -> None:
+    """A name in the code, such as that of a metric or an alert, is found in its place as a whole."""
+    names = [name for name in re.findall(r"`([a-z_]+)`", row[0]) if len(name) > 3]
+    names += re.findall(r"\b(Container[A-Z]\w+|[A-Z]{4,}\w*)\b", row[0])
+    places = re.findall(r"`(exporter/[^`]+)`", row[1])
+    text = "".join(f"{place}\n{(PACKAGE.parent / place).read_text(encoding='utf-8')}" for place in places)
+    for name in names:
+        assert name in text, f"{name} is not in {places}"

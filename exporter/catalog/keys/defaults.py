@@ -11,9 +11,15 @@ from exporter.catalog.keys.container.logging import LogRotation
 from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
-from exporter.catalog.keys.probes.times import DefaultTimes
 from exporter.catalog.values.names import Label
 from exporter.catalog.values.scalars import Duration, Words
+
+
+class DefaultTimes(Model):
+    """How often to check, and how long to wait, where nothing else is written."""
+
+    interval: Duration = Field(default=15.0, description="Time between two checks.")
+    timeout: Duration = Field(default=5.0, description="Time that one check may take, at most the interval.")
 
 
 class Defaults(Model):

@@ -8,13 +8,6 @@ from exporter.catalog.base import Model
 from exporter.catalog.values.scalars import Duration
 
 
-class DefaultTimes(Model):
-    """How often to check, and how long to wait, where nothing else is written."""
-
-    interval: Duration = Field(default=15.0, description="Time between two checks.")
-    timeout: Duration = Field(default=5.0, description="Time that one check may take, at most the interval.")
-
-
 class ProbeTimes(Model):
     """How often to check, and how long to wait."""
 
