@@ -22,6 +22,7 @@ from exporter.probes.http.text import decoded
 
 if TYPE_CHECKING:
     from exporter.catalog.specs import HttpSpec
+    from exporter.probes.compile import Shared
     from exporter.probes.http.answer import Answer
     from exporter.probes.measure import Run
 
@@ -55,6 +56,22 @@ SINGLE_FIELDS = {
 
 Steps = Generator[Callable[[], bool] | None, bool | None, None]
 """A judgement in parts: a search that a thread may do, whose result is sent back, or None where others may run."""
+
+
+def conditions_of(spec: HttpSpec, shared: Shared) -> Conditions:
+    """Return the compiled conditions of a spec; specs with the same ones share them."""
+    key = (
+        Conditions,
+        spec.versions,
+        spec.statuses,
+        spec.header_conditions,
+        spec.compression,
+        spec.body_conditions,
+        spec.json_conditions,
+        spec.max_json_bytes,
+    )
+    turns = shared.once("turns of large HTTP bodies", lambda: asyncio.Semaphore(1))
+    return shared.once(key, lambda: Conditions(spec, turns))
 
 
 class Conditions:

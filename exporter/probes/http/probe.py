@@ -9,7 +9,7 @@ from exporter.catalog.specs import TlsSpec
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.answer import Answer, AnswerProtocol
-from exporter.probes.http.conditions import last_modified
+from exporter.probes.http.conditions import conditions_of, last_modified
 from exporter.probes.http.redirects import REDIRECTS, Trail
 from exporter.probes.http.request import (
     Request,
@@ -58,6 +58,15 @@ def offered(spec: HttpSpec) -> tuple[str, ...]:
     return (H2, "http/1.1")
 
 
+def make_probe(spec: HttpSpec, shared: Shared) -> HttpProbe:
+    """Return the probe of a spec; only one with a proxy loads what speaks to proxies."""
+    if spec.proxy is None:
+        return HttpProbe(spec, shared)
+    from exporter.probes.http.proxy import ProxiedHttpProbe
+
+    return ProxiedHttpProbe(spec, shared)
+
+
 class HttpProbe(MeasuredProbe):
     """One request straight to its server, following redirects where the catalog says so."""
 
@@ -67,7 +76,7 @@ class HttpProbe(MeasuredProbe):
         self._spec = spec
         self._shared = shared
         self._alpn = offered(spec)
-        self._conditions = shared.conditions(spec)
+        self._conditions = conditions_of(spec, shared)
         self._endpoint = parse_url(spec.url)
         self._literal = literal_credentials(spec.headers)
         self._request: Request | None = None
