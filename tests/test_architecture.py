@@ -13,13 +13,14 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers", "deploys"},
+    "metrics": {"catalog", "probes", "containers", "storage", "deploys"},
     "probes": {"catalog"},
     "containers": {"catalog"},
-    "backups": {"catalog", "containers"},
+    "storage": {"catalog"},
+    "backups": {"catalog", "storage"},
     "deploys": {"catalog"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
+    "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
 }
 """Of each room, the rooms that it may import beside itself."""

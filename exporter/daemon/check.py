@@ -24,7 +24,7 @@ from exporter.probes.void import LOOP
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.catalog.targets import Plan, Target
+    from exporter.catalog.planning.plan import Plan, Target
     from exporter.probes.base import Probe
 
 AT_ONCE = 100

@@ -9,7 +9,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
-from exporter.catalog.secrets import forget_all_but
+from exporter.catalog.values.secret_text import forget_all_but
 from exporter.daemon.guard import PARTS, Guard
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
@@ -30,7 +30,7 @@ from exporter.probes.void import LOOP
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from exporter.catalog.targets import Plan, Target
+    from exporter.catalog.planning.plan import Plan, Target
     from exporter.daemon.containers import ContainerWatch
     from exporter.metrics.items import Rows
 

@@ -17,7 +17,7 @@ from exporter.probes.http.conditions import conditions_of
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import HttpSpec, JsonCondition
+    from exporter.catalog.planning.specs import HttpSpec, JsonCondition
 
 BODILESS = (204, 304)
 UNESCAPED = re.compile(r"\\(.)")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.specs import HttpSpec, MongodbSpec, PostgresqlSpec, RedisSpec, TcpSpec
+from exporter.catalog.planning.specs import HttpSpec, MongodbSpec, PostgresqlSpec, RedisSpec, TcpSpec
 from exporter.probes.http.request import parse_url
 from exporter.probes.protocols import protocol_of
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Plan, ServicePlan, Target
+    from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 
 LOOPBACK = "127.0.0.1"
 """Written as an address, because `localhost` may lead to another program that listens on `::1`."""

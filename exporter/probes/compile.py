@@ -14,8 +14,8 @@ from exporter.probes.tls.handshake import Tls, TlsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from exporter.catalog.specs import ProbeSpec, TlsSpec
-    from exporter.catalog.targets import Target
+    from exporter.catalog.planning.plan import Target
+    from exporter.catalog.planning.specs import ProbeSpec, TlsSpec
     from exporter.probes.base import Probe
 
 Made = TypeVar("Made")

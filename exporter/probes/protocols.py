@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -32,7 +32,7 @@ from exporter.probes.websocket.families import FAMILIES as WEBSOCKET
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from exporter.probes.families import Family
 
 

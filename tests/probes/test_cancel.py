@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from exporter.catalog.specs import (
-    DnsSpec,
-    Exchange,
-    HttpSpec,
-    IcmpSpec,
-    ProbeSpec,
-    TcpSpec,
-    TlsSpec,
-)
+from exporter.catalog.planning.specs import DnsSpec, Exchange, HttpSpec, IcmpSpec, ProbeSpec, TcpSpec, TlsSpec
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.net.resolve import close_resolver
 from tests.probes.dns.servers import DnsServer, nothing

@@ -12,7 +12,7 @@ import pytest
 from hpack import Encoder
 from hyperframe.frame import HeadersFrame
 
-from exporter.catalog.specs import Condition, DnsSpec, GrpcSpec, HttpSpec, WebSocketSpec
+from exporter.catalog.planning.specs import Condition, DnsSpec, GrpcSpec, HttpSpec, WebSocketSpec
 from exporter.probes.base import Reason
 from tests.probes.dns.servers import DnsServer, framed
 from tests.probes.http.http2_servers import SETTINGS, data, head, sends
@@ -21,7 +21,7 @@ from tests.probes.servers import Server, says
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from tests.probes.prober import Prober
     from tests.probes.servers import Script
 

@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 import exporter.probes
-from exporter.catalog.specs import ProbeSpec
+from exporter.catalog.planning.specs import ProbeSpec
 from exporter.probes.compile import Shared
 from exporter.probes.families import COMMON
 from exporter.probes.protocols import PROBE_FAMILIES, PROTOCOLS, Protocol, protocol_of

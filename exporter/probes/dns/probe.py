@@ -17,7 +17,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from exporter.catalog.hostnames import HostNameError, ascii_host
+from exporter.catalog.values.hostnames import HostNameError, ascii_host
 from exporter.patterns import Pattern
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.dns.wire import Datagram, ask_tcp, ask_udp
@@ -27,7 +27,7 @@ from exporter.probes.net.race import race
 from exporter.probes.net.resolve import resolve
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import DnsSpec
+    from exporter.catalog.planning.specs import DnsSpec
     from exporter.probes.compile import Shared
     from exporter.probes.net.resolve import Address
 

@@ -14,7 +14,7 @@ from exporter.probes.net.connect import connect, note_address, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.specs import IpProtocol
+    from exporter.catalog.planning.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.net.resolve import Address
 

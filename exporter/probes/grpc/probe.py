@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
-from exporter.catalog.hostnames import ascii_host
+from exporter.catalog.values.hostnames import ascii_host
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.grpc.call import PREFIX_BYTES, Answer, Call
@@ -22,7 +22,7 @@ from exporter.probes.net.connect import connect, shown
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.specs import GrpcSpec
+    from exporter.catalog.planning.specs import GrpcSpec
     from exporter.probes.compile import Shared
     from exporter.probes.tls.handshake import Tls
 

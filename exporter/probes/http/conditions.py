@@ -21,7 +21,7 @@ from exporter.probes.http.head import utf8
 from exporter.probes.http.text import decoded
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http.answer import Answer
     from exporter.probes.measure import Run

@@ -16,7 +16,7 @@ from exporter.probes.base import ProbeFailure, Reason
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.catalog.specs import JsonCondition
+    from exporter.catalog.planning.specs import JsonCondition
 
 SHOWN_PARTS = 100
 """Of the JSON text of a value: brackets, texts and numbers."""

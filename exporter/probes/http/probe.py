@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.specs import TlsSpec
+from exporter.catalog.planning.specs import TlsSpec
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.answer import Answer, AnswerProtocol
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
 
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http.http2 import Http2Answer
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from exporter.catalog.hostnames import ascii_host
-from exporter.catalog.specs import TlsSpec
+from exporter.catalog.planning.specs import TlsSpec
+from exporter.catalog.values.hostnames import ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.probe import HttpProbe
 from exporter.probes.http.proxy_handshake import Handshake, open_socks, open_tunnel
@@ -22,7 +22,7 @@ from exporter.probes.tls.handshake import TLS_FACTS
 if TYPE_CHECKING:
     import asyncio
 
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http.answer import Answer, AnswerProtocol
     from exporter.probes.http.request import Endpoint, Request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from exporter.catalog.secrets import SecretText
+from exporter.catalog.values.secret_text import SecretText
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.cookies import Jar
@@ -13,7 +13,7 @@ from exporter.probes.http.head import utf8
 from exporter.probes.http.request import Endpoint, Request, has_credentials, make_request, parse_url
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.probes.http.answer import Answer
     from exporter.probes.measure import Run
 

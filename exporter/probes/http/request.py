@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from exporter import __version__
-from exporter.catalog.hostnames import ascii_authority, ascii_host
-from exporter.catalog.secrets import SecretText
+from exporter.catalog.values.hostnames import ascii_authority, ascii_host
+from exporter.catalog.values.secret_text import SecretText
 from exporter.probes.base import ProbeFailure, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
 
 USER_AGENT = f"pageforge-exporter/{__version__}"
 DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from exporter.catalog.secrets import SecretText
+from exporter.catalog.values.secret_text import SecretText
 from exporter.probes.http.request import PATH_SAFE, Endpoint
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from exporter.probes.net.race import race
 from exporter.probes.net.resolve import resolve
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import IcmpSpec
+    from exporter.catalog.planning.specs import IcmpSpec
     from exporter.probes.compile import Shared
     from exporter.probes.net.resolve import Address
 

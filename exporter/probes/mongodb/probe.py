@@ -19,7 +19,7 @@ from exporter.probes.stores.stream import open_stream, read_secret
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.catalog.specs import MongodbSpec
+    from exporter.catalog.planning.specs import MongodbSpec
     from exporter.probes.compile import Shared
     from exporter.probes.measure import Run
     from exporter.probes.mongodb.wire import Document

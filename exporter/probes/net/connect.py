@@ -13,7 +13,7 @@ from exporter.probes.net.resolve import resolve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.specs import IpProtocol
+    from exporter.catalog.planning.specs import IpProtocol
     from exporter.probes.measure import Run
     from exporter.probes.net.resolve import Address
 

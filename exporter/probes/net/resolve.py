@@ -16,14 +16,14 @@ from weakref import WeakKeyDictionary
 
 import aiodns
 
-from exporter.catalog.hostnames import HostNameError, ascii_host
+from exporter.catalog.values.hostnames import HostNameError, ascii_host
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import clock
 
 if TYPE_CHECKING:
     import pycares
 
-    from exporter.catalog.specs import IpProtocol
+    from exporter.catalog.planning.specs import IpProtocol
     from exporter.probes.measure import Run
 
 Address = tuple[socket.AddressFamily, str]

@@ -28,7 +28,7 @@ from exporter.probes.stores.scram import KeyMaker
 from exporter.probes.stores.stream import read_secret
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import PostgresqlSpec
+    from exporter.catalog.planning.specs import PostgresqlSpec
     from exporter.probes.compile import Shared
     from exporter.probes.postgresql.questions import Question
     from exporter.probes.postgresql.session import Session

@@ -21,7 +21,7 @@ from exporter.probes.stores.scram import Exchange, saslprep
 from exporter.probes.stores.stream import open_stream
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import PostgresqlSpec
+    from exporter.catalog.planning.specs import PostgresqlSpec
     from exporter.probes.measure import Run
     from exporter.probes.postgresql.wire import ServerError
     from exporter.probes.stores.scram import KeyMaker, Mechanism

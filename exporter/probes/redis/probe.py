@@ -30,7 +30,7 @@ from exporter.probes.stores.stream import open_stream, read_secret
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.specs import RedisSpec
+    from exporter.catalog.planning.specs import RedisSpec
     from exporter.probes.compile import Shared
     from exporter.probes.measure import Run
     from exporter.probes.stores.stream import StoreStream

@@ -33,7 +33,7 @@ from exporter.probes.sqlite.file import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.specs import SqliteSpec
+    from exporter.catalog.planning.specs import SqliteSpec
     from exporter.probes.compile import Shared
 
 LOCK_MARGIN = 0.25

@@ -12,8 +12,8 @@ from exporter.probes.net.stream import MAX_BYTES, MAX_LINE_BYTES, LineStream
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from exporter.catalog.secrets import SecretText
-    from exporter.catalog.specs import IpProtocol
+    from exporter.catalog.planning.specs import IpProtocol
+    from exporter.catalog.values.secret_text import SecretText
     from exporter.probes.measure import Run
     from exporter.probes.tls.handshake import Tls
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import TlsSpec
+from exporter.catalog.planning.specs import TlsSpec
+from exporter.catalog.values.secret_text import SecretText
 from exporter.patterns import Pattern
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
@@ -19,8 +19,8 @@ from exporter.probes.tcp import smtp
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.catalog.secrets import EnvironmentReference, FileReference
-    from exporter.catalog.specs import Exchange, TcpSpec
+    from exporter.catalog.planning.specs import Exchange, TcpSpec
+    from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
     from exporter.probes.compile import Shared
     from exporter.probes.tls.handshake import Tls
 

@@ -10,7 +10,7 @@ from exporter.probes.tls.files import TlsError, in_memory
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.catalog.specs import TlsSpec
+    from exporter.catalog.planning.specs import TlsSpec
 
 VERSIONS = {
     "1.0": ssl.TLSVersion.TLSv1,

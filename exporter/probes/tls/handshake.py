@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from exporter.catalog.hostnames import HostNameError, tls_name
+from exporter.catalog.values.hostnames import HostNameError, tls_name
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import clock
 from exporter.probes.tls.chains import presented_chain, verified_chain
@@ -21,7 +21,7 @@ from exporter.probes.tls.x509 import earliest_end, read_certificate
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from exporter.catalog.specs import TlsSpec
+    from exporter.catalog.planning.specs import TlsSpec
     from exporter.probes.measure import Run
     from exporter.probes.tls.files import Contents
 from exporter.probes.tls.x509 import Certificate

@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import HttpSpec, TlsSpec
 from exporter.patterns import Pattern
 from exporter.peer_text import PeerText, Sentence
 from exporter.probes.base import ProbeFailure, Reason
@@ -26,7 +26,7 @@ from exporter.probes.net.connect import connect
 from exporter.probes.websocket.frames import CLOSE, NORMAL, TEXT, Closed, WebSocketStream, encode
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import WebSocketSpec
+    from exporter.catalog.planning.specs import WebSocketSpec
     from exporter.probes.compile import Shared
     from exporter.probes.http.request import Endpoint
 

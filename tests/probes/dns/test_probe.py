@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import Condition, DnsSpec
+from exporter.catalog.planning.specs import Condition, DnsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.dns import probe as dns_probe

@@ -15,8 +15,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import StreamEnded
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import GrpcSpec, TlsSpec
+from exporter.catalog.planning.specs import GrpcSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.grpc.call import MAX_FRAME_BYTES

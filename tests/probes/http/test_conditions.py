@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
+from exporter.catalog.planning.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
 from exporter.probes.base import Reason
 from tests.probes.servers import Server, answer, says
 

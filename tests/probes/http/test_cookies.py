@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HeaderCondition, HttpSpec
+from exporter.catalog.planning.specs import HeaderCondition, HttpSpec
 from exporter.probes.base import Reason
 from exporter.probes.http.cookies import MAX_COOKIES, Jar
 from exporter.probes.http.request import parse_url

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import Condition, HttpSpec
+from exporter.catalog.planning.specs import Condition, HttpSpec
 from exporter.probes.base import Reason
 from tests.probes.servers import (
     Script,

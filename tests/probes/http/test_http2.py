@@ -20,8 +20,8 @@ from hyperframe.frame import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.http2 import Http2Answer
 from exporter.probes.http.request import make_request, parse_url

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
+from exporter.catalog.planning.specs import Condition, HeaderCondition, HttpSpec, JsonCondition
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import compile_probe
 from tests.probes.servers import Script, Server, answer, chunked, pours, redirect, says

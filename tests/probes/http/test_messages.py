@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.catalog.specs import Condition, HeaderCondition, HttpSpec
+from exporter.catalog.planning.specs import Condition, HeaderCondition, HttpSpec
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.answer import AnswerProtocol
 from exporter.probes.measure import Run

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import compile_probe
 from tests.probes.http.test_faults import DEADLINE, ROWS

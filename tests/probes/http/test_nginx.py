@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.secrets import FileReference, SecretText
-from exporter.catalog.specs import BasicAuth, Condition, HttpSpec, JsonCondition, TlsSpec
+from exporter.catalog.planning.specs import BasicAuth, Condition, HttpSpec, JsonCondition, TlsSpec
+from exporter.catalog.values.secret_text import FileReference, SecretText
 from exporter.probes.base import Reason
 from tests.probes.http.nginx import Nginx
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter import __version__
-from exporter.catalog.specs import Condition, HttpSpec
+from exporter.catalog.planning.specs import Condition, HttpSpec
 from exporter.probes.base import Reason
 from exporter.probes.http.request import parse_url
 from tests.probes.servers import Script, Server, answer, answers, chunked, says, says_and_closes, trickles

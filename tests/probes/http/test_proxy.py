@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.net import resolve

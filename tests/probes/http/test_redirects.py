@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import BasicAuth, HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import BasicAuth, HttpSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.probes.base import Reason
 from tests.probes.servers import Request, Script, Server, answer, answers, redirect, says
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import Condition, HttpSpec
+from exporter.catalog.planning.specs import Condition, HttpSpec
 from exporter.probes.base import Reason
 from exporter.probes.http.text import CHARSETS, charset_of, decoded
 from tests.probes.servers import Server, answer, answers

@@ -14,7 +14,7 @@ import time
 
 import uvloop
 
-from exporter.catalog.specs import IcmpSpec
+from exporter.catalog.planning.specs import IcmpSpec
 from exporter.probes.compile import Shared, compile_probe
 
 NOBODY = 65534

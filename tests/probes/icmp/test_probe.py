@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from icmplib import ICMPv4Socket, SocketPermissionError
 
-from exporter.catalog.specs import IcmpSpec
+from exporter.catalog.planning.specs import IcmpSpec
 from exporter.probes.base import Reason
 from exporter.probes.net import resolve
 from tests.probes.net.name_server import NameServer

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import bson
 
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import MongodbSpec
+from exporter.catalog.planning.specs import MongodbSpec
+from exporter.catalog.values.secret_text import SecretText
 
 if TYPE_CHECKING:
     from tests.probes.servers import Connection, Script, Server

@@ -21,8 +21,8 @@ import uvloop
 from pymongo.errors import OperationFailure
 from pymongo.server_api import ServerApi
 
-from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.specs import MongodbSpec, TlsSpec
+from exporter.catalog.planning.specs import MongodbSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference, SecretText
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from tests.probes.mongodb.server import HELLO, PASSWORD, USER, Mongod, refuses, spec, stuck

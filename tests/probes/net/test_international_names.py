@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -22,7 +22,7 @@ from tests.probes.servers import Server, answer, answers, redirect
 if TYPE_CHECKING:
     import ssl
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from tests.probes.certificates import Authority
     from tests.probes.net.name_server import NameServer
     from tests.probes.prober import Prober

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, IpProtocol
+from exporter.catalog.planning.specs import HttpSpec, IpProtocol
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import compile_probe
 from exporter.probes.net import connect, resolve

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import uvloop
 
-from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.specs import PostgresqlSpec, TlsSpec
+from exporter.catalog.planning.specs import PostgresqlSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference, SecretText
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.net import resolve

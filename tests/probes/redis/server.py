@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import redis
 
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import RedisSpec
+from exporter.catalog.planning.specs import RedisSpec
+from exporter.catalog.values.secret_text import SecretText
 from tests.components import require
 from tests.waiting import free_port, until
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 import uvloop
 
-from exporter.catalog.specs import RedisSpec, TlsSpec
+from exporter.catalog.planning.specs import RedisSpec, TlsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.net.resolve import close_resolver

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.specs import RedisSpec, TlsSpec
+from exporter.catalog.planning.specs import RedisSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference, SecretText
 from exporter.probes.base import Reason
 from tests.probes.redis.server import PASSWORD, PONG, RedisServer, answers, secret, spec
 from tests.probes.servers import Server, silence

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.catalog.specs import SqliteSpec
+from exporter.catalog.planning.specs import SqliteSpec
 from exporter.probes.base import Reason
 
 if TYPE_CHECKING:

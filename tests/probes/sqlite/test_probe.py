@@ -22,7 +22,7 @@ import psutil
 import pytest
 import uvloop
 
-from exporter.catalog.specs import SqliteSpec
+from exporter.catalog.planning.specs import SqliteSpec
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.sqlite import check as sqlite_check
@@ -443,7 +443,7 @@ def test_link(prober: Prober, tmp_path: Path) -> None:
 def test_process_ends_in_the_middle_of_a_check(large: Path) -> None:
     program = (
         "import asyncio, time\n"
-        "from exporter.catalog.specs import SqliteSpec\n"
+        "from exporter.catalog.planning.specs import SqliteSpec\n"
         "from exporter.probes.compile import Shared, compile_probe\n"
         f"probe = compile_probe(SqliteSpec({str(large)!r}), Shared())\n"
         "print(asyncio.run(probe.run(time.monotonic() + 5)).success)\n"

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import bson
 
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import MongodbSpec, PostgresqlSpec, RedisSpec
+from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec
+from exporter.catalog.values.secret_text import SecretText
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.stores import stream as store_stream
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from exporter.probes.base import ProbeResult
     from exporter.probes.stores.stream import StoreStream
 

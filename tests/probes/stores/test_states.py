@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import PostgresqlSpec
+from exporter.catalog.planning.specs import PostgresqlSpec
+from exporter.catalog.values.secret_text import SecretText
 from tests.probes.mongodb.server import Mongod
 from tests.probes.mongodb.server import spec as mongodb_spec
 from tests.probes.postgresql.server import PostgresqlServer

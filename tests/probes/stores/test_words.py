@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.catalog.specs import SqliteSpec
+from exporter.catalog.planning.specs import SqliteSpec
 from exporter.probes.base import Reason
 from tests.probes.stores.fed import (
     MONGODB_ANSWERS,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import Exchange, TcpSpec, TlsSpec
+from exporter.catalog.planning.specs import Exchange, TcpSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.peer_text import SHOWN_CHARACTERS
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe

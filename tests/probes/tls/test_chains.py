@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import GrpcSpec, HttpSpec, RedisSpec, TcpSpec, TlsSpec
+from exporter.catalog.planning.specs import GrpcSpec, HttpSpec, RedisSpec, TcpSpec, TlsSpec
 from exporter.metrics.series import Series
 from exporter.probes.base import Reason
 from exporter.probes.protocols import protocol_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from exporter.probes.base import ProbeResult
     from tests.probes.certificates import Certificate
     from tests.probes.prober import Prober

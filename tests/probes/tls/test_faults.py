@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from tests.probes.servers import Connection, Script, Server, says, silence
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import HttpSpec, TlsSpec
 from exporter.metrics.own import OwnMetrics
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.tls.handshake import TlsError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, TlsSpec
+from exporter.catalog.planning.specs import HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import compile_probe
 from exporter.probes.tls.meter import HANDSHAKE_BYTES

@@ -15,8 +15,8 @@ import uvloop
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import BasicAuth, TlsSpec, WebSocketSpec
+from exporter.catalog.planning.specs import BasicAuth, TlsSpec, WebSocketSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.net.resolve import close_resolver
