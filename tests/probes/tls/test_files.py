@@ -170,14 +170,14 @@ class Hung:
     def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file = str(file)
         self.answers = threading.Event()
-        read = tls_files._read
+        read = tls_files.read_whole
 
-        def hanging(path: str) -> bytes:
+        def hanging(path: str, limit: int) -> bytes:
             if path == self.file:
                 self.answers.wait()
-            return read(path)
+            return read(path, limit)
 
-        monkeypatch.setattr(tls_files, "_read", hanging)
+        monkeypatch.setattr(tls_files, "read_whole", hanging)
 
     def threads(self) -> int:
         return sum(thread.name == f"read {self.file}" for thread in threading.enumerate())
