@@ -82,7 +82,7 @@ PROTOCOLS = {
         Protocol("websocket", WebSocketSpec, "WebSocketProbe", WEBSOCKET, is_lean=_plain_websocket),
         Protocol("grpc", GrpcSpec, "GrpcProbe", GRPC, "grpc", is_lean=_without_tls),
         Protocol("postgresql", PostgresqlSpec, "PostgresqlProbe", POSTGRESQL),
-        Protocol("redis", RedisSpec, "RedisProbe", REDIS, "redis", is_lean=_without_tls),
+        Protocol("redis", RedisSpec, "RedisProbe", REDIS, is_lean=_without_tls),
         Protocol("mongodb", MongodbSpec, "MongodbProbe", MONGODB, "mongodb"),
         Protocol("sqlite", SqliteSpec, "SqliteProbe", SQLITE),
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.catalog.planning.specs import HttpSpec, TlsSpec
+from exporter.files import read_whole
 from exporter.metrics.own import OwnMetrics
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
@@ -170,7 +171,7 @@ class Hung:
     def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file = str(file)
         self.answers = threading.Event()
-        read = tls_files.read_whole
+        read = read_whole
 
         def hanging(path: str, limit: int) -> bytes:
             if path == self.file:
