@@ -44,7 +44,6 @@ NOTICE = "<!-- Made by `make docs`; do not edit. -->"
 
 EVERY_PROTOCOL = (*COMMON, *NETWORK)
 STORES = [protocol for protocol in PROTOCOLS.values() if set(STORE) <= set(protocol.families)]
-PROTOCOL_TITLES = {"grpc": "gRPC", "websocket": "WebSocket"}
 
 COMMANDS_NOTE = (
     "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
@@ -74,7 +73,7 @@ def metrics_page() -> str:
         _families(EVERY_PROTOCOL),
         *(part for protocol in PROTOCOLS.values() if protocol not in STORES for part in _protocol(protocol)),
         "## Stores",
-        "PostgreSQL, Redis, MongoDB and SQLite; `of` names those that have the family.",
+        f"{_listed([protocol.title for protocol in STORES])}; `of` names those that have the family.",
         _table(
             ("name", "type", "labels", "of", "meaning"),
             (
@@ -134,7 +133,11 @@ def metrics_page() -> str:
 
 def _protocol(protocol: Protocol) -> tuple[str, str]:
     families = (family for family in protocol.families if family not in EVERY_PROTOCOL)
-    return f"## {PROTOCOL_TITLES.get(protocol.name, protocol.name.upper())}", _families(families)
+    return f"## {protocol.title}", _families(families)
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _code(names: Iterable[str]) -> str:

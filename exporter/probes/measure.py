@@ -44,6 +44,7 @@ DOING = {
     "check": "waiting for the answer",
     "handshake": "waiting for the answer to the handshake",
     "message": "waiting for a message",
+    "close": "closing the connection",
 }
 """What a probe was doing when its deadline passed, by phase."""
 

@@ -61,13 +61,17 @@ class Protocol:
     """A protocol; its package has its name."""
 
     name: str
+    title: str
+    """The name as people write it."""
     spec: type[ProbeSpec]
     maker: str
-    """What `probe.py` of its package has to make a probe of a spec and a `Shared`. It is imported when it is needed."""
+    """What `probe.py` of its package has to make a probe of a spec and what probes share. `probe.py` is imported when
+    a catalog has such a probe.
+    """
     families: tuple[Family, ...]
     """The families besides `COMMON`."""
     extra: str | None = None
-    """The extra of this package that installs what it needs."""
+    """The extra that installs the packages it needs."""
     is_lean: Callable[[Any], bool] = _never
     """True for a spec whose run takes less than a millisecond of CPU: one without a TLS handshake."""
 
@@ -75,16 +79,18 @@ class Protocol:
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("http", HttpSpec, "make_probe", HTTP, is_lean=_plain_http),
-        Protocol("tcp", TcpSpec, "TcpProbe", TCP, is_lean=_plain_tcp),
-        Protocol("dns", DnsSpec, "DnsProbe", DNS),
-        Protocol("icmp", IcmpSpec, "IcmpProbe", ICMP),
-        Protocol("websocket", WebSocketSpec, "WebSocketProbe", WEBSOCKET, is_lean=_plain_websocket),
-        Protocol("grpc", GrpcSpec, "GrpcProbe", GRPC, "grpc", is_lean=_without_tls),
-        Protocol("postgresql", PostgresqlSpec, "PostgresqlProbe", POSTGRESQL),
-        Protocol("redis", RedisSpec, "RedisProbe", REDIS, is_lean=_without_tls),
-        Protocol("mongodb", MongodbSpec, "MongodbProbe", MONGODB, "mongodb"),
-        Protocol("sqlite", SqliteSpec, "SqliteProbe", SQLITE),
+        Protocol("http", "HTTP", HttpSpec, "make_probe", HTTP, is_lean=_plain_http),
+        Protocol("tcp", "TCP", TcpSpec, "TcpProbe", TCP, is_lean=_plain_tcp),
+        Protocol("dns", "DNS", DnsSpec, "DnsProbe", DNS),
+        Protocol("icmp", "ICMP", IcmpSpec, "IcmpProbe", ICMP),
+        Protocol(
+            "websocket", "WebSocket", WebSocketSpec, "WebSocketProbe", WEBSOCKET, is_lean=_plain_websocket
+        ),
+        Protocol("grpc", "gRPC", GrpcSpec, "GrpcProbe", GRPC, "grpc", is_lean=_without_tls),
+        Protocol("postgresql", "PostgreSQL", PostgresqlSpec, "PostgresqlProbe", POSTGRESQL),
+        Protocol("redis", "Redis", RedisSpec, "RedisProbe", REDIS, is_lean=_without_tls),
+        Protocol("mongodb", "MongoDB", MongodbSpec, "MongodbProbe", MONGODB, "mongodb"),
+        Protocol("sqlite", "SQLite", SqliteSpec, "SqliteProbe", SQLITE),
     )
 }
 

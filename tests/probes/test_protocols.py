@@ -10,9 +10,12 @@ from typing import get_args
 import pytest
 
 import exporter.probes
+from exporter.catalog.keys.probes.probe import PROTOCOLS as KEYS
+from exporter.catalog.keys.stores import Engine
 from exporter.catalog.planning.specs import ProbeSpec
 from exporter.probes.compile import Shared
-from exporter.probes.families import COMMON
+from exporter.probes.families import COMMON, Phases
+from exporter.probes.measure import DOING
 from exporter.probes.protocols import PROBE_FAMILIES, PROTOCOLS, Protocol, protocol_of
 from tests.test_architecture import PACKAGE
 
@@ -37,6 +40,17 @@ def test_each_package_is_a_line() -> None:
 def test_each_spec_has_its_protocol() -> None:
     specs = set(get_args(ProbeSpec))
     assert {protocol.spec for protocol in PROTOCOLS.values()} == specs
+
+
+def test_each_protocol_can_be_written() -> None:
+    assert {*KEYS, *get_args(Engine)} == PROTOCOLS.keys()
+
+
+def test_each_phase_has_words_for_a_time_out() -> None:
+    phases = {
+        name for family in PROBE_FAMILIES if isinstance(family.source, Phases) for name in family.source.names
+    }
+    assert phases <= DOING.keys()
 
 
 @every_protocol
