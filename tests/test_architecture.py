@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
+    "host": {"catalog", "outputs"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
