@@ -31,7 +31,7 @@ class Shared:
         self._made: dict[Hashable, object] = {}
 
     def tls(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> Tls:
-        """The context of a spec.
+        """Return the context of a spec.
 
         Raises:
             TlsError: a certificate file or key cannot be used.
@@ -61,7 +61,7 @@ class CompileError(Exception):
 
 
 def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
-    """Everything that can be made before the first run is made here.
+    """Make the probe of a spec, and with it everything that can be made before the first run.
 
     Raises:
         TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
@@ -79,7 +79,7 @@ def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
 
 
 def compile_target(target: Target, shared: Shared) -> Probe:
-    """As `compile_probe`, for a target of a plan.
+    """Make the probe of a target of a plan.
 
     Raises:
         CompileError: names the service and the probe.
@@ -91,6 +91,6 @@ def compile_target(target: Target, shared: Shared) -> Probe:
 
 
 def reads_files(spec: ProbeSpec) -> bool:
-    """Whether compiling the spec read certificate files, which may hold something else at the next reload."""
+    """True if compiling the spec read certificate files, which may hold something else at the next reload."""
     tls = getattr(spec, "tls", None)
     return tls is not None and bool(tls.files)

@@ -198,8 +198,10 @@ class Http2Answer(asyncio.Protocol):
             )
 
     def _end(self, payload: bytes) -> None:
-        """The server takes no more requests. It may still answer those up to one that it names, and h2 would not let
-        it. nginx says so before it answers, where a connection is to have one request.
+        """Take note that the server takes no more requests.
+
+        It may still answer those up to one that it names, and h2 would not let it. nginx says so before it answers,
+        where a connection is to have one request.
         """
         last, code = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")
         if code or last < STREAM:
@@ -244,7 +246,7 @@ class Http2Answer(asyncio.Protocol):
             self._body.expect(answer.content_length)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What came before the end is read first, in turns as ever: it may be a thousand frames."""
+        """Read what came before the end first, in turns as ever: it may be a thousand frames."""
         self._lost = (exc,)
         if not self._waiting:
             self._end_at(exc)
@@ -275,5 +277,5 @@ def _text(raw: bytes | str) -> str:
 
 
 def _words(error: ProtocolError) -> str:
-    """The library's sentence, which may repeat the peer's own bytes."""
+    """Return the library's sentence, which may repeat the peer's own bytes."""
     return str(error) or type(error).__name__

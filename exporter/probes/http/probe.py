@@ -46,7 +46,7 @@ OF_ANSWER = (
 
 
 def offered(spec: HttpSpec) -> tuple[str, ...]:
-    """The versions that a TLS handshake offers, by their names in ALPN.
+    """Return the versions that a TLS handshake offers, by their names in ALPN.
 
     As browsers, curl and Go do, both by default: some servers speak HTTP/2 alone, and one whose HTTP/2 is broken is
     broken for its users.
@@ -117,7 +117,7 @@ class HttpProbe(MeasuredProbe):
             await self._conditions.hold_body(answer, run)
 
     async def _redirected(self, request: Request, run: Run) -> Answer:
-        """As `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
+        """Do as `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
         host = request.endpoint.host
         if run.secrets.shown(PeerText(host)) == repr(host):
             return await self._exchange(request, run)
@@ -163,7 +163,7 @@ class HttpProbe(MeasuredProbe):
     def _open(
         self, request: Request, run: Run
     ) -> Coroutine[Any, Any, tuple[asyncio.Transport, AnswerProtocol]]:
-        """A connection on which the server, or its TLS, comes next."""
+        """Return a connection on which the server, or its TLS, comes next."""
         spec, endpoint = self._spec, request.endpoint
         return connect(self._protocol(request, run), endpoint.host, endpoint.port, spec.ip_protocol, run)
 

@@ -65,7 +65,7 @@ def read_files(paths: Iterable[str]) -> Contents:
 
 
 async def read_files_aside(paths: Iterable[str]) -> Contents:
-    """As `read_files`, without holding up the loop."""
+    """Do as `read_files`, without holding up the loop."""
     reads = {path: _begin(path) for path in paths}
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -90,7 +90,7 @@ async def read_files_aside(paths: Iterable[str]) -> Contents:
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """The path of a file in memory that this user alone may read: OpenSSL takes certificates from files alone."""
+    """Yield the path of a file in memory that only this user may read: OpenSSL takes certificates only from files."""
     descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o600)
