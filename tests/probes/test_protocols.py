@@ -20,8 +20,8 @@ from exporter.probes.protocols import PROBE_FAMILIES, PROTOCOLS, Protocol, proto
 from tests.test_architecture import PACKAGE
 
 ROOM = Path(exporter.probes.__path__[0])
-SHARED = {"net", "tls", "stores"}
-"""Packages of what protocols share."""
+SHARED: dict[str, set[str]] = {"tls": set(), "net": {"tls"}, "stores": {"tls", "net"}}
+"""Packages of what protocols share; each may import these others."""
 MAY_KNOW = {
     # A WebSocket begins as HTTP and gRPC is HTTP/2; stand-ins answer HTTP.
     "http": ("probes/websocket/", "probes/grpc/", "demo/"),
@@ -73,6 +73,13 @@ def test_nothing_else_imports_a_protocol() -> None:
         for name in set(IMPORT.findall(file.read_text())) & PROTOCOLS.keys():
             rooms = (f"probes/{name}/", "probes/protocols.py", *MAY_KNOW.get(name, ()))
             assert path.startswith(rooms), f"{path} imports exporter.probes.{name}"
+
+
+@pytest.mark.parametrize("room", SHARED)
+def test_what_is_shared_is_built_from_the_ground_up(room: str) -> None:
+    for file in (ROOM / room).glob("*.py"):
+        rooms = set(IMPORT.findall(file.read_text())) & SHARED.keys()
+        assert rooms - {room} <= SHARED[room], f"{file.name} imports {rooms}"
 
 
 def test_what_is_made_once_is_shared() -> None:
