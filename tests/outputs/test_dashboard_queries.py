@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.metrics.container_families import CONTAINER_FAMILIES
-from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES
+from exporter.metrics.own_families import OWN_FAMILIES
 from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -18,7 +18,7 @@ from exporter.metrics.storage_families import (
     LOG_FAMILIES,
     VOLUME_FAMILIES,
 )
-from exporter.metrics.store_families import STORE_FAMILIES
+from exporter.probes.protocols import PROBE_FAMILIES
 from tests.outputs.grafana import Json, boards, expressions, interpolated, variables
 from tests.outputs.test_dashboards import EXAMPLE, NASTY, NASTY_METRIC, ONE_SERVICE, filled
 from tests.prometheus_server import Prometheus, prometheus_on
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.metrics.family import Family, ItemFamily
+    from exporter.metrics.family import ItemFamily
+    from exporter.probes.families import Family
 
 NOW = 1_700_000_000
 STEP, SAMPLES = 30, 60
@@ -175,7 +176,7 @@ def series() -> Iterator[tuple[str, str, float, float]]:
                 yield family.name, labels_of(family, container), runs, float(family.kind == "counter")
         for item in OF_SERVICES:
             yield item.name, labels_of(item, who), 1, float(item.kind == "counter")
-        for store in STORE_FAMILIES:
+        for store in PROBE_FAMILIES:
             if store.name.startswith("store_"):
                 yield store.name, labels_of(store, probe.format(service)), 1, 0
     for name in sorted(OWN | PROCESS):

@@ -80,7 +80,7 @@ class Exchange:
         self.iterations = 0
 
     def first(self) -> bytes:
-        """The client's first message."""
+        """Return the client's first message."""
         return b"n,," + self._first
 
     def challenge(self, answer: bytes) -> None:
@@ -107,7 +107,7 @@ class Exchange:
         self._signed = CHANNEL_BINDING + b",r=" + nonce
 
     def proof(self, keys: Keys) -> bytes:
-        """The message that proves that the password is known, without sending it."""
+        """Return the message that proves that the password is known, without sending it."""
         stored = hashlib.new(DIGESTS[self.mechanism], keys.client).digest()
         signature = self._sign(stored)
         proof = bytes(a ^ b for a, b in zip(keys.client, signature, strict=True))
@@ -136,7 +136,7 @@ class KeyMaker:
         self._known: tuple[bytes, Keys] | None = None
 
     async def keys(self, exchange: Exchange, prepared: bytes, run: Run) -> Keys:
-        """The keys of this login, made in a thread of their own, which ends with that."""
+        """Return the keys of this login, made in a thread of their own, which ends with that."""
         asked = b"%s %d %s %s" % (
             exchange.mechanism.encode(), exchange.iterations, exchange.salt.hex().encode(), prepared
         )  # fmt: skip
@@ -156,7 +156,7 @@ class KeyMaker:
 
 
 def saslprep(password: str) -> str:
-    """The form of a password that SCRAM uses (RFC 4013), which leaves printable ASCII as it is.
+    """Return the form of a password that SCRAM uses (RFC 4013), which leaves printable ASCII as it is.
 
     Raises:
         ValueError: it holds characters that SCRAM does not allow.
@@ -179,7 +179,7 @@ def saslprep(password: str) -> str:
 
 
 def _derive(mechanism: Mechanism, prepared: bytes, salt: bytes, iterations: int) -> Keys:
-    """The keys; takes milliseconds, as it is meant to."""
+    """Return the keys; takes milliseconds, as it is meant to."""
     digest = DIGESTS[mechanism]
     salted = hashlib.pbkdf2_hmac(digest, prepared, salt, iterations)
     return Keys(hmac.digest(salted, b"Client Key", digest), hmac.digest(salted, b"Server Key", digest))
