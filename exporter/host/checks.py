@@ -156,12 +156,9 @@ def unfinished(host: Host) -> Iterator[Finding]:
     if lock.is_locked(state):
         yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
         return
-    left = state.restore_left()
+    left = state.restore_left(environment)
     if left:
-        backup = shown(state.fields("restoring").get("backup", ""))
-        names = shown(state.fields("restoring").get("names", ""))
-        sentence = f"{left}. Run: exporter restore -e {environment} {backup} {names}"
-        yield Finding("unfinished", State.PROBLEM, sentence)
+        yield Finding("unfinished", State.PROBLEM, left)
     step = state.fields(CURRENT).get("step")
     if step:
         sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'

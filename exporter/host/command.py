@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
-from exporter.host.screen import Screen
 from exporter.host.state import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from exporter.host.screen import Screen
     from exporter.host.site import Site
 
 Config = Annotated[
@@ -62,7 +62,7 @@ class Run:
     """One run of a command: what is shown, and what its last words need to know."""
 
     name: str
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen = field(default_factory=lambda: _screen())
     site: Site | None = None
     log: Path | None = None
 
@@ -79,6 +79,14 @@ class Run:
             raise RuntimeError("load() comes first")
         self.log = self.site.state.new_log(self.name)
         return self.log
+
+
+def _screen() -> Screen:
+    from exporter.host.screen import (
+        Screen,
+    )  # rich: 60 ms, and the daemon imports this module with the command line
+
+    return Screen()
 
 
 @contextmanager
