@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
-    "operations": {"catalog", "outputs", "host", "deploys", "backups", "containers"},
+    "operations": {"catalog", "outputs", "host", "deploys", "backups", "storage"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
