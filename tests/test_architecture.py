@@ -76,3 +76,17 @@ def test_the_daemon_starts_without_what_it_may_never_need() -> None:
         [sys.executable, "-c", code], text=True, capture_output=True, check=True
     ).stdout.split()
     assert not set(modules) & set(DAEMON_SIDE_FREE_OF)
+
+
+def test_the_command_line_starts_without_what_operations_need() -> None:
+    """It is imported for the daemon, too."""
+    code = "import exporter.cli, sys; print(*sys.modules)"
+    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not modules & {
+        "docker",
+        "requests",
+        "yaml",
+        "pydantic",
+        "exporter.host.engine",
+        "exporter.outputs",
+    }
