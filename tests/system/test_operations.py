@@ -77,7 +77,8 @@ def test_a_day_of_an_environment(app: Application) -> None:
     app.engine.docker("kill", one)
     assert "api is exited 137" in exporter(app, "status").stdout
 
-    assert exporter(app, "compose", "--", "ps", "--not-an-option").returncode not in (0, 3)
+    asked = exporter(app, "compose", "--", "exec", "-T", "data", "sh", "-c", "echo $((6 * 7)); exit 7")
+    assert (asked.returncode, asked.stdout) == (7, "42\n")
 
     doctor = exporter(app, "doctor", "--json")
     findings = {each["check"]: each["state"] for each in json.loads(doctor.stdout)["findings"]}
