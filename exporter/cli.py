@@ -45,6 +45,12 @@ class Commands(LazyGroup):
             "Seal, verify, prune and move backups.",
         ),
         "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
+        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
+        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
+        "compose": Lazy(
+            "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
+        ),
+        "destroy": Lazy("exporter.operations.commands", "Remove an environment's containers.", "destroy"),
     }
 
 
