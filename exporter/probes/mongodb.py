@@ -13,8 +13,9 @@ from exporter.probes import mongodb_facts
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe
 from exporter.probes.mongodb_wire import NOTHING, CommandError, Session
-from exporter.probes.scram import Exchange, KeyMaker, saslprep
+from exporter.probes.scram import Exchange, KeyMaker
 from exporter.probes.store_stream import open_stream, read_secret
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

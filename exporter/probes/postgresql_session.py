@@ -17,8 +17,9 @@ from exporter.probes.postgresql_wire import (
     strange,
     values,
 )
-from exporter.probes.scram import Exchange, saslprep
+from exporter.probes.scram import Exchange
 from exporter.probes.store_stream import open_stream
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from exporter.catalog.specs import PostgresqlSpec
