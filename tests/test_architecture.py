@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
+    "secrets": {"catalog", "outputs", "host"},
 }
 """Of each room, the rooms that it may import beside itself."""
 

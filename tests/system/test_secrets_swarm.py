@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docker_engine import IMAGE, DockerEngine
-from tests.scripts.secrets_project import Entry, Project
+from tests.secrets.project import Entry, Project
 from tests.waiting import until
 
 if TYPE_CHECKING:
