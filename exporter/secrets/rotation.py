@@ -102,7 +102,9 @@ class Rotation:
             except OperationError as error:
                 self.say(f"{secret.name}: taking it back, since {error.sentence}")
                 self.take_back(secret)
-                raise _TakenBackError(f"{error.sentence}; it was taken back, and the old value holds") from None
+                raise _TakenBackError(
+                    f"{error.sentence}; it was taken back, and the old value holds"
+                ) from None
             self._note(secret, verb, FILES)
             self._replace(secret)
 

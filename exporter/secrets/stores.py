@@ -84,7 +84,8 @@ class Stores:
         answer = ended.out.replace(b"\r\n", b"\n")
         if ended.good and (answer == question.yes or answer.endswith(b"\n" + question.yes)):
             return ""
-        said = (ended.errors.strip() or answer.strip()).rsplit(b"\n", 1)[-1]
+        # An answer goes wrong at its beginning, and a complaint ends with its reason.
+        said = ended.errors.strip().rsplit(b"\n", 1)[-1] or answer.strip().split(b"\n", 1)[0]
         secrets = Secrets(value.decode("utf-8", "surrogateescape") for value in hidden)
         return (
             f"it says {secrets.shown(PeerText(said))}" if said else f"its program ended with {ended.status}"

@@ -11,6 +11,7 @@ import hmac
 from base64 import b64encode
 from os import urandom
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from exporter.saslprep import saslprep
 from exporter.secrets.engines.base import Question, StoreEngine
@@ -45,16 +46,10 @@ def _change(login: Login, _known: bytes, new: bytes) -> Question:
 
 
 def _accepts(login: Login, value: bytes) -> Question:
-    settings = {"port": str(login.port), "dbname": _DATABASE, "user": login.user, "password": value.decode()}
-    conninfo = " ".join(f"{name}={_quoted(text)}" for name, text in settings.items())
-    script = f"\\set where 'host=' :host {_quoted(' ' + conninfo)}\n\\connect -reuse-previous=off :where\n"
-    return _psql(login, f"{script}SELECT 'yes';\n")
-
-
-def _quoted(text: str) -> str:
-    """Quote as conninfo and psql's own commands do."""
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+    # As a URI nothing needs quotes, which \connect treats in ways of its own.
+    start, end = f"postgresql://{quote(login.user, '')}:{quote(value, '')}@", f":{login.port}/{_DATABASE}"
+    script = f"\\set where '{start}' :host '{end}'\n\\connect -reuse-previous=off :where\nSELECT 'yes';\n"
+    return _psql(login, script)
 
 
 def verifier(password: bytes, salt: bytes | None = None) -> str:
