@@ -14,6 +14,7 @@ import typer
 
 from exporter.backups.commands import app as backups
 from exporter.deploys.commands import app as deploys
+from exporter.operations.commands import app as operations
 from exporter.secrets.commands import app as secrets
 from exporter.signals import interruptible
 
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
 app.add_typer(secrets, name="secrets")
+app.add_typer(operations)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
     "secrets": {"catalog", "outputs", "host"},
+    "operations": {"catalog", "outputs", "host", "deploys", "backups", "containers"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
