@@ -70,7 +70,7 @@ class Work:
             rotated = stores and any(secret.stores for secret in self.chosen)
             inside = None
             if rotated and not file_only:
-                if left := self.site.state.restore_left():
+                if left := self.site.state.restore_left(self.site.environment):
                     raise OperationError(left)
                 engine = stack.enter_context(connected(self.site.docker_host))
                 inside = Stores(engine, self.site.compose_project, self.site.environment)
@@ -112,7 +112,7 @@ def work(
 ) -> Iterator[Work]:
     """Load the environment and choose the secrets; failures become a sentence and an exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    with operation(f"exporter secrets {verb}") as run, ExitStack() as stack:
+    with operation(f"secrets {verb}") as run, ExitStack() as stack:
         site = run.load(config, environment, root)
         try:
             known = inventory(site.catalog)
