@@ -42,6 +42,7 @@ class Changes:
         todo = []
         for secret in secrets:
             state = file_state(self.folder, secret)
+            self._entry(secret)
             if state.missing:
                 todo.append(secret)
             elif IRREGULAR in state.findings:
@@ -97,27 +98,27 @@ class Changes:
             self._changed(secret, f"rotated {origins[secret.name]}")
 
     def revert(self, secrets: Sequence[Secret]) -> None:
-        """Bring the value before back, in the file and in the stores; the present one becomes the value before."""
+        """Bring the previous value back, in the file and in the stores; the present one becomes the previous value."""
         todo = []
         for secret in secrets:
             if self._take_back(secret):
                 continue
             self._need_file(secret)
             if not self.folder.previous(secret.name).is_file():
-                raise OperationError(f"{secret.name} has no value before this one")
+                raise OperationError(f"{secret.name} has no previous value")
             todo.append(secret)
         for secret in todo:
             self.rotation.check(secret)
         if self.dry_run:
             for secret in todo:
-                self.say(f"would revert {secret.name} to the value before{self._in_stores(secret)}")
+                self.say(f"would revert {secret.name} to the previous value{self._in_stores(secret)}")
             return
         if todo:
             self.confirm("Revert", todo)
         for secret in todo:
             place = self.folder.previous(secret.name)
             self.rotation.run(secret, self.folder.read(place), REVERT, place.stat().st_mtime_ns)
-            self._changed(secret, "reverted to the value before")
+            self._changed(secret, "reverted to the previous value")
 
     # --- interrupted rotations ---
 
@@ -154,14 +155,12 @@ class Changes:
 
     def _entry(self, secret: Secret) -> Entry | None:
         """Return what was interrupted after a store may have been changed; forget what had changed nothing."""
-        if not secret.stores:
-            return None
-        entry = self.rotation.journal.entry(secret.name)
-        if entry is not None and entry.step == PREPARE:
-            if not self.dry_run:
-                self.rotation.forget(secret)
-            return None
-        return entry
+        entry = self.rotation.journal.entry(secret.name) if secret.stores else None
+        if entry is not None and entry.step != PREPARE:
+            return entry
+        if not self.dry_run and (entry is not None or self.folder.next(secret.name).exists()):
+            self.rotation.forget(secret)
+        return None
 
     def _complete(self, secret: Secret, entry: Entry) -> None:
         if self.dry_run:
@@ -186,7 +185,7 @@ class Changes:
         self.say(f"{secret.name} is there and is kept, with {access}")
 
     def _need_file(self, secret: Secret) -> None:
-        """Raise OperationError where the secret has no file that could be kept as the value before."""
+        """Raise OperationError where the secret has no file that could be kept as the previous value."""
         state = file_state(self.folder, secret)
         for finding in (MISSING, IRREGULAR):
             if finding in state.findings:

@@ -200,7 +200,7 @@ def revert(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Bring the value before back, in the file and in the stores; a rotation that was interrupted is taken back."""
+    """Bring the previous value back, in the file and in the stores; a rotation that was interrupted is taken back."""
     from exporter.secrets.work import work
 
     with (

@@ -1,7 +1,7 @@
 """The folder of an environment's secrets: one file each, replaced by a rename, so that it is always whole.
 
     NAME            the value
-    NAME.previous   the value before
+    NAME.previous   the previous value
     .next.NAME      the new value of a rotation that is under way in a store, or was interrupted there
     .new.*          a file that is being written; what a killed command left is removed by the next one
     .lock           held by the one command that changes something
@@ -95,7 +95,7 @@ class SecretsFolder:
         return self.path / name
 
     def previous(self, name: str) -> Path:
-        """Return where the value before is."""
+        """Return where the previous value is."""
         return self.path / f"{name}{PREVIOUS}"
 
     def next(self, name: str) -> Path:

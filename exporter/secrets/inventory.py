@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["file", "env", "generate"]
 PREVIOUS = ".previous"
-"""How the name of the file ends that keeps the value before."""
+"""How the name of the file ends that keeps the previous value."""
 
 
 @dataclass(frozen=True, slots=True)

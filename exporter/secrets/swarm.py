@@ -83,16 +83,16 @@ class SwarmSecrets:
                 yield f"{name}: {self._full(name, old)} is still in use and stays"
 
     def before(self, name: str) -> str:
-        """Say how the version before the newest is taken again.
+        """Say how the previous version is taken again.
 
         Raises:
             OperationError: there is none.
         """
         versions = self.versions(name)
         if len(versions) < 2:
-            raise OperationError(f"{name} has no version before this one in the Swarm")
+            raise OperationError(f"{name} has no previous version in the Swarm")
         variable = f"{version_variable(name)}={versions[-2]}"
-        return f"{name}: compose.secrets.swarm.yaml takes the version before with {variable}"
+        return f"{name}: compose.secrets.swarm.yaml takes the previous version with {variable}"
 
     def _full(self, name: str, version: int) -> str:
         return f"{self.project}-{name}-{version}"
@@ -138,7 +138,7 @@ class SwarmChanges:
         self._put(todo, given, "rotate")
 
     def revert(self, secrets: Iterable[Secret]) -> None:
-        """Say how the version before is taken again: the Swarm still has it, and tells nobody its value."""
+        """Say how the previous version is taken again: the Swarm still has it, and tells nobody its value."""
         for secret in secrets:
             self.say(self.swarm.before(secret.name))
 
