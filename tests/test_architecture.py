@@ -13,17 +13,18 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers", "deploys"},
+    "metrics": {"catalog", "probes", "containers", "storage", "deploys"},
     "probes": {"catalog"},
     "containers": {"catalog"},
-    "backups": {"catalog", "containers"},
+    "storage": {"catalog"},
+    "backups": {"catalog", "storage"},
     "deploys": {"catalog"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
+    "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
     "secrets": {"catalog", "outputs", "host"},
-    "operations": {"catalog", "outputs", "host", "deploys", "backups", "containers"},
+    "operations": {"catalog", "outputs", "host", "deploys", "backups", "storage"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
@@ -71,8 +72,22 @@ def test_what_all_rooms_share_imports_none_of_them(module: str) -> None:
 
 
 def test_the_daemon_starts_without_what_it_may_never_need() -> None:
-    code = "import exporter.daemon.run, exporter.probes.http, sys; print(*sys.modules)"
+    code = "import exporter.daemon.run, exporter.probes.http.probe, sys; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", code], text=True, capture_output=True, check=True
     ).stdout.split()
     assert not set(modules) & set(DAEMON_SIDE_FREE_OF)
+
+
+def test_the_command_line_starts_without_what_operations_need() -> None:
+    """It is imported for the daemon, too."""
+    code = "import exporter.cli, sys; print(*sys.modules)"
+    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not modules & {
+        "docker",
+        "requests",
+        "yaml",
+        "pydantic",
+        "exporter.host.engine",
+        "exporter.outputs",
+    }

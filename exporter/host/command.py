@@ -99,7 +99,7 @@ def operation(name: str) -> Iterator[Run]:
 
     Ctrl-C and SIGTERM end it with 130, a lost engine with 3; both say the step, what was kept and what to do next.
     """
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
 
     run = Run(name)
     _interruptible()

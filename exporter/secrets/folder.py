@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.catalog.secrets import MAX_SECRET_BYTES
+from exporter.catalog.values.secret_text import MAX_SECRET_BYTES
 from exporter.host.failures import OperationError
 from exporter.host.state import sync
 from exporter.outputs.compose.names import NOBODY

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secret_paths import DEFAULT_FOLDER
-from exporter.catalog.stores import ENGINES
+from exporter.catalog.keys.stores import ENGINES
+from exporter.catalog.planning.secret_paths import DEFAULT_FOLDER
+from exporter.catalog.values.references import NamedSecret
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.compose.secrets import granted
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.deployment import SecretSource
+    from exporter.catalog.keys.secrets import SecretSource
 
 Kind = Literal["file", "env", "generate"]
 PREVIOUS = ".previous"

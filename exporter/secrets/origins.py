@@ -13,7 +13,7 @@ from secrets import choice
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Literal
 
-from exporter.catalog.secrets import MAX_SECRET_BYTES
+from exporter.catalog.values.secret_text import MAX_SECRET_BYTES
 from exporter.files import read_in_time, read_up_to
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.secrets.prompt import ask

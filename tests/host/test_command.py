@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from exporter.catalog.problems import CatalogError, Problem
+from exporter.catalog.reading.problems import CatalogError, Problem
 from exporter.host.command import Run, operation
 from exporter.host.failures import EngineLost, OperationError
 from tests.host.places import make_site

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import time
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +23,6 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.secrets.project import Done
 
@@ -402,6 +402,8 @@ def test_killed_while_a_value_comes_in_the_old_one_stays(tmp_path: Path) -> None
     before = project.files()
     with waiting_for_input(project, "rotate") as process:
         assert process.stdin is not None
+        [limit] = [line for line in _limits(process.pid) if line.startswith("Max core file size")]
+        assert limit.split()[4] == "0"
         process.stdin.write(b"half of a va")
         process.stdin.flush()
         kill_group(process)
@@ -509,6 +511,10 @@ def waiting_for_input(project: Project, verb: str) -> Iterator[subprocess.Popen[
             kill_group(process)
         assert process.stdin is not None
         process.stdin.close()
+
+
+def _limits(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/limits").read_text().splitlines()
 
 
 def is_locked(path: Path) -> bool:

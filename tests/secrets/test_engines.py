@@ -18,8 +18,8 @@ from exporter.secrets.engines.postgresql import verifier
 from exporter.secrets.inventory import Login
 from exporter.secrets.stores import Stores
 from tests.probes.certificates import Authority
-from tests.probes.postgresql_server import PostgresqlServer
-from tests.probes.redis_server import RedisServer
+from tests.probes.postgresql.server import PostgresqlServer
+from tests.probes.redis.server import RedisServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -9,8 +9,8 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
-from exporter.catalog.checks import CONFIGURATION
-from exporter.catalog.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.reading.checks import CONFIGURATION
 from exporter.outputs.base import File
 from exporter.outputs.compose.conditions import awaited, jobs
 from exporter.outputs.compose.names import GATEWAY
