@@ -45,6 +45,7 @@ class Commands(LazyGroup):
             "Seal, verify, prune and move backups.",
         ),
         "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
+        "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
         "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
         "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
         "compose": Lazy(

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
+    "secrets": {"catalog", "outputs", "host"},
     "operations": {"catalog", "outputs", "host", "deploys", "backups", "storage"},
 }
 """Of each room, the rooms that it may import beside itself."""

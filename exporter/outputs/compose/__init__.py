@@ -68,7 +68,7 @@ def render(catalog: Catalog) -> Iterable[File]:
         "compose.secrets.swarm.yaml",
         yaml_text(
             {"secrets": swarm_secrets(catalog, secrets)},
-            f"{place}: its secrets as a Swarm keeps them, made by scripts/secrets.sh --swarm.",
+            f"{place}: its secrets as a Swarm keeps them, made by: exporter secrets create --swarm.",
             "For a stack file of your own, in place of the files of compose.yaml: docker stack deploy takes neither "
             "its limits nor its conditions of depends_on.",
         ),

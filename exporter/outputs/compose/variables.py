@@ -26,7 +26,7 @@ def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Ite
         *_comment(NOTICE),
         *_comment(
             "Copy it to .env beside compose.yaml and fill it in; an empty line stands for the default, where there "
-            "is one. Secrets do not belong there: scripts/secrets.sh keeps them in files."
+            "is one. Secrets do not belong there: exporter secrets keeps them in files."
         ),
         "",
         *_comment("The name under which both Compose files run. It keeps environments of one host apart."),
@@ -81,7 +81,7 @@ def _monitoring_variables(catalog: Catalog) -> dict[str, str]:
 def _secret_variables(catalog: Catalog) -> dict[str, str]:
     """Variables with secrets in them, which scripts read from their own environment."""
     found = {
-        source.env: f"scripts/secrets.sh reads the secret {name} from the environment that it is started in."
+        source.env: f"exporter secrets reads the secret {name} from the environment that it is started in."
         for name, source in catalog.secrets.items()
         if source.env
     }

@@ -13,8 +13,9 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe
 from exporter.probes.mongodb import facts as mongodb_facts
 from exporter.probes.mongodb.wire import NOTHING, CommandError, Session
-from exporter.probes.stores.scram import Exchange, KeyMaker, saslprep
+from exporter.probes.stores.scram import Exchange, KeyMaker
 from exporter.probes.stores.stream import open_stream, read_secret
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

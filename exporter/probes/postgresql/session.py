@@ -17,8 +17,9 @@ from exporter.probes.postgresql.wire import (
     strange,
     values,
 )
-from exporter.probes.stores.scram import Exchange, saslprep
+from exporter.probes.stores.scram import Exchange
 from exporter.probes.stores.stream import open_stream
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.specs import PostgresqlSpec

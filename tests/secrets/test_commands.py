@@ -1,35 +1,36 @@
-"""`scripts/secrets.sh`, run for real: where values come from, what is kept, what is found, and that no value shows."""
+"""`exporter secrets`: where values come from, what is kept, what is found, and that no value shows."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import json
 import os
 import stat
 import subprocess
 import time
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from exporter.outputs.compose.names import NOBODY
-from tests.components import require
-from tests.scripts.secrets_project import SCRIPTS, Entry, Project
-from tests.scripts.terminal import Terminal, Watch, kill_group
+from tests.secrets.mortal import mortal
+from tests.secrets.project import Entry, Project
+from tests.secrets.terminal import Terminal, Watch, kill_group
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.secrets.project import Done
 
 DAY = 86400
 MARKER = "Marker-7f3a $(id) `id` \"'\\ é"
 """A value that would be mangled if it were ever code, and that is looked for where no value may be."""
 
 AWKWARD = ["with space", "it's", 'a "quoted" one', "$HOME", "$(id)", "`id`", "-n", "--yes", "*", "é"]
-
-
-def test_shellcheck_has_nothing_to_say() -> None:
-    subprocess.run([require("shellcheck"), "-x", "secrets.sh"], cwd=SCRIPTS, check=True)
 
 
 # --- where values come from
@@ -68,7 +69,7 @@ def test_a_file_or_standard_input_is_stored_as_it_is(
     project = Project(tmp_path, [Entry("key", "file", "./secrets/key")])
     source = tmp_path / "-a file's $name"
     source.write_bytes(content)
-    name = "-" if by_pipe else source.name
+    name = "-" if by_pipe else str(source)
     succeeds(project, "create", "key", "--from-file", name, given=content if by_pipe else b"")
     assert project.files() == {"key": stored}
 
@@ -148,12 +149,14 @@ def test_names_and_folders_are_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "two\nlines"])
 def test_a_name_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str) -> None:
     project = Project(tmp_path, [Entry(name)])
-    assert "cannot be that of a file" in fails(project, "create")
+    done = project.run("create")
+    assert (done.returncode, b"cannot be that of a file" in done.stderr) == (2, True)
     assert project.files() == {}
 
 
 def test_a_secret_in_the_place_of_the_last_value_of_another_is_refused(tmp_path: Path) -> None:
-    assert "rename it" in fails(Project(tmp_path, [Entry("a"), Entry("a.previous")]), "list")
+    done = Project(tmp_path, [Entry("a"), Entry("a.previous")]).run("list")
+    assert (done.returncode, b"rename it" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -177,11 +180,9 @@ def test_wrong_usage_is_status_2_and_repeats_no_argument(tmp_path: Path, words: 
 
 
 def test_help_needs_no_environment(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["bash", str(Project(tmp_path, []).root / "scripts/secrets.sh"), "--help"], capture_output=True
-    )
+    done = Project(tmp_path, []).run("--help")
     assert done.returncode == 0
-    assert b"usage: secrets.sh ENVIRONMENT" in done.stdout
+    assert b"Usage: " in done.stdout
 
 
 # --- kept, rotated, found
@@ -201,12 +202,11 @@ def test_create_keeps_what_is_there_and_mends_its_mode(tmp_path: Path) -> None:
 
 
 def test_rotate_keeps_one_earlier_value_and_names_the_users(tmp_path: Path) -> None:
-    project = Project(tmp_path, [Entry("key", used_by=("api", "database")), Entry("other")])
+    project = Project(tmp_path, [Entry("key", used_by=("api", "worker")), Entry("other")])
     succeeds(project, "create")
     first = project.value("key")
     said = succeeds(project, "rotate", "key", "--yes").stderr.decode()
-    assert "restart what uses it: api database" in said
-    assert "the store database may keep its old password" in said
+    assert "restart what uses it: exporter compose -e production -- restart api worker" in said
     second = project.value("key")
     succeeds(project, "rotate", "key", "--yes")
     assert project.files() == {
@@ -284,6 +284,49 @@ def test_check_finds_each_fault_and_list_shows_it(tmp_path: Path) -> None:
     assert listed["open"].endswith("mode 0444, not 0400")
 
 
+def test_programs_read_the_same_as_json(tmp_path: Path) -> None:
+    project = Project(tmp_path, [Entry("key", rotate_seconds=DAY, used_by=("api",)), Entry("absent")])
+    succeeds(project, "create", "key")
+    aged(project.folder / "key", 3 * DAY)
+    (project.folder / "stray").write_text("x")
+    listed = json.loads(succeeds(project, "list", "--json").stdout)["secrets"]
+    assert listed[0] == {
+        "name": "key",
+        "present": True,
+        "age_seconds": pytest.approx(3 * DAY, abs=60),
+        "rotate_in_seconds": pytest.approx(-2 * DAY, abs=60),
+        "due": True,
+        "findings": ["due for rotation since 2 days"],
+        "used_by": ["api"],
+        "password_of": [],
+    }
+    assert (listed[1]["present"], listed[1]["findings"]) == (False, ["missing"])
+    checked = project.run("check", "--json")
+    assert checked.returncode == 1
+    assert [other["name"] for other in json.loads(checked.stdout)["others"]] == ["stray"]
+
+
+def test_revert_swaps_the_value_and_the_one_before(tmp_path: Path) -> None:
+    project = Project(tmp_path, [Entry("key", rotate_seconds=DAY, used_by=("api",))])
+    assert "is missing" in fails(project, "revert", "key", "--yes")
+    succeeds(project, "create")
+    assert "has no previous value" in fails(project, "revert", "key", "--yes")
+    aged(project.folder / "key", 3 * DAY)
+    first = project.value("key")
+    succeeds(project, "rotate", "key", "--yes")
+    second = project.value("key")
+    assert b"would revert key to the previous value" in succeeds(project, "revert", "key", "--dry-run").stderr
+    assert "--yes" in fails(project, "revert", "key")
+    assert project.value("key") == second
+    assert b"restart api" in succeeds(project, "revert", "key", "--yes").stderr
+    assert project.files() == {"key": first, "key.previous": second}
+    assert mode(project.folder / "key") == 0o400
+    # It is as old as it was.
+    assert "due for rotation" in fails(project, "check")
+    succeeds(project, "revert", "key", "--yes")
+    assert project.files() == {"key": second, "key.previous": first}
+
+
 def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     project = Project(tmp_path, [Entry("key"), Entry("token", "env", "SHOP_TOKEN")])
     done = succeeds(project, "create", "--dry-run", variables={"SHOP_TOKEN": MARKER})
@@ -324,30 +367,33 @@ def test_files_are_readable_to_their_containers(
 # --- killed, at the same time, in secret
 
 
-def test_killed_at_any_moment_the_value_is_whole_and_the_next_run_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("verb", ["create", "rotate", "revert"])
+def test_killed_at_any_step_the_value_is_whole_and_the_next_run_goes_on(tmp_path: Path, verb: str) -> None:
     project = Project(tmp_path, [Entry("key", value="64")])
-    succeeds(project, "create")
-    started = time.monotonic()
-    succeeds(project, "rotate", "key", "--yes")
-    whole = time.monotonic() - started
-    for step in range(12):
-        before = project.value("key")
-        process = subprocess.Popen(
-            project.command("rotate", "key", "--yes"),
-            env=project.environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        # At a moment of its run, and not for something to happen.
-        time.sleep(whole * step / 11)
-        kill_group(process)
-        assert len(project.value("key")) == 64
-        if project.value("key") != before:
-            assert project.value("key.previous") == before
+    kinds = set()
+    if verb != "create":
+        succeeds(project, "create")
+        succeeds(project, "rotate", "key", "--yes")
+    for step in count():
+        before = project.files()
+        with mortal(step) as killed:
+            project.run(verb, "key", "--yes")
+        kinds |= set(killed[:1])
+        if not killed:
+            break
+        after = project.files()
+        if verb == "create":
+            assert len(after.get("key", bytes(64))) == 64
+            continue
+        assert len(after["key"]) == len(after["key.previous"]) == 64
+        if after["key"] != before["key"]:
+            assert after["key.previous"] == before["key"]
         assert mode(project.folder / "key") == 0o400
-    succeeds(project, "rotate", "key", "--yes")
-    assert set(project.files()) == {"key", "key.previous"}
+        # Any change removes what is left over; this one changes nothing else.
+        succeeds(project, "create")
+        assert project.files() == {name: after[name] for name in ("key", "key.previous")}
+    assert kinds >= {"fsync", "fchmod", "replace", "mkstemp"}
+    assert len(project.value("key")) == 64
 
 
 def test_killed_while_a_value_comes_in_the_old_one_stays(tmp_path: Path) -> None:
@@ -356,6 +402,8 @@ def test_killed_while_a_value_comes_in_the_old_one_stays(tmp_path: Path) -> None
     before = project.files()
     with waiting_for_input(project, "rotate") as process:
         assert process.stdin is not None
+        [limit] = [line for line in _limits(process.pid) if line.startswith("Max core file size")]
+        assert limit.split()[4] == "0"
         process.stdin.write(b"half of a va")
         process.stdin.flush()
         kill_group(process)
@@ -367,43 +415,51 @@ def test_killed_while_a_value_comes_in_the_old_one_stays(tmp_path: Path) -> None
 def test_a_second_one_at_the_same_time_is_refused(tmp_path: Path) -> None:
     project = Project(tmp_path, [Entry("key")])
     with waiting_for_input(project, "create") as process:
-        assert "another secrets.sh is at work" in fails(project, "create")
+        assert "another exporter secrets is at work" in fails(project, "create")
         process.communicate(b"value", timeout=20)
         assert process.returncode == 0
     assert project.files() == {"key": b"value"}
 
 
-@pytest.mark.parametrize("traced", [(), ("env", "SHELLOPTS=xtrace:allexport")])
-def test_a_value_shows_nowhere(tmp_path: Path, traced: tuple[str, ...]) -> None:
+def test_a_value_shows_nowhere(tmp_path: Path) -> None:
     project = Project(tmp_path, [Entry("key", used_by=("api",)), Entry("token", "env", "SHOP_TOKEN")])
     marker = MARKER.encode()
-    said = b""
+    variables = {"SHOP_TOKEN": MARKER}
     with Watch(b"Marker-7f3a", project.temporary) as watch:
-        for number in range(3):
-            value = marker + str(number).encode()
-            for verb in ("create", "rotate"):
-                done = project.run(
-                    verb, "key", "--yes", "--from-file", "-", given=value + verb.encode(), prefix=traced
-                )
-                said += done.stdout + done.stderr
-                assert project.value("key").startswith(marker)
-        for words in (["create", "token"], ["list"], ["check"], ["rotate", "token", "--yes"]):
-            done = project.run(*words, variables={"SHOP_TOKEN": MARKER}, prefix=traced)
-            said += done.stdout + done.stderr
-        words = ["rotate", "key", "--prompt", "--yes"]
-        said += converse(project, words, [MARKER, MARKER], prefix=traced)[1].encode()
-        assert project.value("key") == marker
+        said = apart(project, "create", "key", "--from-file", "-", given=marker + b"0")
+        said += apart(project, "create", "token", variables=variables)
+        said += converse(project, ["rotate", "key", "--prompt", "--yes"], [MARKER, MARKER])[1].encode()
+    assert project.files() == {"key": marker, "key.previous": marker + b"0", "token": marker}
     assert watch.looked > 20
     assert watch.found == []
+    for words in (["list"], ["check"], ["rotate", "token", "--yes"], ["revert", "key", "--yes"]):
+        done = project.run(*words, variables=variables)
+        said += done.stdout + done.stderr
     assert b"Marker-7f3a" not in said
 
 
 # --- helpers
 
 
+def apart(
+    project: Project, *words: str, given: bytes = b"", variables: dict[str, str] | None = None
+) -> bytes:
+    """Return all that it says in a process of its own."""
+    done = subprocess.run(
+        project.command(*words),
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=project.environment(variables),
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout.decode()
+    return done.stdout
+
+
 def succeeds(
     project: Project, *words: str, given: bytes = b"", variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess[bytes]:
+) -> Done:
     done = project.run(*words, given=given, variables=variables)
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
     return done
@@ -426,11 +482,9 @@ def aged(path: Path, seconds: int) -> None:
     os.utime(path, (then, then))
 
 
-def converse(
-    project: Project, words: list[str], answers: list[str], prefix: tuple[str, ...] = ()
-) -> tuple[int, str]:
+def converse(project: Project, words: list[str], answers: list[str]) -> tuple[int, str]:
     """Each answer is typed when there is a question; its status and everything that the terminal showed."""
-    with Terminal([*prefix, *project.command(*words)], project.environment()) as terminal:
+    with Terminal(project.command(*words), project.environment()) as terminal:
         for answer, question in zip(
             answers, (": ", "again: ") if len(answers) == 2 else ("? [y/N] ",), strict=True
         ):
@@ -450,10 +504,25 @@ def waiting_for_input(project: Project, verb: str) -> Iterator[subprocess.Popen[
         start_new_session=True,
     )
     try:
-        until(lambda: any(name.startswith(".new.") for name in project.files()), "a file for the new value")
+        until(lambda: is_locked(project.folder / ".lock"), "the lock to be held")
         yield process
     finally:
         if process.poll() is None:
             kill_group(process)
         assert process.stdin is not None
         process.stdin.close()
+
+
+def _limits(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/limits").read_text().splitlines()
+
+
+def is_locked(path: Path) -> bool:
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
