@@ -65,7 +65,7 @@ def test_the_example_in_production() -> None:
             "evaluation_interval": "15s",
             "external_labels": {"project": "pageforge", "environment": "production"},
         },
-        "rule_files": ["rules/*.yml"],
+        "rule_files": ["../../../alert_rules/*.yml", "rules/*.yml"],
         "alerting": {
             "alertmanagers": [
                 {"scheme": "http", "static_configs": [{"targets": ["alertmanager:9093"]}]},

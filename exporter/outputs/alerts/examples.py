@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LOOKBACK = 5
 """Minutes for which Prometheus holds a sample to be current."""
-MARGIN = 5
+MARGIN = 2
 MOST_SHOWN = 8
 """Tests of one alert. A large catalog may have hundreds of rules of it, which differ in numbers only, and promtool
 evaluates every rule in every test.

@@ -85,9 +85,9 @@ def stack_service(
     }
 
 
-def folder(path: str, target: str) -> dict[str, Any]:
-    """A generated folder, by its path beside the Compose file, to be read."""
-    return {"type": "bind", "source": generated(path), "target": target, "read_only": True}
+def folder(path: str, target: str, *, shared: bool = False) -> dict[str, Any]:
+    """Mount a generated folder read-only. `path` starts beside the Compose file, or if it is shared, the catalog."""
+    return {"type": "bind", "source": generated(path, shared=shared), "target": target, "read_only": True}
 
 
 def data(volume: str, target: str) -> dict[str, Any]:

@@ -14,7 +14,15 @@ from exporter.outputs.durations import duration_text
 from exporter.outputs.health import wget_check
 from exporter.outputs.monitoring import common
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD
-from exporter.outputs.stack import ALERTMANAGER_URL, DASHBOARDS_FOLDER, alertmanagers
+from exporter.outputs.stack import (
+    ALERTMANAGER_URL,
+    DASHBOARDS,
+    DASHBOARDS_FOLDER,
+    PROVISIONING_FOLDER,
+    RULES,
+    RULES_FOLDER,
+    alertmanagers,
+)
 from exporter.outputs.web import prometheus_needs
 
 if TYPE_CHECKING:
@@ -58,6 +66,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
         "stop_grace_period": "1m",
         "volumes": [
             common.folder("prometheus", "/etc/prometheus"),
+            common.folder(RULES, RULES_FOLDER, shared=True),
             *(bind(path, target, read_only=True) for path, target in needs.files),
             common.data("prometheus-data", "/prometheus"),
             *common.temporary(),
@@ -122,8 +131,8 @@ def grafana_service(catalog: Catalog) -> dict[str, Any]:
             **_url_settings(catalog),
         },
         "volumes": [
-            common.folder("grafana/provisioning", "/etc/grafana/provisioning"),
-            common.folder("grafana/dashboards", DASHBOARDS_FOLDER),
+            common.folder("grafana/provisioning", PROVISIONING_FOLDER),
+            common.folder(DASHBOARDS, DASHBOARDS_FOLDER, shared=True),
             common.data("grafana-data", "/var/lib/grafana"),
             *common.temporary(),
         ],
