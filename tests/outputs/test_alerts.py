@@ -81,7 +81,7 @@ def test_a_rule_that_differs_is_not_shared(tmp_path: Path) -> None:
     own = {name: [file.path for file in files] for name, files in shared.own.items()}
     assert own == {name: ["alerts.yml", "tests/alerts.yml"] for name in ("quiet", "loud")}
     assert "HighErrorRate" not in {rule.get("alert") for rule in ruled(shared.common) if rule}
-    assert [rule["expr"].split()[-1] for rule in ruled(shared.own["loud"])] == ["0.05)"]
+    assert [rule["expr"].split()[-1] for rule in ruled(shared.own["loud"])] == ["0.1)"]
     assert len(ruled(shared.own["quiet"])) == 2
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.outputs.alerts.examples import rule_tests
+from exporter.outputs.alerts.examples import STEPS, rule_tests
 from exporter.outputs.alerts.requests import service_rules
 from exporter.outputs.alerts.rules import alert_rules
 from exporter.outputs.alerts.slo import budget_rules, objective_rules, objectives, sli_rules
@@ -112,7 +112,8 @@ def _files(rules: Sequence[_Rule], shared: Collection[str] = ()) -> Iterator[Fil
             wanted = [f"{file}.yml" for file in ([RECORDED] if name in RECORDED_FOR else []) + [name]]
             loaded = [f"{TO_SHARED}/{file}" for file in wanted if file in shared]
             loaded += [f"../{file}" for file in wanted if file.removesuffix(".yml") in names]
-            yield File(f"tests/{name}.yml", _tests_text(name, tests, loaded))
+            step = STEPS.get(alerts[0].recipe.group, 1)
+            yield File(f"tests/{name}.yml", _tests_text(name, tests, loaded, step))
 
 
 def _rules_text(groups: Mapping[str, list[dict[str, object]]]) -> str:
@@ -127,11 +128,10 @@ def _rules_text(groups: Mapping[str, list[dict[str, object]]]) -> str:
     return yaml_text({"groups": listed}, SETTINGS)
 
 
-def _tests_text(name: str, tests: list[dict[str, object]], files: list[str]) -> str:
+def _tests_text(name: str, tests: list[dict[str, object]], files: list[str], step: int) -> str:
     document = {
         "rule_files": files,
-        # Windows of objectives are hours long, and promtool takes its time for each evaluation.
-        "evaluation_interval": "5m" if name == OBJECTIVES else "1m",
+        "evaluation_interval": f"{step}m",
         "tests": tests,
     }
     return yaml_text(document, f"Run: promtool test rules {name}.yml")
