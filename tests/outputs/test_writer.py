@@ -349,8 +349,8 @@ def test_check_and_diff_show_the_difference_and_write_nothing(config: Path, out:
     result = gen(config, out, option)
     assert result.returncode == 1
     assert f"--- {out}/{PROMETHEUS} (on disk)" in result.stdout
-    assert '-  scrape_interval: "15s"\n' in result.stdout
-    assert '+  scrape_interval: "5s"\n' in result.stdout
+    assert "-  scrape_interval: 15s\n" in result.stdout
+    assert "+  scrape_interval: 5s\n" in result.stdout
     assert result.stderr == "4 of 8 files differ\n"
     assert everything(out) == before
 
