@@ -152,7 +152,7 @@ def test_images_are_pinned_and_built_from_where_the_sources_are(tmp_path: Path) 
         "db": "redis:7.4",
     }
     assert {name: service["build"] for name, service in services.items() if "build" in service} == {
-        "web": {"context": "../../web", "dockerfile": "../deploy/default/images/web/Dockerfile"},
+        "web": {"context": "../..", "dockerfile": "deploy/default/images/web/Dockerfile"},
         "web-less": {
             "context": "../..",
             "dockerfile": "docker/Dockerfile",
