@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+MINUTE = 60_000
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 _UNITS_WITH_DAYS = (("d", 86_400_000), *_UNITS)
 
@@ -26,6 +27,8 @@ def size_text(size: int) -> str:
 
 def _text(seconds: float, units: tuple[tuple[str, int], ...]) -> str:
     left = max(round(seconds * 1000), 1)
+    if left % 1000 and left < MINUTE:
+        return f"{left}ms"  # as a person writes 1500ms
     text = ""
     for unit, milliseconds in units:
         count, left = divmod(left, milliseconds)
