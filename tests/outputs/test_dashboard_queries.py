@@ -122,6 +122,8 @@ EXTRA = {
     "replica": "1",
 }
 """A value of each label that families of stores, containers and storage have beside those of the thing itself."""
+VALUES |= {"project": "", "environment": ""}
+"""As Grafana has them where a Prometheus answers for itself: without its external labels."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
 
 
@@ -246,7 +248,12 @@ def test_variables_find_their_values(server: Prometheus) -> None:
             asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
             if asked:
                 rows = server.ask(f"count by ({asked[2]}) ({interpolated(asked[1], VALUES)})", NOW)
-                assert VALUES[variable["name"]] in {row["metric"][asked[2]] for row in rows["data"]["result"]}
+                if variable["name"] in ("project", "environment"):
+                    assert not any(asked[2] in row["metric"] for row in rows["data"]["result"])
+                    continue
+                assert VALUES[variable["name"]] in {
+                    row["metric"].get(asked[2], "") for row in rows["data"]["result"]
+                }
 
 
 def test_every_metric_is_one_that_somebody_exports() -> None:
@@ -261,6 +268,30 @@ def test_metrics_are_found_in_expressions() -> None:
         'sum by (le) (rate(a_bucket{x="y_total"}[5m])) / on (b) (c:d > 0) and e or vector(NaN) - time()'
     )
     assert found == {"a_bucket", "c:d", "e"}
+
+
+def test_a_central_prometheus_shows_one_environment_of_one_project(tmp_path: Path) -> None:
+    samples = "".join(
+        f'{name}{{project="{project}",environment="{environment}",service="{project}-{environment}"}} 1 {NOW}\n'
+        for name in ("probe_success", "up")
+        for project in ("pageforge", "other")
+        for environment in ("production", "staging")
+    )
+    board = boards(EXAMPLE)["overview"]
+    chosen = {"project": "pageforge", "environment": "staging"}
+    [query] = [query for title, query in expressions(board) if title == "State of each service"]
+    with prometheus_on(tmp_path, f"{samples}# EOF\n") as running:
+
+        def values(name: str) -> set[str]:
+            asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variables(board)[name]["query"])
+            assert asked
+            rows = running.ask(f"count by ({asked[2]}) ({interpolated(asked[1], chosen)})", NOW)
+            return {row["metric"][name] for row in rows["data"]["result"]}
+
+        assert values("project") == {"pageforge"}
+        assert values("environment") == {"production", "staging"}
+        rows = running.ask(interpolated(query, chosen), NOW)["data"]["result"]
+        assert [row["metric"]["service"] for row in rows] == ["pageforge-staging"]
 
 
 @pytest.mark.parametrize("catalog", ["one service", "nasty"])
@@ -325,7 +356,7 @@ def test_what_a_service_needs_is_shown_and_nothing_else(server: Prometheus) -> N
     board = boards(EXAMPLE)["service"]
     [query] = [query for title, query in expressions(board) if title == "State of what it needs"]
     for depends, expected in (("layout-backend|redis", {"layout-backend", "redis"}), ("-", set())):
-        rows = server.ask(interpolated(query, {"depends": depends}), NOW)["data"]["result"]
+        rows = server.ask(interpolated(query, VALUES | {"depends": depends}), NOW)["data"]["result"]
         assert {row["metric"]["service"] for row in rows} == expected
 
 

@@ -109,7 +109,7 @@ class Application:
         for service in ("web", "api"):
             built = build(
                 self.engine,
-                self.folder / service,
+                self.folder,
                 *("--network=none", f"--tag=shop/{service}:{TAG}"),
                 *("--file", str(self.deploy / "images" / service / "Dockerfile")),
             )

@@ -54,8 +54,8 @@ def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str
     return {
         **{name: known.get(name, f"Read by {', '.join(by)}.") for name, by in readers.items()},
         **_monitoring_variables(catalog),
-        "FILES_FOLDER": "The folder of the generated files that containers mount; default: this one. The scripts "
-        "always take the copy that they made at the last deploy.",
+        "FILES_FOLDER": "A folder with a copy of all generated files that containers mount, dashboards and alert_rules "
+        "among them; default: the files where they were generated. Deploys always use the copy that they made.",
         "SECRETS_FOLDER": f"The folder of the files of secrets; default: {secrets_folder(catalog)}.",
         **{
             version_variable(name): f"Swarm only: the version of the secret {name}; default: 1."
