@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
@@ -22,7 +21,6 @@ from exporter.host.containers import (
     Container,
     Json,
     container_of,
-    moment,
 )
 from exporter.host.engine_calls import CALL_SECONDS, failures, silent
 from exporter.host.engine_calls import as_json as _json
@@ -36,8 +34,6 @@ from exporter.host.streams import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
-
 __all__ = ["CALL_SECONDS", "Ended", "Engine", "EngineFacts", "Helper", "Image", "address", "connected"]
 
 ANSWER_SECONDS = 10
@@ -91,10 +87,8 @@ class Engine(StorageCalls):
 
     def facts(self) -> EngineFacts:
         """Return its version, folder and clock."""
-        before = time.time()
         with self._call("its facts"):
             info = _json(self._client.info())
-            after = time.time()
             version = _json(self._client.version())
         swarm = info.get("Swarm")
         return EngineFacts(
@@ -103,7 +97,7 @@ class Engine(StorageCalls):
             system=_text(info.get("OperatingSystem")),
             root=_text(info.get("DockerRootDir")),
             swarm=isinstance(swarm, dict) and swarm.get("ControlAvailable") is True,
-            drift=_drift(moment(_text(info.get("SystemTime"))), before, after),
+            now=_text(info.get("SystemTime")),
             images=info["Images"] if isinstance(info.get("Images"), int) else 0,
         )
 
@@ -353,10 +347,3 @@ def _together(act: Callable[[str], None], ids: Sequence[str]) -> None:
         thread.join()
     if failures:
         raise failures[0]
-
-
-def _drift(now: datetime | None, before: float, after: float) -> float | None:
-    """Return how far a clock that was read between two moments of ours is off, at the least."""
-    if now is None:
-        return None
-    return max(now.timestamp() - after, 0.0) + min(now.timestamp() - before, 0.0)

@@ -13,17 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine itself. `root`: its data folder on its host; `swarm`: True on a manager.
-
-    `drift`: seconds that its clock is ahead of ours, negative if behind; None where it does not say.
-    """
+    """The engine itself. `root`: its data folder on its host; `swarm`: True on a manager; `now`: its clock."""
 
     version: str
     api: str
     system: str
     root: str
     swarm: bool
-    drift: float | None
+    now: str
     images: int
 
 
