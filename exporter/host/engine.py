@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-import time
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from exporter.host.containers import (
@@ -23,94 +21,24 @@ from exporter.host.containers import (
     Container,
     Json,
     container_of,
-    moment,
 )
-from exporter.host.failures import EngineLost, NotThere, OperationError, Refused
+from exporter.host.engine_calls import CALL_SECONDS, failures, silent
+from exporter.host.engine_calls import as_json as _json
+from exporter.host.engine_calls import as_text as _text
+from exporter.host.engine_calls import as_texts as _texts
+from exporter.host.engine_storage import StorageCalls
+from exporter.host.engine_values import Ended, EngineFacts, Helper, Image
+from exporter.host.failures import EngineLost, NotThere, OperationError
 from exporter.host.shown import shown, shown_lines
-from exporter.host.streams import Conversation, Upgraded, upgraded
+from exporter.host.streams import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from datetime import datetime
+__all__ = ["CALL_SECONDS", "Ended", "Engine", "EngineFacts", "Helper", "Image", "address", "connected"]
 
-    from docker import APIClient
-
-CALL_SECONDS = 60
-"""For a call that asks or changes something small; a busy engine with many containers takes seconds."""
 ANSWER_SECONDS = 10
 """For the first call, which tells whether there is an engine."""
 ANY_SIZE = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class EngineFacts:
-    """The engine itself. `root`: its data folder on its host; `swarm`: True on a manager.
-
-    `drift`: seconds that its clock is ahead of ours, negative if behind; None where it does not say.
-    """
-
-    version: str
-    api: str
-    system: str
-    root: str
-    swarm: bool
-    drift: float | None
-    images: int
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image. `digests`: names with digests by which registries know it."""
-
-    id: str
-    tags: tuple[str, ...]
-    digests: tuple[str, ...]
-    architecture: str
-    size: int
-    user: str
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a process in a container ended. `reason`: its last words on standard error, safe to print."""
-
-    status: int
-    out: bytes
-    errors: bytes
-    size: int
-
-    @property
-    def good(self) -> bool:
-        """True if it ended with 0."""
-        return self.status == 0
-
-    @property
-    def reason(self) -> str:
-        """The last line of standard error, else the status."""
-        lines = shown_lines(self.errors, 1, 300)
-        return lines[-1] if lines else f"it ended with {self.status}"
-
-
-@dataclass(frozen=True, slots=True)
-class Helper:
-    """A container for one task, which `Engine.run_helper` makes, runs and removes.
-
-    `volumes`: by their place in the container, the name of a volume or an absolute folder, and whether it is writable.
-    Without `network` it has none. `labels` mark it, so that what a killed command left can be found.
-    """
-
-    image: str
-    argv: tuple[str, ...]
-    labels: Mapping[str, str]
-    volumes: Mapping[str, tuple[str, bool]]
-    user: str = "0:0"
-    network: str = "none"
-    environment: Mapping[str, str] | None = None
-    read_only: bool = True
-    capabilities: tuple[str, ...] | None = None
-    """None: the engine's usual ones; a tuple: these alone."""
-    tmpfs: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -125,12 +53,12 @@ def connected(host: str | None = None) -> Iterator[Engine]:
     from docker.utils import kwargs_from_env
 
     where = host or address()
-    with _failures(where, "the first call"):
+    with failures(where, "the first call"):
         try:
             options = kwargs_from_env({**os.environ, "DOCKER_HOST": where})
             client = APIClient(version="auto", timeout=ANSWER_SECONDS, **options)
         except DockerException as error:
-            raise EngineLost(_silent(where, error)) from None
+            raise EngineLost(silent(where, error)) from None
     client.timeout = CALL_SECONDS
     try:
         yield Engine(client, where)
@@ -152,21 +80,15 @@ def address() -> str:
     return host if isinstance(host, str) and host else "unix:///var/run/docker.sock"
 
 
-class Engine:
+class Engine(StorageCalls):
     """One engine. Each call raises EngineLost, Refused or NotThere, and returns checked values."""
-
-    def __init__(self, client: APIClient, where: str) -> None:
-        self._client = client
-        self.where = where
 
     # --- the engine itself ---
 
     def facts(self) -> EngineFacts:
         """Return its version, folder and clock."""
-        before = time.time()
         with self._call("its facts"):
             info = _json(self._client.info())
-            after = time.time()
             version = _json(self._client.version())
         swarm = info.get("Swarm")
         return EngineFacts(
@@ -175,7 +97,7 @@ class Engine:
             system=_text(info.get("OperatingSystem")),
             root=_text(info.get("DockerRootDir")),
             swarm=isinstance(swarm, dict) and swarm.get("ControlAvailable") is True,
-            drift=_drift(moment(_text(info.get("SystemTime"))), before, after),
+            now=_text(info.get("SystemTime")),
             images=info["Images"] if isinstance(info.get("Images"), int) else 0,
         )
 
@@ -403,135 +325,9 @@ class Engine:
         with suppress(NotThere), self._call(f"the removal of the image {shown(name)}"):
             self._client.remove_image(name)
 
-    # --- networks and volumes ---
-
-    def connect(self, network: str, id_: str, aliases: Sequence[str] = ()) -> None:
-        """Put a container on a network, under further names."""
-        with self._call(f"the connection of {shown(id_[:12])} to {shown(network)}"):
-            self._client.connect_container_to_network(id_, network, aliases=list(aliases))
-
-    def disconnect(self, network: str, id_: str) -> None:
-        """Take a container off a network."""
-        with self._call(f"the disconnection of {shown(id_[:12])} from {shown(network)}"):
-            self._client.disconnect_container_from_network(id_, network)
-
-    def networks(self, labels: Mapping[str, str]) -> list[str]:
-        """Return the names of all networks with these labels."""
-        with self._call("the list of networks"):
-            listed = self._client.networks(filters={"label": _filters(labels)})
-        return sorted(_text(_json(row).get("Name")) for row in listed if isinstance(row, dict))
-
-    def remove_network(self, name: str) -> None:
-        """Remove a network; a missing one is fine."""
-        with suppress(NotThere), self._call(f"the removal of the network {shown(name)}"):
-            self._client.remove_network(name)
-
-    def volumes(self, labels: Mapping[str, str]) -> list[str]:
-        """Return the names of all volumes with these labels."""
-        with self._call("the list of volumes"):
-            listed = _json(self._client.volumes(filters={"label": _filters(labels)})).get("Volumes")
-        rows = listed if isinstance(listed, list) else []
-        return sorted(_text(_json(row).get("Name")) for row in rows)
-
-    def volume(self, name: str) -> Json | None:
-        """Return the description of a volume; None where there is none."""
-        try:
-            with self._call(f"the volume {shown(name)}"):
-                return _json(self._client.inspect_volume(name))
-        except NotThere:
-            return None
-
-    def create_volume(self, labels: Mapping[str, str], name: str | None = None) -> str:
-        """Make a volume, and return its name."""
-        with self._call("a new volume"):
-            made = _json(self._client.create_volume(name, labels=dict(labels)))
-        return _text(made.get("Name"))
-
-    def remove_volume(self, name: str) -> None:
-        """Remove a volume; a missing one is fine."""
-        with suppress(NotThere), self._call(f"the removal of the volume {shown(name)}"):
-            self._client.remove_volume(name, force=True)
-
-    # --- secrets of a Swarm ---
-
-    def swarm_secrets(self) -> dict[str, str]:
-        """Return the time of creation of each of the Swarm's secrets, by name."""
-        with self._call("the Swarm's secrets"):
-            listed = self._client.secrets()
-        rows = [_json(row) for row in listed] if isinstance(listed, list) else []
-        return {_text(_json(row.get("Spec")).get("Name")): _text(row.get("CreatedAt")) for row in rows}
-
-    def create_swarm_secret(self, name: str, value: bytes, labels: Mapping[str, str]) -> None:
-        """Give the Swarm a secret."""
-        with self._call(f"the Swarm's secret {shown(name)}"):
-            self._client.create_secret(name, value, labels=dict(labels))
-
-    def remove_swarm_secret(self, name: str) -> None:
-        """Remove a secret of the Swarm; one that is in use is refused."""
-        with self._call(f"the removal of the Swarm's secret {shown(name)}"):
-            self._client.remove_secret(name)
-
-    # ---
-
     def _stop(self, id_: str, seconds: int | None) -> None:
         with suppress(NotThere), self._call(f"the stop of {shown(id_[:12])}"):
             self._client.stop(id_, timeout=seconds)
-
-    def _call(self, what: str) -> AbstractContextManager[None]:
-        return _failures(self.where, what)
-
-    def _streams(self, path: str, body: object, what: str) -> AbstractContextManager[Upgraded]:
-        return upgraded(self.where, f"/v{self._client.api_version}{path}", body, what, CALL_SECONDS)
-
-    @contextmanager
-    def _patient(self) -> Iterator[None]:
-        """Inside, a call may take as long as a container's grace period."""
-        before, self._client.timeout = self._client.timeout, 3600
-        try:
-            yield
-        finally:
-            self._client.timeout = before
-
-
-@contextmanager
-def _failures(where: str, what: str) -> Iterator[None]:
-    from docker.errors import APIError, DockerException, NotFound
-    from requests.exceptions import RequestException
-
-    try:
-        yield
-    except NotFound as error:
-        raise NotThere(_refusal(what, error)) from None
-    except APIError as error:
-        raise Refused(_refusal(what, error)) from None
-    except (DockerException, RequestException, ConnectionError, TimeoutError, BrokenPipeError) as error:
-        raise EngineLost(_silent(where, error, what)) from None
-
-
-def _refusal(what: str, error: Any) -> str:
-    said = error.explanation or error
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    return f"the engine refuses {what}: {shown(text, 500)}"
-
-
-def _silent(where: str, error: BaseException, what: str = "") -> str:
-    reason = f" ({_cause(error)})" if _cause(error) else ""
-    during = f" during {what}" if what and what != "the first call" else ""
-    return f"the Docker engine at {shown(where)} does not answer{during}{reason}"
-
-
-def _cause(error: BaseException) -> str:
-    """Name why in a few words, where the operating system said so; `requests` has its error among the arguments."""
-    for _ in range(10):
-        if isinstance(error, OSError) and error.errno:
-            return os.strerror(error.errno).lower()
-        within = [
-            part for part in (*error.args, getattr(error, "reason", None)) if isinstance(part, BaseException)
-        ]
-        if not within:
-            break
-        error = within[0]
-    return ""
 
 
 def _together(act: Callable[[str], None], ids: Sequence[str]) -> None:
@@ -551,26 +347,3 @@ def _together(act: Callable[[str], None], ids: Sequence[str]) -> None:
         thread.join()
     if failures:
         raise failures[0]
-
-
-def _drift(now: datetime | None, before: float, after: float) -> float | None:
-    """Return how far a clock that was read between two moments of ours is off, at the least."""
-    if now is None:
-        return None
-    return max(now.timestamp() - after, 0.0) + min(now.timestamp() - before, 0.0)
-
-
-def _json(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
-
-
-def _filters(labels: Mapping[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in labels.items()]

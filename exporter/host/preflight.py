@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,9 @@ class Preflight:
             yield Finding("engine", State.PROBLEM, self._silence)
             return
         try:
+            begun = time.time()
             facts = engine.facts()
+            self.host.asked = begun, time.time()
         except OperationError as error:
             yield Finding("engine", State.PROBLEM, error.sentence)
             return
@@ -73,7 +76,7 @@ class Preflight:
                 f"the engine at {engine.where} is on another host, where the files that containers mount are not; "
                 "write docker_host as ssh://USER@HOST, or run this there"
             )
-            yield Finding("engine", State.PROBLEM, sentence)
+            yield Finding("engine's host", State.PROBLEM, sentence)
             return
         self.host.facts = facts
         yield Finding("engine", State.GOOD, f"Docker {facts.version} at {engine.where}")

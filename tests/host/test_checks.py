@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,3 +173,27 @@ def test_all_problems_are_shown_before_it_stops(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err.splitlines() == ["  first", "warning: careful", "  second"]
     require(findings[:1], Screen())
     assert shutil.which(sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sentence"),
+    [(0, None), (None, None), (-60, "s behind; start NTP on both"), (60, "s ahead; start NTP on both")],
+)
+def test_a_clock_is_judged_by_the_moment_of_the_answer(
+    site: Site, monkeypatch: pytest.MonkeyPatch, seconds: float | None, sentence: str | None
+) -> None:
+    """Other checks take time, on a busy host more than a clock may be off."""
+    with fake_engine() as fake:
+        monkeypatch.setenv("DOCKER_HOST", fake.where)
+        now = datetime.now(UTC) + timedelta(seconds=seconds or 0)
+        text = now.isoformat().replace("+00:00", "123Z")
+        fake.answers["GET /info"] = 200, {"SystemTime": text} if seconds is not None else {}
+        preflight = Preflight(site)
+        with preflight.connected():
+            list(preflight.findings())
+            monkeypatch.setattr(
+                checks, "_DRIFT_SECONDS", 20.0
+            )  # this test may be slow between the two moments
+            [finding] = checks.clock(preflight.host)
+    assert finding.state is (State.PROBLEM if sentence else State.GOOD)
+    assert sentence is None or sentence in finding.sentence

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,22 +80,3 @@ def test_no_json_is_no_answer(fake: FakeEngine) -> None:
     fake.answers["GET /info"] = 200, b"<html>"
     with connected(fake.where) as engine, pytest.raises(EngineLost):
         engine.facts()
-
-
-@pytest.mark.parametrize(("seconds", "drift"), [(0, 0), (-60, -60), (60, 60), (None, None)])
-def test_a_clock_is_judged_by_the_moment_of_the_answer(
-    fake: FakeEngine, seconds: float | None, drift: float | None
-) -> None:
-    def info() -> tuple[int, Any]:
-        time.sleep(0.3)
-        if seconds is None:
-            return 200, {}
-        now = datetime.now(UTC) + timedelta(seconds=seconds)
-        time.sleep(0.3)
-        return 200, {"SystemTime": now.isoformat().replace("+00:00", "123Z")}
-
-    fake.answers["GET /info"] = info
-    with connected(fake.where) as engine:
-        found = engine.facts().drift
-    assert found == (None if drift is None else pytest.approx(drift, abs=2))
-    assert found == 0 or drift != 0

@@ -156,9 +156,13 @@ def test_a_release_goes_to_the_host_that_the_catalog_names(host: OtherHost) -> N
     assert record["who"].startswith(f"{getpass.getuser()}@")
 
     # Each run has a folder of its own, and only some are kept.
-    for _ in range(11):
-        host.script("status")
     sites = host.state / "sites"
+    for number in range(11):
+        (sites / f"20250101T0000{number:02d}Z-eve-1").mkdir()
+        os.utime(sites / f"20250101T0000{number:02d}Z-eve-1", (number, number))
+    text = host.script("status")
+    assert text.returncode == 0, text.stdout + text.stderr
+    assert "all is as the catalog wants it" in text.stdout
     assert (sites / "current/config.yaml").read_text() == (host.site / "config.yaml").read_text()
     assert (sites / "current/a key/backup.pub").read_text() == "age1"
     assert len([path for path in sites.iterdir() if path.is_dir() and not path.is_symlink()]) == 10
