@@ -45,6 +45,13 @@ class Commands(LazyGroup):
             "Seal, verify, prune and move backups.",
         ),
         "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
+        "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
+        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
+        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
+        "compose": Lazy(
+            "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
+        ),
+        "destroy": Lazy("exporter.operations.commands", "Remove an environment's containers.", "destroy"),
     }
 
 
@@ -174,21 +181,41 @@ def schema() -> None:
 
 
 @app.command(
-    epilog="Examples:  exporter gen  ·  exporter gen --check  ·  exporter gen -c services.yaml --out build"
+    epilog="Examples:  exporter gen  ·  exporter gen --check  ·  exporter gen --only prometheus,alertmanager"
 )
 def gen(
     config: Config = DEFAULT_CONFIG,
-    environment: Environment = None,
+    environment: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--environment",
+            "-e",
+            metavar="NAME",
+            help="Write deploy files of this environment only; of all if not given.",
+        ),
+    ] = None,
     out: Out = Path(),
+    only: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAMES",
+            help="Write only these outputs, with commas between: dashboards, alerts, prometheus, alertmanager, web, "
+            "grafana, compose, monitoring, environment, images, gateway, scripts.",
+        ),
+    ] = None,
     check: Check = False,
     diff: Diff = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Generate every file from the catalog. Top-level dashboards and rules are those of --environment."""
-    from exporter.outputs.registry import OUTPUTS
+    """Generate every file from the catalog. One that only watches gets dashboards and rules, and no deploy files."""
+    from exporter.outputs.registry import OUTPUTS, outputs_named
 
-    _generate(config, OUTPUTS, environment, out, check, diff, force, json)
+    try:
+        outputs = OUTPUTS if only is None else outputs_named(only)
+    except ValueError as error:
+        fail(str(error), WRONG_USAGE)
+    _generate(config, outputs, environment, out, check, diff, force, json)
 
 
 @app.command(

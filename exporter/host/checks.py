@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.host import lock
-from exporter.host.containers import moment
 from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT
+from exporter.outputs.generate import rendered
 from exporter.outputs.registry import OUTPUTS
 from exporter.outputs.writer import MANIFEST, PROTECTED, WriteError, compare, read_manifest
 from exporter.outputs.writer import State as FileState
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from exporter.host.findings import Host
     from exporter.host.site import Site
-    from exporter.outputs.base import File
 
 MIN_FREE_MIB = "MIN_FREE_MIB"
 _FREE_MIB = 1024
@@ -132,9 +131,8 @@ def rollback_images(host: Host) -> Iterator[Finding]:
 def clock(host: Host) -> Iterator[Finding]:
     """See that the clock agrees with the engine's, and has not gone back since the last operation."""
     now = time.time()
-    engine = moment(host.facts.now) if host.facts else None
-    if engine and abs(engine.timestamp() - now) > _DRIFT_SECONDS:
-        drift = engine.timestamp() - now
+    drift = host.facts.drift if host.facts else None
+    if drift and abs(drift) > _DRIFT_SECONDS:
         sentence = f"the engine's clock is {abs(drift):.0f} s {'ahead' if drift > 0 else 'behind'}; start NTP on both"
         yield Finding("clock", State.PROBLEM, sentence)
         return
@@ -156,12 +154,9 @@ def unfinished(host: Host) -> Iterator[Finding]:
     if lock.is_locked(state):
         yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
         return
-    left = state.restore_left()
+    left = state.restore_left(environment)
     if left:
-        backup = shown(state.fields("restoring").get("backup", ""))
-        names = shown(state.fields("restoring").get("names", ""))
-        sentence = f"{left}. Run: exporter restore -e {environment} {backup} {names}"
-        yield Finding("unfinished", State.PROBLEM, sentence)
+        yield Finding("unfinished", State.PROBLEM, left)
     step = state.fields(CURRENT).get("step")
     if step:
         sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'
@@ -185,16 +180,12 @@ NEEDS_COMPOSE = {"secrets"}
 
 def _differing(site: Site) -> tuple[list[str], list[str]]:
     """Return the files that are not what the catalog makes now, and those that somebody edited or removed."""
-    trees: dict[Path, list[File]] = {}
-    for output in OUTPUTS:
-        if output.per_environment:
-            folder = site.root / output.folder.format(environment=site.environment)
-            trees.setdefault(folder, []).extend(output.render(site.catalog))
     outdated, edited = [], []
     try:
-        for folder, files in trees.items():
-            written = read_manifest(folder)
-            for change in compare(folder, files):
+        made = rendered(site.config, OUTPUTS, site.environment, site.root)
+        for tree in made.trees:
+            written = read_manifest(tree.folder).files
+            for change in compare(tree.folder, tree.files, made.project):
                 place = str(change.place.relative_to(site.root))
                 removed = change.state is FileState.NEW and change.path in written
                 if removed or change.state in PROTECTED:

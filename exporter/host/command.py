@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +18,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
-from exporter.host.screen import Screen
 from exporter.host.state import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from exporter.host.screen import Screen
     from exporter.host.site import Site
 
 Config = Annotated[
@@ -62,16 +64,24 @@ class Run:
     """One run of a command: what is shown, and what its last words need to know."""
 
     name: str
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen = field(default_factory=lambda: _screen())
     site: Site | None = None
     log: Path | None = None
 
     def load(self, config: Path, environment: str | None, root: Path | None = None) -> Site:
-        """Load the environment."""
+        """Load the environment. Where it runs on another host, run this command there and end with its status."""
         from exporter.host.site import load_site
+        from exporter.host.ssh import go_to_host, is_elsewhere
 
         self.site = load_site(config, environment, root)
+        if is_elsewhere(self.site):
+            raise typer.Exit(go_to_host(self.site, sys.argv[1:], self.screen))
         return self.site
+
+    @property
+    def changing(self) -> bool:
+        """True once it has entered a step; a command that only looks has none."""
+        return bool(self.screen.step)
 
     def open_log(self) -> Path:
         """Make the file for what tools say; the last line of a failed command names it."""
@@ -79,6 +89,14 @@ class Run:
             raise RuntimeError("load() comes first")
         self.log = self.site.state.new_log(self.name)
         return self.log
+
+
+def _screen() -> Screen:
+    from exporter.host.screen import (
+        Screen,
+    )  # rich: 60 ms, and the daemon imports this module with the command line
+
+    return Screen()
 
 
 @contextmanager
@@ -96,11 +114,12 @@ def operation(name: str) -> Iterator[Run]:
     except CatalogError as error:
         _end(str(error), WRONG_USAGE)
     except EngineLost as error:
-        _end(f"{name}: {_where(run)}{error.sentence}. {_kept(run)}", error.status)
+        unknown = "What runs now cannot be known. " if run.changing else ""
+        _end(f"{name}: {_where(run)}{error.sentence}. {unknown}{_kept(run)}", error.status)
     except OperationError as error:
         _end(f"{name}: {error.sentence}{_log(run)}", error.status)
     except KeyboardInterrupt:
-        _end(f"{name}: {_where(run)}interrupted. {_kept(run)}", INTERRUPTED)
+        _end(f"{name}: {_where(run)}interrupted. {_runs_now(run)}{_kept(run)}", INTERRUPTED)
 
 
 def confirm(question: str, word: str) -> bool:
@@ -114,6 +133,23 @@ def confirm(question: str, word: str) -> bool:
         )
     except typer.Abort:
         return False
+
+
+def _runs_now(run: Run) -> str:
+    """Say which services run, where the command may have changed that; a second Ctrl-C ends the question."""
+    from exporter.host.engine import connected
+    from exporter.host.shown import shown
+
+    if run.site is None or not run.changing:
+        return ""
+    try:
+        with connected(run.site.docker_host) as engine:
+            containers = engine.containers(run.site.compose_project)
+    except (OperationError, KeyboardInterrupt):
+        return "What runs now cannot be known. "
+    count = Counter(shown(each.service) for each in containers if each.running)
+    names = ", ".join(f"{name} ({number})" if number > 1 else name for name, number in sorted(count.items()))
+    return f"Running now: {names or 'nothing'}. "
 
 
 def _where(run: Run) -> str:

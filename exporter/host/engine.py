@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -22,6 +23,7 @@ from exporter.host.containers import (
     Container,
     Json,
     container_of,
+    moment,
 )
 from exporter.host.failures import EngineLost, NotThere, OperationError, Refused
 from exporter.host.shown import shown, shown_lines
@@ -29,6 +31,7 @@ from exporter.host.streams import Conversation, Upgraded, upgraded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from docker import APIClient
 
@@ -41,14 +44,17 @@ ANY_SIZE = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The engine itself. `root`: its data folder on its host; `swarm`: True on a manager."""
+    """The engine itself. `root`: its data folder on its host; `swarm`: True on a manager.
+
+    `drift`: seconds that its clock is ahead of ours, negative if behind; None where it does not say.
+    """
 
     version: str
     api: str
     system: str
     root: str
     swarm: bool
-    now: str
+    drift: float | None
     images: int
 
 
@@ -157,8 +163,10 @@ class Engine:
 
     def facts(self) -> EngineFacts:
         """Return its version, folder and clock."""
+        before = time.time()
         with self._call("its facts"):
             info = _json(self._client.info())
+            after = time.time()
             version = _json(self._client.version())
         swarm = info.get("Swarm")
         return EngineFacts(
@@ -167,7 +175,7 @@ class Engine:
             system=_text(info.get("OperatingSystem")),
             root=_text(info.get("DockerRootDir")),
             swarm=isinstance(swarm, dict) and swarm.get("ControlAvailable") is True,
-            now=_text(info.get("SystemTime")),
+            drift=_drift(moment(_text(info.get("SystemTime"))), before, after),
             images=info["Images"] if isinstance(info.get("Images"), int) else 0,
         )
 
@@ -543,6 +551,13 @@ def _together(act: Callable[[str], None], ids: Sequence[str]) -> None:
         thread.join()
     if failures:
         raise failures[0]
+
+
+def _drift(now: datetime | None, before: float, after: float) -> float | None:
+    """Return how far a clock that was read between two moments of ours is off, at the least."""
+    if now is None:
+        return None
+    return max(now.timestamp() - after, 0.0) + min(now.timestamp() - before, 0.0)
 
 
 def _json(value: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.containers.model import Container, Device, Identity, Interface, Pressure, Reading
-    from exporter.metrics.family import Kind
+    from exporter.probes.families import Kind
 
 CONTAINER_LABELS = ("id", "image", "name", "service")
 """Those of every container; a stranger has no `service`. Labels of the container itself are added to them."""

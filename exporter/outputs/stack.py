@@ -23,8 +23,13 @@ EXPORTER_HOST = "exporter"
 PROMETHEUS_URL = "http://prometheus:9090"
 ALERTMANAGER_URL = "http://alertmanager:9093"
 SECRETS_FOLDER = "/run/secrets"
+DASHBOARDS, RULES = "dashboards", "alert_rules"
+"""Folders beside the catalog that all environments share; their containers mount them."""
 DASHBOARDS_FOLDER = "/etc/grafana/dashboards"
-"""Where Grafana's container finds the dashboards; its provisioning is at the usual /etc/grafana/provisioning."""
+"""Where Grafana's container finds the shared dashboards."""
+PROVISIONING_FOLDER = "/etc/grafana/provisioning"
+RULES_FOLDER = f"/{RULES}"
+"""Where Prometheus's container finds the shared rules: there, as beside the catalog, three folders above its file."""
 
 
 @dataclass(frozen=True, slots=True)
