@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from exporter.lazy_commands import Lazy, LazyGroup
+from exporter.commands import Commands
 from exporter.options import (
     ANSWER_IS_NO,
     DEFAULT_CONFIG,
@@ -34,25 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.outputs.registry import Output
-
-
-class Commands(LazyGroup):
-    """The commands below, and those of rooms that act: a line each."""
-
-    table = {  # noqa: RUF012 - a ClassVar of LazyGroup
-        "backups": Lazy(
-            "exporter.backups.commands",
-            "Seal, verify, prune and move backups.",
-        ),
-        "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
-        "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
-        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
-        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
-        "compose": Lazy(
-            "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
-        ),
-        "destroy": Lazy("exporter.operations.commands", "Remove an environment's containers.", "destroy"),
-    }
 
 
 app = typer.Typer(

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.cli import Commands, example_catalog
+from exporter.cli import example_catalog
+from exporter.commands import Commands
 from tests.daemon.services import services
 from tests.waiting import free_port, until
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.main import get_command
 
-from exporter.cli import Commands, app
+from exporter.cli import app
+from exporter.commands import Commands
 from exporter.containers.start_failures import MEANINGS as START_FAILURES
 from exporter.metrics.container_families import CONTAINER_FAMILIES, CONTAINER_LABELS
 from exporter.metrics.own_families import OWN_FAMILIES

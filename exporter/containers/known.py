@@ -97,7 +97,7 @@ class KnownContainers:
         return True
 
     def take(self, container: Container) -> None:
-        """It was inspected."""
+        """Take the result of an inspect."""
         identifier, status = container.identity.id, container.status
         count = self._count_of(identifier)
         # Engines up to 20.10 let OOMKilled of the life before stand until this one ends.
@@ -109,7 +109,7 @@ class KnownContainers:
             self._put(identifier, container)
 
     def remove(self, identifier: str) -> None:
-        """It is gone, and its counts with it."""
+        """Forget a container that is gone, and its counts."""
         self._ooms.pop(identifier, None)
         self._settle(identifier)
         self._drop(identifier)
@@ -122,7 +122,7 @@ class KnownContainers:
         return True
 
     def hide(self, identifier: str, error: str, *, refused: bool) -> None:
-        """It is there, and how it is cannot be known while the engine answers for others."""
+        """Note that a container exists of which nothing can be known, though the engine answers for others."""
         if refused:
             # The same for all containers, and for as long as a proxy does not allow it.
             if not self._refusal_told:
@@ -134,7 +134,7 @@ class KnownContainers:
         self._drop(identifier)
 
     def stage(self) -> None:
-        """From here on nothing is told, until all are known."""
+        """Tell nothing from here on, until all are known."""
         self._staged = {}
 
     def publish(self) -> int:
@@ -148,7 +148,7 @@ class KnownContainers:
         return len(staged)
 
     def forget(self) -> None:
-        """Nothing is known of any container now; how often each ran out of memory is."""
+        """Forget all containers, but not how often each ran out of memory."""
         self._staged = None
         self._hidden.clear()
         self._doubtful.clear()
@@ -174,7 +174,7 @@ class KnownContainers:
         self._on_change(identifier, container)
 
     def _settle(self, identifier: str) -> None:
-        """How it is, or that it is gone, is known."""
+        """Note that its state is known, or that it is gone."""
         self._hidden.discard(identifier)
         self._doubtful.discard(identifier)
 

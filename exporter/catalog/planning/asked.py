@@ -28,7 +28,7 @@ class Asked:
 
     @property
     def address_path(self) -> CatalogPath:
-        """Where a missing address is a mistake."""
+        """Return where a missing address is reported."""
         return self.at
 
 
@@ -43,5 +43,5 @@ class AskedStore:
 
     @property
     def address_path(self) -> CatalogPath:
-        """Where a missing address, or a file in no volume, is a mistake."""
+        """Return where a missing address, or a file in no volume, is reported."""
         return (*self.path, "path") if self.container.engine == "sqlite" else self.path

@@ -1,0 +1,24 @@
+"""The table of the commands that rooms have of their own: a line each, imported when it is named."""
+
+from __future__ import annotations
+
+from exporter.lazy_commands import Lazy, LazyGroup
+
+
+class Commands(LazyGroup):
+    """The commands of `exporter.cli`, and these."""
+
+    table = {  # noqa: RUF012 - a ClassVar of LazyGroup
+        "backups": Lazy(
+            "exporter.backups.commands",
+            "Seal, verify, prune and move backups.",
+        ),
+        "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
+        "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
+        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
+        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
+        "compose": Lazy(
+            "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
+        ),
+        "destroy": Lazy("exporter.operations.commands", "Remove an environment's containers.", "destroy"),
+    }
