@@ -2,95 +2,89 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from exporter.backups.commands import app as backups
-from exporter.deploys.commands import app as deploys
-from exporter.operations.commands import app as operations
+from exporter.lazy_commands import Lazy, LazyGroup
+from exporter.options import (
+    ANSWER_IS_NO,
+    DEFAULT_CONFIG,
+    WRONG_USAGE,
+    Check,
+    Config,
+    Diff,
+    Environment,
+    Force,
+    Json,
+    Listen,
+    LogFormat,
+    Logs,
+    Out,
+    WebConfig,
+    address,
+    fail,
+)
 from exporter.signals import interruptible
+from exporter.streams import run_with_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.outputs.registry import Output
 
+
+class Commands(LazyGroup):
+    """The commands below, and those of rooms that act: a line each."""
+
+    table = {  # noqa: RUF012 - a ClassVar of LazyGroup
+        "backups": Lazy(
+            "exporter.backups.commands",
+            "Seal, verify, prune and move backups.",
+        ),
+        "deploys": Lazy("exporter.deploys.commands", "Show the records of deploys, and add to them."),
+        "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
+        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
+        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
+        "compose": Lazy(
+            "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
+        ),
+        "destroy": Lazy("exporter.operations.commands", "Remove an environment's containers.", "destroy"),
+    }
+
+
 app = typer.Typer(
     name="exporter",
+    cls=Commands,
     help="One service catalog in; health metrics, dashboards, alerts and deploy files out.",
-    no_args_is_help=True,
-    add_completion=False,
+    invoke_without_command=True,
+    rich_markup_mode=None,  # rich would take longer to import than help may take
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.add_typer(backups, name="backups", callback=interruptible)
-app.add_typer(deploys, name="deploys", callback=interruptible)
-app.add_typer(operations)
 
-ANSWER_IS_NO = 1
-WRONG_USAGE = 2
+def _print_version(asked: bool) -> None:
+    if asked:
+        from exporter import __version__
 
-
-class LogFormat(StrEnum):
-    TEXT = "text"
-    JSON = "json"
+        typer.echo(f"exporter {__version__}")
+        raise typer.Exit
 
 
-# Optional, not `| None`: typer reads these annotations at run time.
-Config = Annotated[
-    Path,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="EXPORTER_CONFIG",
-        metavar="FILE",
-        help="The service catalog.",
-        show_default=True,
-    ),
-]
-Environment = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--environment",
-        "-e",
-        envvar="EXPORTER_ENVIRONMENT",
-        metavar="NAME",
-        help="One of the catalog's environments; the first if not given.",
-    ),
-]
-Logs = Annotated[
-    LogFormat,
-    typer.Option("--log-format", envvar="EXPORTER_LOG_FORMAT", help="How to log to standard error."),
-]
-Listen = Annotated[
-    Optional[str],  # noqa: UP045
-    typer.Option(
-        "--listen",
-        envvar="EXPORTER_LISTEN",
-        metavar="HOST:PORT",
-        help="Where to serve, instead of the catalog's exporter.listen.",
-    ),
-]
-WebConfig = Annotated[
-    Optional[Path],  # noqa: UP045
-    typer.Option(
-        "--web.config.file",
-        envvar="EXPORTER_WEB_CONFIG_FILE",
-        metavar="FILE",
-        help="TLS and users of the web server, in the format of Prometheus's exporter-toolkit.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
-
-DEFAULT_CONFIG = Path("config.yaml")
+@app.callback()
+def without_command(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool,
+        typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """One service catalog in; health metrics, dashboards, alerts and deploy files out."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command(
@@ -110,7 +104,7 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Watch the catalog's services and serve their metrics, until SIGTERM or Ctrl-C; SIGHUP reloads the catalog."""
+    """Watch the services and serve their metrics. SIGTERM or Ctrl-C ends it; SIGHUP reloads the catalog."""
     from exporter.daemon.loading import LoadError
     from exporter.daemon.run import ListenError
     from exporter.daemon.run import run as run_daemon
@@ -131,7 +125,7 @@ def run(
 def check(
     services: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[SERVICE]...", help="Only these services and stores; all if none is named."),
+        typer.Argument(metavar="SERVICE", help="Only these services and stores; all if none is named."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
@@ -164,12 +158,12 @@ def check(
 def validate(
     file: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Argument(metavar="[FILE]", help="The catalog; --config if not given."),
+        typer.Argument(metavar="FILE", help="The catalog; --config if not given."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Check the catalog in all of its environments, and show every mistake at once."""
+    """Check the catalog in all environments; show every mistake."""
     from exporter.catalog.report import report
     from exporter.outputs.checks import Rendering
     from exporter.outputs.registry import OUTPUTS
@@ -180,37 +174,48 @@ def validate(
 
 @app.command(epilog="Example:  exporter schema > catalog.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of the catalog, which editors complete from."""
+    """Print the JSON Schema of the catalog, for editors."""
     from exporter.catalog.reading.schema import schema_text
 
     sys.stdout.write(schema_text())
 
 
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
-Check = Annotated[
-    bool,
-    typer.Option("--check", help="Write nothing; exit with 1 and show a diff when a file is not up to date."),
-]
-Diff = Annotated[bool, typer.Option("--diff", help="As --check: write nothing and show what would change.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that were edited by hand, too.")]
-
-
 @app.command(
-    epilog="Examples:  exporter gen  ·  exporter gen --check  ·  exporter gen -c services.yaml --out build"
+    epilog="Examples:  exporter gen  ·  exporter gen --check  ·  exporter gen --only prometheus,alertmanager"
 )
 def gen(
     config: Config = DEFAULT_CONFIG,
-    environment: Environment = None,
+    environment: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            "--environment",
+            "-e",
+            metavar="NAME",
+            help="Write deploy files of this environment only; of all if not given.",
+        ),
+    ] = None,
     out: Out = Path(),
+    only: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(
+            metavar="NAMES",
+            help="Write only these outputs, with commas between: dashboards, alerts, prometheus, alertmanager, web, "
+            "grafana, compose, monitoring, environment, images, gateway, scripts.",
+        ),
+    ] = None,
     check: Check = False,
     diff: Diff = False,
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Generate every file from the catalog. Top-level dashboards and rules are those of --environment."""
-    from exporter.outputs.registry import OUTPUTS
+    """Generate every file from the catalog. One that only watches gets dashboards and rules, and no deploy files."""
+    from exporter.outputs.registry import OUTPUTS, outputs_named
 
-    _generate(config, OUTPUTS, environment, out, check, diff, force, json)
+    try:
+        outputs = OUTPUTS if only is None else outputs_named(only)
+    except ValueError as error:
+        fail(str(error), WRONG_USAGE)
+    _generate(config, outputs, environment, out, check, diff, force, json)
 
 
 @app.command(
@@ -225,7 +230,7 @@ def gen_dashboards(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write the Grafana dashboards into the given folder."""
+    """Write Grafana dashboards into a folder."""
     from exporter.outputs.registry import output_named
 
     _generate(config, [output_named("dashboards", "")], environment, out, check, diff, force, json)
@@ -244,7 +249,7 @@ def gen_alerts(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Write the Prometheus rules and their promtool tests into the given folder."""
+    """Write Prometheus rules and their tests into a folder."""
     from exporter.outputs.registry import output_named
 
     _generate(config, [output_named("alerts", "")], environment, out, check, diff, force, json)
@@ -281,7 +286,7 @@ def healthcheck(
     listen: Listen = None,
     web_config: WebConfig = None,
 ) -> None:
-    """Ask the daemon on this machine whether it is alive; needs no shell tool, for a container's health check."""
+    """Ask the daemon on this machine whether it is alive. Needs no shell tool, for a container's health check."""
     from exporter.daemon.healthcheck import ask
 
     answer = ask(config, environment, address(listen), web_config)
@@ -297,17 +302,6 @@ def version(json: Json = False) -> None:
     typer.echo(f'{{"version": "{__version__}"}}' if json else __version__)
 
 
-def address(listen: str | None) -> tuple[str, int] | None:
-    """`HOST:PORT`, `[V6]:PORT` or `:PORT` as a pair; exits when it is none of these."""
-    if listen is None:
-        return None
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") or "0.0.0.0"  # noqa: S104 - what `:PORT` means everywhere
-    if not port.isdecimal() or not 0 <= int(port) <= 65535:
-        fail(f"--listen {listen}: write HOST:PORT, for example 127.0.0.1:9877", WRONG_USAGE)
-    return host, int(port)
-
-
 def example_catalog() -> Path:
     """Return the example catalog: the package's copy, which a wheel brings, or the checkout's."""
     package = Path(__file__).parent
@@ -315,48 +309,6 @@ def example_catalog() -> Path:
     return copy if copy.is_file() else package.parent / copy.name
 
 
-def fail(message: str, status: int) -> NoReturn:
-    """Print to standard error and exit."""
-    typer.echo(message, err=True)
-    raise typer.Exit(status)
-
-
 def main() -> None:
-    """The console script. What the machine refuses, a full disk or a pipe that closes early, is no traceback."""
-    open_streams()
-    status: str | int | None = 0
-    try:
-        app()
-    except SystemExit as end:
-        status = end.code
-    except OSError as error:
-        status = said(error)
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = said(error) or status
-    sys.exit(status)
-
-
-def said(error: OSError) -> int:
-    """Say what the machine refused; of a pipe that closed early (`exporter schema | head`) there is nothing to say."""
-    if not isinstance(error, BrokenPipeError):
-        where = "standard output" if error.filename is None else error.filename
-        with contextlib.suppress(OSError):
-            typer.echo(f"{where}: {error.strerror or error}", err=True)
-    return ANSWER_IS_NO
-
-
-def open_streams() -> None:
-    """Have standard streams that can be written to: a closed one's number would go to the next file that is opened,
-    and a name that is not text must not end the command.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            while os.open(os.devnull, os.O_RDWR) < number:
-                pass
-            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", closefd=False))
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Run the console script."""
+    run_with_streams(lambda: app(prog_name="exporter"))

@@ -54,6 +54,18 @@ def read_regular(path: str | PathLike[str], limit: int) -> bytes:
         os.close(descriptor)
 
 
+def read_whole(path: str | PathLike[str], limit: int) -> bytes:
+    """Return all that a file holds. Waits for its disk.
+
+    Raises:
+        OSError: as `read_regular`, or it is larger than `limit` bytes.
+    """
+    content = read_regular(path, limit)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes")
+    return content
+
+
 def read_up_to(descriptor: int, limit: int) -> bytes:
     """`limit` + 1 bytes, or less where the file ends before."""
     pieces = []

@@ -1,7 +1,8 @@
 """How a command ends by a signal before it can answer one by itself: at once, and without a traceback.
 
 Python raises KeyboardInterrupt wherever it is, in the middle of an import too. And the first process of a container
-has no default for SIGTERM: without a handler the signal is lost.
+has no default for SIGTERM: without a handler the signal is lost. The daemon answers SIGTERM, Ctrl-C and SIGHUP (a
+reload) itself, in `exporter.daemon.run`.
 """
 
 from __future__ import annotations

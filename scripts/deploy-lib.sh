@@ -109,7 +109,8 @@ prune() { # folders and tags that no rollback needs
 
 # --- files that containers mount --------------------------------------------------------------------------------------
 
-MOUNTED_FILES=(exporter gateway prometheus alertmanager grafana/provisioning grafana/dashboards stores)
+MOUNTED_FILES=(exporter gateway prometheus alertmanager grafana/provisioning stores dashboards alert_rules)
+MOUNTED_FILES+=(grafana/dashboards) # of releases whose environments had dashboards of their own
 CHANGED_FILES=()
 
 install_files() { # [FOLDER]: the files that a release kept, or the generated ones; sets CHANGED_FILES to what is now new
@@ -123,7 +124,10 @@ install_files() { # [FOLDER]: the files that a release kept, or the generated on
   mkdir -p -- "$STATE_FOLDER/files"
   for part in ${parts[@]+"${parts[@]}"}; do
     path=$ENVIRONMENT_FOLDER/$part
-    if [[ $part == config.yaml ]]; then path=$EXPORTER_CONFIG; fi
+    case $part in
+      config.yaml) path=$EXPORTER_CONFIG ;;
+      dashboards | alert_rules) path=$ROOT/$part ;; # all environments share them
+    esac
     if [[ -n $from ]]; then path=$from/$part; fi
     if diff -r -q -- "$path" "$STATE_FOLDER/files/$part" >/dev/null 2>&1; then continue; fi
     if [[ ! -e $path && ! -e $STATE_FOLDER/files/$part ]]; then continue; fi
@@ -136,7 +140,8 @@ install_files() { # [FOLDER]: the files that a release kept, or the generated on
 part_of() { # SERVICE: sets `parts` of install_files to what this service alone mounts
   case $1 in
     exporter) parts=(config.yaml exporter) ;;
-    grafana) parts=(grafana/provisioning grafana/dashboards) ;;
+    grafana) parts=(grafana/provisioning dashboards) ;;
+    prometheus) parts=(prometheus alert_rules) ;;
     *) if contains "$1" "${MOUNTED_FILES[@]}"; then parts=("$1"); else parts=("stores/$1"); fi ;;
   esac
 }
@@ -174,8 +179,9 @@ reload() { # tells those that ran before the files changed, and still do, to rea
   for part in ${CHANGED_FILES[@]+"${CHANGED_FILES[@]}"}; do
     service=$part
     case $part in
-      stores* | grafana/dashboards) continue ;; # read once, when the data is made; looked at by Grafana itself
+      stores* | dashboards | grafana/dashboards) continue ;; # read once, when the data is made; looked at by Grafana itself
       grafana/provisioning) service=grafana ;;
+      alert_rules) service=prometheus ;;
       config.yaml) service=exporter ;;
       gateway) service=${GATEWAY:-gateway} ;;
     esac

@@ -171,7 +171,8 @@ copy_site() { # a tar: the catalog as config.yaml, the generated files of this e
   fi
   {
     mkdir -p -- "$staging/deploy" && cp -- "$EXPORTER_CONFIG" "$staging/config.yaml" && : >"$staging/$HANDED_OVER" &&
-      cp -R -- "$ENVIRONMENT_FOLDER" "$staging/deploy/" && cp -R -- "$ROOT/scripts" "$staging/scripts" &&
+      cp -R -- "$ENVIRONMENT_FOLDER" "$staging/deploy/" &&
+      cp -R -- "$ROOT/scripts" "$ROOT/dashboards" "$ROOT/alert_rules" "$staging/" &&
       tar -C "$staging" -cf - .
   } || { rm -rf -- "$staging" && return 1; }
   rm -rf -- "$staging"
@@ -221,7 +222,7 @@ compose() { # ARGUMENTS...: on what runs, or where nothing was ever deployed, on
 compose_release() { compose_in "$ENVIRONMENT_FOLDER" "$@"; } # the files as they are to be deployed
 
 compose_in() { # FOLDER ARGUMENTS...; with MORE_FILE after the folder's own
-  local folder=$1 file tag=${TAG:-} files=. catalog=$EXPORTER_CONFIG
+  local folder=$1 file tag=${TAG:-} files='' catalog=$EXPORTER_CONFIG
   local -a options=(-p "$COMPOSE_PROJECT" --project-directory "$ENVIRONMENT_FOLDER")
   shift
   if [[ -f $ENVIRONMENT_FOLDER/.env ]]; then options+=(--env-file "$ENVIRONMENT_FOLDER/.env"); fi

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,9 +25,25 @@ MAY_IMPORT = {
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
+    "secrets": {"catalog", "outputs", "host"},
     "operations": {"catalog", "outputs", "host", "deploys", "backups", "storage"},
 }
 """Of each room, the rooms that it may import beside itself."""
+
+CATALOG = {
+    "values": set(),
+    "base": set(),
+    "keys": {"values", "base"},
+    "catalog": {"keys", "values", "base"},
+    "reading": {"catalog", "keys", "values", "base"},
+    "planning": {"reading", "catalog", "keys", "values", "base"},
+    "loading": {"planning", "reading", "catalog", "values"},
+    "report": {"loading", "reading", "catalog"},
+}
+"""The same of the floors of the catalog, from the ground up: modules and folders of `exporter/catalog/`."""
+
+DEMO_DOOR = "exporter.demo.loading"
+"""All that the daemon imports of the demo, and only when it is asked for: a loader in place of its own."""
 
 SHARED = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__", "cli"}
 """Modules of no room, which each room may import because they import none of them."""
@@ -43,16 +61,20 @@ DAEMON_SIDE_FREE_OF = (
 )
 
 
-def rooms_imported(file: Path) -> set[str]:
-    """The rooms that a module names in any import, also one inside a function or for types only."""
-    rooms = set()
+def imported(file: Path) -> set[str]:
+    """Return what a module imports anywhere, also inside a function or for types only: modules and names in them."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
-        names: list[str] = []
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("exporter.")}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def rooms_imported(file: Path) -> set[str]:
+    """Return the rooms that a module imports."""
+    rooms = {name.split(".")[1] for name in imported(file) if name.startswith("exporter.")}
     return {room for room in rooms if (PACKAGE / room).is_dir()}  # a module beside the rooms is everybody's
 
 
@@ -78,15 +100,90 @@ def test_the_daemon_starts_without_what_it_may_never_need() -> None:
     assert not set(modules) & set(DAEMON_SIDE_FREE_OF)
 
 
-def test_the_command_line_starts_without_what_operations_need() -> None:
-    """It is imported for the daemon, too."""
-    code = "import exporter.cli, sys; print(*sys.modules)"
-    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
-    assert not modules & {
-        "docker",
-        "requests",
-        "yaml",
-        "pydantic",
-        "exporter.host.engine",
-        "exporter.outputs",
+@pytest.mark.parametrize("floor", CATALOG)
+def test_the_catalog_is_built_from_the_ground_up(floor: str) -> None:
+    place = PACKAGE / "catalog" / floor
+    for file in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+        inside = {name.split(".")[2] for name in imported(file) if name.startswith("exporter.catalog.")}
+        assert inside - {floor} <= CATALOG[floor], f"{file.relative_to(PACKAGE)} imports {inside}"
+
+
+def test_every_module_of_the_catalog_is_on_a_floor() -> None:
+    found = {path.stem for path in (PACKAGE / "catalog").iterdir()} - {"__init__", "__pycache__"}
+    assert found == set(CATALOG)
+
+
+def test_every_top_level_key_has_a_module_of_its_name() -> None:
+    from exporter.catalog.catalog import Catalog
+
+    plain = {"project", "title", "description", "registry", "network", "not_secret"}
+    """Keys with a single value, which `catalog.py` has itself."""
+    keys = {path.stem for path in (PACKAGE / "catalog/keys").glob("*.py")}
+    assert set(Catalog.model_fields) - plain <= keys
+
+
+def test_the_daemon_takes_the_demo_by_one_door() -> None:
+    taken = {
+        name
+        for file in (PACKAGE / "daemon").rglob("*.py")
+        for name in imported(file)
+        if name.startswith("exporter.demo")
     }
+    assert {name.rpartition(".")[0] for name in taken} == {DEMO_DOOR}
+
+
+def _private(name: str) -> bool:
+    return any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+
+
+@pytest.mark.parametrize(
+    "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
+)
+def test_nothing_private_of_another_package_is_imported(file: Path) -> None:
+    """What begins with _ may change in any release; a door that is public, or a small piece of our own, may not.
+    A library that ctypes opens is such a door, too."""
+    names = imported(file)
+    assert not {name for name in names if _private(name)}
+    assert not {name for name in names if name.split(".")[0] in ("ctypes", "cffi")}
+
+
+def _rows(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading of docs/architecture.md, without its head."""
+    text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
+    lines = text.partition(f"\n## {heading}\n")[2].splitlines()
+    table = itertools.takewhile(
+        lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith("|"), lines)
+    )
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in list(table)[2:]]
+
+
+def test_the_documentation_lists_the_rooms_and_what_they_may_import() -> None:
+    documented = {
+        row[0].strip("`").removeprefix("exporter/").rstrip("/"): set(filter(None, row[2].split(", ")))
+        for row in _rows("The rooms")
+    }
+    assert documented == MAY_IMPORT
+
+
+LOOKUPS = 22
+
+
+def test_every_place_of_the_look_ups_exists() -> None:
+    rows = _rows("Where to look")
+    assert len(rows) == LOOKUPS
+    for what, places in rows:
+        found = re.findall(r"`(exporter/[^`]+)`", places)
+        assert found, what
+        for place in found:
+            assert (PACKAGE.parent / place).exists(), f"{what}: {place}"
+
+
+@pytest.mark.parametrize("row", _rows("Where to look"), ids=lambda row: row[0])
+def test_a_place_of_the_look_ups_has_what_is_looked_for(row: list[str]) -> None:
+    """A name in the code, such as that of a metric or an alert, is found in its place as a whole."""
+    names = [name for name in re.findall(r"`([a-z_]+)`", row[0]) if len(name) > 3]
+    names += re.findall(r"\b(Container[A-Z]\w+|[A-Z]{4,}\w*)\b", row[0])
+    places = re.findall(r"`(exporter/[^`]+)`", row[1])
+    text = "".join(f"{place}\n{(PACKAGE.parent / place).read_text(encoding='utf-8')}" for place in places)
+    for name in names:
+        assert name in text, f"{name} is not in {places}"

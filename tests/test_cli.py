@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.cli import example_catalog
+from exporter.cli import Commands, example_catalog
 from tests.daemon.services import services
 from tests.waiting import free_port, until
 
@@ -38,6 +38,54 @@ def test_version() -> None:
     assert json.loads(run("version", "--json").stdout) == {"version": __version__}
 
 
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_is_an_option_too(option: str) -> None:
+    result = run(option)
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"exporter {__version__}\n", "")
+
+
+def test_without_a_command_there_is_help() -> None:
+    bare, asked = run(), run("--help")
+    assert (bare.returncode, bare.stderr) == (0, "")
+    assert bare.stdout == asked.stdout
+    assert bare.stdout.startswith("Usage: exporter [OPTIONS] COMMAND")
+
+
+def test_the_help_names_every_command_in_a_whole_line() -> None:
+    lines = run("--help").stdout.partition("Commands:\n")[2].splitlines()
+    assert {line.split()[0] for line in lines} >= {"run", "check", "gen", *Commands.table}
+    assert not [line for line in lines if line.endswith("...")]
+
+
+@pytest.mark.parametrize("name", Commands.table)
+def test_a_command_of_a_room_is_loaded_when_it_is_named(name: str) -> None:
+    result = run(name, "--help")
+    assert result.returncode == 0
+    assert f"Usage: exporter {name}" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["gen", "check", "deploys list"])
+def test_a_flag_looks_like_a_flag(command: str) -> None:
+    text = run(*command.split(), "--help").stdout
+    assert "--json" in text
+    assert "<bool>" not in text
+
+
+def test_completion_of_the_shell_is_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    result = run("--install-completion", "bash")
+    assert result.returncode == 0
+    assert "complete" in (tmp_path / ".bash_completions/exporter.sh").read_text()
+
+
+def test_completion_offers_commands_of_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_EXPORTER_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "exporter deploys l")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert run().stdout.split() == ["list", "last"]
+
+
 @pytest.mark.parametrize("command", ["run", "check", "validate", "schema", "healthcheck"])
 def test_help_has_an_example(command: str) -> None:
     result = run(command, "--help")
@@ -57,7 +105,8 @@ finally:
 """
     result = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True)
     modules = set(result.stderr.split())
-    assert not modules & {"pydantic", "yaml", "uvloop", "starlette", "apscheduler", "httptools"}
+    assert not modules & {"pydantic", "yaml", "uvloop", "starlette", "apscheduler", "httptools", "rich"}
+    assert not {name for name in modules if name.startswith("exporter.") and name.count(".") > 1}
 
 
 @pytest.mark.parametrize(

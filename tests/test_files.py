@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter import files
-from exporter.files import read_in_time, read_regular
+from exporter.files import read_in_time, read_regular, read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ IRREGULAR: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("read", [read_regular, read_in_time])
+@pytest.mark.parametrize("read", [read_regular, read_in_time, read_whole])
 @pytest.mark.parametrize("kind", IRREGULAR)
 def test_what_is_no_regular_file_is_an_error_at_once(
     kind: str, read: Callable[[Path, int], bytes], tmp_path: Path
@@ -52,6 +52,13 @@ def test_what_is_no_regular_file_is_an_error_at_once(
 def test_a_byte_more_than_the_limit_is_read(size: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * size)
     assert len(read_regular(tmp_path / "file", 10)) == min(size, 11)
+
+
+def test_a_whole_file_is_within_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 10)
+    assert read_whole(tmp_path / "file", 10) == b"x" * 10
+    with pytest.raises(OSError, match="larger than 9 bytes"):
+        read_whole(tmp_path / "file", 9)
 
 
 def test_a_pipe_that_takes_the_place_of_a_file_is_seen(

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from typer.main import get_command
 
-from exporter.cli import app
+from exporter.cli import Commands, app
 from exporter.containers.start_failures import MEANINGS as START_FAILURES
 from exporter.metrics.container_families import CONTAINER_FAMILIES, CONTAINER_LABELS
-from exporter.metrics.families import NETWORKED, OWN_FAMILIES, PROBE_FAMILIES
-from exporter.metrics.family import PROTOCOLS, TARGET_LABELS
+from exporter.metrics.own_families import OWN_FAMILIES
 from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -24,8 +23,11 @@ from exporter.metrics.storage_families import (
     LOG_FAMILIES,
     VOLUME_FAMILIES,
 )
-from exporter.metrics.store_families import STORES
 from exporter.probes.base import MEANINGS
+from exporter.probes.families import COMMON, TARGET_LABELS
+from exporter.probes.net.families import NETWORK
+from exporter.probes.protocols import PROBE_FAMILIES, PROTOCOLS, Protocol
+from exporter.probes.stores.families import STORE
 from tools.catalog_page import reference_page
 from tools.peer_metrics import (
     BLACKBOX_EXPORTED,
@@ -40,8 +42,8 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parent.parent / "docs"
 NOTICE = "<!-- Made by `make docs`; do not edit. -->"
 
-EVERY_PROTOCOL = (PROTOCOLS, NETWORKED)
-PROTOCOL_TITLES = {"grpc": "gRPC", "websocket": "WebSocket"}
+EVERY_PROTOCOL = (*COMMON, *NETWORK)
+STORES = [protocol for protocol in PROTOCOLS.values() if set(STORE) <= set(protocol.families)]
 
 COMMANDS_NOTE = (
     "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
@@ -68,16 +70,17 @@ def metrics_page() -> str:
         f"Every series of a probe has the labels {_code(TARGET_LABELS)}; other labels are named. What was not measured "
         "has no sample: it is never 0.",
         "## Probes of every protocol",
-        _families(family for family in PROBE_FAMILIES if family.protocols in EVERY_PROTOCOL),
-        *(part for protocol in PROTOCOLS if protocol not in STORES for part in _protocol(protocol)),
+        _families(EVERY_PROTOCOL),
+        *(part for protocol in PROTOCOLS.values() if protocol not in STORES for part in _protocol(protocol)),
         "## Stores",
-        "PostgreSQL, Redis, MongoDB and SQLite; `of` names those that have the family.",
+        f"{_listed([protocol.title for protocol in STORES])}; `of` names those that have the family.",
         _table(
             ("name", "type", "labels", "of", "meaning"),
             (
-                (*_cells(family)[:3], ", ".join(family.protocols), family.help)
+                (*_cells(family)[:3], ", ".join(protocol.name for protocol in of), family.help)
                 for family in PROBE_FAMILIES
-                if set(family.protocols) <= set(STORES)
+                if (of := [protocol for protocol in PROTOCOLS.values() if family in protocol.families])
+                and all(protocol in STORES for protocol in of)
             ),
         ),
         "## Why a probe failed",
@@ -128,13 +131,13 @@ def metrics_page() -> str:
     )
 
 
-def _protocol(protocol: str) -> tuple[str, str]:
-    families = (
-        family
-        for family in PROBE_FAMILIES
-        if protocol in family.protocols and family.protocols not in EVERY_PROTOCOL
-    )
-    return f"## {PROTOCOL_TITLES.get(protocol, protocol.upper())}", _families(families)
+def _protocol(protocol: Protocol) -> tuple[str, str]:
+    families = (family for family in protocol.families if family not in EVERY_PROTOCOL)
+    return f"## {protocol.title}", _families(families)
+
+
+def _listed(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _code(names: Iterable[str]) -> str:
@@ -148,7 +151,10 @@ def _left_out(reasons: dict[str, str]) -> str:
 def commands_page() -> str:
     """Every command with its options."""
     parts = ["# Commands", NOTICE, COMMANDS_NOTE]
-    for name, command in _commands(get_command(app)):
+    group: Any = get_command(app)
+    for name in Commands.table:
+        group.load(name)
+    for name, command in _commands(group):
         parts += [f"## {name}", command.help]
         if command.epilog:
             parts.append(

@@ -1,3 +1,4 @@
-"""What the user wrote, made true. `load_plan` and `load_catalog` stand in `exporter.catalog.loading`; nothing is
-imported here, since the daemon's process needs only `targets` and `secrets`.
+"""Parses and validates the catalog. `load_plan` and `load_catalog` are in `exporter.catalog.loading`.
+
+Nothing is imported here: the daemon's process needs only plain values, and never loads the models.
 """

@@ -26,8 +26,9 @@ from exporter.catalog.keys.secrets import SecretSourceOrEmpty
 from exporter.catalog.keys.services import Service
 from exporter.catalog.keys.stores import Store
 from exporter.catalog.keys.volumes import VolumeOrEmpty
-from exporter.catalog.reading.source import DEFAULT_ENVIRONMENT
-from exporter.catalog.values.scalars import Label, SecretName, Text, Words
+from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
+from exporter.catalog.values.names import Label, SecretName
+from exporter.catalog.values.scalars import Text, Words
 from exporter.catalog.values.texts import Interpolated
 
 

@@ -9,10 +9,11 @@ from exporter.catalog.planning.planner import build_plan
 from exporter.catalog.reading.checks import check, check_ports
 from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
-from exporter.catalog.reading.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
+from exporter.catalog.reading.source import Source, environment_names, open_source
 from exporter.catalog.reading.text_walk import misplaced
 from exporter.catalog.reading.validation import Reduced, validate
 from exporter.catalog.reading.warnings import warnings
+from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.secret_text import SecretError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.parts import SecretUse
     from exporter.catalog.planning.plan import Plan
     from exporter.catalog.reading.problems import Finding
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 __all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
 

@@ -1,4 +1,4 @@
-"""Which containers there are and how they are, kept true by the engine's events.
+"""Follow the engine: which containers there are and how they are, kept true by its events.
 
 Events are subscribed to before all containers are listed, so that nothing falls between. An event leads to one inspect
 of its container, however many of its events wait; what did not change is not asked for again. Now and then, and when
@@ -12,27 +12,21 @@ import asyncio
 import logging
 import random
 import time
-from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.containers.engine import REFUSED, EngineError
 from exporter.containers.event_stream import PING_SECONDS, STALE_SECONDS, EventStream
 from exporter.containers.inspect import container_of
+from exporter.containers.known import KnownContainers
 from exporter.containers.lanes import Lanes
 from exporter.containers.listing import list_containers
-from exporter.containers.model import ACTIVE
-from exporter.containers.oom import OomCount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from exporter.containers.engine import Engine
     from exporter.containers.events import Event
+    from exporter.containers.known import OnChange
     from exporter.containers.mapping import ServiceMapping
     from exporter.containers.model import Container, EngineInfo
-
-    OnChange = Callable[[str, Container | None], None]
 
 INSPECT_SECONDS = 5.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
@@ -42,19 +36,16 @@ RELIST_SECONDS, RELIST_GAP = 300.0, 5.0
 RETRY_WAIT, STUCK_WAIT = 1.0, 30.0
 """Seconds until a container is asked for again whose inspect failed once, or more often, while the engine answers."""
 NOT_FOUND = 404
-_REPLAYED = 256
-"""How many events an engine keeps for those who ask for the past."""
 
 log = logging.getLogger(__name__)
 
 
 class Discovery:
-    """`on_change(container_id, container)` is called for each that is new or has changed, and with None for each that
-    is gone or not known any more. It must be quick, and not raise.
-    """
+    """`on_change` is as of `KnownContainers`, which keeps what is found here."""
 
     def __init__(self, engine: Engine, mapping: ServiceMapping, on_change: OnChange) -> None:
-        self.containers: dict[str, Container] = {}
+        self._known = KnownContainers(on_change)
+        self.containers = self._known.containers
         """By id. Always the same dictionary."""
         self.up = False
         self.error = "the Docker engine has not been asked yet"
@@ -65,17 +56,6 @@ class Discovery:
         """Inspects that failed while the engine answered."""
         self._engine = engine
         self._mapping = mapping
-        self._on_change = on_change
-        self._ooms: dict[str, OomCount] = {}
-        self._first = True
-        """Until all containers are known for the first time: those of before were there before us."""
-        self._told_ooms: deque[tuple[int, str]] = deque(maxlen=_REPLAYED)
-        self._hidden: set[str] = set()
-        self._listed: dict[str, frozenset[str | None]] = {}
-        """The services of containers, by the last list of them."""
-        self._doubtful: set[str] = set()
-        self._refusal_told = False
-        self._staged: dict[str, Container] | None = None
         self._lanes: Lanes
         self._out_of_step = asyncio.Event()
         self.events = EventStream(engine, self._happened, self._out_of_step.set)
@@ -83,21 +63,20 @@ class Discovery:
     @property
     def unknown(self) -> int:
         """How many containers there are of which nothing is known, though the engine answers."""
-        return len(self._hidden)
+        return self._known.unknown
 
     def knows(self, service: str) -> bool:
-        """True while every container of this service is known. One that cannot be inspected is its service's by the
-        list of containers, or may be any service's."""
-        return self.up and not any(service in (self._listed.get(each) or {service}) for each in self._hidden)
+        """True while each container of this service is known."""
+        return self.up and self._known.all_of(service)
 
     def exists(self, identifier: str) -> bool:
         """True of a container that is there, also while nothing is known of it."""
-        return identifier in self.containers or identifier in self._hidden
+        return self._known.exists(identifier)
 
     @property
     def existing(self) -> set[str]:
         """Return the ids of all containers, also of those of which nothing is known."""
-        return self.containers.keys() | self._hidden
+        return self._known.existing
 
     async def run(self) -> None:
         """Follow the engine until cancelled, and forget all containers then."""
@@ -119,29 +98,13 @@ class Discovery:
             self._forget("the Docker engine is no longer watched")
 
     def note_oom_kills(self, container: str, kills: int) -> None:
-        """The kernel says that so many processes of the container's present life were killed for want of memory.
-
-        `Container.oom_events` becomes at least that for this life. Of a container that is not known nothing is noted.
-        """
-        if container in self.containers:
-            self._ooms[container].kernel_counted(kills)
-            self._show_oom_events(container)
-
-    def _show_oom_events(self, container: str) -> None:
-        known, total = self.containers.get(container), self._count_of(container).total
-        if known is not None and total != known.oom_events:
-            self._put(container, replace(known, oom_events=total))
-
-    def _count_of(self, container: str) -> OomCount:
-        count = self._ooms.get(container)
-        if count is None:
-            count = self._ooms[container] = OomCount(existed=self._first)
-        return count
+        """Take the kernel's count of processes of the container's present life that were killed: out of memory."""
+        self._known.note_oom_kills(container, kills)
 
     async def _follow(self) -> None:
         """From the first stream of events until the engine does not answer, which is always an EngineError."""
         await self._greet()
-        self._staged = {}
+        self._known.stage()
         self._out_of_step.clear()
         subscribed = asyncio.Event()
         try:
@@ -185,27 +148,19 @@ class Discovery:
             looked_at = time.monotonic()
 
     async def _look_at_all(self) -> None:
-        known = {*self.containers, *(self._staged or ())}
-        self._listed = await list_containers(self._engine, self._mapping)
-        listed = self._listed.keys()
-        for gone in self._hidden - listed:
-            self._remove(gone)
+        known = self._known.described
+        listed = await list_containers(self._engine, self._mapping)
+        self._known.take_list(listed)
         # One that is known and not listed is asked for, too: the answer that it is gone removes it.
-        await self._lanes.all_of(listed | known)
+        await self._lanes.all_of(listed.keys() | known)
 
     def _happened(self, event: Event) -> None:
         if event.action == "destroy":
             self._lanes.drop(event.container)
-            self._remove(event.container)
+            self._known.remove(event.container)
             return
-        if event.action == "oom":
-            told = event.at, event.container
-            if told in self._told_ooms:
-                return
-            self._told_ooms.append(told)
-            self._count_of(event.container).event(event.at / 1e9)
-            # A container that is removed as it ends (`docker run --rm`) may be gone before it can be inspected.
-            self._show_oom_events(event.container)
+        if event.action == "oom" and not self._known.note_oom_event(event):
+            return
         self._lanes.ask(event.container)
         if event.action == "health_status" and self.info is not None and self.info.product == "podman":
             # It tells of a check before it writes down how the check ended.
@@ -226,9 +181,9 @@ class Discovery:
         if not lanes.wanted(container):
             return
         if known is None:
-            self._remove(container)
+            self._known.remove(container)
         else:
-            self._take(known)
+            self._known.take(known)
 
     async def _described(self, container: str) -> Container | None:
         """None of one that is not to be watched."""
@@ -244,76 +199,21 @@ class Discovery:
         self.failures += 1
         if not lanes.wanted(container):
             return
-        if container in self.containers and container not in self._doubtful:
-            self._doubtful.add(container)
+        if self._known.doubt(container):
             lanes.ask_later(container, RETRY_WAIT)
             return
         lanes.ask_later(container, STUCK_WAIT)
-        self._hide(container, error, refused=status in REFUSED)
-
-    def _take(self, container: Container) -> None:
-        identifier, status = container.identity.id, container.status
-        count = self._count_of(identifier)
-        # Engines up to 20.10 let OOMKilled of the life before stand until this one ends.
-        count.inspected(status.started_at, oom_killed=status.oom_killed and status.state not in ACTIVE)
-        self._settle(identifier)
-        self._refusal_told = False
-        container = replace(container, oom_events=count.total, existed=count.existed)
-        if container != self.containers.get(identifier):
-            self._put(identifier, container)
-
-    def _put(self, identifier: str, container: Container) -> None:
-        if self._staged is not None:
-            self._staged[identifier] = container
-            return
-        self.containers[identifier] = container
-        self._on_change(identifier, container)
-
-    def _remove(self, identifier: str) -> None:
-        """It is gone, and its counts with it."""
-        self._ooms.pop(identifier, None)
-        self._settle(identifier)
-        self._drop(identifier)
-
-    def _settle(self, identifier: str) -> None:
-        """How it is, or that it is gone, is known."""
-        self._hidden.discard(identifier)
-        self._doubtful.discard(identifier)
-
-    def _hide(self, identifier: str, error: str, *, refused: bool) -> None:
-        """It is there, and how it is cannot be known while the engine answers for others."""
-        if refused:
-            # The same for all containers, and for as long as a proxy does not allow it.
-            if not self._refusal_told:
-                self._refusal_told = True
-                log.error("containers are not watched: %s", error)
-        elif identifier not in self._hidden:
-            log.warning("nothing is known of the container %s: %s", identifier[:12], error)
-        self._hidden.add(identifier)
-        self._drop(identifier)
-
-    def _drop(self, identifier: str) -> None:
-        if self._staged is not None:
-            self._staged.pop(identifier, None)
-        if self.containers.pop(identifier, None) is not None:
-            self._on_change(identifier, None)
+        self._known.hide(container, error, refused=status in REFUSED)
 
     def _publish(self) -> None:
-        """All at once, so that nobody takes the first ones for all there are."""
-        assert self._staged is not None  # noqa: S101 - the lanes have filled it
         assert self.info is not None  # noqa: S101 - set before there are lanes
-        staged, self._staged, self._first = self._staged, None, False
         self.up, self.error = True, ""
-        there = staged.keys() | self._hidden
-        for gone in self._ooms.keys() - there:
-            del self._ooms[gone]
-        for identifier, container in staged.items():
-            self._put(identifier, container)
+        count = self._known.publish()
         log.info(
             "the Docker engine %s at %s has %d containers to watch",
             self.info.version,
             self._engine.endpoint.shown,
-            len(staged),
+            count,
         )
 
     def _lost(self, error: str) -> None:
@@ -322,11 +222,8 @@ class Discovery:
         self._forget(error)
 
     def _forget(self, error: str) -> None:
-        self.up, self.error, self.info, self._staged = False, error, None, None
-        self._hidden.clear()
-        self._doubtful.clear()
-        for identifier in list(self.containers):
-            self._drop(identifier)
+        self.up, self.error, self.info = False, error, None
+        self._known.forget()
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:

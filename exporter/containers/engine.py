@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import anyio._backends._asyncio  # noqa: F401 - anyio would load it in the first call and hold up every probe for 50 ms
+import anyio
 import httpcore
 
 from exporter.containers.answers import AnswerError, Part, decoded
@@ -46,6 +46,12 @@ PERMISSIONS = {
 
 # At its debug level httpcore writes every call.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+
+def load_backend() -> None:
+    """Have anyio load what it needs of the running loop, which takes 50 ms: in the first call it would hold up every
+    probe for as long."""
+    anyio.Lock()
 
 
 class EngineError(Exception):

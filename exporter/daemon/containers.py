@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from exporter.containers.discovery import Discovery
-from exporter.containers.engine import Engine
+from exporter.containers.engine import Engine, load_backend
 from exporter.containers.logs import LogWatch
 from exporter.containers.mapping import ServiceMapping
 from exporter.containers.model import ACTIVE
@@ -37,6 +37,7 @@ class ContainerWatch:
     def __init__(self, plan: Plan, endpoint: Endpoint, guard: Guard | None = None) -> None:
         self._guard = guard or Guard()
         self._logs_of = {service.name: service.logs for service in plan.services if service.logs}
+        load_backend()
         self._engine = Engine(endpoint)
         self._readings = Readings(plan.containers, self._engine)
         self._logs = LogWatch(self._engine, self._logs_of)

@@ -17,12 +17,13 @@ from exporter.daemon.storage import StorageWatch
 from exporter.daemon.surroundings import Surroundings
 from exporter.daemon.watch import Watch
 from exporter.daemon.web.merged import Merged
-from exporter.metrics.families import DEFAULT_BUCKETS
+from exporter.metrics.counts import DEFAULT_BUCKETS
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
-from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
+from exporter.probes.compile import CompileError, Shared, compile_target, reads_files
 from exporter.probes.measure import MeasuredProbe
 from exporter.probes.net.resolve import close_resolver
+from exporter.probes.protocols import protocol_of
 from exporter.probes.tls.files import TlsError
 from exporter.probes.void import LOOP
 
@@ -182,7 +183,7 @@ class Daemon:
         same_bounds = old is not None and old.series.bounds == bounds
         if old is not None and same_bounds and old.target == target and not reads_files(target.spec):
             return old
-        protocol = protocol_of(target.spec)
+        protocol = protocol_of(target.spec).name
         try:
             probe = compile_target(target, shared)
         except CompileError as error:

@@ -52,8 +52,9 @@ def ask(
 def _written(web_config: Path) -> tuple[bool | None, bool | None]:
     """Whether the file asks for TLS, and for certificates of clients; None where it cannot be read, since a daemon that
     has read it before is still alive."""
+    from exporter.catalog.reading.yaml_nodes import plain
     from exporter.catalog.reading.yaml_scalars import YamlError
-    from exporter.catalog.reading.yaml_tree import parse, plain
+    from exporter.catalog.reading.yaml_tree import parse
 
     try:
         root, _ = parse(read_regular(web_config, MAX_CONFIG_BYTES).decode())

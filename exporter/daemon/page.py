@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -21,6 +21,8 @@ from exporter.daemon.page_words import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from exporter.daemon.snapshot import ServiceState, ServiceWord, Snapshot
 
 REFRESH_SECONDS = 5
 MAX_ROWS = 1500
@@ -76,11 +78,11 @@ _environment = Environment(
 _template = _environment.get_template("services.html")
 
 
-def render_page(snapshot: dict[str, Any]) -> str:
+def render_page(snapshot: Snapshot) -> str:
     """The page of what `state.snapshot` gave."""
-    now: float = snapshot["time"]
-    services: list[dict[str, Any]] = snapshot["services"]
-    states: dict[str, str] = {service["name"]: service["state"] for service in services}
+    now = snapshot["time"]
+    services = snapshot["services"]
+    states = {service["name"]: service["state"] for service in services}
     ordered = sorted(services, key=lambda service: _rank(service, states))
     shown, hidden = _cut(ordered)
     views = [(service["kind"], service_view(service, states, now)) for service in shown]
@@ -112,7 +114,7 @@ def render_page(snapshot: dict[str, Any]) -> str:
     )
 
 
-def _rank(service: Mapping[str, Any], states: Mapping[str, str]) -> int:
+def _rank(service: ServiceState, states: Mapping[str, ServiceWord]) -> int:
     rank = RANKS[service["state"]]
     fails = any(states.get(name) == "down" for name in service["depends_on"])
     if service["state"] == "down":
@@ -120,7 +122,7 @@ def _rank(service: Mapping[str, Any], states: Mapping[str, str]) -> int:
     return rank - 1 if fails and service["state"] == "up" else rank
 
 
-def _cut(ordered: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
+def _cut(ordered: list[ServiceState]) -> tuple[list[ServiceState], int]:
     """The first services, with at most `MAX_ROWS` rows (but one service at least), and how many are left off."""
     rows = 0
     for index, service in enumerate(ordered):
@@ -130,7 +132,7 @@ def _cut(ordered: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], int]:
     return ordered, 0
 
 
-def _headline(summary: Mapping[str, int]) -> str:
+def _headline(summary: Mapping[ServiceWord, int]) -> str:
     watched = summary["up"] + summary["down"] + summary["unknown"]
     if not watched:
         return "Nothing is watched"

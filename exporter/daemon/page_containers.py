@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.daemon.page_words import Moment, counted, moment, short, size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
+
+    from exporter.daemon.snapshot import ContainerState, EngineSummary
 
 NEARLY_ALL = 0.9
 """From this share of a limit on, what is used stands out."""
@@ -63,7 +65,7 @@ class Engine(NamedTuple):
 
 
 def container_rows(
-    containers: Sequence[Mapping[str, Any]], now: float, most: int, *, strangers: bool = False
+    containers: Sequence[ContainerState], now: float, most: int, *, strangers: bool = False
 ) -> tuple[list[ContainerRow], int]:
     """The worst `most` of them, worst first, and how many there are beside."""
     if not containers:
@@ -75,7 +77,7 @@ def container_rows(
 
 
 def strangers_view(
-    containers: Sequence[Mapping[str, Any]], now: float, most: int, folded_above: int
+    containers: Sequence[ContainerState], now: float, most: int, folded_above: int
 ) -> Strangers | None:
     if not containers:
         return None
@@ -89,7 +91,7 @@ def strangers_view(
     )
 
 
-def engine_view(docker: Mapping[str, Any] | None) -> Engine | None:
+def engine_view(docker: EngineSummary | None) -> Engine | None:
     if docker is None:
         return None
     name = f"Docker {docker['version']}".strip()
@@ -99,11 +101,11 @@ def engine_view(docker: Mapping[str, Any] | None) -> Engine | None:
         return Engine(problem, f"{name} at {docker['address']} does not answer.")
     read = [f"{SOURCES[source]} ({count:,})" for source, count in docker["sources"].items() if count]
     readings = f"Running containers are measured by {', '.join(read)}." if read else "No container runs."
-    refused = "".join(f"{one[0].upper()}{one[1:]}. " for one in docker.get("refused", ())).strip()
+    refused = "".join(f"{one[0].upper()}{one[1:]}. " for one in docker["refused"]).strip()
     return Engine(refused, f"{name} at {docker['address']} answers. {readings}")
 
 
-def _row(container: Mapping[str, Any], tone: str, now: float, *, strangers: bool) -> ContainerRow:
+def _row(container: ContainerState, tone: str, now: float, *, strangers: bool) -> ContainerRow:
     state = container["state"]
     unexplained = container["oom_events"] - container["oom_killed"]
     active = state in ("running", "paused")
@@ -121,7 +123,7 @@ def _row(container: Mapping[str, Any], tone: str, now: float, *, strangers: bool
     )
 
 
-def _tone(container: Mapping[str, Any], *, strangers: bool) -> str:
+def _tone(container: ContainerState, *, strangers: bool) -> str:
     """A stranger that ended is nobody's alarm, nor is one that was replaced: people leave them lying about."""
     if container["old"]:
         return "unwatched"
@@ -135,7 +137,7 @@ def _tone(container: Mapping[str, Any], *, strangers: bool) -> str:
     return "down"
 
 
-def _condition(container: Mapping[str, Any]) -> str:
+def _condition(container: ContainerState) -> str:
     if container["old"]:
         return f"replaced by a newer container; {container['detail']}"
     words = [container["detail"] or ("healthy" if container["health"] == "healthy" else "no health check")]
@@ -146,7 +148,7 @@ def _condition(container: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _uses(container: Mapping[str, Any]) -> list[Use]:
+def _uses(container: ContainerState) -> list[Use]:
     cores, memory = container["cpu_cores"], container["memory_bytes"]
     uses = []
     if cores is None and container["source"] is not None:
@@ -169,7 +171,7 @@ def _use(name: str, used: float, limit: float | None, amount: str, words: str) -
     return Use(name, amount, f"of {words}", round(min(1.0, share) * BAR_WIDTH, 1), share >= NEARLY_ALL)
 
 
-def _states(containers: Iterable[Mapping[str, Any]]) -> str:
+def _states(containers: Iterable[ContainerState]) -> str:
     counts: dict[str, int] = {}
     for container in containers:
         word = "unhealthy" if container["health"] == "unhealthy" else container["state"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from exporter.daemon.page_containers import ContainerRow, container_rows
@@ -14,9 +14,11 @@ from exporter.probes.base import MEANINGS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-RANKS = {"down": 0, "unknown": 2, "up": 4, "unwatched": 5}
+    from exporter.daemon.snapshot import ProbeState, ServiceState, ServiceWord
+
+RANKS: dict[ServiceWord, int] = {"down": 0, "unknown": 2, "up": 4, "unwatched": 5}
 """Problems first. The numbers between are for those with a failing dependency."""
-WORDS = {"unwatched": "not watched"}
+WORDS: dict[str, str] = {"unwatched": "not watched"}
 PHASES = ("resolve", "connect", "tls", "processing", "transfer", "query")
 """Phases that have a colour of their own."""
 REASONS = {str(reason): meaning for reason, meaning in MEANINGS.items()}
@@ -96,7 +98,7 @@ class ServiceView(NamedTuple):
     backup: Note | None
 
 
-def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: float) -> ServiceView:
+def service_view(service: ServiceState, states: Mapping[str, ServiceWord], now: float) -> ServiceView:
     anchor = anchor_of(service["name"])
     probes = [
         _probe(probe, anchor, now) for probe in sorted(service["probes"], key=lambda p: RANKS[p["state"]])
@@ -129,12 +131,12 @@ def service_view(service: Mapping[str, Any], states: Mapping[str, str], now: flo
     )
 
 
-def rows_of(service: Mapping[str, Any]) -> int:
+def rows_of(service: ServiceState) -> int:
     """How many rows of the page the service takes, at most."""
     return 1 + len(service["probes"]) + min(MAX_CONTAINERS, len(service["containers"]))
 
 
-def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
+def _probe(probe: ProbeState, anchor: str, now: float) -> ProbeView:
     interval, timeout = probe["interval_seconds"], probe["timeout_seconds"]
     runs = probe["successes"] + probe["failures"]
     state = probe["state"]
@@ -146,7 +148,7 @@ def _probe(probe: Mapping[str, Any], anchor: str, now: float) -> ProbeView:
         word=WORDS.get(state, state),
         since=moment(probe["since"], now),
         reason=probe["reason"] if state == "down" else None,
-        meaning=REASONS.get(probe["reason"], ""),
+        meaning=REASONS.get(probe["reason"] or "", ""),
         detail=probe["detail"],
         latency=_latency(probe["duration_seconds"], probe["phases"]),
         last=moment(probe["last_run"], now),
@@ -168,7 +170,7 @@ def _account(probes: list[ProbeView]) -> str:
     return f"All {len(states)} probes ok"
 
 
-def _account_without_probes(service: Mapping[str, Any]) -> str:
+def _account_without_probes(service: ServiceState) -> str:
     containers = sum(not container["old"] for container in service["containers"])
     if service["state"] == "unwatched":
         return "Nothing probes it"
@@ -211,7 +213,7 @@ def _late(last: float | None, interval: float, timeout: float, now: float) -> st
     return f"No result for {span(now - last)}, though one is due every {period(interval)}"
 
 
-def _certificate(facts: Mapping[str, Any], now: float) -> str:
+def _certificate(facts: Mapping[str, float | str], now: float) -> str:
     """Of the chain that was relied on, where there is one."""
     expiry = facts.get("certificate_chain_expiry", facts.get("certificate_expiry"))
     if not isinstance(expiry, (int, float)) or expiry - now > EXPIRY_SHOWN_SECONDS:

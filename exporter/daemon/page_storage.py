@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.daemon.page_words import counted, seconds, size, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from exporter.daemon.snapshot import BackupState, VolumeState
 
 NEARLY_ALL = 0.9
 """From this share on, connections and space that are used stand out."""
@@ -44,7 +46,7 @@ REFUSED = {
 }
 
 
-def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
+def store_note(facts: Mapping[str, float | str], now: float) -> Note | None:
     """What a probe of a store found beside that it answers; none of other probes."""
     said: list[str] = []
     warnings: list[str] = []
@@ -53,19 +55,19 @@ def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
     if role := facts.get("store_role"):
         said.append(str(role))
     said += _replication(facts)
-    if facts.get("store_replication_connected") == 0:
+    if _number(facts, "store_replication_connected") == 0:
         warnings.append("It receives nothing from its primary")
     if cause := facts.get("store_writes_refused"):
         warnings.append(REFUSED.get(str(cause), "It refuses writes"))
-    used, most = facts.get("store_connections"), facts.get("store_connections_max")
+    used, most = _number(facts, "store_connections"), _number(facts, "store_connections_max")
     if used is not None:
         words = f"{used:,.0f} of {most:,.0f} connections" if most else counted(int(used), "connection")
         (warnings if most and used >= NEARLY_ALL * most else said).append(words)
-    if (data := facts.get("store_size")) is not None:
+    if (data := _number(facts, "store_size")) is not None:
         said.append(size(data))
-    if wal := facts.get("store_wal_size"):
+    if wal := _number(facts, "store_wal_size"):
         said.append(f"write-ahead log {size(wal)}")
-    sound, checked = facts.get("store_integrity_ok"), facts.get("store_integrity_checked_at")
+    sound, checked = _number(facts, "store_integrity_ok"), _number(facts, "store_integrity_checked_at")
     if sound is not None:
         ago = f", {span(now - checked)} ago" if checked is not None else ""
         if sound:
@@ -75,7 +77,7 @@ def store_note(facts: Mapping[str, Any], now: float) -> Note | None:
     return Note(" · ".join(said), "; ".join(warnings)) if said or warnings else None
 
 
-def backup_note(backup: Mapping[str, Any] | None, now: float) -> Note | None:
+def backup_note(backup: BackupState | None, now: float) -> Note | None:
     """How the last backup went and how old the last good one is; none where the catalog asks for none."""
     if backup is None:
         return None
@@ -91,14 +93,14 @@ def backup_note(backup: Mapping[str, Any] | None, now: float) -> Note | None:
     return Note(good, f"Backup: {backup['detail']}")
 
 
-def volume_rows(volumes: Iterable[Mapping[str, Any]], now: float) -> list[VolumeRow]:
+def volume_rows(volumes: Iterable[VolumeState], now: float) -> list[VolumeRow]:
     """The fullest first, those that nobody sees last."""
     shares = [(_share(volume), volume) for volume in volumes]
     shares.sort(key=lambda pair: -1.0 if pair[0] is None else pair[0], reverse=True)
     return [_volume(volume, share, now) for share, volume in shares]
 
 
-def _volume(volume: Mapping[str, Any], share: float | None, now: float) -> VolumeRow:
+def _volume(volume: VolumeState, share: float | None, now: float) -> VolumeRow:
     tone, word = "up", "ok"
     if share is None:
         tone, word = "unwatched", "not seen"
@@ -115,7 +117,7 @@ def _volume(volume: Mapping[str, Any], share: float | None, now: float) -> Volum
     )
 
 
-def _share(volume: Mapping[str, Any]) -> float | None:
+def _share(volume: VolumeState) -> float | None:
     """Of space or of files, whichever is nearer to its end."""
     shares = [
         1 - left / whole
@@ -128,7 +130,7 @@ def _share(volume: Mapping[str, Any]) -> float | None:
     return max(shares, default=None)
 
 
-def _space(volume: Mapping[str, Any]) -> str:
+def _space(volume: VolumeState) -> str:
     left, whole = volume["available_bytes"], volume["size_bytes"]
     if left is None or not whole:
         return "The exporter does not see its folder"
@@ -139,9 +141,14 @@ def _space(volume: Mapping[str, Any]) -> str:
     return words
 
 
-def _replication(facts: Mapping[str, Any]) -> list[str]:
-    replicas, lag = facts.get("store_replicas"), facts.get("store_replication_lag")
+def _replication(facts: Mapping[str, float | str]) -> list[str]:
+    replicas, lag = _number(facts, "store_replicas"), _number(facts, "store_replication_lag")
     behind = f"{span(lag) if lag >= LONG_SECONDS else seconds(lag)} behind" if lag is not None else ""
     if replicas:
         return [counted(int(replicas), "replica") + (f", the furthest {behind}" if behind else "")]
     return [f"{behind} its primary"] if behind else []
+
+
+def _number(facts: Mapping[str, float | str], key: str) -> float | None:
+    value = facts.get(key)
+    return None if isinstance(value, str) else value

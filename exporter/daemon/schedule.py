@@ -19,8 +19,8 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from exporter.probes.compile import is_costly
 from exporter.probes.measure import clock
+from exporter.probes.protocols import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -177,7 +177,8 @@ def fraction_of(target: Target) -> float:
 
 def on_grid(target: Target, seconds: float) -> float:
     """The time at which a target starts that would have its turn after `seconds`."""
-    return seconds if is_costly(target.spec) else seconds // GRID_SECONDS * GRID_SECONDS
+    lean = protocol_of(target.spec).is_lean(target.spec)
+    return seconds // GRID_SECONDS * GRID_SECONDS if lean else seconds
 
 
 def slots_in(interval: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from exporter.containers.generations import running
 from exporter.daemon.state_containers import container_state, docker_state, judge
@@ -17,15 +17,25 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan
     from exporter.containers.model import Container
     from exporter.daemon.guard import Guard
+    from exporter.daemon.snapshot import (
+        BackupState,
+        ContainerState,
+        Judged,
+        ProbeState,
+        ServiceState,
+        ServiceWord,
+        Snapshot,
+    )
     from exporter.daemon.surroundings import ContainerView
     from exporter.daemon.watch import State, Watch
 
 WORST: tuple[State, ...] = ("down", "unknown", "up")
-"""A service is as well as the worst of its probes."""
+"""A service's state is that of its worst probe."""
+WORDS: tuple[ServiceWord, ...] = ("up", "down", "unknown", "unwatched")
 NOTHING = Surroundings()
 
 
-def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = NOTHING) -> dict[str, Any]:
+def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = NOTHING) -> Snapshot:
     """The state of every service, as `/api/v1/services` gives it. Times are seconds since the epoch."""
     now = time.time()
     probes: dict[str, list[Watch]] = {service.name: [] for service in plan.services}
@@ -36,9 +46,12 @@ def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = 
     for view in surroundings.containers:
         containers.get(view.container.identity.service or "", strangers).append(view)
     backed_up = frozenset(plan.backups.names) if plan.backups else frozenset()
+
+    def backup(name: str) -> BackupState | None:
+        return backup_state(surroundings, name, now) if name in backed_up else None
+
     services = [
-        _service(service, probes[service.name], containers[service.name], surroundings)
-        | {"backup": backup_state(surroundings, service.name, now) if service.name in backed_up else None}
+        _service(service, probes[service.name], containers[service.name], surroundings, backup(service.name))
         for service in plan.services
     ]
     states = [service["state"] for service in services]
@@ -46,21 +59,24 @@ def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = 
         "project": plan.project,
         "environment": plan.environment,
         "time": now,
-        "summary": {state: states.count(state) for state in ("up", "down", "unknown", "unwatched")},
+        "summary": {state: states.count(state) for state in WORDS},
         "docker": docker_state(surroundings.docker) if surroundings.docker else None,
         "services": services,
         "strangers": _containers(strangers, surroundings.guard),
         "volumes": [
-            volume_state(volume, surroundings.volumes.get(volume.name))
-            | {"backup": backup_state(surroundings, volume.name, now) if volume.name in backed_up else None}
+            volume_state(volume, surroundings.volumes.get(volume.name), backup(volume.name))
             for volume in plan.volumes
         ],
     }
 
 
 def _service(
-    service: ServicePlan, watches: list[Watch], containers: list[ContainerView], surroundings: Surroundings
-) -> dict[str, Any]:
+    service: ServicePlan,
+    watches: list[Watch],
+    containers: list[ContainerView],
+    surroundings: Surroundings,
+    backup: BackupState | None,
+) -> ServiceState:
     wanted = surroundings.wanted.get(service.name)
     counted = surroundings.docker is not None and surroundings.docker.up
     current = [view.container for view in containers if not view.old]
@@ -77,15 +93,16 @@ def _service(
         "containers_running": running(current) if counted and service.deployed else None,
         "probes": [_probe(watch) for watch in watches],
         "containers": _containers(containers, surroundings.guard),
+        "backup": backup,
     }
 
 
-def _containers(views: list[ContainerView], guard: Guard) -> list[dict[str, Any]]:
+def _containers(views: list[ContainerView], guard: Guard) -> list[ContainerState]:
     states = [guard.value("page", partial(container_state, view)) for view in views]
     return [state for state in states if state is not None]
 
 
-def _by_probes(watches: list[Watch]) -> dict[str, Any]:
+def _by_probes(watches: list[Watch]) -> Judged:
     states = {watch.state for watch in watches}
     worst = next(state for state in WORST if state in states)
     began = [watch.since for watch in watches if watch.state == worst and watch.since is not None]
@@ -103,7 +120,7 @@ def _by_probes(watches: list[Watch]) -> dict[str, Any]:
 
 def _by_containers(
     service: ServicePlan, containers: list[Container], wanted: int | None, surroundings: Surroundings
-) -> dict[str, Any]:
+) -> Judged:
     """The state of a service that nothing probes."""
     docker = surroundings.docker
     if docker is None or not service.deployed:
@@ -114,7 +131,7 @@ def _by_containers(
     return {"state": state, "reason": None, "detail": detail, "since": since}
 
 
-def _probe(watch: Watch) -> dict[str, Any]:
+def _probe(watch: Watch) -> ProbeState:
     target, result = watch.target, watch.result
     return {
         "name": target.probe,

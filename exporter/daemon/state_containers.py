@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from signal import Signals
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from exporter.containers.start_failures import cause_of
 from exporter.peer_text import PeerText, Secrets
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from exporter.containers.model import Container, Limits, State, Status
+    from exporter.daemon.snapshot import ContainerState, EngineSummary, ServiceWord
     from exporter.daemon.surroundings import ContainerView, DockerState
 
 ID_DIGITS = 12
@@ -23,7 +24,7 @@ SIGNAL_BASE = 128
 """A process that a signal ended has this and the signal's number for its code."""
 
 
-def docker_state(docker: DockerState) -> dict[str, Any]:
+def docker_state(docker: DockerState) -> EngineSummary:
     """Whether the engine answers, and how many running containers are read from where."""
     return {
         "up": docker.up,
@@ -35,9 +36,8 @@ def docker_state(docker: DockerState) -> dict[str, Any]:
     }
 
 
-def container_state(view: ContainerView) -> dict[str, Any]:
-    """One container. `detail`: one sentence where it is not as it should be. Bytes, cores, seconds since the epoch;
-    none of what was not measured, and of a limit that there is not."""
+def container_state(view: ContainerView) -> ContainerState:
+    """Return one container."""
     container, reading = view.container, view.reading
     identity, status, limits = container.identity, container.status, container.limits
     return {
@@ -67,7 +67,7 @@ def container_state(view: ContainerView) -> dict[str, Any]:
 
 def judge(
     containers: Sequence[Container], *, wanted: int = 0, ends: bool = False
-) -> tuple[Literal["up", "down", "unknown", "unwatched"], str, float | None]:
+) -> tuple[ServiceWord, str, float | None]:
     """Return state, detail and since of a service that has nothing but these containers.
 
     One that runs and is not unhealthy is enough. While the only ones that run have yet to pass their first health

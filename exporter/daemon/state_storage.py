@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.plan import VolumePlan
+    from exporter.daemon.snapshot import BackupState, BackupWord, VolumeState
     from exporter.daemon.surroundings import Surroundings
     from exporter.storage.backup_marker import BackupMarker, Outcome, Success
     from exporter.storage.volumes import Space
 
 
-def volume_state(volume: VolumePlan, space: Space | None) -> dict[str, Any]:
-    """A volume and the room on its file system, in bytes and files; none of what the daemon does not see."""
+def volume_state(volume: VolumePlan, space: Space | None, backup: BackupState | None) -> VolumeState:
+    """Return a volume and the room on its file system, in bytes and files."""
     return {
         "name": volume.name,
         "path": volume.path,
@@ -20,15 +21,12 @@ def volume_state(volume: VolumePlan, space: Space | None) -> dict[str, Any]:
         "size_bytes": space.size_bytes if space else None,
         "files": space.inodes if space else None,
         "files_free": space.free_inodes if space else None,
+        "backup": backup,
     }
 
 
-def backup_state(surroundings: Surroundings, name: str, now: float) -> dict[str, Any]:
-    """The last backup of a store or volume.
-
-    `state`: ok, failed (the last run), drill_failed (the last drill could not restore it), missing (there never was a
-    good one), unreadable (its marker), unknown (not looked at yet). `detail`: one sentence unless ok.
-    """
+def backup_state(surroundings: Surroundings, name: str, now: float) -> BackupState:
+    """Return the last backup of a store or volume."""
     if name not in surroundings.backups:
         return _backup("unknown", "not looked at yet")
     marker = surroundings.backups[name]
@@ -41,7 +39,7 @@ def backup_state(surroundings: Surroundings, name: str, now: float) -> dict[str,
     return _backup(state, detail, run, drill, marker.last_success)
 
 
-def _judged(marker: BackupMarker, run: Outcome | None, drill: Outcome | None) -> tuple[str, str]:
+def _judged(marker: BackupMarker, run: Outcome | None, drill: Outcome | None) -> tuple[BackupWord, str]:
     if run is not None and not run.success:
         return "failed", _failed("the last run failed", run)
     if marker.last_success is None:
@@ -56,12 +54,12 @@ def _failed(what: str, outcome: Outcome) -> str:
 
 
 def _backup(
-    state: str,
+    state: BackupWord,
     detail: str,
     run: Outcome | None = None,
     drill: Outcome | None = None,
     good: Success | None = None,
-) -> dict[str, Any]:
+) -> BackupState:
     return {
         "state": state,
         "detail": detail,

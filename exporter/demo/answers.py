@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.probes.base import ProbeFailure
 from exporter.probes.compile import Shared
 from exporter.probes.http.answer import Answer
+from exporter.probes.http.conditions import conditions_of
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def unmet(spec: HttpSpec, answer: StandInAnswer) -> str:
         body=answer.decoded,
     )
     try:
-        Shared().conditions(spec).judge(shown, Run(time.monotonic()))
+        conditions_of(spec, Shared()).judge(shown, Run(time.monotonic()))
     except ProbeFailure as failure:
         return failure.detail
     return ""

@@ -5,19 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.planning.specs import (
-    DnsSpec,
-    GrpcSpec,
-    HttpSpec,
-    IcmpSpec,
-    MongodbSpec,
-    PostgresqlSpec,
-    RedisSpec,
-    SqliteSpec,
-    TcpSpec,
-    WebSocketSpec,
-)
+from exporter.catalog.planning.specs import HttpSpec, MongodbSpec, PostgresqlSpec, RedisSpec, TcpSpec
 from exporter.probes.http.request import parse_url
+from exporter.probes.protocols import protocol_of
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan, Target
@@ -65,17 +55,9 @@ def _refusal(target: Target) -> str:
             return "a stand-in speaks no TLS"
         case TcpSpec(exchanges=exchanges) if exchanges:
             return "a stand-in holds no conversation over TCP"
-        case DnsSpec():
-            return "a stand-in answers no DNS"
-        case IcmpSpec():
-            return "a stand-in has no host of its own to ping"
-        case GrpcSpec():
-            return "a stand-in speaks no gRPC"
-        case WebSocketSpec():
-            return "a stand-in speaks no WebSocket"
-        case SqliteSpec():
-            return "a stand-in has no file"
-    return ""
+        case HttpSpec() | TcpSpec() | PostgresqlSpec() | RedisSpec() | MongodbSpec():
+            return ""
+    return f"a stand-in cannot answer {protocol_of(target.spec).name} probes"
 
 
 def port_of(target: Target) -> int:

@@ -18,6 +18,7 @@ from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT
+from exporter.outputs.generate import rendered
 from exporter.outputs.registry import OUTPUTS
 from exporter.outputs.writer import MANIFEST, PROTECTED, WriteError, compare, read_manifest
 from exporter.outputs.writer import State as FileState
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from exporter.host.findings import Host
     from exporter.host.site import Site
-    from exporter.outputs.base import File
 
 MIN_FREE_MIB = "MIN_FREE_MIB"
 _FREE_MIB = 1024
@@ -183,16 +183,12 @@ NEEDS_COMPOSE = {"secrets"}
 
 def _differing(site: Site) -> tuple[list[str], list[str]]:
     """Return the files that are not what the catalog makes now, and those that somebody edited or removed."""
-    trees: dict[Path, list[File]] = {}
-    for output in OUTPUTS:
-        if output.per_environment:
-            folder = site.root / output.folder.format(environment=site.environment)
-            trees.setdefault(folder, []).extend(output.render(site.catalog))
     outdated, edited = [], []
     try:
-        for folder, files in trees.items():
-            written = read_manifest(folder)
-            for change in compare(folder, files):
+        made = rendered(site.config, OUTPUTS, site.environment, site.root)
+        for tree in made.trees:
+            written = read_manifest(tree.folder).files
+            for change in compare(tree.folder, tree.files, made.project):
                 place = str(change.place.relative_to(site.root))
                 removed = change.state is FileState.NEW and change.path in written
                 if removed or change.state in PROTECTED:

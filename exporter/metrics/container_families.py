@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from exporter.containers.model import Container, Device, Identity, Interface, Pressure, Reading
-    from exporter.metrics.family import Kind
+    from exporter.probes.families import Kind
 
 CONTAINER_LABELS = ("id", "image", "name", "service")
 """Those of every container; a stranger has no `service`. Labels of the container itself are added to them."""
@@ -199,23 +199,27 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
     _limit("container_spec_memory_reservation_limit_bytes", "Memory that it is left with when memory is short; 0 when "
            "none was set.", lambda c: c.limits.memory_reservation),
     *(
-        ItemFamily(f"container_network_{direction}_{name}_total", "counter", f"{help_} {word}.",
-                   _of_interfaces(f"{direction}_{attribute}"), ("interface",))
-        for direction, word in (("receive", "received"), ("transmit", "sent"))
+        ItemFamily(name, "counter", help_, _of_interfaces(attribute), ("interface",))
         for name, attribute, help_ in (
-            ("bytes", "bytes", "Bytes"),
-            ("packets", "packets", "Packets"),
-            ("errors", "errors", "Errors of packets"),
-            ("packets_dropped", "dropped", "Dropped packets of those"),
+            ("container_network_receive_bytes_total", "receive_bytes", "Bytes received."),
+            ("container_network_receive_packets_total", "receive_packets", "Packets received."),
+            ("container_network_receive_errors_total", "receive_errors", "Errors of packets received."),
+            ("container_network_receive_packets_dropped_total", "receive_dropped",
+             "Dropped packets of those received."),
+            ("container_network_transmit_bytes_total", "transmit_bytes", "Bytes sent."),
+            ("container_network_transmit_packets_total", "transmit_packets", "Packets sent."),
+            ("container_network_transmit_errors_total", "transmit_errors", "Errors of packets sent."),
+            ("container_network_transmit_packets_dropped_total", "transmit_dropped",
+             "Dropped packets of those sent."),
         )
     ),
     *(
-        ItemFamily(f"container_fs_{name}_total", "counter", help_, _of_devices(attribute), ("device",))
+        ItemFamily(name, "counter", help_, _of_devices(attribute), ("device",))
         for name, attribute, help_ in (
-            ("reads_bytes", "read_bytes", "Bytes read from block devices."),
-            ("writes_bytes", "write_bytes", "Bytes written to block devices."),
-            ("reads", "reads", "Reads of block devices."),
-            ("writes", "writes", "Writes to block devices."),
+            ("container_fs_reads_bytes_total", "read_bytes", "Bytes read from block devices."),
+            ("container_fs_writes_bytes_total", "write_bytes", "Bytes written to block devices."),
+            ("container_fs_reads_total", "reads", "Reads of block devices."),
+            ("container_fs_writes_total", "writes", "Writes to block devices."),
         )
     ),
     _read("container_processes", "gauge", "Processes.", "processes"),

@@ -10,6 +10,9 @@ from exporter.metrics.text import label_text
 if TYPE_CHECKING:
     from exporter.probes.base import ProbeResult
 
+DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
+
 
 class Counts:
     """A target's labels, as text without braces, and the counts of its finished runs.

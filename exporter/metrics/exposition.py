@@ -6,17 +6,18 @@ from collections import defaultdict
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
-from exporter.metrics.families import PROBE_FAMILIES
 from exporter.metrics.series import families_of
 from exporter.metrics.text import help_text
+from exporter.probes.protocols import PROBE_FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from exporter.metrics.family import Family, ItemFamily
+    from exporter.metrics.family import ItemFamily
     from exporter.metrics.items import Items, Rows
     from exporter.metrics.series import Series
+    from exporter.probes.families import Family
 
 Format = Literal["text", "openmetrics"]
 

@@ -1,34 +1,16 @@
-"""What a row of the table of metric families says."""
+"""Describe metric families of the exporter and of things; `exporter/probes/families.py` has those of probes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.metrics.samples import Sampler
+    from exporter.probes.families import Kind
 
 T = TypeVar("T")
-
-Kind = Literal["gauge", "counter", "histogram"]
-
-PROTOCOLS = ("http", "tcp", "dns", "icmp", "websocket", "grpc", "postgresql", "redis", "mongodb", "sqlite")
-TARGET_LABELS = ("service", "probe", "target")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A family of a probe's series: `sample` makes its lines of one result."""
-
-    name: str
-    kind: Kind
-    help: str
-    sample: Sampler
-    labels: tuple[str, ...] = ()
-    """Beside `TARGET_LABELS`."""
-    protocols: tuple[str, ...] = PROTOCOLS
 
 
 @dataclass(frozen=True, slots=True)

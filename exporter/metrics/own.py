@@ -18,7 +18,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from exporter import __version__
-from exporter.metrics.families import OWN_FAMILIES
+from exporter.metrics.own_families import OWN_FAMILIES
 from exporter.probes.base import Void
 from exporter.probes.tls.handshake import tls_file_states
 from exporter.probes.void import LOOP

@@ -1,4 +1,4 @@
-"""The lines that one probe's result adds to each family.
+"""Make the lines that one probe's result adds to each family.
 
 A sampler is called once per finished run, never per scrape. It gets the target's labels and counts, and the
 result, and returns whole lines, or nothing for what was not measured.
@@ -11,10 +11,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from exporter.metrics.text import label_text, number
+from exporter.probes.families import AddressHash, Outcome, Phase, Phases, Text, Texts, Value
 
 if TYPE_CHECKING:
     from exporter.metrics.counts import Counts
     from exporter.probes.base import ProbeResult
+    from exporter.probes.families import Source
 
 Sampler = Callable[[str, "Counts", "ProbeResult"], str]
 """Of a family's name, the target's counts and the result: the lines."""
@@ -116,7 +118,7 @@ class Infos(OfFacts):
         return f"{name}{{{target.labels},{texts}}} 1\n"
 
 
-class AddressHash(OfFacts):
+class Hash(OfFacts):
     """A family with the hash of an address."""
 
     __slots__ = ()
@@ -145,6 +147,34 @@ def phases(*names: str) -> Sampler:
         )
 
     return sample
+
+
+OUTCOMES: dict[Outcome, Sampler] = {
+    Outcome.SUCCESS: success,
+    Outcome.DURATION: duration,
+    Outcome.FAILURE: failure,
+    Outcome.RESULTS: results,
+    Outcome.LATENCY: latency,
+}
+
+
+def sampler_of(source: Source) -> Sampler:
+    """Return the sampler of a family with this source."""
+    match source:
+        case Value():
+            return Fact(source.fact)
+        case AddressHash():
+            return Hash(source.fact)
+        case Text():
+            return Info(source.label, source.fact)
+        case Texts():
+            return Infos(*source.facts)
+        case Phase():
+            return phase(source.name)
+        case Phases():
+            return phases(*source.names)
+        case Outcome():
+            return OUTCOMES[source]
 
 
 @lru_cache(maxsize=16384)

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from exporter.metrics.counts import Counts
-from exporter.metrics.families import PROBE_FAMILIES
-from exporter.metrics.samples import OfFacts
+from exporter.metrics.samples import OfFacts, sampler_of
+from exporter.probes.families import COMMON
+from exporter.probes.protocols import PROTOCOLS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.metrics.family import Family
+    from exporter.metrics.samples import Sampler
     from exporter.probes.base import ProbeResult
+    from exporter.probes.families import Family
+
+
+class Row(NamedTuple):
+    """A family's name and what makes its lines."""
+
+    name: str
+    sample: Sampler
 
 
 @cache
 def families_of(protocol: str) -> tuple[Family, ...]:
-    """The families that a probe of `protocol` has samples in, in the table's order."""
-    return tuple(family for family in PROBE_FAMILIES if protocol in family.protocols)
+    """Return the families of which a probe of `protocol` has samples."""
+    return (*COMMON, *PROTOCOLS[protocol].families)
 
 
 @cache
-def changing_of(protocol: str) -> tuple[tuple[int, Family], ...]:
-    """Of those families, the ones whose lines change with every run, each with its place."""
-    families = enumerate(families_of(protocol))
-    return tuple((index, family) for index, family in families if not isinstance(family.sample, OfFacts))
+def rows_of(protocol: str) -> tuple[Row, ...]:
+    """Return a row for each of `families_of(protocol)`."""
+    return tuple(Row(family.name, sampler_of(family.source)) for family in families_of(protocol))
+
+
+@cache
+def changing_of(protocol: str) -> tuple[tuple[int, Row], ...]:
+    """Return the rows whose lines change with every run, each with its place."""
+    return tuple((at, row) for at, row in enumerate(rows_of(protocol)) if not isinstance(row.sample, OfFacts))
 
 
 class Series(Counts):
@@ -52,12 +66,12 @@ class Series(Counts):
         if self.chunks is None or result.facts != self._facts:
             self._facts = result.facts
             self.chunks = tuple(
-                [family.sample(family.name, self, result).encode() for family in families_of(self.protocol)]
+                [sample(name, self, result).encode() for name, sample in rows_of(self.protocol)]
             )
             return
         chunks = list(self.chunks)
-        for index, family in changing_of(self.protocol):
-            chunks[index] = family.sample(family.name, self, result).encode()
+        for index, (name, sample) in changing_of(self.protocol):
+            chunks[index] = sample(name, self, result).encode()
         self.chunks = tuple(chunks)
 
     def forget(self) -> None:

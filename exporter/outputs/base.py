@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +28,28 @@ Render = Callable[["Catalog"], Iterable[File]]
 
 Pure: the same catalog gives the same bytes, whatever the locale, the hash seed or the clock.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """An output of all environments: `common` holds what is the same in each, `own` by environment the rest."""
+
+    common: list[File]
+    own: dict[str, list[File]]
+
+
+Split = Callable[[Mapping[str, "Catalog"]], Shared]
+"""Divide the files of one output for several environments, by name. Pure, as `Render` is."""
+
+
+def shared_files(files: Mapping[str, Iterable[File]]) -> Shared:
+    """Share each file that is the same in every environment."""
+    every = {name: list(those) for name, those in files.items()}
+    first, *others = every.values()
+    common = [file for file in first if all(file in other for other in others)]
+    return Shared(
+        common, {name: [file for file in those if file not in common] for name, those in every.items()}
+    )
 
 
 class OutputError(Exception):

@@ -29,6 +29,8 @@ class Rendering:
         """Return what the outputs cannot express. `partial`: a catalog from which mistakes were taken out."""
         found: dict[Finding, None] = {}
         for output in self._outputs:
+            if not output.applies(catalog):
+                continue
             try:
                 self.files(output, catalog)
             except OutputError as error:

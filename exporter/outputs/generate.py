@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from exporter.catalog.loading import validate_file
 from exporter.catalog.reading.source import open_source
 from exporter.catalog.report import print_warnings
 from exporter.outputs.checks import Rendering
-from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
+from exporter.outputs.registry import OUTPUTS, RETIRED
+from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, is_foreign, remove_empty, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.reading.problems import Problem
     from exporter.outputs.base import File
     from exporter.outputs.registry import Output
     from exporter.outputs.writer import Change
 
-TABLE_REST = 60
-"""Columns for what happened to a file, beside its name."""
-STYLES = {State.UNCHANGED: "dim", State.NEW: "green", State.CHANGED: "yellow", State.STALE: "magenta"}
+STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
+"""Of lines of a diff, by how they begin; the first that fits."""
 VERBS = {
     State.UNCHANGED: "unchanged",
     State.NEW: "written",
@@ -33,36 +37,80 @@ VERBS = {
     State.EDITED: "kept: edited by hand",
     State.STALE: "removed",
     State.STALE_EDITED: "kept: edited by hand, no longer made",
+    State.FOREIGN: "kept: made from the catalog of another project",
 }
 
 
-def rendered(
-    config: Path, outputs: Iterable[Output], environment: str | None, out: Path
-) -> dict[Path, list[File]]:
-    """Each folder below `out` that outputs are made into, and all files in it: of `environment`, and of every one where
-    an output is made for each. A folder of an environment that the catalog no longer has comes with no files.
+@dataclass(slots=True)
+class Tree:
+    """What is made in one folder. `place`: the folder in the table of outputs, before an environment is filled in."""
+
+    folder: Path
+    place: str
+    files: list[File] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Every folder that is written, the project whose catalog it is made from, and that catalog's warnings."""
+
+    project: str
+    trees: list[Tree]
+    warnings: tuple[Problem, ...]
+
+
+def rendered(config: Path, outputs: Iterable[Output], environment: str | None, out: Path) -> Rendered:
+    """Render `outputs` for `environment`, or for all of them where none is given.
+
+    A folder of an environment or an output that the catalog no longer has comes with no files.
 
     Raises:
         CatalogError: the catalog is wrong, or does not say what an output needs.
+        WriteError: a manifest cannot be read.
     """
     outputs = tuple(outputs)
     open_source(config, environment)  # says at once that there is no such environment
     rendering = Rendering(outputs)
     validated = validate_file(config, rendering.refused)
-    print_warnings(validated.warnings)
     catalogs = validated.catalogs
     main = catalogs[environment] if environment else next(iter(catalogs.values()))
-    trees: dict[Path, list[File]] = {}
+    shown = {environment: main} if environment else catalogs
+    trees: dict[Path, Tree] = {}
+
+    def add(place: str, files: Iterable[File], name: str = "") -> None:
+        folder = out / place.format(environment=name)
+        trees.setdefault(folder, Tree(folder, place)).files.extend(files)
+
     for output in outputs:
-        if not output.per_environment:
-            trees.setdefault(out / output.folder, []).extend(rendering.files(output, main))
-            continue
-        for name, catalog in catalogs.items():
-            folder = out / output.folder.format(environment=name)
-            trees.setdefault(folder, []).extend(rendering.files(output, catalog))
-        for manifest in sorted(out.glob(f"{output.folder.format(environment='*')}/{MANIFEST}")):
-            trees.setdefault(manifest.parent, [])
-    return trees
+        if output.own:
+            every = {name: rendering.files(output, catalog) for name, catalog in catalogs.items()}
+            shared = output.split(catalogs, every)
+            add(output.folder, shared.common)
+            for name in shown:
+                add(output.own, shared.own[name], name)
+        elif output.per_environment:
+            for name, catalog in shown.items():
+                if output.applies(catalog):
+                    add(output.folder, rendering.files(output, catalog), name)
+        else:
+            using = [catalog for catalog in (main, *catalogs.values()) if output.applies(catalog)]
+            add(output.folder, rendering.files(output, using[0]) if using else ())
+    for tree in _abandoned(outputs, out, main, shown if environment else None):
+        trees.setdefault(tree.folder, tree)
+    return Rendered(main.project, list(trees.values()), validated.warnings)
+
+
+def _abandoned(
+    outputs: tuple[Output, ...], out: Path, main: Catalog, shown: Mapping[str, Catalog] | None
+) -> Iterator[Tree]:
+    """Folders with files that this project's catalog may no longer fill, of the environments `shown`, or of all."""
+    places = [output.folder for output in outputs if output.per_environment]
+    places += [output.own for output in outputs if output.own]
+    for place in (*places, *(RETIRED if places else ())):
+        for name in shown or ("*",):
+            for manifest in sorted(out.glob(f"{place.format(environment=name)}/{MANIFEST}")):
+                if not is_foreign(manifest.parent, main.project):
+                    yield Tree(manifest.parent, place)
 
 
 def generate(
@@ -84,44 +132,61 @@ def generate(
     Raises:
         CatalogError, WriteError: nothing was written.
     """
-    trees = rendered(config, outputs, environment, out)
-    changes = [change for folder, files in trees.items() for change in compare(folder, files)]
+    outputs = tuple(outputs)
+    made = rendered(config, outputs, environment, out)
+    print_warnings(made.warnings)
+    asked = {output.name for output in outputs}
+    changes = []
+    for tree in made.trees:
+        writers = {output.name for output in OUTPUTS if tree.place in (output.folder, output.own)}
+        changes += compare(tree.folder, tree.files, made.project, whole=writers <= asked)
     only_looking = check or diff
     if not only_looking:
-        write(changes, force=force)
-        for folder, files in reversed(trees.items()):
-            if not files:
-                remove_empty(folder, out)
+        write(changes, made.project, force=force)
+        for tree in reversed(made.trees):
+            if not tree.files:
+                remove_empty(tree.folder, out)
     differing = [change for change in changes if change.state is not State.UNCHANGED]
     if as_json:
         print(json.dumps([{"path": str(c.place), "state": str(c.state)} for c in changes], indent=2))
     elif only_looking:
         for change in differing:
-            sys.stdout.write(change.diff() or f"{change.place}: {change.state}\n")
+            _print_diff(change.diff() or f"{change.place}: {change.state}\n")
         summary = f"{len(differing)} of {len(changes)} files differ" if differing else "nothing differs"
         print(summary, file=sys.stderr)
     else:
-        _print_table(changes, force=force)
+        _print_totals(changes, force=force)
     if only_looking:
         return not differing
     return force or not any(change.state in PROTECTED for change in changes)
 
 
-def _print_table(changes: list[Change], *, force: bool) -> None:
-    table = Table(box=None, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("")
+def _print_diff(text: str) -> None:
+    """Print a diff as it is, for `patch`; or on a terminal in colours, with control characters as escapes."""
+    if not sys.stdout.isatty():
+        sys.stdout.write(text)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for line in text.splitlines():
+        readable = "".join(sign if sign.isprintable() or sign == "\t" else repr(sign)[1:-1] for sign in line)
+        style = next((style for start, style in STYLES.items() if line.startswith(start)), "")
+        console.print(Text(readable, style))
+
+
+def _print_totals(changes: list[Change], *, force: bool) -> None:
+    """Print what became of the files: each that was kept, and how many of the others."""
+    verbs: Counter[str] = Counter()
     for change in changes:
         verb = VERBS[change.state]
-        if force and change.state in PROTECTED:
-            verb = "removed" if change.after is None else "overwritten"
-        table.add_row(str(change.place), verb, style=STYLES.get(change.state, "red"))
-    console = Console()
-    if not console.is_terminal:
-        # What reads a pipe wants a file on each line, not a table that fits a screen.
-        console.width = max((len(str(change.place)) for change in changes), default=0) + TABLE_REST
-    console.print(table)
-    kept = sum(change.state in PROTECTED for change in changes)
-    if kept and not force:
-        hint = f"{kept} file(s) edited by hand were kept; --diff shows the edits, --force overwrites them"
+        if change.state in PROTECTED:
+            if force:
+                verb = "removed" if change.after is None else "overwritten"
+            else:
+                print(f"{change.place}: {verb}")
+                verb = "kept"
+        verbs[verb] += 1
+    files = "1 file" if len(changes) == 1 else f"{len(changes)} files"
+    print(f"{files}: {', '.join(f'{verbs[verb]} {verb}' for verb in sorted(verbs)) or 'nothing to do'}")
+    if verbs["kept"]:
+        hint = f"{verbs['kept']} file(s) were kept; --diff shows the differences, --force overwrites them"
         print(hint, file=sys.stderr)

@@ -1,4 +1,6 @@
-"""Grafana's provisioning: its data sources, and where its dashboards lie. They are an output of their own."""
+"""Grafana's provisioning: its data sources, and where its dashboards lie. They are an output of their own: those of all
+environments in a folder that they share, and what differs in one of them beside its provisioning.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.values.words import quoted
 from exporter.outputs.base import File, OutputError
 from exporter.outputs.durations import duration_text
-from exporter.outputs.stack import DASHBOARDS_FOLDER, PROMETHEUS_URL, alertmanagers
+from exporter.outputs.stack import DASHBOARDS_FOLDER, PROMETHEUS_URL, PROVISIONING_FOLDER, alertmanagers
 from exporter.outputs.yaml_text import yaml_text
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 ALERTMANAGER_UID = "alertmanager"
+OWN_DASHBOARDS = f"{PROVISIONING_FOLDER}/dashboards"
 UPDATE_SECONDS = 30
 """How often Grafana looks whether a dashboard's file has changed."""
 
@@ -62,21 +65,25 @@ def render(catalog: Catalog) -> Iterable[File]:
             "jsonData": {"implementation": "prometheus", "handleGrafanaManagedAlerts": False},
         },
     ]
-    provider = {
-        "name": catalog.project,
-        "folder": catalog.project,
-        "type": "file",
-        "disableDeletion": True,
-        "allowUiUpdates": False,
-        "updateIntervalSeconds": UPDATE_SECONDS,
-        "options": {"path": DASHBOARDS_FOLDER},
-    }
+    providers = [
+        {
+            "name": name,
+            "folder": catalog.project,
+            "type": "file",
+            "disableDeletion": True,
+            "allowUiUpdates": False,
+            "updateIntervalSeconds": UPDATE_SECONDS,
+            "options": {"path": path},
+        }
+        for name, path in (
+            (catalog.project, DASHBOARDS_FOLDER),
+            (f"{catalog.project} in {catalog.environment_name}", OWN_DASHBOARDS),
+        )
+    ]
     yield File(
         "provisioning/datasources/prometheus.yml", yaml_text({"apiVersion": 1, "datasources": datasources})
     )
-    yield File(
-        "provisioning/dashboards/dashboards.yml", yaml_text({"apiVersion": 1, "providers": [provider]})
-    )
+    yield File("provisioning/dashboards/dashboards.yml", yaml_text({"apiVersion": 1, "providers": providers}))
 
 
 def _literal(text: str) -> str:

@@ -21,18 +21,9 @@ if TYPE_CHECKING:
 
 # -I and -S: a module of the application that is named like one of Python's must not be imported in its place, and
 # without site-packages the start takes half the time.
-_PYTHON = ("python", "-IS", "-c")
-_ASK = (
-    "import ssl, sys, urllib.request as r; "
-    "url, method, timeout, *statuses = sys.argv[1:]; "
-    "r.HTTPDefaultErrorHandler.http_error_default = lambda self, request, answer, *rest: answer; "
-    "tls = r.HTTPSHandler(context=ssl._create_unverified_context()); "
-    "ask = r.build_opener(r.ProxyHandler({}), tls).open; "
-    "status = ask(r.Request(url, method=method), timeout=float(timeout)).status; "
-    "ranges = [[int(code) for code in item.split('-')] for item in statuses]; "
-    "any(first <= status <= last for first, last in ranges) or sys.exit(f'{url} answered {status}')"
-)
-_CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), float(sys.argv[2]))"
+_PYTHON = ("python", "-IS")
+CHECK_FILE = "/opt/healthcheck.py"
+"""The program in images of Python, from `images/healthcheck.py`."""
 _ANY_STATUS = ((100, 599),)
 
 
@@ -82,12 +73,12 @@ def python_check(
         timeout: seconds of one read or connect; the engine's own ends the whole.
     """
     ranges = [f"{first}-{last}" for first, last in statuses]
-    return [*_PYTHON, _ASK, url, method, f"{timeout:g}", *ranges]
+    return [*_PYTHON, CHECK_FILE, url, method, f"{timeout:g}", *ranges]
 
 
 def python_port_check(port: int, timeout: float) -> list[str]:
     """Whether something listens on the port, asked with the image's Python."""
-    return [*_PYTHON, _CONNECT, str(port), f"{timeout:g}"]
+    return [*_PYTHON, CHECK_FILE, str(port), f"{timeout:g}"]
 
 
 def wget_check(url: str) -> list[str]:

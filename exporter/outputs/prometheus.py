@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.outputs import web
 from exporter.outputs.base import File
 from exporter.outputs.durations import duration_text
-from exporter.outputs.stack import alertmanagers, exporter_address
+from exporter.outputs.stack import RULES, alertmanagers, exporter_address
 from exporter.outputs.yaml_text import Note, yaml_text
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 MAX_SCRAPE_TIMEOUT = 10.0
 """Prometheus's own default, in seconds. A timeout longer than its interval is an error."""
-RULES = "rules/*.yml"
-"""Beside the file. Tests of the rules lie a folder deeper, where this does not look."""
+RULE_FILES = (f"../../../{RULES}/*.yml", "rules/*.yml")
+"""The rules of all environments, and those of this one alone. The same paths hold in the repository, where promtool
+checks them, and in the container, where nothing is above `/`. Tests lie a folder deeper, where this does not look.
+"""
 
 
 def render(catalog: Catalog) -> Iterable[File]:
@@ -32,7 +34,7 @@ def render(catalog: Catalog) -> Iterable[File]:
             "evaluation_interval": duration_text(interval),
             "external_labels": _external_labels(catalog),
         },
-        "rule_files": [RULES],
+        "rule_files": list(RULE_FILES),
         "alerting": {
             "alertmanagers": [
                 {

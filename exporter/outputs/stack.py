@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from exporter.catalog.values.addresses import DEFAULT_PORTS
 from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
 from exporter.outputs.base import OutputError
 
@@ -22,10 +23,13 @@ EXPORTER_HOST = "exporter"
 PROMETHEUS_URL = "http://prometheus:9090"
 ALERTMANAGER_URL = "http://alertmanager:9093"
 SECRETS_FOLDER = "/run/secrets"
+DASHBOARDS, RULES = "dashboards", "alert_rules"
+"""Folders beside the catalog that all environments share; their containers mount them."""
 DASHBOARDS_FOLDER = "/etc/grafana/dashboards"
-"""Where Grafana's container finds the dashboards; its provisioning is at the usual /etc/grafana/provisioning."""
-
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Where Grafana's container finds the shared dashboards."""
+PROVISIONING_FOLDER = "/etc/grafana/provisioning"
+RULES_FOLDER = f"/{RULES}"
+"""Where Prometheus's container finds the shared rules: there, as beside the catalog, three folders above its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def _alertmanager(url: str) -> Alertmanager:
     parts = urlsplit(url)
     host = parts.hostname or ""
     bracketed = f"[{host}]" if ":" in host else host
-    port = parts.port or _DEFAULT_PORTS[parts.scheme]
+    port = parts.port or DEFAULT_PORTS[parts.scheme]
     return Alertmanager(parts.scheme, f"{bracketed}:{port}", parts.path.rstrip("/"))
 
 

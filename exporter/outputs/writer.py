@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -41,11 +41,13 @@ class State(StrEnum):
     """Written earlier and no longer made."""
     STALE_EDITED = "stale, edited"
     """As stale, but changed since: not ours to remove."""
+    FOREIGN = "of another project"
+    """In a folder that the catalog of another project fills, and not the same: not ours to write or remove."""
 
 
 WRITTEN = {State.NEW, State.CHANGED}
 REMOVED = {State.STALE}
-PROTECTED = {State.EDITED, State.STALE_EDITED}
+PROTECTED = {State.EDITED, State.STALE_EDITED, State.FOREIGN}
 
 
 class WriteError(Exception):
@@ -74,19 +76,23 @@ class Change:
         return "".join(line if line.endswith("\n") else f"{line}\n{_NO_LINE_BREAK}\n" for line in lines)
 
 
-def compare(folder: Path, files: Iterable[File]) -> list[Change]:
-    """How `folder` stands to `files`, which are all that one output makes in it; by path.
+def compare(folder: Path, files: Iterable[File], project: str = "", *, whole: bool = True) -> list[Change]:
+    """Compare `folder` with `files`, which the catalog of `project` makes in it; sorted by path.
+
+    Args:
+        whole: nothing else is made there, so that other files of the manifest are stale.
 
     Raises:
         WriteError: something in the folder cannot be read, or is not what it should be.
     """
-    known = read_manifest(folder)
+    manifest = read_manifest(folder)
+    known, foreign = manifest.files, manifest.is_foreign(project)
     wanted = {file.path: file for file in files}
     for path in (*wanted, *known):
         _check_path(path)
     _check_links(folder, (*wanted, *known))
     changes = [_compare_one(folder, file, known.get(file.path)) for file in wanted.values()]
-    for path, digest in known.items():
+    for path, digest in known.items() if whole else ():
         if path in wanted:
             continue
         before, _ = _read(folder / path)
@@ -94,10 +100,20 @@ def compare(folder: Path, files: Iterable[File]) -> list[Change]:
             ours = _digest(before) == digest and not (folder / path).is_symlink()
             state = State.STALE if ours else State.STALE_EDITED
             changes.append(Change(folder, path, state, before, None))
+    if foreign:
+        changes = [
+            change if change.state is State.UNCHANGED else replace(change, state=State.FOREIGN)
+            for change in changes
+        ]
     return sorted(changes, key=lambda change: change.path)
 
 
-def write(changes: Iterable[Change], *, force: bool = False) -> None:
+def is_foreign(folder: Path, project: str) -> bool:
+    """True if the files of `folder` were made from the catalog of another project."""
+    return read_manifest(folder).is_foreign(project)
+
+
+def write(changes: Iterable[Change], project: str = "", *, force: bool = False) -> None:
     """Make the folders as was rendered: all of it, or nothing. Files that are not ours stay, unless `force`.
 
     Raises:
@@ -110,7 +126,7 @@ def write(changes: Iterable[Change], *, force: bool = False) -> None:
     try:
         with Transaction() as transaction:
             for folder, here in by_folder.items():
-                emptied += _prepare(transaction, folder, here, force=force)
+                emptied += _prepare(transaction, folder, here, project, force=force)
             transaction.commit()
     except OSError as error:
         where = error.filename2 or error.filename or "the files"
@@ -131,13 +147,16 @@ def remove_empty(folder: Path, root: Path) -> None:
 
 
 def _prepare(
-    transaction: Transaction, folder: Path, changes: list[Change], *, force: bool
+    transaction: Transaction, folder: Path, changes: list[Change], project: str, *, force: bool
 ) -> list[tuple[Path, str]]:
     """What is to happen in one folder, its manifest last; returns what will be gone."""
-    touched = WRITTEN | ({State.EDITED} if force else set())
-    removed = REMOVED | ({State.STALE_EDITED} if force else set())
-    known = read_manifest(folder)
-    before = dict(known)
+    touched = WRITTEN | (PROTECTED if force else set())
+    removed = REMOVED | (PROTECTED if force else set())
+    before = read_manifest(folder)
+    foreign = before.is_foreign(project)
+    if foreign and not force:
+        return []
+    known = dict(before.files)
     gone = []
     for change in changes:
         if change.after is not None and change.state in touched:
@@ -145,20 +164,37 @@ def _prepare(
             transaction.write(change.place, change.after, mode)
         if change.after is not None and change.state in touched | {State.UNCHANGED}:
             known[change.path] = _digest(change.after)
-        elif change.state in removed:
+        elif change.after is None and change.state in removed:
             del known[change.path]
             transaction.remove(change.place)
             gone.append((folder, change.path))
-    if known and known != before:
-        transaction.write(folder / MANIFEST, _manifest_text(known), FILE_MODE)
-    elif before and not known:
+    after = Manifest(known, project or before.project)
+    if known and after != before:
+        transaction.write(folder / MANIFEST, after.text(), FILE_MODE)
+    elif before.files and not known:
         transaction.remove(folder / MANIFEST)
         gone.append((folder, MANIFEST))
     return gone
 
 
-def _manifest_text(files: Mapping[str, str]) -> str:
-    return json.dumps({"version": MANIFEST_VERSION, "files": dict(sorted(files.items()))}, indent=1) + "\n"
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Hashes by path of what was written earlier, and the project whose catalog it was made from."""
+
+    files: dict[str, str]
+    project: str = ""
+
+    def is_foreign(self, project: str) -> bool:
+        return bool(self.files and self.project and project and self.project != project)
+
+    def text(self) -> str:
+        """The file, which is read by programs and by those who review a commit."""
+        document = {
+            "version": MANIFEST_VERSION,
+            **({"project": self.project} if self.project else {}),
+            "files": dict(sorted(self.files.items())),
+        }
+        return json.dumps(document, indent=1) + "\n"
 
 
 def _compare_one(folder: Path, file: File, digest: str | None) -> Change:
@@ -192,18 +228,18 @@ def _read(path: Path) -> tuple[str | None, bool]:
         raise WriteError(f"cannot read {path}: {error.strerror}") from None
 
 
-def read_manifest(folder: Path) -> dict[str, str]:
-    """Hashes by path of what was written earlier."""
+def read_manifest(folder: Path) -> Manifest:
     if (folder / MANIFEST).is_symlink():
         raise WriteError(f"{folder / MANIFEST} is a link; a file is needed there, so remove it")
     text, _ = _read(folder / MANIFEST)
     if text is None:
-        return {}
+        return Manifest({})
     try:
-        files: Mapping[str, str] = json.loads(text)["files"]
+        document = json.loads(text)
+        files: Mapping[str, str] = document["files"]
         for path in files:
             _check_path(path)
-        return dict(files)
+        return Manifest(dict(files), str(document.get("project", "")))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise WriteError(
             f"{folder / MANIFEST} is damaged; remove it, and use --force to take over the files beside it"

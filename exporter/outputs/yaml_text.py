@@ -1,7 +1,7 @@
-"""YAML as the generated files have it: stable order, no aliases, and strings that every parser reads as strings.
+"""YAML as the generated files have it: stable order, and strings that every parser reads as strings.
 
-Only plain words stay unquoted. YAML 1.1 and 1.2 parsers disagree about `on`, `1e3`, `0o17` or `12:30`; quoted, these
-are text to all of them.
+Only plain words and quantities such as `512m` stay unquoted. YAML 1.1 and 1.2 parsers disagree about `on`, `1e3`,
+`0o17` or `12:30`; quoted, these are text to all of them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ LINE = 110
 """Lists of plain values stand on one line up to this width."""
 
 _WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+_QUANTITY = re.compile(r"[0-9]+(ms|[smhdkg])([0-9]+(ms|[smh]))*")
 _RESERVED = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 
@@ -32,14 +33,36 @@ class Note:
     value: Any
 
 
-def yaml_text(data: Mapping[str, Any], *comments: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A mapping with a name, to be merged into others by `Merge`."""
+
+    name: str
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """The keys of a `Block` above, at the place of this value's key, which is `MERGE`."""
+
+    name: str
+
+
+MERGE = "<<"
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """A mapping whose entries stand apart, with an empty line between them."""
+
+    value: Mapping[str, Any]
+
+
+def yaml_text(data: Mapping[str, Any] | Apart, *comments: str) -> str:
     """A document of mappings, lists, strings, numbers, booleans and None, under the notice and these comments."""
-    lines = [
-        *_comment(NOTICE),
-        *(line for comment in comments for line in _comment(comment)),
-        *_mapping(data),
-    ]
-    return "\n".join(lines) + "\n"
+    lines = [*_comment(NOTICE), *(line for comment in comments for line in _comment(comment))]
+    body = ["", *_entries(data.value)] if isinstance(data, Apart) else _mapping(data)
+    return "\n".join([*lines, *body]) + "\n"
 
 
 def _comment(text: str) -> Iterator[str]:
@@ -54,7 +77,12 @@ def _mapping(data: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(item, Note):
             yield from _comment(item.text)
             value = item.value
+        if isinstance(value, Merge):
+            yield f"{MERGE}: *{value.name}"
+            continue
         head = f"{scalar(key)}:"
+        if isinstance(value, Block):
+            head, value = f"{head} &{value.name}", value.value
         inline = _inline(value)
         if inline is not None and len(head) + len(inline) < LINE:
             yield f"{head} {inline}"
@@ -86,8 +114,17 @@ def _block(value: Any) -> Iterator[str]:
         yield from _string(value)
     elif isinstance(value, list | tuple):
         yield from _sequence(value)
+    elif isinstance(value, Apart):
+        yield from _entries(value.value)
     else:
         yield from _mapping(value)
+
+
+def _entries(data: Mapping[str, Any]) -> Iterator[str]:
+    for index, (key, value) in enumerate(data.items()):
+        if index:
+            yield ""
+        yield from _mapping({key: value})
 
 
 def _indented(lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
@@ -104,6 +141,8 @@ def _inline(value: Any) -> str | None:
         return text if len(text) <= LINE or not value else None
     if isinstance(value, dict):
         return None if value else "{}"
+    if isinstance(value, Apart):
+        return None if value.value else "{}"
     if isinstance(value, str) and _is_block(value):
         return None
     return scalar(value)
@@ -122,7 +161,7 @@ def scalar(value: object) -> str:
         return format(Decimal(str(value)), "f")
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} has no YAML form here")
-    if _WORD.fullmatch(value) and value.lower() not in _RESERVED:
+    if _QUANTITY.fullmatch(value) or (_WORD.fullmatch(value) and value.lower() not in _RESERVED):
         return value
     if '"' in value and "'" not in value and value.isprintable():
         return f"'{value}'"

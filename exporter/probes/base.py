@@ -98,9 +98,9 @@ class ProbeResult:
     """What one run measured, and nothing that it did not.
 
     `phases`: seconds by phase name (HTTP: resolve, connect, tls, processing, transfer). A phase that was never
-    entered is absent. `facts`: values by the `fact` key of `metrics.families`; one that was not measured is absent.
-    `detail`: one sentence for a person, empty on success; never holds a secret. `void`: set where the exporter could
-    not do its part; then nothing else of the result may be used.
+    entered is absent. `facts`: values by the names that the protocol's `families.py` has for them; one that was not
+    measured is absent. `detail`: one sentence for a person, empty on success; never holds a secret. `void`: set where
+    the exporter could not do its part; then nothing else of the result may be used.
     """
 
     success: bool

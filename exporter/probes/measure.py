@@ -44,6 +44,7 @@ DOING = {
     "check": "waiting for the answer",
     "handshake": "waiting for the answer to the handshake",
     "message": "waiting for a message",
+    "close": "closing the connection",
 }
 """What a probe was doing when its deadline passed, by phase."""
 
@@ -97,11 +98,11 @@ class Run:
         return now - self.started
 
     def time_left(self) -> float:
-        """Seconds until the deadline."""
+        """Return the seconds until the deadline."""
         return self.deadline - clock()
 
     def read(self, value: str | SecretText) -> str:
-        """The text with its references read now; what they hold is not shown should the peer repeat it.
+        """Return the text with its references read now; what they hold is not shown should the peer repeat it.
 
         Raises:
             ProbeFailure: `secret`.
@@ -118,7 +119,7 @@ class Run:
         return "".join(text for _, text in parts)
 
     def doing(self) -> str:
-        """What the run is waiting for, for the sentence of a time-out."""
+        """Return what the run is waiting for, for the sentence of a time-out."""
         awaited = self.awaited
         if isinstance(awaited, Sentence):
             awaited = awaited.shown(self.secrets)
@@ -148,7 +149,7 @@ class MeasuredProbe(ABC):
         """
 
     async def run(self, deadline: float) -> ProbeResult:
-        """As `Probe.run`."""
+        """Run the probe as `Probe.run` says."""
         run = Run(deadline)
         held = LOOP.held()
         reason, detail = Reason.OK, ""
@@ -187,7 +188,7 @@ class MeasuredProbe(ABC):
 
 
 def _described(error: BaseException, secrets: Secrets) -> str:
-    """Where an error came from, and its words as those of a peer: a library's error may repeat what it was sent."""
+    """Return where an error came from, and its words as a peer's: a library's error may repeat what it was sent."""
     lines: list[str] = []
     link: BaseException | None = error
     while link is not None and len(lines) < MOST_CAUSES:

@@ -80,20 +80,20 @@ class LoopWatch:
         self._timer = self._due = None
 
     def held(self) -> float:
-        """For how many seconds the loop was held since the start; one that it is coming out of now counts, too."""
+        """Return for how many seconds the loop was held since the start, also by what it is coming out of now."""
         if self._due is None:
             return self._held
         spans = (clock() - self._due, suspended() - self._suspended)
         return self._held + sum(span for span in spans if span > LATE_SECONDS)
 
     def short_since(self, since: float) -> Void | None:
-        """What this process was short of at some time since `since` of the clock."""
+        """Return what this process was short of at some time since `since` of the clock."""
         if not descriptors_left():
             self.note(Void.DESCRIPTORS)
         return next((what for what, last in self._short.items() if last >= since), None)
 
     def note(self, what: Void) -> None:
-        """This process is short of something now."""
+        """Note that this process is short of something now."""
         self._short[what] = clock()
 
     def recently_short(self, what: Void) -> bool:
@@ -119,7 +119,7 @@ LOOP = LoopWatch()
 
 
 def void_of(error: BaseException) -> Void | None:
-    """What this process was short of, if that is why `error` was raised; it is noted."""
+    """Return what this process was short of, if that is why `error` was raised; it is noted."""
     what = next((found for link in _chain(error) if (found := _of_one(link))), None)
     if what is not None:
         LOOP.note(what)
@@ -155,7 +155,7 @@ def ports_left() -> bool:
 
 
 def suspended() -> float:
-    """For how many seconds the machine was suspended since it started; the clock of timers stands still meanwhile."""
+    """Return for how many seconds the machine was suspended since it started; timers do not count them."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
@@ -170,7 +170,7 @@ def _of_one(error: BaseException) -> Void | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and all that led to it."""
+    """Yield the error, and all that led to it."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

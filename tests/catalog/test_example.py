@@ -11,13 +11,14 @@ import pytest
 
 from exporter.catalog.loading import load_catalog, load_plan
 from exporter.catalog.reading.schema import json_schema
-from exporter.catalog.reading.yaml_tree import parse, plain
+from exporter.catalog.reading.yaml_nodes import plain
+from exporter.catalog.reading.yaml_tree import parse
 from tests.catalog.doors import validated
 from tests.catalog.test_mistakes import MISTAKES
 from tools.catalog_page import reference_page
 
 if TYPE_CHECKING:
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"

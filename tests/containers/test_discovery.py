@@ -431,7 +431,7 @@ def test_an_error_of_the_exporters_own_does_not_end_the_watch(
     with Watching(engine.endpoint) as watching:
         watching.until_up()
         until(engine.streams, "a stream")
-        monkeypatch.setattr(watching.discovery, "_on_change", fail_once)
+        monkeypatch.setattr(watching.discovery._known, "_on_change", fail_once)
         engine.containers[ONE] = inspect_of(ONE, RestartCount=1)
         engine.emit(event_of("restart", ONE))
         watching.until_seen(ONE, lambda seen: seen.status.restarts == 1, "seen all the same")

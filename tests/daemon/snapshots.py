@@ -1,4 +1,4 @@
-"""Snapshots as `exporter.daemon.state.snapshot` gives them, in few words."""
+"""Snapshots in few words, of the types of `exporter.daemon.snapshot`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 NOW = 1_800_000_000.0
 
 
-def probe(name: str = "health", state: str = "up", **values: Any) -> dict[str, Any]:
+def probe(name: str = "health", state: str = "up", **values: Any) -> Any:
     """One probe; `values` replace what is usual."""
     known = state != "unknown"
     usual = {
@@ -32,7 +32,7 @@ def probe(name: str = "health", state: str = "up", **values: Any) -> dict[str, A
     return usual | values
 
 
-def service(name: str, *probes: dict[str, Any], **values: Any) -> dict[str, Any]:
+def service(name: str, *probes: Any, **values: Any) -> Any:
     """One service; its state is that of the worst of its probes."""
     states = [each["state"] for each in probes]
     state = next((state for state in ("down", "unknown", "up") if state in states), "unwatched")
@@ -58,7 +58,7 @@ def service(name: str, *probes: dict[str, Any], **values: Any) -> dict[str, Any]
     return usual | values
 
 
-def container(name: str = "web-1", state: str = "running", **values: Any) -> dict[str, Any]:
+def container(name: str = "web-1", state: str = "running", **values: Any) -> Any:
     """One container; `values` replace what is usual."""
     runs = state in ("running", "paused")
     usual = {
@@ -87,7 +87,7 @@ def container(name: str = "web-1", state: str = "running", **values: Any) -> dic
     return usual | values
 
 
-def backup(state: str = "ok", **values: Any) -> dict[str, Any]:
+def backup(state: str = "ok", **values: Any) -> Any:
     """A backup three hours ago."""
     usual = {
         "state": state,
@@ -102,7 +102,7 @@ def backup(state: str = "ok", **values: Any) -> dict[str, Any]:
     return usual | values
 
 
-def volume(name: str, used: float | None = 0.4, **values: Any) -> dict[str, Any]:
+def volume(name: str, used: float | None = 0.4, **values: Any) -> Any:
     """A volume on a file system of 100 GiB, `used` of it; none of one that is not seen."""
     whole = 100 * 2**30
     usual = {
@@ -117,19 +117,20 @@ def volume(name: str, used: float | None = 0.4, **values: Any) -> dict[str, Any]
     return usual | values
 
 
-def docker(**values: Any) -> dict[str, Any]:
+def docker(**values: Any) -> Any:
     """An engine that answers."""
     usual = {
         "up": True,
         "address": "unix:///var/run/docker.sock",
         "error": "",
         "version": "27.3.1",
+        "refused": [],
         "sources": {"cgroup": 12, "api": 0, "none": 0},
     }
     return usual | values
 
 
-def snapshot(*services: dict[str, Any], **values: Any) -> dict[str, Any]:
+def snapshot(*services: Any, **values: Any) -> Any:
     """A snapshot of the services; `values` replace what is usual of all else."""
     states = [each["state"] for each in services]
     usual = {

@@ -22,6 +22,7 @@ from exporter.storage.backup_marker import begin_drill, begin_run, end_drill, en
 from exporter.storage.volumes import read_space
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from exporter.storage.backup_marker import BackupMarker
@@ -129,8 +130,8 @@ def test_how_many_run_and_must(
 ) -> None:
     plan = Plan("p", "e", "127.0.0.1", 1, (ServicePlan("worker", "service", ends=ends),), ())
     (told,) = snapshot(plan, [], Surroundings(UP, tuple(views), wanted=wanted))["services"]
-    keys = ("state", "detail", "containers_wanted", "containers_running")
-    assert tuple(told[key] for key in keys) == expected
+    numbers = told["containers_wanted"], told["containers_running"]
+    assert (told["state"], told["detail"], *numbers) == expected
     assert len(told["containers"]) == len(views), "old ones are shown"
 
 
@@ -239,6 +240,8 @@ def test_volumes_are_told_of_whether_seen_or_not(tmp_path: Path) -> None:
     found = {"seen": read_space(seen), "unseen": read_space(unseen)}
     one, other = snapshot(plan, [], Surroundings(volumes=found))["volumes"]
     assert one["path"] == str(tmp_path)
+    assert one["available_bytes"] is not None
+    assert one["size_bytes"] is not None
     assert 0 <= one["available_bytes"] <= one["size_bytes"]
     assert other == {
         "name": "unseen",
@@ -268,13 +271,13 @@ def _only_cut_off() -> str:
     return begin_run(None, name="db", kind="store", environment="testing", now=90.0, time_limit=60.0)
 
 
-def backup_of(found: dict[str, BackupMarker | str | None]) -> dict[str, Any]:
+def backup_of(found: dict[str, BackupMarker | str | None]) -> Mapping[str, Any]:
     services = (ServicePlan("db", "store"), ServicePlan("cache", "store"))
     plan = Plan("p", "e", "127.0.0.1", 1, services, (), backups=BackupsPlan("/backups", ("db",)))
     asked, not_asked = snapshot(plan, [], Surroundings(backups=found))["services"]
     assert not_asked["backup"] is None
-    told: dict[str, Any] = asked["backup"]
-    return told
+    assert asked["backup"] is not None
+    return asked["backup"]
 
 
 @pytest.mark.parametrize(

@@ -131,12 +131,12 @@ REFUSED = {
     "a folder": (
         "tls_server_config: {cert_file: ., key_file: server.key}",
         1,
-        "cannot be read: it is not a file",
+        "cannot be read: Is a directory",
     ),
     "a pipe": (
         "tls_server_config: {cert_file: pipe, key_file: server.key}",
         1,
-        "cannot be read: it is not a file",
+        "cannot be read: it is a named pipe, not a regular file",
     ),
     "no PEM": ("tls_server_config: {cert_file: empty, key_file: server.key}", 1, "not PEM that can be used"),
     "another key": (

@@ -291,7 +291,7 @@ def test_what_cannot_be_played_is_left_out_and_said() -> None:
             assert "login is left out: the catalog watches it and does not deploy it." in demo.notes
             assert "a: probe https is left out: a stand-in speaks no TLS." in demo.notes
             assert "a: probe smtp is left out: a stand-in speaks no TLS." in demo.notes
-            assert "a: probe ping is left out: a stand-in has no host of its own to ping." in demo.notes
+            assert "a: probe ping is left out: a stand-in cannot answer icmp probes." in demo.notes
             assert "names is left out: none of its probes can be answered." in demo.notes
 
     asyncio.run(check())

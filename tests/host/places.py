@@ -39,7 +39,7 @@ def _generated(catalog: str) -> dict[Path, list[File]]:
         config = Path(folder) / "config.yaml"
         config.write_text(catalog)
         trees = rendered(config, OUTPUTS, None, Path(folder))
-        return {place.relative_to(folder): files for place, files in trees.items()}
+        return {tree.folder.relative_to(folder): tree.files for tree in trees.trees}
 
 
 def make_site(folder: Path, environment: str = "staging", catalog: str = CATALOG) -> Site:

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from exporter.metrics.container_families import CONTAINER_FAMILIES
-from exporter.metrics.families import PROBE_FAMILIES
 from exporter.metrics.storage_families import DOCKER_FAMILIES
+from exporter.probes.protocols import PROBE_FAMILIES
 from tools.peer_metrics import (
     BLACKBOX_EXPORTED,
     BLACKBOX_LEFT_OUT,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -15,12 +14,17 @@ from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.planning.planner import build_plan
 from exporter.catalog.reading.problems import CatalogError
-from exporter.outputs.alerts import render
+from exporter.outputs.alerts import render, split
 from exporter.outputs.alerts.backup_age import longest_step
 from exporter.outputs.alerts.requests import probed_names
 from exporter.outputs.alerts.rules import RECIPES
 from exporter.outputs.base import OutputError
 from tests.outputs.promtool import catalog_of, check_rules, promtool, written
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.outputs.base import File
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
@@ -29,12 +33,15 @@ NEED_MORE = {"StoreReplicationLag", "StoreReplicasMissing", "StoreWithoutPrimary
 """Alerts about what the example does not have: replicas and restore drills."""
 
 NASTY = 'a "b" \\ \' {{ c }} $value $labels é 漢 😀 %s # : | > \u2028\u00a0\x7f'
-tested: set[str] = set()
 
 
 def rules_of(catalog: Any) -> list[dict[str, Any]]:
-    files = [yaml.safe_load(file.text) for file in render(catalog) if "/" not in file.path]
-    return [rule for file in files for group in file["groups"] or () for rule in group["rules"]]
+    return ruled(render(catalog))
+
+
+def ruled(files: Iterable[File]) -> list[dict[str, Any]]:
+    documents = [yaml.safe_load(file.text) for file in files if "/" not in file.path]
+    return [rule for document in documents for group in document["groups"] for rule in group["rules"]]
 
 
 def alerts_of(catalog: Any, name: str) -> list[dict[str, Any]]:
@@ -42,16 +49,40 @@ def alerts_of(catalog: Any, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(600)
+def test_promtool_takes_the_example_and_its_tests(tmp_path: Path) -> None:
+    """Together for all environments, as the files lie in the repository, so that promtool runs each test once."""
+    shared = split({name: load_catalog(EXAMPLE, name) for name in ENVIRONMENTS})
+    folders = {"alert_rules": shared.common}
+    folders |= {f"deploy/{name}/prometheus/rules": files for name, files in shared.own.items() if files}
+    for folder, files in folders.items():
+        for file in files:
+            place = tmp_path / folder / file.path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(file.text, encoding="utf-8")
+    for folder in folders:
+        check_rules(tmp_path / folder)
+    promtool("test", "rules", *sorted(tmp_path.rglob("tests/*.yml")))
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_promtool_takes_the_example_and_its_tests(environment: str, tmp_path: Path) -> None:
-    rules = written(tmp_path, load_catalog(EXAMPLE, environment))
-    check_rules(rules)
-    files = sorted(rules.rglob("*.yml"))
-    digest = sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    if digest in tested:  # environments often differ in nothing that rules know, and these tests take long
-        return
-    promtool("test", "rules", *sorted(rules.glob("tests/*.yml")))
-    tested.add(digest)
+def test_shared_rules_and_own_rules_are_all_rules_of_an_environment(environment: str) -> None:
+    shared = split({name: load_catalog(EXAMPLE, name) for name in ENVIRONMENTS})
+    parts = [file for file in (*shared.common, *shared.own[environment]) if "/" not in file.path]
+    assert sorted(map(str, ruled(parts))) == sorted(map(str, rules_of(load_catalog(EXAMPLE, environment))))
+
+
+def test_a_rule_that_differs_is_not_shared(tmp_path: Path) -> None:
+    text = """
+        services: {web: {image: x, port: 80, metrics: true}, api: {image: x, port: 81, metrics: true}}
+        environments: {quiet: {services: {api: {alerts: {HighErrorRate: {threshold: 9%}}}}}, loud: {}}
+        """
+    catalog_of(tmp_path, text)
+    shared = split({name: load_catalog(tmp_path / "config.yaml", name) for name in ("quiet", "loud")})
+    own = {name: [file.path for file in files] for name, files in shared.own.items()}
+    assert own == {name: ["alerts.yml", "tests/alerts.yml"] for name in ("quiet", "loud")}
+    assert "HighErrorRate" not in {rule.get("alert") for rule in ruled(shared.common) if rule}
+    assert [rule["expr"].split()[-1] for rule in ruled(shared.own["loud"])] == ["0.1)"]
+    assert len(ruled(shared.own["quiet"])) == 2
 
 
 def test_every_alert_of_the_example_has_a_rule_and_a_test_that_fires_and_is_quiet() -> None:

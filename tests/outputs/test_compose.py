@@ -81,13 +81,13 @@ def test_every_container_is_hardened(environment: str) -> None:
         assert "cap_add" not in service
         assert "privileged" not in service
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["logging"]["options"] == {"max-size": "10485760", "max-file": "3"}
-        assert service["mem_limit"] in (512 * 1024**2, 1024**3)
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
+        assert service["mem_limit"] in ("512m", "1g")
         assert service["cpus"] == 0.5
         assert service["restart"] == "unless-stopped"
         assert ":latest" not in service["image"]
         assert ":" in service["image"]
-        assert {"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": 64 * 1024**2}} in service["volumes"]
+        assert "/tmp:size=64m" in service["tmpfs"]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -131,7 +131,7 @@ def test_development_opens_all_on_loopback_and_mounts_sources() -> None:
     assert services["gateway"]["profiles"] == ["gateway"]
     sources = {"type": "bind", "source": "../../0-Api/api-gateway", "target": "/app"}
     assert services["api-gateway"]["volumes"][0] == sources
-    assert all(mount["type"] == "tmpfs" for mount in services["layout-frontend"]["volumes"])
+    assert "volumes" not in services["layout-frontend"]
 
 
 def test_without_a_gateway_public_services_are_the_edge(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_images_are_pinned_and_built_from_where_the_sources_are(tmp_path: Path) 
         "db": "redis:7.4",
     }
     assert {name: service["build"] for name, service in services.items() if "build" in service} == {
-        "web": {"context": "../../web", "dockerfile": "../deploy/default/images/web/Dockerfile"},
+        "web": {"context": "../..", "dockerfile": "deploy/default/images/web/Dockerfile"},
         "web-less": {
             "context": "../..",
             "dockerfile": "docker/Dockerfile",
@@ -205,8 +205,8 @@ def test_mounts(tmp_path: Path) -> None:
         {"type": "volume", "source": "data", "target": "/data"},
         {"type": "bind", "source": "../../conf", "target": "/conf", "read_only": True},
         {"type": "bind", "source": "~/x", "target": "/x"},
-        {"type": "tmpfs", "target": "/tmp", "tmpfs": {"size": 67108864}},
     ]
+    assert compose["services"]["api"]["tmpfs"] == ["/tmp:size=64m"]
     assert compose["volumes"] == {
         "data": {"name": "data", "external": True},
         "db-data": {"name": "shop-default_db-data"},
@@ -259,16 +259,17 @@ services:
     services = compose_of(catalog)["services"]
     many, none = services["many"], services["none"]
     assert (many["deploy"], none["deploy"]) == ({"replicas": 3}, {"replicas": 0})
-    assert (many["cpus"], many["mem_limit"], many["pids_limit"]) == (2, 64 * 1024**2, 50)
-    assert (none["cpus"], none["mem_limit"], "pids_limit" in none) == (2, 10**9, False)
+    assert (many["cpus"], many["mem_limit"], many["pids_limit"]) == (2, "64m", 50)
+    assert (none["cpus"], none["mem_limit"], "pids_limit" in none) == (2, "1000000000", False)
     assert many["stop_grace_period"] == "1m30s"
     assert many["logging"] == {"driver": "json-file", "options": {"max-size": "1000000", "max-file": "2"}}
     assert (many["restart"], none["restart"]) == ("always", "on-failure")
     assert none["read_only"] is False
-    assert [mount["target"] for mount in none["volumes"]] == ["/tmp", "/a:b"]
+    assert none["tmpfs"] == ["/tmp:size=64m"]
+    assert none["volumes"] == [{"type": "tmpfs", "target": "/a:b", "tmpfs": {"size": 64 * 1024**2}}]
     assert "depends_on" not in services["needs"]
     loaded = docker_compose(tmp_path / "deploy/default", "config")
-    assert loaded["services"]["none"]["volumes"][1]["target"] == "/a:b"
+    assert loaded["services"]["none"]["volumes"][0]["target"] == "/a:b"
 
 
 @pytest.mark.parametrize(

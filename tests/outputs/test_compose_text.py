@@ -78,8 +78,8 @@ def test_services(services: dict[str, Any], tmp_path: Path) -> None:
     assert [(mount["type"], mount.get("source"), mount["target"]) for mount in web["volumes"]] == [
         ("bind", str(tmp_path / "$x:y z"), "/a b:$c,d"),
         ("tmpfs", None, "/a:b,c=$d e"),
-        ("tmpfs", None, "/tmp"),
     ]
+    assert web["tmpfs"] == ["/tmp:size=64m"]
     assert services["other"]["image"] == "reg.example/$a:1"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.metrics.container_families import CONTAINER_FAMILIES
-from exporter.metrics.families import OWN_FAMILIES, PROBE_FAMILIES
+from exporter.metrics.own_families import OWN_FAMILIES
 from exporter.metrics.service_families import REPLICA_FAMILIES, SERVICE_FAMILIES
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -18,7 +18,7 @@ from exporter.metrics.storage_families import (
     LOG_FAMILIES,
     VOLUME_FAMILIES,
 )
-from exporter.metrics.store_families import STORE_FAMILIES
+from exporter.probes.protocols import PROBE_FAMILIES
 from tests.outputs.grafana import Json, boards, expressions, interpolated, variables
 from tests.outputs.test_dashboards import EXAMPLE, NASTY, NASTY_METRIC, ONE_SERVICE, filled
 from tests.prometheus_server import Prometheus, prometheus_on
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.metrics.family import Family, ItemFamily
+    from exporter.metrics.family import ItemFamily
+    from exporter.probes.families import Family
 
 NOW = 1_700_000_000
 STEP, SAMPLES = 30, 60
@@ -121,6 +122,8 @@ EXTRA = {
     "replica": "1",
 }
 """A value of each label that families of stores, containers and storage have beside those of the thing itself."""
+VALUES |= {"project": "", "environment": ""}
+"""As Grafana has them where a Prometheus answers for itself: without its external labels."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
 
 
@@ -175,7 +178,7 @@ def series() -> Iterator[tuple[str, str, float, float]]:
                 yield family.name, labels_of(family, container), runs, float(family.kind == "counter")
         for item in OF_SERVICES:
             yield item.name, labels_of(item, who), 1, float(item.kind == "counter")
-        for store in STORE_FAMILIES:
+        for store in PROBE_FAMILIES:
             if store.name.startswith("store_"):
                 yield store.name, labels_of(store, probe.format(service)), 1, 0
     for name in sorted(OWN | PROCESS):
@@ -245,7 +248,12 @@ def test_variables_find_their_values(server: Prometheus) -> None:
             asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"])
             if asked:
                 rows = server.ask(f"count by ({asked[2]}) ({interpolated(asked[1], VALUES)})", NOW)
-                assert VALUES[variable["name"]] in {row["metric"][asked[2]] for row in rows["data"]["result"]}
+                if variable["name"] in ("project", "environment"):
+                    assert not any(asked[2] in row["metric"] for row in rows["data"]["result"])
+                    continue
+                assert VALUES[variable["name"]] in {
+                    row["metric"].get(asked[2], "") for row in rows["data"]["result"]
+                }
 
 
 def test_every_metric_is_one_that_somebody_exports() -> None:
@@ -260,6 +268,30 @@ def test_metrics_are_found_in_expressions() -> None:
         'sum by (le) (rate(a_bucket{x="y_total"}[5m])) / on (b) (c:d > 0) and e or vector(NaN) - time()'
     )
     assert found == {"a_bucket", "c:d", "e"}
+
+
+def test_a_central_prometheus_shows_one_environment_of_one_project(tmp_path: Path) -> None:
+    samples = "".join(
+        f'{name}{{project="{project}",environment="{environment}",service="{project}-{environment}"}} 1 {NOW}\n'
+        for name in ("probe_success", "up")
+        for project in ("pageforge", "other")
+        for environment in ("production", "staging")
+    )
+    board = boards(EXAMPLE)["overview"]
+    chosen = {"project": "pageforge", "environment": "staging"}
+    [query] = [query for title, query in expressions(board) if title == "State of each service"]
+    with prometheus_on(tmp_path, f"{samples}# EOF\n") as running:
+
+        def values(name: str) -> set[str]:
+            asked = re.fullmatch(r"label_values\((.+), (\w+)\)", variables(board)[name]["query"])
+            assert asked
+            rows = running.ask(f"count by ({asked[2]}) ({interpolated(asked[1], chosen)})", NOW)
+            return {row["metric"][name] for row in rows["data"]["result"]}
+
+        assert values("project") == {"pageforge"}
+        assert values("environment") == {"production", "staging"}
+        rows = running.ask(interpolated(query, chosen), NOW)["data"]["result"]
+        assert [row["metric"]["service"] for row in rows] == ["pageforge-staging"]
 
 
 @pytest.mark.parametrize("catalog", ["one service", "nasty"])
@@ -324,7 +356,7 @@ def test_what_a_service_needs_is_shown_and_nothing_else(server: Prometheus) -> N
     board = boards(EXAMPLE)["service"]
     [query] = [query for title, query in expressions(board) if title == "State of what it needs"]
     for depends, expected in (("layout-backend|redis", {"layout-backend", "redis"}), ("-", set())):
-        rows = server.ask(interpolated(query, {"depends": depends}), NOW)["data"]["result"]
+        rows = server.ask(interpolated(query, VALUES | {"depends": depends}), NOW)["data"]["result"]
         assert {row["metric"]["service"] for row in rows} == expected
 
 

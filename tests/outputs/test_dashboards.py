@@ -22,6 +22,8 @@ from tests.outputs.grafana import Json, boards, interpolated, panels, texts, var
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.outputs.base import Shared
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 JUDGE = ROOT.parent / "shared" / "grafana" / "check-dashboards"
@@ -272,11 +274,30 @@ def test_the_same_catalog_gives_the_same_bytes() -> None:
     assert len(outputs.pop()) > 100_000
 
 
-def test_environments_are_rendered_one_after_the_other() -> None:
-    [output] = [output for output in OUTPUTS if output.name == "grafana dashboards"]
-    for environment in ("development", "production"):
-        files = list(output.render(load_catalog(EXAMPLE, environment)))
-        assert [file.path for file in files] == [f"{name}.json" for name in BOARDS]
+def split(path: Path, *environments: str) -> Shared:
+    [output] = [output for output in OUTPUTS if output.name == "dashboards"]
+    catalogs = {name: load_catalog(path, name) for name in environments}
+    return output.split(catalogs, {name: list(output.render(catalog)) for name, catalog in catalogs.items()})
+
+
+def test_environments_share_the_dashboards_that_are_the_same(write: Callable[[str], Path]) -> None:
+    every = {f"{name}.json" for name in BOARDS}
+    example = split(EXAMPLE, "development", "testing", "staging", "production")
+    assert {file.path for file in example.common} == every
+    assert not any(example.own.values())
+    differing = split(
+        write(
+            f"{ONE_SERVICE}environments: {{one: {{}}, "
+            "two: {defaults: {alerts: {ServiceSlow: {threshold: 9s}}}}}\n"
+        ),
+        *("one", "two"),
+    )
+    changed = {"overview.json", "service.json", "stores.json"}
+    assert {file.path for file in differing.common} == every - changed
+    assert {name: {file.path for file in files} for name, files in differing.own.items()} == {
+        "one": changed,
+        "two": changed,
+    }
 
 
 def test_files_are_text_for_people_and_git(write: Callable[[str], Path]) -> None:

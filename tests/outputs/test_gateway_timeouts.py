@@ -94,8 +94,8 @@ def test_as_rendered(tmp_path: Path) -> None:
     for expected in (
         "proxy_connect_timeout 250ms;",
         "proxy_read_timeout 1500ms;",
-        "proxy_send_timeout 2000ms;",
-        "proxy_read_timeout 300000ms;",
+        "proxy_send_timeout 2s;",
+        "proxy_read_timeout 5m;",
         "proxy_next_upstream_timeout 750ms;",
     ):
         assert expected in lines, expected

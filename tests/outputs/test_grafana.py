@@ -34,9 +34,11 @@ def test_data_sources_and_dashboards_are_found(environment: str) -> None:
     assert prometheus["jsonData"]["timeInterval"] == "15s"
     assert prometheus["jsonData"]["alertmanagerUid"] == alertmanager["uid"]
     assert (alertmanager["type"], alertmanager["url"]) == ("alertmanager", "http://alertmanager:9093")
-    [provider] = files["provisioning/dashboards/dashboards.yml"]["providers"]
-    assert provider["options"] == {"path": "/etc/grafana/dashboards"}
-    assert provider["folder"] == "pageforge"
+    shared, own = files["provisioning/dashboards/dashboards.yml"]["providers"]
+    assert shared["options"] == {"path": "/etc/grafana/dashboards"}
+    assert own["options"] == {"path": "/etc/grafana/provisioning/dashboards"}
+    assert (shared["name"], own["name"]) == ("pageforge", f"pageforge in {environment}")
+    assert shared["folder"] == own["folder"] == "pageforge"
 
 
 def test_the_uid_and_the_alertmanager_are_the_catalogs(tmp_path: Path) -> None:

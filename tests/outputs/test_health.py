@@ -7,21 +7,23 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.outputs import health
 from exporter.outputs.durations import engine_duration
-from exporter.outputs.health import python_check, python_port_check, service_check, wget_check
+from exporter.outputs.health import CHECK_FILE, python_check, python_port_check, service_check, wget_check
 from tests.components import require
 from tests.outputs.catalogs import catalog_of
 from tests.waiting import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 OK = ((200, 299),)
+PROGRAM = Path(health.__file__).parent / "images/healthcheck.py"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,7 +53,8 @@ def server() -> Iterator[str]:
 
 
 def run(command: list[str], program: str) -> subprocess.CompletedProcess[str]:
-    """As the engine would, but for the program, which is this machine's; a proxy is set that does not exist."""
+    """As the engine would, but with this machine's program and the file that images get; the proxy does not exist."""
+    command = [str(PROGRAM) if part == CHECK_FILE else part for part in command]
     environment = {"http_proxy": f"http://127.0.0.1:{free_port()}", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         [program, *command[1:]], capture_output=True, text=True, env=environment, timeout=20

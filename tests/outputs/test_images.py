@@ -40,9 +40,10 @@ def test_every_service_of_the_example_that_is_built_has_its_files(environment: s
     catalog = load_catalog(EXAMPLE, environment)
     built = [name for name, service in catalog.services.items() if service.build]
     files = files_of(catalog)
-    assert list(files) == [
-        f"{name}/{file}" for name in built for file in ("Dockerfile", "Dockerfile.dockerignore")
-    ]
+    assert set(files) == {
+        *(f"{name}/{file}" for name in built for file in ("Dockerfile", "Dockerfile.dockerignore")),
+        *("layout-frontend/nginx.conf", "healthcheck.py"),
+    }
     assert files == files_of(load_catalog(EXAMPLE, environment))
     for name, text in files.items():
         assert text.startswith("# Made by `exporter gen`"), name
@@ -60,20 +61,25 @@ def test_python() -> None:
     assert 'RUN ["chown", "65532:65532", "--", "/app/storage"]' in lines
     assert "COPY --from=build --chown=65532:65532 /opt/venv /opt/venv" in lines
     assert instruction(lines, "HEALTHCHECK").startswith(
-        '--interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["python", "-IS", "-c", '
+        '--interval=30s --timeout=10s --start-period=30s --retries=3 CMD ["python", "-IS", "/opt/healthcheck.py", '
     )
+    assert "COPY --chmod=0644 deploy/production/images/healthcheck.py /opt/healthcheck.py" in lines
+    assert "COPY 1-SysVersionProcessor /app" in lines
 
 
 def test_node_serves_on_the_port_of_the_environment() -> None:
     for environment, port in (("production", 80), ("development", 5173)):
-        text = files_of(load_catalog(EXAMPLE, environment))["layout-frontend/Dockerfile"]
-        lines = text.splitlines()
+        files = files_of(load_catalog(EXAMPLE, environment))
+        lines = files["layout-frontend/Dockerfile"].splitlines()
+        place = f"deploy/{environment}/images/layout-frontend/nginx.conf"
         assert lines[2:4] == [
             "ARG BUILD_BASE=node:22-slim",
             "ARG BASE=nginxinc/nginx-unprivileged:1.29-alpine",
         ]
         assert instruction(lines, "EXPOSE") == str(port)
-        assert f"'    listen {port};'" in text
+        assert f"COPY --chmod=0644 {place} /etc/nginx/nginx.conf" in lines
+        text = files["layout-frontend/nginx.conf"]
+        assert f"    listen {port};" in text
         assert text.count("listen ") == 1
         assert lines[-1].startswith("      org.opencontainers.image.base.name=")
 
@@ -108,8 +114,9 @@ def test_bases_and_build_arguments(tmp_path: Path) -> None:
 def test_node_looks_for_its_pages_where_the_catalog_says(tmp_path: Path) -> None:
     text = "\n".join(dockerfile(tmp_path, '{build: {runtime: node, entry: "my $out\'s"}, port: 80}'))
     assert """for folder in 'my $out'"'"'s'; do""" in text
-    text = "\n".join(dockerfile(tmp_path, "{build: {runtime: node}, port: 80, health: '/a%20\"b;{c?d=e'}"))
-    assert r"""location = "/a \"b;{c" {""" in text
+    service = "{build: {runtime: node}, port: 80, health: '/a%20\"b;{c?d=e'}"
+    catalog = catalog_of(tmp_path, f"project: shop\nservices: {{web: {service}}}\n")
+    assert r"""location = "/a \"b;{c" {""" in files_of(catalog)["web/nginx.conf"]
 
 
 @pytest.mark.parametrize(
@@ -137,6 +144,18 @@ def test_what_a_recipe_needs(tmp_path: Path, service: str, sentence: str) -> Non
         dockerfile(tmp_path, service)
 
 
+@pytest.mark.parametrize("context", ["/srv/web", "~/web", "../web", "a/../../web", "we[b]", "a*", "a\\b"])
+def test_sources_that_copy_cannot_name(tmp_path: Path, context: str) -> None:
+    with pytest.raises(OutputError, match=r"^services\.web\.build\.context (is outside|holds one of)"):
+        dockerfile(tmp_path, f"{{build: {{runtime: python, context: {json.dumps(context)}}}, port: 1}}")
+
+
+def test_sources_of_any_other_name_are_copied(tmp_path: Path) -> None:
+    lines = dockerfile(tmp_path, """{build: {runtime: python, context: "the api's $context"}, port: 1}""")
+    assert r"""COPY ["the api\\'s \\$context", "/app"]""" in lines
+    assert "COPY . /app" in dockerfile(tmp_path, "{build: {runtime: python}, port: 1}")
+
+
 def test_secrets_inside_the_context_are_ignored_by_their_own_names(tmp_path: Path) -> None:
     text = """
 project: shop
@@ -147,11 +166,21 @@ secrets: {one: {file: "a b/[x] *#.json"}, two: , three: {env: THREE}, four: {fil
 """
     files = files_of(catalog_of(tmp_path, text))
     web, everything = (files[f"{name}/Dockerfile.dockerignore"].splitlines() for name in ("web", "all"))
-    assert [line for line in web if line.startswith("/")] == [r"/\[x\] \*#.json"]
-    assert [line for line in everything if line.startswith("/")] == [
+    assert [line for line in web if line.startswith(("/", "!", "*")) and not line.startswith("**")] == [
+        "*",
+        "!/a b",
+        "/a b/secrets",
+        r"/a b/\[x\] \*#.json",
+        "/a b/tests",
+        "!/deploy/default/images/healthcheck.py",
+    ]
+    assert [line for line in everything if line.startswith(("/", "!"))] == [
+        "/secrets",
         r"/a b/\[x\] \*#.json",
         "/secrets/two",
         "/deploy",
+        "/tests",
+        "!/deploy/default/images/healthcheck.py",
     ]
     assert {"**/.env", "**/*.pem", "**/*.key", "**/.git", "**/.venv*"} <= set(web)
 

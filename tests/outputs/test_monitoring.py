@@ -84,7 +84,7 @@ def test_every_container_is_held(environment: str) -> None:
         assert service["restart"] == "unless-stopped"
         assert service["healthcheck"]["test"][0] == "CMD"
         assert {"cpus", "mem_limit", "pids_limit"} <= set(service)
-        assert service["logging"]["options"] == {"max-size": "10485760", "max-file": "3"}
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
         # The engine's socket is root's; its filter is root without capabilities, on a network of its own.
         assert service["user"].startswith("0:") is (name == "docker-proxy")
         image, _, tag = service["image"].rpartition(":")
@@ -130,7 +130,7 @@ defaults: {{logging: {{max_size: 1Mi, max_files: 9}}, restart: always}}
     assert services["prometheus"]["image"] == "prom/prometheus:v3.5.0"
     assert services["prometheus"]["command"][2:] == [
         "--storage.tsdb.retention.time=90d",
-        "--storage.tsdb.retention.size=21474836480B",
+        "--storage.tsdb.retention.size=20GB",
     ]
     assert services["exporter"]["image"] == "registry.example.com/exporter:1.2"
     # On loopback Prometheus's container would not reach it.
@@ -139,7 +139,7 @@ defaults: {{logging: {{max_size: 1Mi, max_files: 9}}, restart: always}}
     grafana = services["grafana"]
     assert grafana["image"] == "grafana/grafana:12.4.0"
     assert grafana["restart"] == "always"
-    assert grafana["logging"]["options"] == {"max-size": "1048576", "max-file": "9"}
+    assert grafana["logging"]["options"] == {"max-size": "1m", "max-file": "9"}
     resolved = loaded(catalog, tmp_path)["services"]["grafana"]["environment"]
     assert (
         resolved["GF_SERVER_ROOT_URL"] == "https://example.com/$$grafana/"

@@ -65,7 +65,7 @@ def test_the_example_in_production() -> None:
             "evaluation_interval": "15s",
             "external_labels": {"project": "pageforge", "environment": "production"},
         },
-        "rule_files": ["rules/*.yml"],
+        "rule_files": ["../../../alert_rules/*.yml", "rules/*.yml"],
         "alerting": {
             "alertmanagers": [
                 {"scheme": "http", "static_configs": [{"targets": ["alertmanager:9093"]}]},
@@ -101,9 +101,9 @@ services: {web: {image: web, port: 80, metrics: /metrics}}
     promtool(rendered(render, catalog, tmp_path / "out"))
     config, jobs = config_of(catalog), jobs_of(catalog)
     assert config["global"] == {
-        "scrape_interval": "2s500ms",
-        "scrape_timeout": "2s500ms",
-        "evaluation_interval": "2s500ms",
+        "scrape_interval": "2500ms",
+        "scrape_timeout": "2500ms",
+        "evaluation_interval": "2500ms",
         "external_labels": {"project": "shop", "environment": "eu", "region": "north"},
     }
     assert config["alerting"]["alertmanagers"] == [

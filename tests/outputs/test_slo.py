@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.outputs.alerts.slo import BURN_RATES, WINDOWS, BurnRate, objectives
+from exporter.outputs.alerts.slo import objectives
+from exporter.outputs.burn_rates import BURN_RATES, WINDOWS, BurnRate
 from tests.outputs.promtool import alerts, catalog_of, firing, hold, written
 
 if TYPE_CHECKING:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import pty
 import resource
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,12 +31,12 @@ environments: {testing: {}, production: {}}
 """
 
 
-def states(folder: Path, *files: File) -> dict[str, str]:
-    return {change.path: str(change.state) for change in compare(folder, files)}
+def states(folder: Path, *files: File, project: str = "", whole: bool = True) -> dict[str, str]:
+    return {change.path: str(change.state) for change in compare(folder, files, project, whole=whole)}
 
 
-def make(folder: Path, *files: File, force: bool = False) -> None:
-    write(compare(folder, files), force=force)
+def make(folder: Path, *files: File, project: str = "", whole: bool = True, force: bool = False) -> None:
+    write(compare(folder, files, project, whole=whole), project, force=force)
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -285,6 +287,36 @@ def test_what_fails_in_the_middle_is_undone(
     assert set(tree(tmp_path)) == {"replaced", "deep/er/new", "blocked"}
 
 
+def test_files_of_another_project_are_kept(tmp_path: Path) -> None:
+    make(tmp_path, A, SCRIPT, project="shop")
+    before = everything(tmp_path)
+    other = (File("a.yml", "a: 2\n"), File("new.yml", "new: 1\n"), SCRIPT)
+    expected = {"a.yml": "of another project", "new.yml": "of another project", "run.sh": "unchanged"}
+    assert states(tmp_path, *other, project="bank") == expected
+    assert states(tmp_path, project="bank") == dict.fromkeys(("a.yml", "run.sh"), "of another project")
+    make(tmp_path, *other, project="bank")
+    make(tmp_path, project="bank")
+    assert everything(tmp_path) == before
+    make(tmp_path, *other, project="bank", force=True)
+    assert tree(tmp_path) == {file.path: file.text for file in other}
+    assert set(states(tmp_path, *other, project="bank").values()) == {"unchanged"}
+    assert "of another project" in states(tmp_path, A, SCRIPT, project="shop").values()
+
+
+def test_a_manifest_of_no_project_is_taken_over(tmp_path: Path) -> None:
+    make(tmp_path, A)
+    assert states(tmp_path, A, project="shop") == {"a.yml": "unchanged"}
+    make(tmp_path, A, project="shop")
+    assert json.loads((tmp_path / MANIFEST).read_text())["project"] == "shop"
+
+
+def test_of_a_part_of_a_folder_nothing_else_is_stale(tmp_path: Path) -> None:
+    make(tmp_path, A, B)
+    assert states(tmp_path, A, whole=False) == {"a.yml": "unchanged"}
+    make(tmp_path, File("a.yml", "a: 2\n"), whole=False)
+    assert states(tmp_path, A, B) == {"a.yml": "changed", "sub/b.yml": "unchanged"}
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     file = tmp_path / "config.yaml"
@@ -303,9 +335,8 @@ PROMETHEUS = "deploy/production/prometheus/prometheus.yml"
 def test_gen_writes_says_what_it_wrote_and_is_then_current(config: Path, out: Path) -> None:
     first = gen(config, out)
     assert (first.returncode, first.stderr) == (0, "")
-    assert first.stdout.count(" written") == 2 * 4
-    assert any(PROMETHEUS in line and "written" in line for line in first.stdout.splitlines())
-    assert gen(config, out).stdout.count(" unchanged") == 2 * 4
+    assert first.stdout == "8 files: 8 written\n"
+    assert gen(config, out).stdout == "8 files: 8 unchanged\n"
     check = gen(config, out, "--check")
     assert (check.returncode, check.stdout, check.stderr) == (0, "", "nothing differs\n")
 
@@ -318,8 +349,8 @@ def test_check_and_diff_show_the_difference_and_write_nothing(config: Path, out:
     result = gen(config, out, option)
     assert result.returncode == 1
     assert f"--- {out}/{PROMETHEUS} (on disk)" in result.stdout
-    assert '-  scrape_interval: "15s"\n' in result.stdout
-    assert '+  scrape_interval: "5s"\n' in result.stdout
+    assert "-  scrape_interval: 15s\n" in result.stdout
+    assert "+  scrape_interval: 5s\n" in result.stdout
     assert result.stderr == "4 of 8 files differ\n"
     assert everything(out) == before
 
@@ -335,13 +366,12 @@ def test_gen_keeps_edits_reports_them_and_overwrites_when_forced(config: Path, o
     (out / PROMETHEUS).write_text("mine: 1\n")
     kept = gen(config, out)
     assert kept.returncode == 1
-    assert f"{PROMETHEUS}" in kept.stdout
-    assert "kept: edited by hand" in kept.stdout
-    assert "1 file(s) edited by hand were kept" in kept.stderr
+    assert kept.stdout == f"{out}/{PROMETHEUS}: kept: edited by hand\n8 files: 1 kept, 7 unchanged\n"
+    assert "1 file(s) were kept" in kept.stderr
     assert (out / PROMETHEUS).read_text() == "mine: 1\n"
     forced = gen(config, out, "--force")
     assert (forced.returncode, forced.stderr) == (0, "")
-    assert "overwritten" in forced.stdout
+    assert forced.stdout == "8 files: 1 overwritten, 7 unchanged\n"
     assert gen(config, out, "--check").returncode == 0
 
 
@@ -359,10 +389,82 @@ def test_files_of_an_environment_that_is_no_more_are_removed(config: Path, out: 
     config.write_text("project: shop\nservices: {web: {image: web, port: 80}}\nenvironments: {staging: {}}\n")
     result = gen(config, out)
     assert result.returncode == 0
-    assert result.stdout.count(" removed") == 8
+    assert result.stdout == "12 files: 8 removed, 4 written\n"
     assert {path.split("/")[1] for path in tree(out)} == {"testing", "staging"}
     assert not (out / "deploy/production").exists()
     assert [path for path in tree(out) if "testing" in path] == ["deploy/testing/notes.txt"]
+
+
+def test_gen_leaves_what_the_catalog_of_another_project_made(config: Path, out: Path) -> None:
+    """Also folders of environments that only the other one has: those look like ones that are no more."""
+    gen(config, out)
+    before = everything(out)
+    config.write_text(
+        CATALOG.replace("shop", "bank").replace(
+            "{testing: {}, production: {}}", "{production: {}, staging: {}}"
+        )
+    )
+    result = gen(config, out)
+    assert result.returncode == 1
+    assert result.stdout.count("kept: made from the catalog of another project") == 3
+    assert result.stdout.endswith("8 files: 3 kept, 1 unchanged, 4 written\n")
+    assert {path: found for path, found in everything(out).items() if "staging" not in path} == before
+
+
+def test_only_what_is_asked_for_is_written(config: Path, out: Path) -> None:
+    assert gen(config, out, "--only", "prometheus", "-e", "testing").stdout == "1 file: 1 written\n"
+    assert set(tree(out)) == {"deploy/testing/prometheus/prometheus.yml"}
+    assert (
+        gen(config, out, "--only", "alertmanager, prometheus").stdout == "4 files: 1 unchanged, 3 written\n"
+    )
+    wrong = gen(config, out, "--only", "prometheus,grafanas")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == (
+        "there is no output 'grafanas'; the outputs are prometheus, alertmanager, grafana\n"
+    )
+
+
+def test_a_part_of_a_folder_leaves_the_rest(config: Path, out: Path) -> None:
+    """compose.yaml and environment.sh lie in one folder."""
+    run(config, out)
+    before = everything(out)
+    assert run(config, out, "--only", "compose").endswith(" unchanged\n")
+    assert everything(out) == before
+
+
+def test_a_catalog_that_only_watches_has_no_deploy_files(config: Path, out: Path) -> None:
+    run(config, out)
+    config.write_text(
+        "project: shop\nservices: {web: {port: 80}}\nenvironments: {testing: {}, production: {}}\n"
+    )
+    run(config, out)
+    assert {path.split("/")[0] for path in tree(out)} == {"alert_rules", "dashboards"}
+    run(config, out, "--only", "prometheus")
+    assert {path.split("/")[0] for path in tree(out)} == {"alert_rules", "dashboards", "deploy"}
+
+
+def run(config: Path, out: Path, *options: str) -> str:
+    """`gen` with the whole table of outputs."""
+    command = [sys.executable, "-m", "exporter", "gen", "--config", str(config), "--out", str(out), *options]
+    return subprocess.run(command, text=True, capture_output=True, check=True, timeout=60).stdout
+
+
+def test_a_diff_on_a_terminal_has_colours_and_no_control_characters(config: Path, out: Path) -> None:
+    gen(config, out)
+    (out / PROMETHEUS).write_text("\x1b]0;owned\x07: 1\n")
+    module = [sys.executable, "-m", "exporter", "gen", "--diff", "--only", "prometheus"]
+    terminal, inside = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "200"}
+    environment.pop("NO_COLOR", None)
+    subprocess.run(
+        [*module, "-c", config, "-o", out], stdout=inside, env=environment, timeout=60, check=False
+    )
+    os.close(inside)
+    shown = os.read(terminal, 1 << 20).decode()
+    os.close(terminal)
+    assert "\x1b[31m-\\x1b]0;owned\\x07: 1" in shown
+    assert "\x1b]0" not in shown
+    assert "\x1b[32m+global:" in shown
 
 
 def test_a_file_in_the_way_is_one_clear_error(config: Path, out: Path) -> None:
@@ -377,7 +479,9 @@ def changed(config: Path) -> None:
     """A change of the catalog that every file of Prometheus and Alertmanager shows, and that makes them larger."""
     names = (f"service-with-a-long-name-that-fills-the-disk-{n}" for n in range(800))
     services = ", ".join(f"{name}: {{image: x, depends_on: web}}" for name in names)
-    config.write_text(CATALOG.replace("port: 80}", f"port: 80}}, {services}").replace("shop", "bigger-shop"))
+    config.write_text(
+        CATALOG.replace("port: 80}", f"port: 80}}, {services}").replace("testing", "a-longer-name")
+    )
 
 
 def is_one_error(result: subprocess.CompletedProcess[str], reason: str) -> None:

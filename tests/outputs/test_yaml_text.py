@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.outputs.yaml_text import NOTICE, Note, yaml_text
+from exporter.outputs.yaml_text import NOTICE, Apart, Block, Merge, Note, yaml_text
 from tests.outputs.catalogs import NASTY
 
 STRINGS = [
@@ -63,6 +63,35 @@ def test_other_values() -> None:
     ]  # fmt: skip
     with pytest.raises(TypeError, match="set has no YAML form"):
         yaml_text({"a": {1}})
+
+
+def test_quantities_need_no_quotes_and_are_text_to_every_parser() -> None:
+    words = ["512m", "10m", "5s", "1m30s", "250ms", "30d", "1g", "64k"]
+    text = yaml_text({"a": words})
+    assert text.endswith(f"a: [{', '.join(words)}]\n")
+    assert yaml.safe_load(text) == {"a": words}
+    for other in ("1e3", "0b1", "12", "1.5s", "5s ", "0x1g"):
+        assert f'a: "{other}"' in yaml_text({"a": other})
+
+
+def test_blocks_are_merged_and_entries_stand_apart() -> None:
+    data = Apart(
+        {
+            "x-all": Block("all", {"a": 1, "b": [2]}),
+            "things": Apart({"one": {"c": 3, "<<": Merge("all")}, "two": {"<<": Merge("all"), "a": 4}}),
+            "none": Apart({}),
+        }
+    )
+    assert yaml_text(data).splitlines()[1:] == [
+        *("", "x-all: &all", "  a: 1", "  b: [2]"),
+        *("", "things:", "  one:", "    c: 3", "    <<: *all"),
+        *("", "  two:", "    <<: *all", "    a: 4"),
+        *("", "none: {}"),
+    ]
+    assert yaml.safe_load(yaml_text(data))["things"] == {
+        "one": {"a": 1, "b": [2], "c": 3},
+        "two": {"a": 4, "b": [2]},
+    }
 
 
 def test_comments_stay_comments_whatever_they_hold() -> None:

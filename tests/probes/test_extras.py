@@ -6,11 +6,10 @@ import sys
 
 import pytest
 
-from exporter.catalog.planning.specs import GrpcSpec, MongodbSpec, ProbeSpec, RedisSpec
+from exporter.catalog.planning.specs import GrpcSpec, MongodbSpec, ProbeSpec
 from exporter.probes.compile import Shared, compile_probe
 
 NEEDS = (
-    (RedisSpec("cache", 6379), "redis", "redis"),
     (MongodbSpec("docs", 27017), "bson", "mongodb"),
     (GrpcSpec("api", 50051), "h2", "grpc"),
 )

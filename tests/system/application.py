@@ -1,7 +1,7 @@
 """A small application, generated, built and running on a Docker engine of the tests' own: what a first user gets.
 
 Behind the gateway stands `web`, which asks `api`, which keeps something in each of its stores (application_sources.py).
-The files are those of `exporter gen`, the secrets those of secrets.sh, the images of `web` and `api` those of the
+The files are those of `exporter gen`, the secrets of `exporter secrets`, the images of `web` and `api` those of the
 generated Dockerfiles; application_images.py says what stands in for the images of others. Without a current nginx, the
 gateway's file goes without `resolve`.
 """
@@ -96,7 +96,7 @@ class Application:
         return [str(self.folder / f"scripts/{name}.sh"), self.environment, *arguments]
 
     def make_secrets(self) -> str:
-        """What secrets.sh says while it does."""
+        """Make the secrets, and return what is said meanwhile."""
         done = self.script("secrets", "create")
         assert done.returncode == 0, done.stderr
         return done.stdout + done.stderr
@@ -109,7 +109,7 @@ class Application:
         for service in ("web", "api"):
             built = build(
                 self.engine,
-                self.folder / service,
+                self.folder,
                 *("--network=none", f"--tag=shop/{service}:{TAG}"),
                 *("--file", str(self.deploy / "images" / service / "Dockerfile")),
             )

@@ -25,22 +25,27 @@ if TYPE_CHECKING:
 def import_images(engine: DockerEngine, folder: Path) -> None:
     """All of them; `folder` is an empty one for what they are made from."""
     import_stack(engine, folder)
+    import_stores(engine, folder)
+    _import_nginx(engine)
+    engine.docker("tag", BUSYBOX, "busybox:1.37")
+    (folder / "pip.conf").write_text(PIP_CONF)
+    offline = "COPY pip.conf /pip.conf\nENV PIP_CONFIG_FILE=/pip.conf"
+    _derive(engine, folder, "python:3.12-slim", PYTHON, offline)
+    start = 'CMD ["nginx", "-e", "stderr", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"]'
+    _derive(engine, folder, NGINX, "nginx-program:local", start)
+
+
+def import_stores(engine: DockerEngine, folder: Path) -> None:
+    """Those of the stores alone."""
     import_postgresql(engine)
     import_redis(engine)
-    _import_nginx(engine)
     engine.docker("tag", REDIS, "redis:7.4")
-    engine.docker("tag", BUSYBOX, "busybox:1.37")
     # As in the official image, where the server's socket is below /run, in a folder with the mode of /tmp: what is
     # mounted there in memory is root's, and has that mode.
     link = (
         "USER 0\nRUN rm -r /var/run && ln -s /run /var/run && mkdir -p -m 3777 /run/postgresql\nUSER 999:999"
     )
     _derive(engine, folder, "postgres:17", POSTGRESQL, link)
-    (folder / "pip.conf").write_text(PIP_CONF)
-    offline = "COPY pip.conf /pip.conf\nENV PIP_CONFIG_FILE=/pip.conf"
-    _derive(engine, folder, "python:3.12-slim", PYTHON, offline)
-    start = 'CMD ["nginx", "-e", "stderr", "-c", "/etc/nginx/nginx.conf", "-g", "daemon off;"]'
-    _derive(engine, folder, NGINX, "nginx-program:local", start)
 
 
 def modern_nginx() -> bool:

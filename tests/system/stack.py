@@ -64,9 +64,9 @@ class Stack:
 
 
 def generate(catalog: Path, out: Path) -> None:
-    """`exporter gen`, as a person runs it."""
-    command = [sys.executable, "-m", "exporter", "gen", "--config", str(catalog), "--out", str(out)]
-    subprocess.run(command, check=True, capture_output=True)
+    """`exporter gen` of what the servers read; these catalogs watch, and deploy nothing."""
+    options = ("--only", "alerts,prometheus,alertmanager", "--config", str(catalog), "--out", str(out))
+    subprocess.run([sys.executable, "-m", "exporter", "gen", *options], check=True, capture_output=True)
 
 
 @contextlib.contextmanager

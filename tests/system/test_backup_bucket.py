@@ -36,7 +36,7 @@ def server() -> Iterator[BucketServer]:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a private key of age, the public one, and a folder of secrets as secrets.sh makes it."""
+    """A folder with a private key of age, the public one, and a folder of secrets as `exporter secrets` makes it."""
     folder = tmp_path_factory.mktemp("keys")
     subprocess.run([require("age-keygen"), "-o", folder / "private"], check=True, capture_output=True)
     subprocess.run([require("age-keygen"), "-y", "-o", folder / "public", folder / "private"], check=True)

@@ -336,7 +336,9 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
     )
     queries = {
         f"{title}: {query}": interpolated(
-            query, {"service": "|".join(KINDS), "__rate_interval": f"{RATE_SECONDS}s", "__range": "1m"}
+            query,
+            {"service": "|".join(KINDS), "__rate_interval": f"{RATE_SECONDS}s", "__range": "1m"}
+            | dict.fromkeys(("project", "environment"), ""),
         )
         for title, query in expressions(json.loads(DASHBOARD.read_text()))
         if "container_start_failure_info" not in query  # each of these could be started

@@ -39,13 +39,14 @@ late. What the daemon does to itself is none of it.
 """
 CLIENTS = 520
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-DEPLOYED = Path(__file__).parents[2] / "deploy/development/compose.monitoring.yaml"
+DEPLOYED = Path(__file__).parents[2] / "deploy/production/compose.monitoring.yaml"
 PAGES = ("/", "/metrics", "/api/v1/services", "/-/healthy")
 
 
 def memory_limit() -> int:
     """Bytes that `gen` gives the exporter's container."""
-    return int(yaml.safe_load(DEPLOYED.read_text())["services"]["exporter"]["mem_limit"])
+    limit: str = yaml.safe_load(DEPLOYED.read_text())["services"]["exporter"]["mem_limit"]
+    return int(limit.removesuffix("m")) << 20
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)
 
 UID = "65532"
-GREETING = r'a "b" $c ${d} \e `f` #g ü'
+GREETING = r'a "b" $c $(d) \e `f` #g ü'
 VOLUME = '/app/it\'s "my" $data `x`'
 CATALOG = f"""
 project: shop
@@ -89,6 +90,7 @@ BASES = {
     "job": {"BASE": PYTHON},
     "pages": {"BASE": NGINX, "BUILD_BASE": NODE},
 }
+IMAGES = "deploy/default/images"
 HARDENED = ("--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
@@ -98,13 +100,13 @@ class Workshop:
     def __init__(self, folder: Path, engine: DockerEngine) -> None:
         self.folder = folder
         self.engine = engine
-        rendered(render, catalog_of(folder, CATALOG), folder / "images")
+        rendered(render, catalog_of(folder, CATALOG), folder / IMAGES)
         (folder / "pip.conf").write_text(PIP_CONF)
 
     def context(self, service: str) -> Path:
         return self.folder / FOLDERS[service]
 
-    def build(self, service: str, context: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def build(self, service: str, root: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Build it, and say all that the engine says."""
         arguments = {
             **BASES[service],
@@ -114,11 +116,11 @@ class Workshop:
         }
         return build(
             self.engine,
-            context or self.context(service),
+            root or self.folder,
             *(
                 "--network=none",
                 "--file",
-                str(self.folder / f"images/{service}/Dockerfile"),
+                str(self.folder / f"{IMAGES}/{service}/Dockerfile"),
                 "--tag",
                 service,
             ),
@@ -318,8 +320,9 @@ def test_pages_are_served_on_port_80_by_nobody_special(workshop: Workshop) -> No
 def test_a_context_that_lacks_something_is_told_what(
     workshop: Workshop, tmp_path: Path, service: str, files: dict[str, str], sentence: str
 ) -> None:
+    shutil.copytree(workshop.folder / "deploy", tmp_path / "deploy")
     for path, text in files.items():
-        _write(tmp_path, path, text)
+        _write(tmp_path / FOLDERS[service], path, text)
     built = workshop.build(service, tmp_path)
     assert built.returncode != 0
     assert sentence in built.stderr

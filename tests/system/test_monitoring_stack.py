@@ -68,8 +68,8 @@ class Stack:
         catalog = load_catalog(folder / "config.yaml", "dev")
         self._deploy = folder / "deploy/dev"
         outputs: dict[str, Render] = {
+            "../../alert_rules": alerts.render,
             "prometheus": prometheus.render,
-            "prometheus/rules": alerts.render,
             "alertmanager": alertmanager.render,
         }
         for place, output in outputs.items():

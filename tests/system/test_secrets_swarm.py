@@ -1,4 +1,4 @@
-"""`scripts/secrets.sh --swarm` on a real engine in Swarm mode: versions, and a service that reads the value."""
+"""`exporter secrets --swarm` on a real engine in Swarm mode: versions, and a service that reads the value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.docker_engine import IMAGE, DockerEngine
-from tests.scripts.secrets_project import Entry, Project
+from tests.secrets.project import Entry, Project
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def engine() -> Iterator[DockerEngine]:
 
 
 def test_values_are_versions_and_reach_a_service(engine: DockerEngine, tmp_path: Path) -> None:
-    project = Project(tmp_path, [Entry("key", used_by=("api",)), Entry("other")], engine=engine.host)
+    entries = [Entry("key", used_by=("api",)), Entry("other", password_of=("database",))]
+    project = Project(tmp_path, entries, engine=engine.host)
     assert project.run("check", "--swarm").stdout == b"key: missing\nother: missing\n"
     assert project.run("create", "--swarm", "--dry-run").returncode == 0
     assert names(engine) == set()
@@ -57,6 +58,12 @@ def test_values_are_versions_and_reach_a_service(engine: DockerEngine, tmp_path:
     assert project.run("rotate", "key", "--swarm", "--yes").returncode == 0
     assert names(engine) == {"shop-production-key-3", "shop-production-key-4", "shop-production-other-1"}
     assert b"key " in project.run("list", "--swarm").stdout
+    assert b"with KEY_VERSION=3" in project.run("revert", "key", "--swarm").stderr
+    # The store may be on any node, so a person changes the password there.
+    refused = project.run("rotate", "other", "--swarm", "--yes")
+    assert (refused.returncode, b"add --file-only" in refused.stderr) == (1, True)
+    assert project.run("rotate", "other", "--swarm", "--yes", "--file-only").returncode == 0
+    assert "shop-production-other-2" in names(engine)
     assert project.files() == {}
 
 

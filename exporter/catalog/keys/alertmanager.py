@@ -6,9 +6,10 @@ from pydantic import Field
 
 from exporter.catalog.base import Model
 from exporter.catalog.keys.owners import Email
+from exporter.catalog.values.names import Label
 from exporter.catalog.values.network import Address
 from exporter.catalog.values.references import Secret
-from exporter.catalog.values.scalars import Duration, Label, Text
+from exporter.catalog.values.scalars import Duration, Text
 
 
 class Smtp(Model):
@@ -31,17 +32,14 @@ class Alertmanager(Model):
     group_wait: Duration = Field(
         default=30.0,
         description="Wait for more of a group before the first message.",
-        json_schema_extra={"default": "30s"},
     )
     group_interval: Duration = Field(
         default=300.0,
         description="Wait before a message about a change in a group.",
-        json_schema_extra={"default": "5m"},
     )
     repeat_interval: Duration = Field(
         default=14400.0,
         description="Wait before the same message again.",
-        json_schema_extra={"default": "4h"},
     )
     watchdog: Label | None = Field(
         default=None, description="The owner who receives the watchdog; default: nobody."
@@ -49,11 +47,9 @@ class Alertmanager(Model):
     watchdog_interval: Duration = Field(
         default=300.0,
         description="Time between two messages of the watchdog.",
-        json_schema_extra={"default": "5m"},
     )
     retention: Duration = Field(
         default=432000.0,
         description="How long silences and notifications are kept.",
-        json_schema_extra={"default": "5d"},
     )
     version: Text | None = Field(default=None, description="The image's tag in the generated stack.")

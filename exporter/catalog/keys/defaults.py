@@ -11,18 +11,24 @@ from exporter.catalog.keys.container.logging import LogRotation
 from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
-from exporter.catalog.keys.probes.times import ProbeTimes
-from exporter.catalog.values.scalars import Duration, Label, Words
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Duration, Words
+
+
+class DefaultTimes(Model):
+    """How often to check, and how long to wait, where nothing else is written."""
+
+    interval: Duration = Field(default=15.0, description="Time between two checks.")
+    timeout: Duration = Field(default=5.0, description="Time that one check may take, at most the interval.")
 
 
 class Defaults(Model):
-    """What holds for every service that does not say otherwise."""
+    """Defaults for all services."""
 
-    probe: ProbeTimes = Field(default=ProbeTimes(), description="Interval (15s) and timeout (5s) of probes.")
+    probe: DefaultTimes = Field(default=DefaultTimes(), description="Interval and timeout of probes.")
     metrics_interval: Duration = Field(
         default=30.0,
         description="Time between two scrapes of a service's own metrics.",
-        json_schema_extra={"default": "30s"},
     )
     resources: Resources = Field(default=Resources(), description="Limits of each container.")
     slo: SloOrShort = Field(default=Slo(), description="Objectives.")

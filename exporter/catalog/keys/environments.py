@@ -17,7 +17,6 @@ class Verify(Model):
     deadline: Duration = Field(
         default=120.0,
         description="Time until everything must be healthy.",
-        json_schema_extra={"default": "2m"},
     )
 
 

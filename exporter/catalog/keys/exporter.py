@@ -22,9 +22,7 @@ class Containers(Model):
         default="auto",
         description="Where readings come from: cgroup files, the engine's API, or the better of both.",
     )
-    interval: Duration = Field(
-        default=10.0, description="Time between two readings.", json_schema_extra={"default": "10s"}
-    )
+    interval: Duration = Field(default=10.0, description="Time between two readings.")
     strangers: bool = Field(
         default=True, description="Whether containers that the catalog does not name are watched too."
     )
@@ -54,8 +52,6 @@ def _containers_shorthand(value: object) -> object:
 
 
 _VOLUME_FIELDS = ("volume", "project", "environment")
-
-
 _VOLUMES_PATTERN = rf"^(?=.*\{{volume\}})([^{{}}]|\{{({'|'.join(_VOLUME_FIELDS)})\}})*$"
 
 

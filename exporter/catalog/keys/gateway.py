@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.values.names import Label
 from exporter.catalog.values.network import Host, Port, UrlPath
-from exporter.catalog.values.scalars import Duration, Label, Size, Words
+from exporter.catalog.values.scalars import Duration, Size, Words
 from exporter.catalog.values.texts import Interpolated
 
 
@@ -42,13 +43,9 @@ def _route_shorthand(value: object) -> object:
 class GatewayTimeouts(Model):
     """How long the gateway waits for a service."""
 
-    connect: Duration = Field(
-        default=5.0, description="For a connection.", json_schema_extra={"default": "5s"}
-    )
-    read: Duration = Field(default=60.0, description="For an answer.", json_schema_extra={"default": "60s"})
-    send: Duration = Field(
-        default=60.0, description="For a request to go out.", json_schema_extra={"default": "60s"}
-    )
+    connect: Duration = Field(default=5.0, description="For a connection.")
+    read: Duration = Field(default=60.0, description="For an answer.")
+    send: Duration = Field(default=60.0, description="For a request to go out.")
 
 
 class Gateway(Model):
@@ -74,9 +71,5 @@ class Gateway(Model):
     max_fails: Annotated[int, Field(ge=0)] = Field(
         default=3, description="Failures until a replica is left out."
     )
-    fail_timeout: Duration = Field(
-        default=30.0, description="How long it is left out.", json_schema_extra={"default": "30s"}
-    )
-    max_body: Size = Field(
-        default=10 * 1024 * 1024, description="Largest request.", json_schema_extra={"default": "10Mi"}
-    )
+    fail_timeout: Duration = Field(default=30.0, description="How long it is left out.")
+    max_body: Size = Field(default=10 * 1024 * 1024, description="Largest request.")

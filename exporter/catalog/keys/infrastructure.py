@@ -17,9 +17,7 @@ class Infrastructure(Model):
     region: Text = Field(default="eu-central-1", description="The region.")
     machine: Text = Field(default="t3.medium", description="The type of machine.")
     count: Annotated[int, Field(ge=1)] = Field(default=1, description="How many machines.")
-    disk: Size = Field(
-        default=40 * 1024**3, description="Size of the disk.", json_schema_extra={"default": "40Gi"}
-    )
+    disk: Size = Field(default=40 * 1024**3, description="Size of the disk.")
     allow_ssh_from: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Networks that may connect by SSH, such as 203.0.113.0/24."
     )

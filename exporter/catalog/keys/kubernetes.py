@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import Label, Text
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Text
 
 
 class Kubernetes(Model):

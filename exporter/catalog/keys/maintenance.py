@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.values.scalars import Label
+from exporter.catalog.values.names import Label
 from exporter.catalog.values.schedules import TimeZone, WeeklyWindow
 
 

@@ -23,8 +23,6 @@ def _parse_email(value: object) -> str:
 
 
 Email = Annotated[str, *value_type(_parse_email, {"type": "string", "format": "email"}, "e-mail address")]
-
-
 Severities = Annotated[tuple[Severity, ...], one_or_many(Severity)]
 
 

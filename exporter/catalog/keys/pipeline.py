@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.values.scalars import Label, Text
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Text
 
 
 class Pipeline(Model):

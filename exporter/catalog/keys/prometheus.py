@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import Duration, LabelName, Size, Text
+from exporter.catalog.values.names import LabelName
+from exporter.catalog.values.scalars import Duration, Size, Text
 
 
 class Prometheus(Model):
@@ -14,11 +15,8 @@ class Prometheus(Model):
     scrape_interval: Duration = Field(
         default=15.0,
         description="Time between two scrapes of the exporter.",
-        json_schema_extra={"default": "15s"},
     )
-    retention: Duration = Field(
-        default=1296000.0, description="How long series are kept.", json_schema_extra={"default": "15d"}
-    )
+    retention: Duration = Field(default=1296000.0, description="How long series are kept.")
     retention_size: Size | None = Field(default=None, description="How large they may grow.")
     version: Text | None = Field(default=None, description="The image's tag in the generated stack.")
     external_labels: dict[LabelName, Text] = Field(

@@ -7,7 +7,8 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import Duration, EnvironmentName, Words
+from exporter.catalog.values.names import EnvironmentName
+from exporter.catalog.values.scalars import Duration, Words
 
 
 class SecretSource(Model):

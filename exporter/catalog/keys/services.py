@@ -9,17 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.container.model import Container
 from exporter.catalog.keys.probes.health import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.names import EnvironmentName, Label, LabelName, MetricName
 from exporter.catalog.values.network import Port, UrlPath
-from exporter.catalog.values.scalars import (
-    Duration,
-    EnvironmentName,
-    Label,
-    LabelName,
-    MetricName,
-    Percentage,
-    Words,
-    unescaped,
-)
+from exporter.catalog.values.scalars import Duration, Percentage, Words, unescaped
 from exporter.catalog.values.texts import Interpolated
 from exporter.catalog.values.words import shown
 

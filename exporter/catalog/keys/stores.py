@@ -11,8 +11,9 @@ from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.keys.container.model import Container
 from exporter.catalog.keys.probes.tls import Tls  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.names import Label  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.values.scalars import Duration, Label, Percentage, Text, Words, unescaped
+from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
 
@@ -80,7 +81,6 @@ class Store(Container):
     check_interval: Duration = Field(
         default=21600.0,
         description="SQLite: time between two integrity checks.",
-        json_schema_extra={"default": "6h"},
     )
 
     @model_validator(mode="after")

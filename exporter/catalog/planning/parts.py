@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.planning.machine import own_address
 from exporter.catalog.planning.secret_paths import absolute, resolve
 from exporter.catalog.planning.specs import BasicAuth, TlsSpec
-from exporter.catalog.values.addresses import join_address, split_address
+from exporter.catalog.values.addresses import DEFAULT_PORTS, join_address, split_address
 from exporter.catalog.values.references import LITERAL_SECRET
 from exporter.catalog.values.secret_text import SecretText
 from exporter.catalog.values.texts import request_path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.probes.http import HttpProbe
     from exporter.catalog.keys.probes.tls import Tls
     from exporter.catalog.keys.probes.websocket import WebSocketProbe
+    from exporter.catalog.keys.services import Metrics, Service
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.values.references import TextTemplate
 
@@ -42,7 +43,7 @@ class Parts:
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self._environment = catalog.environment
         self._shared: dict[TlsSpec, TlsSpec] = {}
         self.uses: list[SecretUse] = []
@@ -61,11 +62,20 @@ class Parts:
         text = template.format(
             service=name,
             port=chosen,
-            project=self._catalog.project,
-            environment=self._catalog.environment_name,
+            project=self.catalog.project,
+            environment=self.catalog.environment_name,
         )
         host, given = split_address(text)
         return host, port or given
+
+    def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
+        """host:port of the service's own metrics: the scheme's port where none is written, as of HTTP probes."""
+        try:
+            host, port = self.address(name, service, metrics.port)
+        except ValueError as error:
+            self.findings.append((("services", name, "metrics"), str(error)))
+            return None
+        return join_address(host, port or DEFAULT_PORTS[metrics.scheme])
 
     def url(
         self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
@@ -100,9 +110,9 @@ class Parts:
             min_version=written.min_version,
             max_version=written.max_version,
             ciphers=written.ciphers,
-            ca_file=written.ca and absolute(self._catalog, written.ca),
-            certificate_file=written.certificate and absolute(self._catalog, written.certificate),
-            key_file=written.key and absolute(self._catalog, written.key),
+            ca_file=written.ca and absolute(self.catalog, written.ca),
+            certificate_file=written.certificate and absolute(self.catalog, written.certificate),
+            key_file=written.key and absolute(self.catalog, written.key),
         )
         return self._shared.setdefault(spec, spec)
 
@@ -127,7 +137,7 @@ class Parts:
         return None if template is None else self.text(path, template)
 
     def text(self, path: CatalogPath, template: TextTemplate) -> str | SecretText:
-        text = resolve(self._catalog, template)
+        text = resolve(self.catalog, template)
         if not isinstance(text, str):
             self.uses.append(SecretUse(path, text))
         return text

@@ -9,6 +9,7 @@ from exporter.catalog.keys.services import Service
 from exporter.catalog.planning.jobs import jobs, wanted
 from exporter.catalog.planning.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.planning.machine import CGROUP, DOCKER, PROC, own_place
+from exporter.catalog.planning.parts import Parts
 from exporter.catalog.planning.places import DEPLOYS, MARKERS, compose_project, state_folder
 from exporter.catalog.planning.plan import (
     BackupsPlan,
@@ -21,7 +22,7 @@ from exporter.catalog.planning.plan import (
 )
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
-from exporter.catalog.planning.targets import Planner
+from exporter.catalog.planning.targets import targets
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -33,19 +34,15 @@ if TYPE_CHECKING:
 
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
     """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
-    planner = Planner(catalog)
+    parts = Parts(catalog)
     ending, numbers = jobs(catalog), wanted(catalog)
     services = (
-        *(_service_plan(catalog, planner, name, service) for name, service in catalog.services.items()),
-        *(_service_plan(catalog, planner, name, store) for name, store in catalog.stores.items()),
+        *(_service_plan(catalog, parts, name, service) for name, service in catalog.services.items()),
+        *(_service_plan(catalog, parts, name, store) for name, store in catalog.stores.items()),
     )
     services = tuple(
         replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
     )
-    for name, service in catalog.services.items():
-        planner.service(name, service)
-    for name, store in catalog.stores.items():
-        planner.store(name, store)
     host, port = catalog.exporter.listen
     plan = Plan(
         project=catalog.project,
@@ -53,7 +50,7 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         listen_host=host,
         listen_port=port,
         services=services,
-        targets=tuple(planner.targets),
+        targets=tuple(targets(catalog, parts)),
         buckets=_buckets(catalog),
         containers=_containers(catalog),
         volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
@@ -61,10 +58,10 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         web=_web(catalog),
         deploys=f"{state_folder(catalog)}/{DEPLOYS}",
     )
-    return plan, planner.parts.uses, planner.parts.findings
+    return plan, parts.uses, parts.findings
 
 
-def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Service | Store) -> ServicePlan:
+def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service | Store) -> ServicePlan:
     service = container if isinstance(container, Service) else None
     metrics = service.metrics if service else None
     return ServicePlan(
@@ -77,7 +74,7 @@ def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Serv
         deployed=container.deployed,
         port=container.listen_port,
         metrics_path=metrics.path if metrics else None,
-        metrics_target=planner.metrics_target(name, service, metrics) if service and metrics else None,
+        metrics_target=parts.metrics_target(name, service, metrics) if service and metrics else None,
         metrics_scheme=metrics.scheme if metrics else "http",
         metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
         replicas=service.replicas if service else 1,

@@ -1,8 +1,8 @@
-"""Probes, from the way they are written to the way they are run."""
+"""Specs of probes, made of what is written: one function per protocol."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.probes.dns import DnsProbe
 from exporter.catalog.keys.probes.grpc import GrpcProbe
@@ -26,58 +26,36 @@ from exporter.catalog.values.addresses import join_address
 from exporter.patterns import literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.catalog.base import Model
-    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.probes.dns import DnsAnswers
     from exporter.catalog.keys.probes.probe import ProtocolProbe
+    from exporter.catalog.planning.asked import Asked
     from exporter.catalog.planning.parts import Parts
     from exporter.catalog.planning.specs import ProbeSpec
-    from exporter.catalog.reading.problems import CatalogPath
 
 
-def protocol_of(written: ProtocolProbe) -> str:
-    """The key that holds it in a probe."""
-    return _KEYS.get(type(written), "http")
-
-
-_KEYS: dict[type[Model], str] = {
-    TcpProbe: "tcp",
-    DnsProbe: "dns",
-    IcmpProbe: "icmp",
-    GrpcProbe: "grpc",
-    WebSocketProbe: "websocket",
-}
-
-
-def spec_of(
-    parts: Parts, name: str, container: Container, path: CatalogPath, written: ProtocolProbe
-) -> tuple[str, ProbeSpec]:
-    """The label `target` and the spec of a probe of the service `name`; `path`: where it is written.
+def spec_of(parts: Parts, asked: Asked) -> tuple[str, str, ProbeSpec]:
+    """Return the name, the label `target` and the spec of a probe.
 
     Raises:
         ValueError: it has no address.
     """
-    if isinstance(written, HttpProbe):
-        spec = _http(parts, name, container, path, written)
-        return spec.url, spec
-    if isinstance(written, TcpProbe):
-        tcp = _tcp(parts, name, container, path, written)
-        return join_address(tcp.host, tcp.port), tcp
-    if isinstance(written, DnsProbe):
-        return written.name, dns_spec(written)
-    if isinstance(written, WebSocketProbe):
-        websocket = _websocket(parts, name, container, path, written)
-        return websocket.url, websocket
-    if isinstance(written, GrpcProbe):
-        grpc = _grpc(parts, name, container, path, written)
-        return join_address(grpc.host, grpc.port) + (f"/{grpc.service}" if grpc.service else ""), grpc
-    host = written.host or parts.address(name, container, None)[0]
-    return host, IcmpSpec(host, written.payload, written.ttl, written.ip)
+    label, spec = _SPECS[_model(asked.written)](parts, asked, asked.written)
+    return asked.probe, label, spec
 
 
-def _http(parts: Parts, name: str, container: Container, path: CatalogPath, written: HttpProbe) -> HttpSpec:
-    url, request_path = parts.url(name, container, path, written)
-    return HttpSpec(
+def _model(written: ProtocolProbe) -> type[Model]:
+    return (
+        HttpProbe if isinstance(written, HttpProbe) else type(written)
+    )  # `health` is an HTTP probe with times
+
+
+def _http(parts: Parts, asked: Asked, written: HttpProbe) -> tuple[str, HttpSpec]:
+    path = asked.at
+    url, request_path = parts.url(asked.service, asked.container, path, written)
+    return url, HttpSpec(
         url=url,
         request_path=request_path,
         method=written.method,
@@ -105,9 +83,10 @@ def _http(parts: Parts, name: str, container: Container, path: CatalogPath, writ
     )
 
 
-def _tcp(parts: Parts, name: str, container: Container, path: CatalogPath, written: TcpProbe) -> TcpSpec:
-    host, port = parts.port(name, container, written)
-    return TcpSpec(
+def _tcp(parts: Parts, asked: Asked, written: TcpProbe) -> tuple[str, TcpSpec]:
+    path = asked.at
+    host, port = parts.port(asked.service, asked.container, written)
+    return join_address(host, port), TcpSpec(
         host=host,
         port=port,
         tls=parts.tls(written.tls) if written.tls else None,
@@ -124,11 +103,10 @@ def _tcp(parts: Parts, name: str, container: Container, path: CatalogPath, writt
     )
 
 
-def _websocket(
-    parts: Parts, name: str, container: Container, path: CatalogPath, written: WebSocketProbe
-) -> WebSocketSpec:
-    url, request_path = parts.url(name, container, path, written)
-    return WebSocketSpec(
+def _websocket(parts: Parts, asked: Asked, written: WebSocketProbe) -> tuple[str, WebSocketSpec]:
+    path = asked.at
+    url, request_path = parts.url(asked.service, asked.container, path, written)
+    return url, WebSocketSpec(
         url=url,
         request_path=request_path,
         headers=parts.headers((*path, "headers"), written.headers),
@@ -142,13 +120,19 @@ def _websocket(
     )
 
 
-def _grpc(parts: Parts, name: str, container: Container, path: CatalogPath, written: GrpcProbe) -> GrpcSpec:
-    host, port = parts.port(name, container, written)
-    return GrpcSpec(
+def _icmp(parts: Parts, asked: Asked, written: IcmpProbe) -> tuple[str, IcmpSpec]:
+    host = written.host or parts.address(asked.service, asked.container, None)[0]
+    return host, IcmpSpec(host, written.payload, written.ttl, written.ip)
+
+
+def _grpc(parts: Parts, asked: Asked, written: GrpcProbe) -> tuple[str, GrpcSpec]:
+    host, port = parts.port(asked.service, asked.container, written)
+    label = join_address(host, port) + (f"/{written.service}" if written.service else "")
+    return label, GrpcSpec(
         host=host,
         port=port,
         service=written.service,
-        metadata=parts.headers((*path, "metadata"), written.metadata),
+        metadata=parts.headers((*asked.at, "metadata"), written.metadata),
         tls=parts.tls(written.tls) if written.tls else None,
         ip_protocol=written.ip,
     )
@@ -177,6 +161,10 @@ def header_conditions(written: HttpProbe) -> tuple[HeaderCondition, ...]:
     return tuple(conditions)
 
 
+def _dns(_parts: Parts, _asked: Asked, written: DnsProbe) -> tuple[str, DnsSpec]:
+    return written.name, dns_spec(written)
+
+
 def dns_spec(written: DnsProbe) -> DnsSpec:
     minimum = written.min_answers
     if minimum is None:
@@ -199,3 +187,14 @@ def _answers(answers: DnsAnswers) -> tuple[Condition, ...]:
         *(Condition(pattern) for pattern in answers.matches),
         *(Condition(pattern, present=False) for pattern in answers.not_matches),
     )
+
+
+_SPECS: dict[type[Model], Callable[[Parts, Asked, Any], tuple[str, ProbeSpec]]] = {
+    HttpProbe: _http,
+    TcpProbe: _tcp,
+    DnsProbe: _dns,
+    IcmpProbe: _icmp,
+    GrpcProbe: _grpc,
+    WebSocketProbe: _websocket,
+}
+"""How the spec of each protocol is made of its model."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from exporter.catalog.values.limits import DEFAULT_MAX_JSON_BYTES
+from exporter.catalog.values.constants import DEFAULT_MAX_JSON_BYTES
 
 if TYPE_CHECKING:
     from exporter.catalog.values.secret_text import SecretText

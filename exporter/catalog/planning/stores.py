@@ -1,4 +1,4 @@
-"""What the daemon asks a store, from what the catalog says of it."""
+"""Specs of stores, made of what is written: questions to a server and those that follow it, or to a file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec
+from exporter.catalog.values.addresses import join_address
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.services import Mount
     from exporter.catalog.keys.stores import Store
+    from exporter.catalog.planning.asked import AskedStore
+    from exporter.catalog.planning.parts import Parts
     from exporter.catalog.planning.specs import ProbeSpec, TlsSpec
     from exporter.catalog.values.secret_text import SecretText
 
@@ -20,10 +23,36 @@ _MAINTENANCE_DATABASE = "postgres"
 """The database that every PostgreSQL server has; asked where the catalog names none."""
 
 
-def server_spec(
+def store_specs(parts: Parts, asked: AskedStore) -> list[tuple[str, str, ProbeSpec]]:
+    """Return the name, the label `target` and the spec of each probe of a store.
+
+    Raises:
+        ValueError: it has no address, or no volume of its service holds its file.
+    """
+    store = asked.container
+    if store.engine == "sqlite":
+        spec = _file(parts.catalog, store)
+        return [(store.engine, spec.path, spec)]
+    password = parts.optional_secret((*asked.path, "password"), store.password)
+    tls = parts.tls(store.tls) if store.tls else None
+    host, port = parts.address(asked.service, store, None)
+    port = port or store.listen_port or 0
+    places: list[tuple[str, str, int]] = [(store.engine, host, port)]
+    places += [(f"replica-{other.host}", other.host, other.port or port) for other in store.replicas]
+    hosts = [other.host for other in store.replicas]
+    return [
+        (
+            f"{probe}-{on}" if hosts.count(at) > 1 and probe != store.engine else probe,
+            join_address(at, on),
+            _server(store, at, on, password, tls),
+        )
+        for probe, at, on in places
+    ]
+
+
+def _server(
     store: Store, host: str, port: int, password: SecretText | None, tls: TlsSpec | None
 ) -> ProbeSpec:
-    """The questions to a server that is a store of its own."""
     user = store.username or ENGINES[store.engine].user
     if store.engine == "postgresql":
         database = store.databases[0] if store.databases else _MAINTENANCE_DATABASE
@@ -33,12 +62,8 @@ def server_spec(
     return MongodbSpec(host, port, user, password, tls=tls)
 
 
-def file_spec(catalog: Catalog, store: Store) -> SqliteSpec:
-    """The questions to a file, where the daemon sees the volume that holds it.
-
-    Raises:
-        ValueError: no mount of the service holds the file; one sentence.
-    """
+def _file(catalog: Catalog, store: Store) -> SqliteSpec:
+    """Return the questions to a file, where the daemon sees the volume that holds it."""
     service = catalog.services.get(store.service or "")
     path = PurePosixPath(store.path or "/")
     mounts = service.volumes if service else ()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.container.alerts import Alert
     from exporter.catalog.reading.problems import CatalogPath, Finding
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 CONFIGURATION = "configuration"
 """What the backup of the configuration is called, beside those of stores and volumes."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.catalog import Catalog
 from exporter.catalog.keys.environments import NOT_OVERLAID, Environment
-from exporter.catalog.reading.yaml_tree import Node
+from exporter.catalog.reading.yaml_nodes import Node
 from exporter.catalog.values.words import quoted, suggestion
 
 if TYPE_CHECKING:

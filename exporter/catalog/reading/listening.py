@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
 from exporter.catalog.reading.source import open_source
-from exporter.catalog.reading.yaml_tree import plain
+from exporter.catalog.reading.yaml_nodes import plain
 from exporter.catalog.values.addresses import DEFAULT_LISTEN, parse_listen
 
 if TYPE_CHECKING:

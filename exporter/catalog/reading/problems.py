@@ -21,11 +21,7 @@ Finding = tuple[CatalogPath, str]
 
 
 _NOT_PLAIN = re.compile(r"[\s.\[\]\"]|\A\Z")
-
-
 _MAX_KEY = 100
-
-
 MAX_SHOWN = 100
 """Problems printed for one file; run the command again after mending these."""
 

@@ -7,7 +7,6 @@ null to take a value away. Those are derived here, so the models say everything 
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -17,6 +16,8 @@ from exporter.catalog.catalog import Catalog
 from exporter.catalog.reading.environments import OVERLAY_KEYS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import core_schema
 
@@ -34,9 +35,23 @@ class _Generator(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         default = schema.get("default")
-        if default is None or default in ((), {}, "") or isinstance(default, Model | tuple | Decimal):
+        if default is None or default in ((), {}, "") or isinstance(default, Model | tuple):
             return self.generate_inner(schema["schema"])
+        as_text = _serializer(schema)
+        if as_text is not None:
+            return {**self.generate_inner(schema["schema"]), "default": as_text(default)}
         return super().default_schema(schema)
+
+
+def _serializer(schema: Any) -> Callable[[Any], str] | None:
+    """Return how a value is written as text, such as 15s in place of 15.0, if its type says so."""
+    while schema:
+        written = schema.get("serialization", {})
+        if written.get("type") == "function-plain":
+            function: Callable[[Any], str] = written["function"]
+            return function
+        schema = schema.get("schema")
+    return None
 
 
 def model_schema() -> dict[str, Any]:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.problems import CatalogError, Problem
 from exporter.catalog.reading.yaml_scalars import YamlError
-from exporter.catalog.reading.yaml_tree import MAX_BYTES, Node, parse
+from exporter.catalog.reading.yaml_tree import MAX_BYTES, parse
+from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.words import quoted, suggestion
 from exporter.files import read_in_time
 
 if TYPE_CHECKING:
     from os import PathLike
 
-DEFAULT_ENVIRONMENT = "default"
-"""The name of the only environment of a catalog that names none."""
+    from exporter.catalog.reading.yaml_nodes import Node
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.reading.validation import Reduced
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 NO_REFERENCE = (
     "${ begins a reference, and none can stand here; write the value itself, or $${ for the characters "

@@ -16,14 +16,14 @@ from exporter.catalog.base import AbsenceError
 from exporter.catalog.catalog import Catalog
 from exporter.catalog.reading.problems import MAX_SHOWN
 from exporter.catalog.reading.sentences import sentence
-from exporter.catalog.reading.yaml_tree import plain
+from exporter.catalog.reading.yaml_nodes import plain
 from exporter.catalog.values.words import quoted
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from exporter.catalog.reading.problems import CatalogPath, Finding
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 _MAX_ROUNDS = 64
 _KEY = "[key]"

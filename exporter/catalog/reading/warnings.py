@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.reading.problems import CatalogPath, Finding
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 _HOW = "write ${NAME} in place of the value, or list the name under not_secret"
 _STRONG = re.compile(

@@ -7,6 +7,9 @@ from exporter.catalog.values.words import shown
 
 DEFAULT_LISTEN = ("0.0.0.0", 9877)  # noqa: S104 - Prometheus scrapes it from another container
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Ports of URLs that name none."""
+
 
 def parse_host(value: object) -> str:
     """A host name, in any script, or an IP address; as it was written.

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from exporter.catalog.values.scalars import parse_environment_name, parse_secret_name, parse_text, value_type
+from exporter.catalog.values.names import parse_environment_name, parse_secret_name
+from exporter.catalog.values.scalars import parse_text, value_type
 from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
 from exporter.catalog.values.variables import HOW, Variable, parse_variable
 from exporter.catalog.values.words import kind, suggestion

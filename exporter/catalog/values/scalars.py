@@ -1,4 +1,4 @@
-"""Text that a person writes, parsed once into a typed value: durations, sizes, percentages and their kin.
+"""Text that a person writes, parsed once into a typed value: durations, sizes, percentages, text, patterns.
 
 Each type is an annotation with its parser and its JSON Schema. A parser raises ValueError with one sentence.
 """
@@ -23,9 +23,12 @@ _DURATION_UNITS = {
     for unit, seconds in (("ms", "0.001"), ("s", 1), ("m", 60), ("h", 3600), ("d", 86400), ("w", 604800))
 }
 
+
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d|w))+")
 
+
 _DURATION_PART = re.compile(r"([0-9.]+)(ms|s|m|h|d|w)")
+
 
 _SIZE_UNITS = {
     "": 1, "B": 1,
@@ -33,20 +36,17 @@ _SIZE_UNITS = {
     "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3, "Ti": 1024**4,
 }  # fmt: skip
 
+
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kKMGT]i?)?B?")
+
 
 _PERCENTAGE = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 
-_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
-
-_MAX_LABEL = 63
-
-_SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
-
-_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 MIN_DURATION_SECONDS = Decimal("0.001")
 """A shorter interval would be a busy loop."""
+
+
 MAX_DURATION_SECONDS = 10 * 365 * 86400
 
 
@@ -103,46 +103,6 @@ def parse_percentage(value: object) -> Decimal:
     return Decimal(match[1])
 
 
-def parse_label(value: object) -> str:
-    """A DNS label: it becomes a host name, a container name and the value of a metric's label."""
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not a DNS label; use lower-case letters, digits and hyphens, "
-            "beginning and ending with a letter or digit"
-        )
-    if len(value) > _MAX_LABEL:
-        raise ValueError(f"{shown(value)} has {len(value)} characters; a DNS label has at most {_MAX_LABEL}")
-    return value
-
-
-def parse_secret_name(value: object) -> str:
-    if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value) or len(value) > _MAX_LABEL:
-        raise ValueError(
-            f"{shown(value)} is not a name of a secret; use up to 63 letters, digits, _, . and -"
-        )
-    return value
-
-
-def parse_environment_name(value: object) -> str:
-    if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not a name of an environment variable; use letters, digits and _"
-        )
-    return value
-
-
-def parse_label_name(value: object) -> str:
-    if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value) or value.startswith("__"):
-        raise ValueError(f"{shown(value)} is not a name of a label; use letters, digits and _")
-    return value
-
-
-def parse_metric_name(value: object) -> str:
-    if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError(f"{shown(value)} is not a name of a metric; write one such as http_requests_total")
-    return value
-
-
 def parse_text(value: object) -> str:
     """Text; a number is taken as it is written, so `version: 8.0` means 8.0."""
     if isinstance(value, str):
@@ -196,7 +156,31 @@ def text_schema(pattern: str, *examples: str) -> dict[str, Any]:
     return {"type": "string", "pattern": pattern, "examples": list(examples)}
 
 
-_seconds_as_text = PlainSerializer(lambda seconds: f"{seconds:g}s", when_used="json")
+def duration_text(seconds: float) -> str:
+    """Return the duration in the largest unit of which it is a whole number: `15d` for 1296000."""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"
+
+
+def size_text(size: int) -> str:
+    """Return the size in the largest unit of which it is a whole number: `10Mi` for 10485760."""
+    for unit in ("Ti", "Gi", "Mi", "Ki"):
+        if size % _SIZE_UNITS[unit] == 0:
+            return f"{size // _SIZE_UNITS[unit]}{unit}"
+    return str(size)
+
+
+# So that the schema shows defaults as a person writes them.
+_seconds_as_text = PlainSerializer(duration_text, when_used="json")
+
+
+_bytes_as_text = PlainSerializer(size_text, when_used="json")
+
+
+_percent_as_text = PlainSerializer(lambda value: f"{value}%", when_used="json")
+
 
 Duration = Annotated[
     float,
@@ -209,6 +193,7 @@ Duration = Annotated[
 ]
 """Seconds."""
 
+
 Wait = Annotated[
     float,
     *value_type(
@@ -219,6 +204,7 @@ Wait = Annotated[
     _seconds_as_text,
 ]
 """Seconds; 0 is at once."""
+
 
 Size = Annotated[
     int,
@@ -232,53 +218,27 @@ Size = Annotated[
         },
         "size",
     ),
+    _bytes_as_text,
 ]
 """Bytes."""
 
+
 Percentage = Annotated[
-    Decimal, *value_type(parse_percentage, text_schema(r"^[0-9]+(\.[0-9]+)?%$", "99.9%"), "percentage")
+    Decimal,
+    *value_type(parse_percentage, text_schema(r"^[0-9]+(\.[0-9]+)?%$", "99.9%"), "percentage"),
+    _percent_as_text,
 ]
 """The number before the sign, from 0 to 100, exact."""
 
-Label = Annotated[
-    str,
-    *value_type(
-        parse_label,
-        text_schema(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "api-gateway") | {"maxLength": 63},
-        "name",
-    ),
-]
-
-SecretName = Annotated[
-    str,
-    *value_type(
-        parse_secret_name,
-        text_schema(r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$", "db_password") | {"maxLength": 63},
-        "secret name",
-    ),
-]
-
-EnvironmentName = Annotated[
-    str,
-    *value_type(
-        parse_environment_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name"
-    ),
-]
-
-MetricName = Annotated[str, *value_type(parse_metric_name, {"type": "string", "minLength": 1}, "metric name")]
-"""Of a series; since Prometheus 3 any text will do."""
-
-LabelName = Annotated[
-    str,
-    *value_type(parse_label_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "region"), "label name"),
-]
-"""Of a series."""
 
 Text = Annotated[str, *value_type(parse_plain, {"type": ["string", "number"]}, "text")]
+
 
 Words = Annotated[str, AfterValidator(unescaped)]
 """As Text, but a number is a mistake."""
 
+
 Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"]}, "regular expression (RE2)")]
+
 
 JsonPath = Annotated[str, *value_type(parse_json_path, text_schema(r"^\$", "$.status"), "JSON path")]

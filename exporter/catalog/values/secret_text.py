@@ -136,4 +136,10 @@ def _names(kind: type) -> tuple[str, ...]:
 def _on_a_loop() -> bool:
     """True if an event loop runs in this thread. asyncio is not imported to know it: most commands do without."""
     asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None  # the one that does not raise
+    if asyncio is None:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

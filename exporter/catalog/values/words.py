@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 
 _MAX_LISTED = 12
-
-
 _MAX_ECHO = 60
-
-
 _MAX_COMPARED = 64
 """Characters of a name that is compared with the known ones; none of those is as long."""
 

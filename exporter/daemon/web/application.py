@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 from starlette.applications import Starlette
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from exporter.daemon.daemon import Daemon
+    from exporter.daemon.snapshot import Snapshot
     from exporter.metrics.exposition import Format
 
 GZIP_LEVEL = 1
@@ -113,7 +114,7 @@ async def _scrape(daemon: Daemon, form: Format, *, zipped: bool) -> bytes:
     return body
 
 
-async def _state(daemon: Daemon) -> dict[str, Any]:
+async def _state(daemon: Daemon) -> Snapshot:
     await daemon.refresh()
     return snapshot(daemon.plan, daemon.watches.values(), daemon.surroundings())
 
@@ -127,7 +128,7 @@ async def _page(daemon: Daemon) -> tuple[bytes, str]:
     return await asyncio.to_thread(_render_page, await _state(daemon))
 
 
-def _render_page(services: dict[str, Any]) -> tuple[bytes, str]:
+def _render_page(services: Snapshot) -> tuple[bytes, str]:
     # Imported here: the page's templates cost memory that a daemon whose page nobody opens can save.
     from exporter.daemon.page import CONTENT_SECURITY_POLICY, render_page
 

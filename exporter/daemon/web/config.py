@@ -17,9 +17,10 @@ from exporter.catalog.reading.problems import Problem
 from exporter.catalog.reading.yaml_scalars import YamlError
 from exporter.catalog.reading.yaml_tree import parse
 from exporter.catalog.values.words import quoted, suggestion
-from exporter.daemon.web.config_reading import Section, Sections, read_regular
+from exporter.daemon.web.config_reading import MAX_FILE_BYTES, Section, Sections
 from exporter.daemon.web.config_tls import TLS_KEYS, read_tls
 from exporter.daemon.web.settings import Rate, Settings, Users
+from exporter.files import read_whole
 
 if TYPE_CHECKING:
     from exporter.daemon.web.answers import Headers
@@ -53,7 +54,7 @@ def read_config(path: str) -> Reading:
     """Read the file and what it refers to."""
     sections = Sections(path)
     try:
-        root, duplicates = parse(read_regular(path).decode("utf-8-sig"))
+        root, duplicates = parse(read_whole(path, MAX_FILE_BYTES).decode("utf-8-sig"))
     except OSError as error:
         return _unreadable(path, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.problems import CatalogPath, Problem, path_text
-from exporter.catalog.reading.yaml_tree import plain
+from exporter.catalog.reading.yaml_nodes import plain
 from exporter.catalog.values.words import kind, shown, suggestion
+from exporter.files import read_whole
 
 if TYPE_CHECKING:
-    from exporter.catalog.reading.yaml_tree import Node
+    from exporter.catalog.reading.yaml_nodes import Node
 
 MAX_FILE_BYTES = 1024 * 1024
 
@@ -107,7 +107,7 @@ class Section:
         path = self._sections.beside(name)
         self._sections.files.append(path)
         try:
-            read_regular(path)
+            read_whole(path, MAX_FILE_BYTES)
         except OSError as error:
             self.problem(key, f"{path} cannot be read: {error.strerror}")
             return None
@@ -120,7 +120,7 @@ class Section:
             if not self.text(key):
                 self.problem(key, "this names the file of a password")
             return None
-        secret = read_regular(path).removesuffix(b"\n").removesuffix(b"\r")
+        secret = read_whole(path, MAX_FILE_BYTES).removesuffix(b"\n").removesuffix(b"\r")
         if not secret:
             self.problem(key, f"{path} is empty")
             return None
@@ -139,22 +139,3 @@ class Section:
 
     def _children(self) -> dict[str, Node]:
         return self._node.value if self._node is not None and isinstance(self._node.value, dict) else {}
-
-
-def read_regular(path: str) -> bytes:
-    """Return what a file holds. A pipe in its place is not waited for.
-
-    Raises:
-        OSError: it cannot be read; its `strerror` says why.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "it is not a file")
-        with open(descriptor, "rb", closefd=False) as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(raw) > MAX_FILE_BYTES:
-        raise OSError(0, f"it is larger than {MAX_FILE_BYTES} bytes")
-    return raw

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.catalog.values.words import quoted, suggestion
-from exporter.daemon.web.config_reading import read_regular
+from exporter.daemon.web.config_reading import MAX_FILE_BYTES
+from exporter.files import read_whole
 
 if TYPE_CHECKING:
     from exporter.daemon.web.config_reading import Section
@@ -204,7 +205,7 @@ def _authorities(section: Section, context: ssl.SSLContext, mode: ssl.VerifyMode
     if mode is ssl.CERT_NONE:
         section.problem(written, "nobody is asked for a certificate; write client_auth_type, too")
     if written == "client_ca_file":
-        inline = read_regular(path).decode("utf-8", "replace") if path else None
+        inline = read_whole(path, MAX_FILE_BYTES).decode("utf-8", "replace") if path else None
     # As in Go, each of these is trusted by itself, also one that another has issued.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.outputs.alerts.examples import rule_tests
+from exporter.outputs.alerts.examples import STEPS, rule_tests
 from exporter.outputs.alerts.requests import service_rules
 from exporter.outputs.alerts.rules import alert_rules
 from exporter.outputs.alerts.slo import budget_rules, objective_rules, objectives, sli_rules
 from exporter.outputs.alerts.subjects import subjects_of
-from exporter.outputs.base import File
+from exporter.outputs.base import File, Shared
 from exporter.outputs.durations import duration_text
 from exporter.outputs.yaml_text import yaml_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from exporter.catalog.catalog import Catalog
     from exporter.outputs.alerts.model import AlertRule, RecordingRule
@@ -26,64 +28,113 @@ SETTINGS = (
 
 BUDGET_INTERVAL = "2m"
 """Budgets look back over weeks: cheaper seldom, and still well within the five minutes that a sample stays current."""
-RECORDED, ALERTING, OBJECTIVES = "recording.yml", "alerts.yml", "slo.yml"
+RECORDED, OBJECTIVES, BUDGETS = "recording", "slo", "slo_budgets"
+FILES = {"slos": OBJECTIVES}
+"""The file of a group of alerts that is not named as the group is. Small files: promtool evaluates all rules of those
+that a test names."""
+RECORDED_FOR = {"alerts"}
+"""Files whose alerts ask for what `RECORDED` records."""
+TO_SHARED = "../../../../../alert_rules"
+"""The folder of the shared rules, from the tests of the rules of one environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule, and where it goes."""
+
+    file: str
+    group: str
+    document: dict[str, object]
+    alert: AlertRule | None = None
+
+    @property
+    def key(self) -> str:
+        return json.dumps([self.file, self.group, self.document])
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """Recording rules, alert rules, SLO rules, and for each group of alerts a file of tests.
+    """Rule files, and for each with alerts a file of tests.
 
     Raises:
         OutputError: a name of the catalog cannot stand in a rule, or a backup's schedule never comes.
     """
+    return list(_files(list(_rules(catalog))))
+
+
+def split(catalogs: Mapping[str, Catalog]) -> Shared:
+    """Share each rule that is the same in every environment. The others, such as those about replicas that only one
+    environment has, are that environment's own: Prometheus loads both.
+    """
+    rules = {name: list(_rules(catalog)) for name, catalog in catalogs.items()}
+    keys = [{rule.key for rule in every} for every in rules.values()]
+    in_all = set.intersection(*keys)
+    first = next(iter(rules.values()))
+    common = list(_files([rule for rule in first if rule.key in in_all]))
+    shared = {file.path for file in common}
+    own = {
+        name: list(_files([rule for rule in every if rule.key not in in_all], shared))
+        for name, every in rules.items()
+    }
+    return Shared(common, own)
+
+
+def _rules(catalog: Catalog) -> Iterator[_Rule]:
     promises = tuple(objectives(catalog))
     subjects = subjects_of(catalog, promises)
-    groups: dict[str, list[AlertRule]] = {}
-    for rule in alert_rules(catalog, subjects):
-        groups.setdefault(rule.recipe.group, []).append(rule)
-    burning = groups.pop("slos", [])
     project = catalog.project
-    recorded = service_rules(catalog, [subject.name for subject in subjects["probed"]])
-    yield _rules(RECORDED, {f"{project}_services": map(_recording, recorded)})
-    yield _rules(
-        ALERTING,
+    for file, group, records in (
+        (RECORDED, "services", service_rules(catalog, [subject.name for subject in subjects["probed"]])),
+        (OBJECTIVES, "slo_objectives", objective_rules(promises)),
+        (OBJECTIVES, "slo_sli", sli_rules(promises)),
+        (BUDGETS, "slo_budgets", budget_rules(promises)),
+    ):
+        for record in records:
+            yield _Rule(file, f"{project}_{group}", _recording(record))
+    for alert in alert_rules(catalog, subjects):
+        group = alert.recipe.group
+        name = {"alerts": "alerts", "slos": "slo_alerts"}.get(group, f"{group}_alerts")
+        yield _Rule(FILES.get(group, group), f"{project}_{name}", _alerting(alert), alert)
+
+
+def _files(rules: Sequence[_Rule], shared: Collection[str] = ()) -> Iterator[File]:
+    """Files of these rules. `shared`: the rule files of all environments, which their tests load too."""
+    names = dict.fromkeys(rule.file for rule in rules)
+    for name in names:
+        groups: dict[str, list[dict[str, object]]] = {}
+        for rule in rules:
+            if rule.file == name:
+                groups.setdefault(rule.group, []).append(rule.document)
+        yield File(f"{name}.yml", _rules_text(groups))
+    for name in names:
+        alerts = [rule.alert for rule in rules if rule.file == name and rule.alert]
+        tests = rule_tests(alerts)
+        if tests:
+            wanted = [f"{file}.yml" for file in ([RECORDED] if name in RECORDED_FOR else []) + [name]]
+            loaded = [f"{TO_SHARED}/{file}" for file in wanted if file in shared]
+            loaded += [f"../{file}" for file in wanted if file.removesuffix(".yml") in names]
+            step = STEPS.get(alerts[0].recipe.group, 1)
+            yield File(f"tests/{name}.yml", _tests_text(name, tests, loaded, step))
+
+
+def _rules_text(groups: Mapping[str, list[dict[str, object]]]) -> str:
+    listed = [
         {
-            f"{project}_alerts" if name == "alerts" else f"{project}_{name}_alerts": map(_alerting, rules)
-            for name, rules in groups.items()
-        },
-    )
-    yield _rules(
-        OBJECTIVES,
-        {
-            f"{project}_slo_objectives": map(_recording, objective_rules(promises)),
-            f"{project}_slo_sli": map(_recording, sli_rules(promises)),
-            f"{project}_slo_budgets": map(_recording, budget_rules(promises)),
-            f"{project}_slo_alerts": map(_alerting, burning),
-        },
-    )
-    for name, rules in groups.items():
-        yield _tests(name, rules, (RECORDED, ALERTING))
-    if burning:
-        yield _tests("slos", burning, (OBJECTIVES,))
+            "name": name,
+            **({"interval": BUDGET_INTERVAL} if name.endswith("_slo_budgets") else {}),
+            "rules": rules,
+        }
+        for name, rules in groups.items()
+    ]
+    return yaml_text({"groups": listed}, SETTINGS)
 
 
-def _rules(path: str, groups: dict[str, Iterable[dict[str, object]]]) -> File:
-    """A rule file; a group without rules is left out."""
-    listed: list[dict[str, object]] = []
-    for name, rules in groups.items():
-        if members := list(rules):
-            interval = {"interval": BUDGET_INTERVAL} if name.endswith("_slo_budgets") else {}
-            listed.append({"name": name, **interval, "rules": members})
-    return File(path, yaml_text({"groups": listed}, SETTINGS))
-
-
-def _tests(name: str, rules: Iterable[AlertRule], files: tuple[str, ...]) -> File:
-    document: dict[str, object] = {
-        "rule_files": [f"../{file}" for file in files],
-        # Windows of objectives are hours long, and promtool takes its time for each evaluation.
-        "evaluation_interval": "5m" if name == "slos" else "1m",
-        "tests": rule_tests(rules),
+def _tests_text(name: str, tests: list[dict[str, object]], files: list[str], step: int) -> str:
+    document = {
+        "rule_files": files,
+        "evaluation_interval": f"{step}m",
+        "tests": tests,
     }
-    return File(f"tests/{name}.yml", yaml_text(document, f"Run: promtool test rules {name}.yml"))
+    return yaml_text(document, f"Run: promtool test rules {name}.yml")
 
 
 def _recording(rule: RecordingRule) -> dict[str, object]:

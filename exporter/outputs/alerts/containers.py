@@ -60,7 +60,7 @@ CONTAINER_RECIPES = (
         keeps=CONTAINER,
     ),
     Recipe(
-        "CpuThrottling", "alerts", "containers",
+        "CpuThrottling", "containers", "containers",
         expr="increase(container_cpu_cfs_throttled_periods_total{<who>}[5m])\n/\n"
         "(increase(container_cpu_cfs_periods_total{<who>}[5m]) > 0)\n> <limit>",
         summary="{{ $labels.name }} is throttled",
@@ -78,7 +78,7 @@ CONTAINER_RECIPES = (
         keeps=CONTAINER,
     ),
     Recipe(
-        "ContainerRestarting", "alerts", "containers",
+        "ContainerRestarting", "containers", "containers",
         # increase() extrapolates, so that 3 restarts come out as a little more than 3. The count is the replica's:
         # Swarm and `up --force-recreate` restart a service by new containers, of which each counts nothing.
         expr="round(increase(service_container_restarts_total{<who>}[15m])) > <limit>",
@@ -93,7 +93,7 @@ CONTAINER_RECIPES = (
         keeps=REPLICA,
     ),
     Recipe(
-        "ContainerOomKilled", "alerts", "containers",
+        "ContainerOomKilled", "containers", "containers",
         expr="increase(service_container_oom_kills_total{<who>}[10m]) > 0",
         summary="{{ $labels.service }} ran out of memory",
         description=f"The kernel killed a process of a container of {{{{ $labels.service }}}}{NUMBER}, which was "
@@ -104,7 +104,7 @@ CONTAINER_RECIPES = (
         keeps=REPLICA,
     ),
     Recipe(
-        "ServiceNotRunning", "alerts", "wanted",
+        "ServiceNotRunning", "containers", "wanted",
         # Without the engine neither series is there. Two exporters may see the same engine, or one of them another.
         expr="(max by (service) (service_containers_running{<who>}) == 0)\n"
         "and\n(max by (service) (service_containers_wanted{<who>}) > 0)",
@@ -115,7 +115,7 @@ CONTAINER_RECIPES = (
         example=lambda e: _containers(e, 0),
     ),
     Recipe(
-        "ReplicasMissing", "alerts", "replicas",
+        "ReplicasMissing", "containers", "replicas",
         expr="(max by (service) (service_containers_running{<who>}) > 0)\n"
         "<\nmax by (service) (service_containers_wanted{<who>})",
         summary="{{ $labels.service }} has too few running containers",
@@ -125,7 +125,7 @@ CONTAINER_RECIPES = (
         example=lambda e: _containers(e, 1),
     ),
     Recipe(
-        "ContainerUnhealthy", "alerts", "containers",
+        "ContainerUnhealthy", "containers", "containers",
         # The engine calls a container unhealthy once its check has ended: also one that was stopped in good health.
         expr='(container_health_status{<who>,status="unhealthy"} == 1)\nunless ignoring (status, state)\n'
         '(container_state{<who>,state=~"exited|dead"} == 1)',
@@ -139,7 +139,7 @@ CONTAINER_RECIPES = (
         keeps=f'{CONTAINER},status="unhealthy"',
     ),
     Recipe(
-        "ContainerExited", "alerts", "containers",
+        "ContainerExited", "containers", "containers",
         expr="(container_exit_code{<who>} != 0 "
         + " ".join(f"!= {code}" for code in STOP_SIGNALS)
         + ')\nand ignoring (state)\n(container_state{<who>,state=~"created|exited|dead"} == 1)',
@@ -155,7 +155,7 @@ CONTAINER_RECIPES = (
         keeps=CONTAINER,
     ),
     Recipe(
-        "LogErrors", "alerts", "logged",
+        "LogErrors", "containers", "logged",
         expr="60 * sum by (service, pattern) (rate(container_log_matches_total{<who>}[5m])) > <limit>",
         summary="{{ $labels.service }} logs many lines of {{ $labels.pattern }}",
         description="{{ $value | humanize }} lines a minute in the log of {{ $labels.service }} match the pattern "

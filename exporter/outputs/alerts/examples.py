@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 LOOKBACK = 5
 """Minutes for which Prometheus holds a sample to be current."""
-MARGIN = 5
+STEPS = {"slos": 5}
+"""Minutes between two evaluations of a group's tests where it is not 1: windows of objectives are hours long."""
 MOST_SHOWN = 8
 """Tests of one alert. A large catalog may have hundreds of rules of it, which differ in numbers only, and promtool
 evaluates every rule in every test.
@@ -45,7 +46,7 @@ def rule_tests(rules: Iterable[AlertRule]) -> list[dict[str, object]]:
 def _rule_test(rule: AlertRule) -> Iterator[dict[str, object]]:
     """The test of one rule, of its first subject; none where its settings leave nothing to show in a short time."""
     recipe, settings, subject = rule.recipe, rule.settings, rule.subjects[0]
-    good = recipe.window + LOOKBACK + MARGIN
+    good = recipe.window + LOOKBACK + 2 * STEPS.get(recipe.group, 1)
     bad = ceil(settings.for_ / 60) + good
     example = Example(
         who=matcher(recipe.label, [subject.name]),

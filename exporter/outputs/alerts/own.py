@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from exporter.outputs.alerts.model import Example, Recipe, Series
 from exporter.outputs.alerts.services import requests
+from exporter.outputs.burn_rates import quiet_minutes
 
 STALLED_SECONDS = 6
 """In ten minutes: a hundredth of the time."""
@@ -36,12 +37,12 @@ SLO_RECIPES = tuple(
         f"{{{{ $labels.service }}}} fails. {outlook}",
         dashboard="slos",
         example=_burning,
-        window=window,
+        window=quiet_minutes(alert),
         keeps='slo="availability"',
     )
-    for alert, speed, outlook, window in (
-        ("SloBurnRateFast", "fast", "At this rate the budget of the whole period ends within days.", 30),
-        ("SloBurnRateSlow", "too fast", "At this rate the budget ends before its period does.", 360),
+    for alert, speed, outlook in (
+        ("SloBurnRateFast", "fast", "At this rate the budget of the whole period ends within days."),
+        ("SloBurnRateSlow", "too fast", "At this rate the budget ends before its period does."),
     )
 )  # fmt: skip
 

@@ -1,7 +1,4 @@
-"""Service level objectives: their series, under sloth's names, and the rates at which an error budget burns.
-
-The windows and factors are those of the Site Reliability Workbook, chapter 5: multiple windows, multiple burn rates.
-"""
+"""Service level objectives: their series, under sloth's names, and the expressions of their alerts."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.container.slo import DEFAULT_PERIOD
 from exporter.outputs.alerts.model import RecordingRule
 from exporter.outputs.alerts.promql import any_of, matcher, number
 from exporter.outputs.alerts.requests import (
@@ -19,6 +17,7 @@ from exporter.outputs.alerts.requests import (
     probe_fast_ratio,
     probed_names,
 )
+from exporter.outputs.burn_rates import BURN_RATES, DAY, FACTORS_DAYS, WINDOWS
 from exporter.outputs.durations import duration_text
 
 if TYPE_CHECKING:
@@ -26,32 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
 
-DAY = 86400
-DEFAULT_PERIOD = 30.0 * DAY
-WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 PER_BUDGET = "/ slo:error_budget:ratio"
-FACTORS_PERIOD = 30 * DAY
-"""The period that the factors below are meant for; another one scales them."""
-
-
-@dataclass(frozen=True, slots=True)
-class BurnRate:
-    """The budget burns `factor` times as fast as it may, over both windows: the long one says that it matters, the
-    short one that it still goes on.
-    """
-
-    alert: str
-    factor: Decimal
-    short: str
-    long: str
-
-
-BURN_RATES = (
-    BurnRate("SloBurnRateFast", Decimal("14.4"), "5m", "1h"),
-    BurnRate("SloBurnRateFast", Decimal(6), "30m", "6h"),
-    BurnRate("SloBurnRateSlow", Decimal(3), "2h", "1d"),
-    BurnRate("SloBurnRateSlow", Decimal(1), "6h", "3d"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +108,7 @@ def burn_rate_expr(alert: str, period: Decimal) -> str:
     for rate in BURN_RATES:
         if rate.alert != alert:
             continue
-        factor = number(Fraction(rate.factor) * Fraction(period) / FACTORS_PERIOD)
+        factor = number(Fraction(rate.factor) * Fraction(period) / (FACTORS_DAYS * DAY))
         over = f"{{<who>}} > {factor} * slo:error_budget:ratio"
         pairs.append(
             f"(\n    slo:sli_error:ratio_rate{rate.short}{over}\n"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import File, Refusals
+from exporter.outputs.compose.blocks import document_of_services
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
@@ -19,7 +20,7 @@ from exporter.outputs.compose.secrets import secret_files, swarm_secrets
 from exporter.outputs.compose.services import service_keys
 from exporter.outputs.compose.stores import database_scripts, store_keys
 from exporter.outputs.compose.variables import environment_example
-from exporter.outputs.yaml_text import yaml_text
+from exporter.outputs.yaml_text import Apart, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,12 +55,14 @@ def render(catalog: Catalog) -> Iterable[File]:
     yield File(
         "compose.yaml",
         yaml_text(
-            {
-                "services": services,
-                "networks": networks(catalog),
-                **({"volumes": named} if (named := volumes(catalog)) else {}),
-                **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
-            },
+            Apart(
+                {
+                    **document_of_services(services),
+                    "networks": networks(catalog),
+                    **({"volumes": named} if (named := volumes(catalog)) else {}),
+                    **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
+                }
+            ),
             f"{place}: its services, its stores and the edge.",
             f"docker compose -p {compose_project(catalog)} -f compose.yaml up --detach --wait",
         ),
@@ -68,7 +71,7 @@ def render(catalog: Catalog) -> Iterable[File]:
         "compose.secrets.swarm.yaml",
         yaml_text(
             {"secrets": swarm_secrets(catalog, secrets)},
-            f"{place}: its secrets as a Swarm keeps them, made by scripts/secrets.sh --swarm.",
+            f"{place}: its secrets as a Swarm keeps them, made by: exporter secrets create --swarm.",
             "For a stack file of your own, in place of the files of compose.yaml: docker stack deploy takes neither "
             "its limits nor its conditions of depends_on.",
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.text import interpolated, literal
-from exporter.outputs.durations import engine_duration
+from exporter.outputs.durations import engine_duration, size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.container.resources import Resources
 
-TMPFS_BYTES = 64 * 1024 * 1024
+TMPFS_SIZE = 64 * 1024 * 1024
 """Of one writable folder in memory. It counts towards the container's memory limit, when it is used."""
+_SEPARATORS = frozenset(":,")
+"""Of the options of a folder in memory, in the short form."""
 
 
 def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:
     default = catalog.defaults.resources
     values = {
         "cpus": own.cpu or default.cpu,
-        "mem_limit": own.memory or default.memory,
+        "mem_limit": size_text(memory) if (memory := own.memory or default.memory) else None,
         "pids_limit": own.processes or default.processes,
     }
     return {key: value for key, value in values.items() if value is not None}
@@ -42,7 +44,7 @@ def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:
 
 def log_rotation(catalog: Catalog) -> dict[str, Any]:
     rotation = catalog.defaults.logging
-    options = {"max-size": str(rotation.max_size), "max-file": str(rotation.max_files)}
+    options = {"max-size": size_text(rotation.max_size), "max-file": str(rotation.max_files)}
     return {"driver": "json-file", "options": options}
 
 
@@ -71,14 +73,23 @@ def health(command: Sequence[str], times: HealthCheck) -> dict[str, Any]:
     }
 
 
-def in_memory(folders: Iterable[str], taken: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """Writable folders in memory, but for those at which something else is mounted: for everyone, without programs.
+def mount_keys(
+    mounts: Iterable[dict[str, Any] | str], folders: Iterable[str], taken: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory without programs.
 
-    The long form, since a path may hold what separates the options of the short one.
+    A folder at which something else is mounted (`taken`) is left out. One whose path holds what separates the options
+    of the short form gets the long one, in which docker-compose 1.29 wants bytes.
     """
     mounted = set(taken)
-    return [
-        {"type": "tmpfs", "target": literal(folder), "tmpfs": {"size": TMPFS_BYTES}}
-        for folder in dict.fromkeys(folders)
-        if folder not in mounted
+    free = [folder for folder in dict.fromkeys(folders) if folder not in mounted]
+    long = [
+        {"type": "tmpfs", "target": literal(folder), "tmpfs": {"size": TMPFS_SIZE}}
+        for folder in free
+        if _SEPARATORS & set(folder)
     ]
+    short = [
+        f"{literal(folder)}:size={size_text(TMPFS_SIZE)}" for folder in free if not _SEPARATORS & set(folder)
+    ]
+    keys = {"volumes": [*mounts, *long], "tmpfs": short}
+    return {key: value for key, value in keys.items() if value}

@@ -8,9 +8,9 @@ from exporter.catalog.keys.container.resources import Resources
 from exporter.outputs.compose.container import (
     hardened,
     health,
-    in_memory,
     limits,
     log_rotation,
+    mount_keys,
 )
 from exporter.outputs.compose.images import host_path, pinned
 from exporter.outputs.compose.names import EDGE, GATEWAY, NOBODY, deployed_services
@@ -51,7 +51,7 @@ def gateway_keys(catalog: Catalog, gateway: Gateway) -> dict[str, Any]:
     }
     if gateway.tls:
         keys["group_add"] = Note("The group that may read the key: the host's file needs it too.", [NOBODY])
-    keys |= {"networks": [EDGE], "ports": _ports(catalog, gateway), "volumes": _mounts(gateway)}
+    keys |= {"networks": [EDGE], "ports": _ports(catalog, gateway), **_mounts(gateway)}
     # Only started: nginx looks names up while it runs, and an edge without one service is better than none.
     routed = dict.fromkeys(route.service for route in gateway.routes.values())
     services = deployed_services(catalog)
@@ -69,7 +69,7 @@ def _ports(catalog: Catalog, gateway: Gateway) -> list[str]:
     return [f"{host}{published}:{target}" for published, target in pairs]
 
 
-def _mounts(gateway: Gateway) -> list[dict[str, Any]]:
+def _mounts(gateway: Gateway) -> dict[str, Any]:
     sources = {CONFIGURATION: generated("gateway/nginx.conf")}
     if gateway.tls:
         sources[TLS_CERTIFICATE] = literal(host_path(gateway.tls.certificate))
@@ -78,4 +78,4 @@ def _mounts(gateway: Gateway) -> list[dict[str, Any]]:
         {"type": "bind", "source": source, "target": target, "read_only": True}
         for target, source in sources.items()
     ]
-    return [*files, *in_memory(["/tmp"])]  # noqa: S108 - a path inside the container
+    return mount_keys(files, ["/tmp"])  # noqa: S108 - a path inside the container

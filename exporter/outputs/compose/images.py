@@ -6,9 +6,9 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.outputs.base import OutputError
 from exporter.outputs.compose.names import ROOT
 from exporter.outputs.compose.text import interpolated, literal, required
+from exporter.outputs.contexts import check_context, images_folder
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -57,7 +57,9 @@ def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:
     """
     keys: dict[str, Any] = {"context": literal(host_path(build.context))}
     if build.runtime:
-        keys["dockerfile"] = literal(_generated_dockerfile(catalog, name, build))
+        # What a generated Dockerfile copies lies beside the sources, and beside itself.
+        check_context(name, build)
+        keys = {"context": ROOT, "dockerfile": literal(f"{images_folder(catalog)}/{name}/Dockerfile")}
     elif build.dockerfile:
         keys["dockerfile"] = literal(build.dockerfile)
     if build.target:
@@ -72,16 +74,3 @@ def host_path(path: str) -> str:
     if path.startswith(("/", "~")):
         return path
     return posixpath.normpath(f"{ROOT}/{path}")
-
-
-def _generated_dockerfile(catalog: Catalog, name: str, build: Build) -> str:
-    context = posixpath.normpath(build.context)
-    if context.startswith(("/", "~")) or context.split("/")[0] == "..":
-        raise OutputError(
-            "is outside the catalog's folder, and from there the generated Dockerfile "
-            "has no path that holds on every machine; move the sources below the catalog, "
-            "or write a Dockerfile of your own beside them and name it in dockerfile",
-            *("services", name, "build", "context"),
-        )
-    up = posixpath.join(*([".."] * len([part for part in context.split("/") if part != "."])), "")
-    return f"{up}deploy/{catalog.environment_name}/images/{name}/Dockerfile"

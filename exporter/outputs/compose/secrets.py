@@ -88,7 +88,7 @@ def secret_files(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
 
 
 def swarm_secrets(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
-    """The top-level `secrets` of the overlay. A Swarm's secrets never change, so `scripts/secrets.sh --swarm` makes a
+    """The top-level `secrets` of the overlay. A Swarm's secrets never change, so `exporter secrets --swarm` makes a
     new one for each value, and a variable says which is used.
     """
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.conditions import CONDITIONS, dependencies, jobs
-from exporter.outputs.compose.container import hardened, health, in_memory, shared_keys
+from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
 from exporter.outputs.compose.images import build_keys, service_image
 from exporter.outputs.compose.mounts import SOURCES, bind, mount
 from exporter.outputs.compose.names import NOBODY
@@ -28,7 +28,6 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     """
     access = granted(service, ("services", name))
     user = service.user or f"{NOBODY}:{NOBODY}"
-    mounts = _mounts(catalog, service)
     command = service_check(catalog, service)
     ports = service_ports(catalog, name, service)
     keys: dict[str, Any] = {"image": service_image(catalog, name, service)}
@@ -52,8 +51,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     keys["networks"] = service_networks(catalog, name, service)
     if ports:
         keys["ports"] = ports
-    if mounts:
-        keys["volumes"] = mounts
+    keys |= _mounts(catalog, service)
     if needed := dependencies(catalog, service):
         keys["depends_on"] = {other: {"condition": CONDITIONS[when]} for other, when in needed.items()}
     if command:
@@ -61,7 +59,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     return keys, access
 
 
-def _mounts(catalog: Catalog, service: Service) -> list[dict[str, Any]]:
+def _mounts(catalog: Catalog, service: Service) -> dict[str, Any]:
     # Pages that were built from sources do not change with them.
     sources = (
         [bind(service.build.context, SOURCES, read_only=False)]
@@ -70,4 +68,4 @@ def _mounts(catalog: Catalog, service: Service) -> list[dict[str, Any]]:
     )
     mounts = [*sources, *(mount(written) for written in service.volumes)]
     targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
-    return [*mounts, *in_memory(service.writable, targets)]
+    return mount_keys(mounts, service.writable, targets)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import File
-from exporter.outputs.compose.container import hardened, health, in_memory, shared_keys
+from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
 from exporter.outputs.compose.images import is_pinned
 from exporter.outputs.compose.mounts import data_volume
 from exporter.outputs.compose.names import STORES
@@ -17,6 +17,7 @@ from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
 from exporter.outputs.compose.text import generated, interpolated
+from exporter.outputs.durations import size_text
 from exporter.outputs.yaml_text import NOTICE
 
 if TYPE_CHECKING:
@@ -55,14 +56,14 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
         keys["command"] = command
     keys |= {**hardened(settings.user), **shared_keys(catalog, store)}
     if settings.shm_size:
-        keys["shm_size"] = settings.shm_size
+        keys["shm_size"] = size_text(settings.shm_size)
     if access.environment:
         keys["environment"] = access.environment
     keys |= secret_keys(access.secrets, None)
     keys["networks"] = [STORES]
     if ports:
         keys["ports"] = ports
-    keys["volumes"] = [*mounts, *in_memory(settings.writable)]
+    keys |= mount_keys(mounts, settings.writable)
     keys["healthcheck"] = health(settings.check, times)
     return keys, access
 

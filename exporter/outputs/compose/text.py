@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.catalog.values.references import parse_template
 from exporter.catalog.values.secret_text import EnvironmentReference
 from exporter.catalog.values.variables import Variable
+from exporter.outputs.compose.names import ROOT
 from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
@@ -34,10 +35,14 @@ def optional(name: str, default: str) -> str:
     return f"${{{name}:-{default}}}"
 
 
-def generated(path: str) -> str:
-    """A generated file or folder, by its path beside the Compose file, as what is mounted. FILES_FOLDER: scripts keep a
-    copy of what was deployed, so that a checkout may change under what runs, and a roll-back has the files of then."""
-    return f"{optional('FILES_FOLDER', '.')}/{path}"
+def generated(path: str, *, shared: bool = False) -> str:
+    """Return the source of a mount: a generated file or folder beside the Compose file, or beside the catalog if all
+    environments share it.
+
+    FILES_FOLDER holds both: a copy of what was deployed, so that a checkout may change under what runs, and a rollback
+    has the files of its release.
+    """
+    return f"{optional('FILES_FOLDER', ROOT if shared else '.')}/{path}"
 
 
 def template_text(template: TextTemplate) -> str | None:

@@ -26,7 +26,7 @@ def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Ite
         *_comment(NOTICE),
         *_comment(
             "Copy it to .env beside compose.yaml and fill it in; an empty line stands for the default, where there "
-            "is one. Secrets do not belong there: scripts/secrets.sh keeps them in files."
+            "is one. Secrets do not belong there: exporter secrets keeps them in files."
         ),
         "",
         *_comment("The name under which both Compose files run. It keeps environments of one host apart."),
@@ -54,8 +54,8 @@ def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str
     return {
         **{name: known.get(name, f"Read by {', '.join(by)}.") for name, by in readers.items()},
         **_monitoring_variables(catalog),
-        "FILES_FOLDER": "The folder of the generated files that containers mount; default: this one. The scripts "
-        "always take the copy that they made at the last deploy.",
+        "FILES_FOLDER": "A folder with a copy of all generated files that containers mount, dashboards and alert_rules "
+        "among them; default: the files where they were generated. Deploys always use the copy that they made.",
         "SECRETS_FOLDER": f"The folder of the files of secrets; default: {secrets_folder(catalog)}.",
         **{
             version_variable(name): f"Swarm only: the version of the secret {name}; default: 1."
@@ -81,7 +81,7 @@ def _monitoring_variables(catalog: Catalog) -> dict[str, str]:
 def _secret_variables(catalog: Catalog) -> dict[str, str]:
     """Variables with secrets in them, which scripts read from their own environment."""
     found = {
-        source.env: f"scripts/secrets.sh reads the secret {name} from the environment that it is started in."
+        source.env: f"exporter secrets reads the secret {name} from the environment that it is started in."
         for name, source in catalog.secrets.items()
         if source.env
     }

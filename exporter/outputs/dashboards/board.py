@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from grafanalib import core
 
 from exporter.outputs.dashboards.model import COLUMNS
 from exporter.outputs.dashboards.panels import SOURCE, build
+from exporter.outputs.dashboards.phrases import KEPT
+from exporter.outputs.dashboards.scope import scope_variables, scoped, scoped_variable
 from exporter.outputs.dashboards.uids import BOARDS, SERVICE, STORES, board_path, board_uid
 
 if TYPE_CHECKING:
@@ -46,7 +49,14 @@ def dashboard(board: Board, catalog: Catalog) -> core.Dashboard:
         links=list(_links(board, catalog)),
         annotations=core.Annotations(list=list(_annotations(board))),
         templating=core.Templating(
-            list=[_datasource(catalog), *(_variable(variable) for variable in board.variables)]
+            list=[
+                _datasource(catalog),
+                *(_variable(variable) for variable in scope_variables(catalog)),
+                *(
+                    _variable(replace(variable, query=scoped_variable(variable.query)))
+                    for variable in board.variables
+                ),
+            ]
         ),
         panels=list(_panels(board.sections)),
     )
@@ -92,7 +102,7 @@ def _links(board: Board, catalog: Catalog) -> Iterator[core.DashboardLink]:
         fits = not (chooses and name in (SERVICE, STORES))
         yield core.DashboardLink(
             title=title,
-            uri=path if fits else f"{path}?${{datasource:queryparam}}",
+            uri=path if fits else f"{path}?{KEPT}",
             type="link",
             icon="dashboard",
             keepTime=True,
@@ -153,7 +163,7 @@ def _annotations(board: Board) -> Iterator[dict[str, Any]]:
         "datasource": SOURCE,
         "enable": True,
         "iconColor": "purple",
-        "expr": "exporter_deploy_timestamp_seconds * 1000",
+        "expr": scoped("exporter_deploy_timestamp_seconds * 1000"),
         "useValueForTime": True,  # the value is the moment of the deploy, in milliseconds
         "titleFormat": "Deployed {{version}}",
     }
@@ -162,7 +172,9 @@ def _annotations(board: Board) -> Iterator[dict[str, Any]]:
         "datasource": SOURCE,
         "enable": True,
         "iconColor": "red",
-        "expr": f'ALERTS{{alertstate="firing",alertname!="Watchdog"{"," if board.alerts else ""}{board.alerts}}}',
+        "expr": scoped(
+            f'ALERTS{{alertstate="firing",alertname!="Watchdog"{"," if board.alerts else ""}{board.alerts}}}'
+        ),
         "titleFormat": "{{alertname}}",
         "textFormat": "{{service}} ({{severity}})",
         "tagKeys": "service,severity",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from grafanalib._gen import DashboardEncoder
 from grafanalib.core import HIDE_VARIABLE
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ VARIABLE_KEYS = {
 
 def current(dashboard: Dashboard) -> Json:
     """The dashboard as Grafana 13 reads it from a file."""
-    raw: Json = json.loads(json.dumps(dashboard, cls=DashboardEncoder))
+    raw: Json = json.loads(json.dumps(dashboard, default=_json_data))
     board = _kept(raw, DASHBOARD_KEYS)
     board["timepicker"] = _kept(board["timepicker"], TIMEPICKER_KEYS)
     board["templating"] = {"list": [_variable(variable) for variable in raw["templating"]["list"]]}
@@ -48,6 +47,11 @@ def current(dashboard: Dashboard) -> Json:
     for number, panel in enumerate(_flat(board["panels"]), start=1):
         panel["id"] = number
     return board
+
+
+def _json_data(value: Any) -> Any:
+    """Return what grafanalib would write for one of its objects."""
+    return value.to_json_data()
 
 
 def as_text(board: Json) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from grafanalib import core
 
 from exporter.outputs.dashboards.model import LIMIT, RED
+from exporter.outputs.dashboards.scope import scoped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,7 +58,7 @@ def _targets(panel: Panel) -> list[core.Target]:
     form = {"table": "table", "heatmap": "heatmap"}.get(panel.kind, "time_series")
     return [
         core.Target(
-            expr=query.expr,
+            expr=scoped(query.expr),
             legendFormat=query.legend,
             instant=query.instant,
             format=form,

@@ -10,6 +10,9 @@ from exporter.outputs.dashboards.uids import SERVICE, board_path
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
+KEPT = "${datasource:queryparam}&${environment:queryparam}"
+"""Variables that a link to any other dashboard keeps."""
+
 NO_PROBES = "No probe has run yet: services with health, probes or port are probed"
 NO_REQUESTS = "No requests counted: needs metrics on a service, and requests to it"
 NO_SLO = "Nothing measured yet, or no slo on a service or in defaults"
@@ -23,7 +26,7 @@ NO_EXPORTER = "The exporter is not scraped: Prometheus needs the job exporter"
 def service_link(catalog: Catalog, name: str) -> Link:
     """To a service's page. `name` is Grafana's expression for the service that was clicked."""
     path = board_path(catalog.project, SERVICE)
-    url = f"{path}?var-service=${{{name}}}&${{datasource:queryparam}}&${{__url_time_range}}"
+    url = f"{path}?var-service=${{{name}}}&{KEPT}&${{__url_time_range}}"
     return Link("Service page", url)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.outputs.burn_rates import BURN_RATES, FACTORS_DAYS
 from exporter.outputs.dashboards.model import (
     GREEN,
     LIMIT,
@@ -23,19 +24,13 @@ from exporter.outputs.dashboards.uids import SLOS
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
+    from exporter.outputs.burn_rates import BurnRate
 
 CHOSEN = 'service=~"$service",slo=~"$slo"'
 BY = "max by (service, slo)"
 LEGEND = "{{service}} {{slo}}"
 
-WINDOWS = (("1h", "5m", "14.4"), ("6h", "30m", "6"), ("1d", "2h", "3"), ("3d", "6h", "1"))
-"""Long window, short window, and the burn rate at which an alert fires when both are over it, for a period of 30
-days; in another period it grows with the days.
-"""
-
-DAYS = 30
-
-BURN_RATES = (("now", "slo:current_burn_rate:ratio"), ("over the period", "slo:period_burn_rate:ratio"))
+RECORDED = (("now", "slo:current_burn_rate:ratio"), ("over the period", "slo:period_burn_rate:ratio"))
 
 
 def slos(catalog: Catalog) -> Board:
@@ -46,7 +41,7 @@ def slos(catalog: Catalog) -> Board:
         (
             Section("Objectives", _objectives(catalog)),
             Section("Error budget", _budget(catalog)),
-            Section("Burn rates", tuple(_burn(*window) for window in WINDOWS)),
+            Section("Burn rates", tuple(map(_burn, BURN_RATES))),
             Section("Errors", _errors()),
         ),
         (
@@ -118,26 +113,26 @@ def _budget(catalog: Catalog) -> tuple[Panel, ...]:
                 minimum=0,
                 links=(link,),
             )
-            for when, record in BURN_RATES
+            for when, record in RECORDED
         ),
     )
 
 
-def _burn(long: str, short: str, factor: str) -> Panel:
+def _burn(rate: BurnRate) -> Panel:
     budget = f"{_ratio('slo:error_budget:ratio')}"
     return Panel(
-        f"Burn rate of {long} and {short}",
+        f"Burn rate of {rate.long} and {rate.short}",
         "lines",
         (
             *(
                 Query(f"{_ratio(f'slo:sli_error:ratio_rate{window}')} / {budget}", f"{LEGEND} {window}")
-                for window in (long, short)
+                for window in (rate.long, rate.short)
             ),
-            Query(f"max(slo:time_period:days{{{CHOSEN}}}) / {DAYS} * {factor}", LIMIT),
+            Query(f"max(slo:time_period:days{{{CHOSEN}}}) / {FACTORS_DAYS} * {rate.factor}", LIMIT),
         ),
         "short",
-        f"How fast the error budget burns. While both windows are over the dashed line, which is {factor} for a period "
-        f"of {DAYS} days, an alert fires.",
+        "How fast the error budget burns. While both windows are over the dashed line, which is "
+        f"{rate.factor} for a period of {FACTORS_DAYS} days, an alert fires.",
         NO_SLO,
         12,
         minimum=0,

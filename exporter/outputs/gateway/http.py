@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.outputs.gateway.nginx_text import Comment, Item, block, line, milliseconds, whole_seconds
+from exporter.outputs.durations import engine_duration, size_text
+from exporter.outputs.gateway.nginx_text import Comment, Item, block, line, whole_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +73,7 @@ def http_settings(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
     yield line("keepalive_timeout", "65s")
     yield line("reset_timedout_connection", "on")
     yield line("large_client_header_buffers", "4", "16k")
-    yield line("client_max_body_size", str(gateway.max_body))
+    yield line("client_max_body_size", size_text(gateway.max_body))
     yield Comment("A client's own X-Request-ID is kept where it can do no harm in a log.")
     yield block(
         ["map", "$http_x_request_id", "$gateway_request_id"],
@@ -119,9 +120,9 @@ def upstream_blocks(gateway: Gateway, upstreams: list[Upstream]) -> Iterator[Ite
 def _proxying(gateway: Gateway) -> Iterator[Item]:
     timeouts = gateway.timeouts
     yield line("proxy_http_version", "1.1")
-    yield line("proxy_connect_timeout", milliseconds(timeouts.connect))
-    yield line("proxy_read_timeout", milliseconds(timeouts.read))
-    yield line("proxy_send_timeout", milliseconds(timeouts.send))
+    yield line("proxy_connect_timeout", engine_duration(timeouts.connect))
+    yield line("proxy_read_timeout", engine_duration(timeouts.read))
+    yield line("proxy_send_timeout", engine_duration(timeouts.send))
     yield line("proxy_hide_header", "X-Powered-By")
     yield Comment("Answers are never kept in files: /tmp is memory, and little of it.")
     yield line("proxy_max_temp_file_size", "0")
@@ -131,5 +132,5 @@ def _proxying(gateway: Gateway) -> Iterator[Item]:
     )
     yield line("proxy_next_upstream", "error", "timeout")
     yield line("proxy_next_upstream_tries", str(TRIES))
-    yield line("proxy_next_upstream_timeout", milliseconds(TRIES * timeouts.connect))
+    yield line("proxy_next_upstream_timeout", engine_duration(TRIES * timeouts.connect))
     yield from forwarded_headers()

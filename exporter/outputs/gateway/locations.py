@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.outputs.durations import engine_duration, size_text
 from exporter.outputs.gateway.http import forwarded_headers
-from exporter.outputs.gateway.nginx_text import Comment, Item, block, line, milliseconds
+from exporter.outputs.gateway.nginx_text import Comment, Item, block, line
 from exporter.outputs.gateway.places import LIVE_PATH, OWN_PATHS, READY_PATH
 
 if TYPE_CHECKING:
@@ -62,9 +63,9 @@ def route_locations(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
 def _settings(gateway: Gateway, route: Route) -> Iterator[Item]:
     written = route.written
     if written.max_body is not None:
-        yield line("client_max_body_size", str(written.max_body))
+        yield line("client_max_body_size", size_text(written.max_body))
     if written.read_timeout not in (None, gateway.timeouts.read):
-        yield line("proxy_read_timeout", milliseconds(written.read_timeout or 0))
+        yield line("proxy_read_timeout", engine_duration(written.read_timeout or 0))
     headers = {"X_Forwarded_Prefix": route.path} if written.strip and route.path else {}
     if written.websocket:
         headers |= {"Upgrade": "$http_upgrade", "Connection": "$gateway_connection"}
@@ -79,7 +80,7 @@ def _health(upstream: Upstream) -> Item:
         ["location", "=", f"{OWN_PATHS}/health/{upstream.name}"],
         line("internal"),
         line("proxy_pass_request_body", "off"),
-        line("proxy_read_timeout", milliseconds(READY_SECONDS)),
+        line("proxy_read_timeout", engine_duration(READY_SECONDS)),
         line("proxy_method", "GET"),
         *forwarded_headers(Host="$host", Content_Length=""),
         line("proxy_pass", f"http://{upstream.name}{upstream.ready}"),

@@ -47,11 +47,6 @@ def nginx_text(items: Iterable[Item]) -> str:
     return "".join(f"{text}\n" for text in _lines(items, 0))
 
 
-def milliseconds(seconds: float) -> str:
-    """A time as most directives take it."""
-    return f"{max(round(seconds * 1000), 1)}ms"
-
-
 def whole_seconds(seconds: float) -> str:
     """A time as the others take it; never less than was asked for."""
     return f"{ceil(seconds)}s"

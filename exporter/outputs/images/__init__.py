@@ -5,14 +5,16 @@ Recipes are templates beside this module. A service with a Dockerfile of its own
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from exporter.outputs.base import File, OutputError, Refusals
+from exporter.outputs.contexts import check_context, copy_form, images_folder, sources
 from exporter.outputs.durations import engine_duration
-from exporter.outputs.health import healthcheck, service_check
+from exporter.outputs.health import CHECK_FILE, healthcheck, service_check
 from exporter.outputs.images import forms
 from exporter.outputs.images.ignored import ignored
 from exporter.outputs.images.recipes import RECIPES
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 UID = "65532"
 """User and group of every generated image, as others without root have them; its name is app."""
 STAGES = ("build", "final")
+NGINX, HEALTHCHECK = "nginx.conf", "healthcheck.py"
 BASES = ("BASE", "BUILD_BASE")
 """Build arguments that replace the images which a recipe starts from."""
 
@@ -44,27 +47,32 @@ _TEMPLATES.filters.update(
     quoted=forms.quoted,
     default_value=forms.default_value,
     exec_form=forms.exec_form,
+    copy=copy_form,
     shell=forms.shell,
     nginx=forms.nginx,
 )
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """`SERVICE/Dockerfile` and `SERVICE/Dockerfile.dockerignore`, which BuildKit reads beside it.
+    """`SERVICE/Dockerfile`, `SERVICE/Dockerfile.dockerignore`, which BuildKit reads beside it, and what it copies.
 
     Raises:
         OutputError: a recipe needs what the service does not say.
     """
-    refusals = Refusals()
+    refusals, checked = Refusals(), False
     for name, service in catalog.services.items():
         if service.build and service.build.runtime:
             with refusals.gathered():
-                yield File(f"{name}/Dockerfile", _dockerfile(catalog, name, service, service.build))
-                yield File(f"{name}/Dockerfile.dockerignore", ignored(catalog, service.build))
+                yield from _files(catalog, name, service, service.build)
+                checked |= service.build.runtime == "python" and service_check(catalog, service) is not None
     refusals.end()
+    if checked:
+        program = Path(__file__).with_name(HEALTHCHECK).read_text(encoding="utf-8")
+        yield File(HEALTHCHECK, f"# {NOTICE}\n{program}")
 
 
-def _dockerfile(catalog: Catalog, name: str, service: Service, build: Build) -> str:
+def _files(catalog: Catalog, name: str, service: Service, build: Build) -> Iterable[File]:
+    check_context(name, build)
     if build.target not in (None, *STAGES):
         raise OutputError(
             f"is no stage of a generated Dockerfile; write {' or '.join(STAGES)}",
@@ -100,7 +108,10 @@ def _dockerfile(catalog: Catalog, name: str, service: Service, build: Build) -> 
             {mount.target for mount in service.volumes if mount.volume and not mount.read_only}
         ),
         "ports": _ports(service),
+        "images": images_folder(catalog),
+        "sources": partial(sources, build),
         "check": service_check(catalog, service),
+        "check_file": CHECK_FILE,
         "check_options": " ".join(
             (
                 f"--interval={engine_duration(times.interval)}",
@@ -111,9 +122,11 @@ def _dockerfile(catalog: Catalog, name: str, service: Service, build: Build) -> 
         ),
     }
     values |= recipe.values(name, service, build)
+    yield File(f"{name}/Dockerfile", _TEMPLATES.get_template(recipe.template).render(values))
+    copied = [f"{name}/{NGINX}"] if recipe.configuration else [HEALTHCHECK]
+    yield File(f"{name}/Dockerfile.dockerignore", ignored(catalog, build, copied))
     if recipe.configuration:
-        values["configuration"] = _TEMPLATES.get_template(recipe.configuration).render(values).splitlines()
-    return _TEMPLATES.get_template(recipe.template).render(values)
+        yield File(f"{name}/{NGINX}", _TEMPLATES.get_template(recipe.configuration).render(values))
 
 
 def _ports(service: Service) -> list[int]:

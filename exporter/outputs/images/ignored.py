@@ -1,4 +1,4 @@
-"""What never gets into an image: Dockerfile.dockerignore, which is read in place of the context's own ignore file."""
+"""Dockerfile.dockerignore: one service's sources out of the catalog's folder, without what no image may hold."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING
 
 from exporter.catalog.planning.secret_paths import secret_file
+from exporter.outputs.contexts import images_folder, sources
 from exporter.outputs.yaml_text import NOTICE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
@@ -83,24 +84,36 @@ _OF_RUNTIME = {
 }
 
 
-def ignored(catalog: Catalog, build: Build) -> str:
-    """The patterns for the context of one service."""
+def ignored(catalog: Catalog, build: Build, copied: Iterable[str]) -> str:
+    """Return the patterns for one service. `copied`: files that its image takes from the folder of images."""
     lines = [
         f"# {NOTICE}",
-        "# It is read in place of the .dockerignore in the build context.",
+        "# The context is the catalog's folder. This is read in place of a .dockerignore there.",
+        "",
+        "# Nothing but the sources.",
+        *(["*", f"!/{_literal(sources(build))}"] if sources(build) != "." else []),
         "",
         "# Secrets.",
-        *_SECRETS,
+        *_in_sources(build, _SECRETS),
         *_secret_files(catalog, build),
         "",
         "# Traces of work.",
-        *_WORK,
+        *_in_sources(build, _WORK),
         *_inside(catalog, build, catalog.folder / "deploy"),
         "",
         "# What the build makes itself, and what only a developer needs.",
-        *_OF_RUNTIME[str(build.runtime)],
+        *_in_sources(build, _OF_RUNTIME[str(build.runtime)]),
+        "",
+        "# What the image takes from the folder of images.",
+        *(f"!/{images_folder(catalog)}/{path}" for path in copied),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _in_sources(build: Build, patterns: Iterable[str]) -> Iterator[str]:
+    """Patterns that hold in any folder, and the others from the folder of the sources."""
+    for pattern in patterns:
+        yield pattern if pattern.startswith("**/") else f"/{_literal(sources(build, pattern))}"
 
 
 def _secret_files(catalog: Catalog, build: Build) -> Iterator[str]:
@@ -114,7 +127,7 @@ def _inside(catalog: Catalog, build: Build, path: Path) -> Iterator[str]:
     """The pattern for a path, if it is below the context."""
     relative = os.path.relpath(path, catalog.folder / build.context)
     if relative != ".." and not relative.startswith("../"):
-        yield f"/{_literal(relative)}"
+        yield f"/{_literal(sources(build, relative))}"
 
 
 def _literal(path: str) -> str:

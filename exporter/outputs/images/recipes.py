@@ -21,7 +21,7 @@ PAGES = ("dist", "build")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`values` are those of the template that are the recipe's own; `configuration` is a template of lines in it."""
+    """`values` are those of the template that are the recipe's own; `configuration` is a template of nginx.conf."""
 
     template: str
     base: str

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from exporter.catalog.planning.places import compose_project
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
+from exporter.outputs.compose.blocks import document_of_services
 from exporter.outputs.compose.secrets import secret_files
 from exporter.outputs.monitoring.common import (
     ALERTMANAGER,
@@ -28,7 +29,7 @@ from exporter.outputs.monitoring.references import probe_needs
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 from exporter.outputs.monitoring.sidecar import exporter_service, has_proxy, proxy_service
 from exporter.outputs.web import daemon_needs, prometheus_needs
-from exporter.outputs.yaml_text import Note, yaml_text
+from exporter.outputs.yaml_text import Apart, Note, yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +55,7 @@ def render(catalog: Catalog) -> Iterable[File]:
     if has_proxy(catalog):
         networks[DOCKER] = Note("The engine's filter, which the exporter alone reaches.", {"internal": True})
     document = {
-        "services": services,
+        **document_of_services(services),
         "networks": networks,
         "volumes": owned,
         "secrets": secret_files(catalog, secret_names(catalog)),
@@ -62,7 +63,7 @@ def render(catalog: Catalog) -> Iterable[File]:
     yield File(
         NAME,
         yaml_text(
-            document,
+            Apart(document),
             f"What watches {catalog.project} in {catalog.environment_name}. Start it with what it watches:",
             f"docker compose -p {compose_project(catalog)} -f compose.yaml -f compose.monitoring.yaml up --detach",
             "Nothing here waits for anything else, since each must be able to say that another is missing.",

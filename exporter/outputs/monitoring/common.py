@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.base import OutputError, Refusals
-from exporter.outputs.compose.container import hardened, health, in_memory, log_rotation
+from exporter.outputs.compose.container import hardened, health, log_rotation, mount_keys
 from exporter.outputs.compose.mounts import volume_places
 from exporter.outputs.compose.names import deployed_services, deployed_stores
 from exporter.outputs.compose.text import generated, interpolated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from exporter.catalog.catalog import Catalog
 
@@ -31,8 +31,6 @@ LOOPBACK = "127.0.0.1"
 TEMPORARY = "/tmp"  # noqa: S108 - in the container, whose own it is
 NOBODY = "65534:65534"
 """The user of the images of Prometheus and Alertmanager, whom their data volumes belong to."""
-
-MEBIBYTE = 1024 * 1024
 
 
 def check_names(catalog: Catalog) -> None:
@@ -68,11 +66,11 @@ def stack_service(
     image: str,
     user: str,
     *,
-    memory: int,
+    memory: str,
     cpus: float,
     check: Sequence[str],
 ) -> dict[str, Any]:
-    """Keys that each container has. `memory`: bytes of its limit; `check`: its health check, of what the image has."""
+    """Keys that each container has. `memory`: its limit; `check`: its health check, of what the image has."""
     return {
         "image": interpolated(image),
         "restart": catalog.defaults.restart,
@@ -85,18 +83,18 @@ def stack_service(
     }
 
 
-def folder(path: str, target: str) -> dict[str, Any]:
-    """A generated folder, by its path beside the Compose file, to be read."""
-    return {"type": "bind", "source": generated(path), "target": target, "read_only": True}
+def folder(path: str, target: str, *, shared: bool = False) -> dict[str, Any]:
+    """Mount a generated folder read-only. `path` starts beside the Compose file, or if it is shared, the catalog."""
+    return {"type": "bind", "source": generated(path, shared=shared), "target": target, "read_only": True}
 
 
 def data(volume: str, target: str) -> dict[str, Any]:
     return {"type": "volume", "source": volume, "target": target}
 
 
-def temporary(*folders: str) -> list[dict[str, Any]]:
-    """`/tmp` and further folders in memory."""
-    return in_memory([TEMPORARY, *folders])
+def mounts(mounted: Iterable[dict[str, Any] | str], *folders: str) -> dict[str, Any]:
+    """Return keys of these mounts, and of `/tmp` and further folders in memory."""
+    return mount_keys(mounted, [TEMPORARY, *folders])
 
 
 def loopback_port(catalog: Catalog, variable: str, port: int) -> list[str]:

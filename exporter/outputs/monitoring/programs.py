@@ -10,11 +10,19 @@ from exporter.outputs.compose.mounts import bind
 from exporter.outputs.compose.names import INTERNAL
 from exporter.outputs.compose.secrets import secret_keys, secret_path
 from exporter.outputs.compose.text import literal
-from exporter.outputs.durations import duration_text
+from exporter.outputs.durations import duration_text, size_text
 from exporter.outputs.health import wget_check
 from exporter.outputs.monitoring import common
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD
-from exporter.outputs.stack import ALERTMANAGER_URL, DASHBOARDS_FOLDER, alertmanagers
+from exporter.outputs.stack import (
+    ALERTMANAGER_URL,
+    DASHBOARDS,
+    DASHBOARDS_FOLDER,
+    PROVISIONING_FOLDER,
+    RULES,
+    RULES_FOLDER,
+    alertmanagers,
+)
 from exporter.outputs.web import prometheus_needs
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
             catalog,
             f"prom/prometheus:{settings.version or PROMETHEUS_VERSION}",
             common.NOBODY,
-            memory=1024 * common.MEBIBYTE,
+            memory="1g",
             cpus=1.0,
             check=wget_check("http://127.0.0.1:9090/-/healthy"),
         ),
@@ -52,16 +60,18 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
             "--config.file=/etc/prometheus/prometheus.yml",
             "--storage.tsdb.path=/prometheus",
             f"--storage.tsdb.retention.time={duration_text(settings.retention)}",
-            *([f"--storage.tsdb.retention.size={size}B"] if size else []),
+            *([f"--storage.tsdb.retention.size={size_text(size).upper()}B"] if size else []),
         ],
         # It writes what it holds in memory.
         "stop_grace_period": "1m",
-        "volumes": [
-            common.folder("prometheus", "/etc/prometheus"),
-            *(bind(path, target, read_only=True) for path, target in needs.files),
-            common.data("prometheus-data", "/prometheus"),
-            *common.temporary(),
-        ],
+        **common.mounts(
+            [
+                common.folder("prometheus", "/etc/prometheus"),
+                common.folder(RULES, RULES_FOLDER, shared=True),
+                *(bind(path, target, read_only=True) for path, target in needs.files),
+                common.data("prometheus-data", "/prometheus"),
+            ]
+        ),
         **secret_keys(needs.secrets, _group(common.NOBODY)),
         "networks": [INTERNAL, common.MONITORING],
         **_on_a_laptop(catalog, "PROMETHEUS_PORT", 9090),
@@ -75,7 +85,7 @@ def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
             catalog,
             f"prom/alertmanager:{ALERTMANAGER_VERSION}",
             common.NOBODY,
-            memory=128 * common.MEBIBYTE,
+            memory="128m",
             cpus=0.25,
             check=wget_check("http://127.0.0.1:9093/-/healthy"),
         ),
@@ -84,11 +94,12 @@ def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
             "--storage.path=/alertmanager",
             "--cluster.listen-address=",
         ],
-        "volumes": [
-            common.folder("alertmanager", "/etc/alertmanager"),
-            common.data("alertmanager-data", "/alertmanager"),
-            *common.temporary(),
-        ],
+        **common.mounts(
+            [
+                common.folder("alertmanager", "/etc/alertmanager"),
+                common.data("alertmanager-data", "/alertmanager"),
+            ]
+        ),
         **secret_keys((secret.name for secret in mounted_secrets(catalog)), _group(common.NOBODY)),
         "networks": [common.MONITORING],
         **_on_a_laptop(catalog, "ALERTMANAGER_PORT", 9093),
@@ -103,7 +114,7 @@ def grafana_service(catalog: Catalog) -> dict[str, Any]:
             catalog,
             f"grafana/grafana:{version}",
             GRAFANA_USER,
-            memory=512 * common.MEBIBYTE,
+            memory="512m",
             cpus=1.0,
             check=wget_check("http://127.0.0.1:3000/api/health"),
         ),
@@ -121,12 +132,13 @@ def grafana_service(catalog: Catalog) -> dict[str, Any]:
             "GF_SNAPSHOTS_EXTERNAL_ENABLED": "false",
             **_url_settings(catalog),
         },
-        "volumes": [
-            common.folder("grafana/provisioning", "/etc/grafana/provisioning"),
-            common.folder("grafana/dashboards", DASHBOARDS_FOLDER),
-            common.data("grafana-data", "/var/lib/grafana"),
-            *common.temporary(),
-        ],
+        **common.mounts(
+            [
+                common.folder("grafana/provisioning", PROVISIONING_FOLDER),
+                common.folder(DASHBOARDS, DASHBOARDS_FOLDER, shared=True),
+                common.data("grafana-data", "/var/lib/grafana"),
+            ]
+        ),
         **secret_keys([GRAFANA_PASSWORD], _group(GRAFANA_USER)),
         "networks": [common.MONITORING],
         "ports": common.loopback_port(catalog, "GRAFANA_PORT", 3000),

@@ -71,7 +71,7 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
         catalog,
         catalog.exporter.image or f"{IMAGE}:{__version__}",
         USER,
-        memory=256 * common.MEBIBYTE,
+        memory="256m",
         cpus=1.0,
         check=check,
     )
@@ -79,17 +79,18 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
         **keys,
         "command": ["run", "--listen", listen],
         "environment": environment,
-        "volumes": [
-            {
-                "type": "bind",
-                "source": optional("EXPORTER_CONFIG_FILE", host_path("config.yaml")),
-                "target": CONFIGURATION,
-                "read_only": True,
-            },
-            *([common.folder(web.GENERATED, web.MOUNTED)] if catalog.exporter.web else []),
-            *_watched(catalog, (*needs.files, *(path for path, _ in own.files))),
-            *common.temporary(),
-        ],
+        **common.mounts(
+            [
+                {
+                    "type": "bind",
+                    "source": optional("EXPORTER_CONFIG_FILE", host_path("config.yaml")),
+                    "target": CONFIGURATION,
+                    "read_only": True,
+                },
+                *([common.folder(web.GENERATED, web.MOUNTED)] if catalog.exporter.web else []),
+                *_watched(catalog, (*needs.files, *(path for path, _ in own.files))),
+            ]
+        ),
         **secret_keys(secrets, NOBODY),
         "networks": [INTERNAL, STORES, common.MONITORING, *([common.DOCKER] if has_proxy(catalog) else [])],
         **(
@@ -106,14 +107,14 @@ def proxy_service(catalog: Catalog) -> dict[str, Any]:
     source = literal(socket.removeprefix(_UNIX)) if socket else optional("DOCKER_SOCKET", _SOCKET)
     check = wget_check(f"http://127.0.0.1:{PROXY_PORT}/_ping")
     return {
-        **common.stack_service(
-            catalog, PROXY_IMAGE, "0:0", memory=64 * common.MEBIBYTE, cpus=0.25, check=check
-        ),
+        **common.stack_service(catalog, PROXY_IMAGE, "0:0", memory="64m", cpus=0.25, check=check),
         "environment": {**dict.fromkeys(_ALLOWED, "1"), "POST": "0"},
-        "volumes": [
-            {"type": "bind", "source": source, "target": _SOCKET, "read_only": True},
-            *common.temporary("/run"),
-        ],
+        **common.mounts(
+            [
+                {"type": "bind", "source": source, "target": _SOCKET, "read_only": True},
+            ],
+            "/run",
+        ),
         "networks": [common.DOCKER],
     }
 

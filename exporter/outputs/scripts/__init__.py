@@ -34,6 +34,11 @@ class Wrapper:
 
 
 WRAPPERS = {
+    "secrets": Wrapper(
+        "secrets",
+        "Creates, lists, checks, rotates and reverts the secrets of an environment.",
+        "create|list|check|rotate|revert [NAME]... [OPTION]...",
+    ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
 }
 """Each script that is a command, by name."""

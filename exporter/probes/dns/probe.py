@@ -97,7 +97,7 @@ class DnsProbe(MeasuredProbe):
         )
 
     async def _addresses(self, servers: list[Server], run: Run) -> list[tuple[Address, int]]:
-        """Of all servers; one that has none that may be used is passed over while there is another."""
+        """Return the addresses of all servers; one without a usable address is skipped while there is another."""
         found: list[tuple[Address, int]] = []
         failure: ProbeFailure | None = None
         for host, port in servers:
@@ -150,7 +150,7 @@ def _parsed(wire: bytes) -> dns.message.Message:
 
 
 def _texts(rrset: dns.rrset.RRset) -> tuple[str, str]:
-    """What a person would match: the data alone, and the whole record as blackbox_exporter writes it."""
+    """Return what a person would match: the data alone, and the whole record as blackbox_exporter writes it."""
     data = rrset[0].to_text()
     parts = (
         rrset.name,
@@ -163,7 +163,7 @@ def _texts(rrset: dns.rrset.RRset) -> tuple[str, str]:
 
 
 def parse_server(text: str) -> Server:
-    """Host and port of `host`, `host:port`, `v6` or `[v6]:port`.
+    """Return host and port of `host`, `host:port`, `v6` or `[v6]:port`.
 
     Raises:
         ValueError: it is none of these.
@@ -182,7 +182,7 @@ def parse_server(text: str) -> Server:
 
 
 def _system_servers() -> list[Server]:
-    """The name servers of resolv.conf(5), which is read again only when it has changed.
+    """Return the name servers of resolv.conf(5), which is read again only when it has changed.
 
     Raises:
         ProbeFailure: `resolve`, when there is none.

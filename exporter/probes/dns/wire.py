@@ -26,7 +26,7 @@ RESEND_SHARE = 1 / 3
 
 
 def answers(reply: bytes, query: bytes) -> bool:
-    """Whether a message is an answer to `query`: its identifier, and its question or none (some refusals).
+    """Return whether a message is an answer to `query`: its identifier, and its question or none (some refusals).
 
     Names are compared as RFC 1035 section 2.3.3 has them, without regard to case.
     """
@@ -83,7 +83,7 @@ async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagr
 async def _open_udp(
     factory: Callable[[], _UdpProtocol], address: Address, port: int
 ) -> tuple[asyncio.DatagramTransport, _UdpProtocol]:
-    """A connected socket: it takes packets of this server only, and hears that its port is closed."""
+    """Return a connected socket: it takes packets of this server only, and hears that its port is closed."""
     family, host = address
     endpoint = asyncio.get_running_loop().create_datagram_endpoint(
         factory, remote_addr=(host, port), family=family

@@ -145,7 +145,7 @@ class Call(asyncio.Protocol):
             self._transport.write(self._connection.data_to_send())
 
     def _next_frame(self) -> bytes | None:
-        """The next whole frame."""
+        """Return the next whole frame."""
         if len(self._buffer) < HEADER_BYTES:
             return None
         size = int.from_bytes(self._buffer[:3], "big")
@@ -161,8 +161,9 @@ class Call(asyncio.Protocol):
         return frame
 
     def _end(self, payload: bytes) -> None:
-        """The server takes no more calls. It may still answer those up to one that it names, and h2 would not let it.
+        """Take note that the server takes no more calls.
 
+        It may still answer those up to one that it names, and h2 would not let it.
         nginx says so before it answers, where a connection is to have one request.
         """
         last, code = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")

@@ -141,13 +141,13 @@ class GrpcProbe(MeasuredProbe):
 
 
 def encode_request(service: str) -> bytes:
-    """A `HealthCheckRequest`."""
+    """Return a `HealthCheckRequest`."""
     text = service.encode()
     return bytes([FIELD << 3 | BYTES]) + _varint(len(text)) + text if text else b""
 
 
 def decode_response(message: bytes) -> int:
-    """The status in a `HealthCheckResponse`; 0, as protobuf has it, where the message has none.
+    """Return the status in a `HealthCheckResponse`; 0, as protobuf has it, where the message has none.
 
     Raises:
         ProbeFailure: `protocol`, when it is no such message.
@@ -186,7 +186,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number at `position`, and where it ends."""
+    """Return the number at `position`, and where it ends."""
     value = 0
     for index in range(MAX_VARINT_BYTES):
         byte = message[position + index]
@@ -197,7 +197,7 @@ def _read_varint(message: bytes, position: int) -> tuple[int, int]:
 
 
 def _status_code(answer: Answer) -> int:
-    """The status of the call.
+    """Return the status of the call.
 
     Raises:
         ProbeFailure: what answered is not gRPC, or stands before a server that is.
@@ -222,7 +222,7 @@ def _number(text: str) -> int | None:
 
 
 def _message(answer: Answer) -> bytes:
-    """The one message of the answer.
+    """Return the one message of the answer.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -236,7 +236,7 @@ def _message(answer: Answer) -> bytes:
 
 
 def _metadata(spec: GrpcSpec, run: Run) -> list[tuple[str, str]]:
-    """The metadata, its references read now.
+    """Return the metadata, its references read now.
 
     Raises:
         ProbeFailure: `secret`, when a reference cannot be read or its value cannot be sent.

@@ -50,12 +50,12 @@ class Answer:
     """The origin that was asked without the credentials, which are for another; empty where they were sent."""
 
     def header(self, name: str) -> str | None:
-        """The value of a header, several joined as RFC 9110 section 5.3 has it; `name` in lower case."""
+        """Return the value of a header, several joined as RFC 9110 section 5.3 has it; `name` in lower case."""
         values = self.values(name)
         return ", ".join(values) if values else None
 
     def values(self, name: str) -> list[str]:
-        """The value of each line of a header; `name` in lower case."""
+        """Return the value of each line of a header; `name` in lower case."""
         return [value for known, value in self.headers if known == name]
 
     def take(self, status: int, version: str, fields: Fields) -> Fields:
@@ -228,7 +228,7 @@ class AnswerProtocol(asyncio.Protocol):
         return ended is False
 
     def eof_received(self) -> None:
-        """A body that has neither a length nor chunks ends with the connection (RFC 9112 section 6.3)."""
+        """End a body that has neither a length nor chunks: the connection's end is its end (RFC 9112 section 6.3)."""
         self._read_rest()
         if not self.done.done() and self._plain and self._left is None:
             self._complete()

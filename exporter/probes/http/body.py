@@ -99,14 +99,14 @@ class Body:
         return b"".join(decoded)
 
     def _next_member(self) -> zlib._Decompress:
-        """A gzip body may have several members, which follow one another (RFC 1952 section 2.2)."""
+        """Begin the next member of a gzip body, which may have several (RFC 1952 section 2.2)."""
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise ProbeFailure(Reason.ENCODING, f"the body has more than {MAX_MEMBERS} compressed parts")
         return zlib.decompressobj(GZIP_OR_ZLIB)
 
     def finish(self) -> None:
-        """The body has ended.
+        """End the body.
 
         Raises:
             ProbeFailure: `encoding`, when the compressed stream has not.
@@ -126,7 +126,7 @@ def is_zlib(start: bytes) -> bool:
 
 
 def cannot_decompress(answer: Answer) -> ProbeFailure:
-    """The failure of a body that a condition should read."""
+    """Return the failure of a body that a condition should read."""
     return ProbeFailure(Reason.ENCODING, "cannot decompress {}", encoding_of(answer))
 
 

@@ -22,6 +22,7 @@ from exporter.probes.http.text import decoded
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.specs import HttpSpec
+    from exporter.probes.compile import Shared
     from exporter.probes.http.answer import Answer
     from exporter.probes.measure import Run
 
@@ -55,6 +56,22 @@ SINGLE_FIELDS = {
 
 Steps = Generator[Callable[[], bool] | None, bool | None, None]
 """A judgement in parts: a search that a thread may do, whose result is sent back, or None where others may run."""
+
+
+def conditions_of(spec: HttpSpec, shared: Shared) -> Conditions:
+    """Return the compiled conditions of a spec; specs with the same ones share them."""
+    key = (
+        Conditions,
+        spec.versions,
+        spec.statuses,
+        spec.header_conditions,
+        spec.compression,
+        spec.body_conditions,
+        spec.json_conditions,
+        spec.max_json_bytes,
+    )
+    turns = shared.once("turns of large HTTP bodies", lambda: asyncio.Semaphore(1))
+    return shared.once(key, lambda: Conditions(spec, turns))
 
 
 class Conditions:
@@ -107,7 +124,7 @@ class Conditions:
             pass
 
     def judge(self, answer: Answer, run: Run) -> None:
-        """As `judge_head` and `hold_body`, in one go."""
+        """Do `judge_head` and `hold_body` in one go."""
         self.judge_head(answer, run)
         steps = self._body_steps(answer, run)
         try:
@@ -175,7 +192,7 @@ def _fail_status(answer: Answer, wanted: str) -> NoReturn:
 
 
 def _judge_header(answer: Answer, name: str, pattern: Pattern, present: bool, run: Run) -> None:
-    """Some value must match; with `present=False`, none may. The lines of a list count one by one, and joined."""
+    """Raise unless some value matches; with `present=False`, if one does. Lines of a list count alone and joined."""
     values = [utf8(value) for value in answer.values(name)]
     if not values:
         if present:
@@ -197,13 +214,13 @@ def _judge_header(answer: Answer, name: str, pattern: Pattern, present: bool, ru
 
 
 def shown_statuses(statuses: tuple[tuple[int, int], ...]) -> str:
-    """`200, 204 or 300-399`."""
+    """Return status codes as people read them: `200, 204 or 300-399`."""
     texts = [str(low) if low == high else f"{low}-{high}" for low, high in statuses]
     return " or ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def last_modified(answer: Answer) -> float | None:
-    """The Last-Modified header in seconds since the epoch; None when missing or not a date."""
+    """Return the Last-Modified header in seconds since the epoch; None when missing or not a date."""
     value = answer.last_modified
     if value is None or len(value) > MAX_DATE_CHARACTERS:
         return None

@@ -76,14 +76,14 @@ class Jar:
                 self._cookies[cookie.key] = cookie
 
     def of(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
-        """Names and values of the cookies that a request to `endpoint` sends, those with the longest path first."""
+        """Return names and values of the cookies that a request to `endpoint` sends, those longest path first."""
         cookies = [cookie for cookie in self._cookies.values() if cookie.goes_to(endpoint)]
         cookies.sort(key=lambda cookie: len(cookie.path), reverse=True)
         return tuple((cookie.name, cookie.value) for cookie in cookies)
 
 
 def _parse(header: str, endpoint: Endpoint) -> tuple[Cookie | None, bool]:
-    """A cookie, and True if it is to be deleted; no cookie where `endpoint` may not set it."""
+    """Return a cookie, and True if it is to be deleted; no cookie where `endpoint` may not set it."""
     pair, *rest = header.split(";")
     name, equals, value = (part.strip() for part in pair.partition("="))
     words = (word.partition("=") for word in rest)

@@ -104,7 +104,7 @@ def check_start(data: bytes | bytearray) -> None:
 
 
 def parse_head(head: bytes) -> tuple[int, str, Fields]:
-    """Status, version (`1.1`) and fields of one head, without its last line end.
+    """Return status, version (`1.1`) and fields of one head, without its last line end.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -118,7 +118,7 @@ def parse_head(head: bytes) -> tuple[int, str, Fields]:
 
 
 def parse_fields(block: bytes) -> Fields:
-    """The fields of trailers, without their last line end.
+    """Return the fields of trailers, without their last line end.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -127,7 +127,7 @@ def parse_fields(block: bytes) -> Fields:
 
 
 def _lines(block: bytes) -> list[str]:
-    """The lines of a head, folded ones made whole."""
+    """Return the lines of a head, folded ones made whole."""
     text = block.decode("latin-1").replace("\r\n", "\n").removesuffix("\r")
     if text.count("\n") > MAX_FIELDS:
         raise ProbeFailure(Reason.PROTOCOL, f"the answer has more than {MAX_FIELDS} header lines")
@@ -156,7 +156,7 @@ def _invalid_line(line: str) -> ProbeFailure:
 
 
 def _status(line: str) -> tuple[int, str]:
-    """Status and version of a status line; 0 where it is none."""
+    """Return status and version of a status line; 0 where it is none."""
     match = _STATUS_LINE.fullmatch(line)
     return (int(match[2]), match[1]) if match else (0, "")
 
@@ -179,14 +179,14 @@ _known_status = lru_cache(maxsize=256)(_status)
 
 
 def not_http(data: bytes | bytearray) -> ProbeFailure:
-    """The failure of an answer that begins with `data`."""
+    """Return the failure of an answer that begins with `data`."""
     return ProbeFailure(
         Reason.PROTOCOL, "the answer is not valid HTTP: it begins with {}", PeerText(bytes(data[:256]))
     )
 
 
 def content_length(fields: Fields) -> int | None:
-    """The length that the Content-Length header gives; None without one.
+    """Return the length that the Content-Length header gives; None without one.
 
     Raises:
         ProbeFailure: `protocol`, when it is no length, or several that differ (RFC 9112 section 6.3).
@@ -228,7 +228,7 @@ def latin1(text: str) -> PeerText:
 
 
 def utf8(text: str) -> str:
-    """The text of a header as the UTF-8 that most servers mean; otherwise as Latin-1."""
+    """Return the text of a header as the UTF-8 that most servers mean; otherwise as Latin-1."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:

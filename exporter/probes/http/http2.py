@@ -11,17 +11,14 @@ import re
 import ssl
 from typing import TYPE_CHECKING
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
 from h2.events import DataReceived, InformationalResponseReceived, ResponseReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
 
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.answer import NO_BODY, Answer, too_many_interim
 from exporter.probes.http.body import Body
+from exporter.probes.http.h2_connection import WINDOW_BYTES, error_name, new_connection
 from exporter.probes.http.head import MAX_FIELDS, MAX_INTERIM, Fields, content_length, latin1
 from exporter.probes.http.request import OF_THE_CONNECTION
 from exporter.probes.tls.handshake import said
@@ -34,10 +31,6 @@ if TYPE_CHECKING:
 
 STREAM = 1
 """The first that a client opens."""
-MAX_HEAD_BYTES = 64 * 1024
-"""Of a list of fields as HPACK counts them; more is refused while it is decompressed."""
-WINDOW_BYTES = 1024 * 1024
-"""How much of a body may be on its way. The protocol's default of 64 KiB makes a distant server wait at each turn."""
 MAX_IDLE_FRAMES = 1000
 """Frames that carry no byte of the body; a dozen are usual."""
 FRAMES_AT_A_TIME = 50
@@ -87,7 +80,7 @@ class Http2Answer(asyncio.Protocol):
         self._body: Body | None = None
         self._unsent = request.body
         self._transport: asyncio.Transport
-        self._connection = _connection()
+        self._connection = new_connection()
         self.answer = Answer()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -205,12 +198,14 @@ class Http2Answer(asyncio.Protocol):
             )
 
     def _end(self, payload: bytes) -> None:
-        """The server takes no more requests. It may still answer those up to one that it names, and h2 would not let
-        it. nginx says so before it answers, where a connection is to have one request.
+        """Take note that the server takes no more requests.
+
+        It may still answer those up to one that it names, and h2 would not let it. nginx says so before it answers,
+        where a connection is to have one request.
         """
         last, code = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")
         if code or last < STREAM:
-            raise ProbeFailure(Reason.DISCONNECT, f"the server ended the connection: {_name(code)}")
+            raise ProbeFailure(Reason.DISCONNECT, f"the server ended the connection: {error_name(code)}")
 
     def _take(self, event: Event) -> None:
         match event:
@@ -230,7 +225,7 @@ class Http2Answer(asyncio.Protocol):
                 self._body.finish()
                 self.done.set_result(None)
             case StreamReset(error_code=code):
-                raise ProbeFailure(Reason.DISCONNECT, f"the server reset the request: {_name(code)}")
+                raise ProbeFailure(Reason.DISCONNECT, f"the server reset the request: {error_name(code)}")
 
     def _begin(self, pairs: Fields) -> None:
         """Note the final answer's head."""
@@ -251,7 +246,7 @@ class Http2Answer(asyncio.Protocol):
             self._body.expect(answer.content_length)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """What came before the end is read first, in turns as ever: it may be a thousand frames."""
+        """Read what came before the end first, in turns as ever: it may be a thousand frames."""
         self._lost = (exc,)
         if not self._waiting:
             self._end_at(exc)
@@ -277,32 +272,10 @@ class Http2Answer(asyncio.Protocol):
             self.done.exception()
 
 
-def _connection() -> H2Connection:
-    # Its checks refuse a blank around a value, which curl, Go and browsers pass over.
-    connection = H2Connection(
-        H2Configuration(client_side=True, header_encoding=None, validate_inbound_headers=False)
-    )
-    connection.local_settings = Settings(
-        client=True,
-        initial_values={
-            SettingCodes.ENABLE_PUSH: 0,
-            SettingCodes.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
-            SettingCodes.MAX_HEADER_LIST_SIZE: MAX_HEAD_BYTES,
-        },
-    )
-    connection.decoder.max_header_list_size = MAX_HEAD_BYTES
-    return connection
-
-
 def _text(raw: bytes | str) -> str:
     return raw.decode("latin-1") if isinstance(raw, bytes) else raw
 
 
-def _name(code: int | None) -> str:
-    known = {member.value: member.name for member in ErrorCodes}
-    return known.get(code or 0, f"error {code}")
-
-
 def _words(error: ProtocolError) -> str:
-    """The library's sentence, which may repeat the peer's own bytes."""
+    """Return the library's sentence, which may repeat the peer's own bytes."""
     return str(error) or type(error).__name__

@@ -70,8 +70,8 @@ class JsonConditions:
 
 
 def _parsed(body: bytes) -> Any:
-    """The value of a JSON text, made without the garbage collector, which would look at it and at all else again and
-    again while it grows.
+    """Return the value of a JSON text. The garbage collector is off meanwhile: it would look at everything again
+    and again while the value grows.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -9,7 +9,7 @@ from exporter.catalog.planning.specs import TlsSpec
 from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.http.answer import Answer, AnswerProtocol
-from exporter.probes.http.conditions import last_modified
+from exporter.probes.http.conditions import conditions_of, last_modified
 from exporter.probes.http.redirects import REDIRECTS, Trail
 from exporter.probes.http.request import (
     Request,
@@ -46,7 +46,7 @@ OF_ANSWER = (
 
 
 def offered(spec: HttpSpec) -> tuple[str, ...]:
-    """The versions that a TLS handshake offers, by their names in ALPN.
+    """Return the versions that a TLS handshake offers, by their names in ALPN.
 
     As browsers, curl and Go do, both by default: some servers speak HTTP/2 alone, and one whose HTTP/2 is broken is
     broken for its users.
@@ -58,6 +58,15 @@ def offered(spec: HttpSpec) -> tuple[str, ...]:
     return (H2, "http/1.1")
 
 
+def make_probe(spec: HttpSpec, shared: Shared) -> HttpProbe:
+    """Return the probe of a spec; only one with a proxy loads what speaks to proxies."""
+    if spec.proxy is None:
+        return HttpProbe(spec, shared)
+    from exporter.probes.http.proxy import ProxiedHttpProbe
+
+    return ProxiedHttpProbe(spec, shared)
+
+
 class HttpProbe(MeasuredProbe):
     """One request straight to its server, following redirects where the catalog says so."""
 
@@ -67,7 +76,7 @@ class HttpProbe(MeasuredProbe):
         self._spec = spec
         self._shared = shared
         self._alpn = offered(spec)
-        self._conditions = shared.conditions(spec)
+        self._conditions = conditions_of(spec, shared)
         self._endpoint = parse_url(spec.url)
         self._literal = literal_credentials(spec.headers)
         self._request: Request | None = None
@@ -108,7 +117,7 @@ class HttpProbe(MeasuredProbe):
             await self._conditions.hold_body(answer, run)
 
     async def _redirected(self, request: Request, run: Run) -> Answer:
-        """As `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
+        """Do as `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
         host = request.endpoint.host
         if run.secrets.shown(PeerText(host)) == repr(host):
             return await self._exchange(request, run)
@@ -154,7 +163,7 @@ class HttpProbe(MeasuredProbe):
     def _open(
         self, request: Request, run: Run
     ) -> Coroutine[Any, Any, tuple[asyncio.Transport, AnswerProtocol]]:
-        """A connection on which the server, or its TLS, comes next."""
+        """Return a connection on which the server, or its TLS, comes next."""
         spec, endpoint = self._spec, request.endpoint
         return connect(self._protocol(request, run), endpoint.host, endpoint.port, spec.ip_protocol, run)
 

@@ -55,7 +55,7 @@ class Proxy:
 
 
 def parse_proxy(url: str) -> Proxy:
-    """The proxy that a URL names.
+    """Return the proxy that a URL names.
 
     Raises:
         ValueError: it names none. The sentence holds nothing of the URL, which may hold a password.
@@ -90,7 +90,7 @@ class ProxiedHttpProbe(HttpProbe):
             self._tls_of_proxy()  # now, since it reads files, and takes 40 ms
 
     def _this_proxy(self, run: Run) -> Proxy:
-        """The proxy, its references read now."""
+        """Return the proxy, its references read now."""
         proxy = self._proxy
         if proxy is None:
             assert self._spec.proxy is not None  # noqa: S101 - or this would not be the probe of the spec
@@ -130,7 +130,7 @@ class ProxiedHttpProbe(HttpProbe):
         return transport, protocol
 
     async def _reach(self, proxy: Proxy, run: Run) -> tuple[asyncio.Transport, Handshake]:
-        """A connection to the proxy itself."""
+        """Return a connection to the proxy itself."""
         try:
             transport, handshake = await connect(
                 lambda: Handshake(f"the {proxy}"), proxy.host, proxy.port, self._spec.ip_protocol, run
@@ -147,7 +147,7 @@ class ProxiedHttpProbe(HttpProbe):
     async def _secure_proxy(
         self, proxy: Proxy, transport: asyncio.Transport, handshake: Handshake, run: Run
     ) -> asyncio.Transport:
-        """TLS to the proxy itself, whose certificate is not what the probe reports."""
+        """Go on in TLS with the proxy itself, whose certificate is not what the probe reports."""
 
         async def no_second_look() -> tuple[asyncio.Transport, asyncio.Protocol]:
             raise ProbeFailure(Reason.CONNECT, "not looked at")

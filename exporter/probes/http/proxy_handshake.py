@@ -77,7 +77,7 @@ class Handshake(asyncio.Protocol):
         await self._waiter
 
     async def exactly(self, count: int) -> bytes:
-        """The next `count` bytes."""
+        """Return the next `count` bytes."""
         while len(self._buffer) < count:
             await self._more()
         taken = bytes(self._buffer[:count])
@@ -85,7 +85,7 @@ class Handshake(asyncio.Protocol):
         return taken
 
     async def head(self, budget: HeadBudget) -> bytes:
-        """The next head of HTTP, without the empty line that ends it."""
+        """Return the next head of HTTP, without the empty line that ends it."""
         searched = 0
         while (head := cut_head(self._buffer, budget, searched)) is None:
             searched = len(self._buffer)

@@ -40,7 +40,7 @@ class Trail:
         self.hops = 0
 
     def next(self, answer: Answer) -> tuple[Request, str]:
-        """The next request, and the origin that gets no credentials where it should get none; otherwise empty.
+        """Return the next request, and the origin that gets no credentials where it should get none; otherwise empty.
 
         Raises:
             ProbeFailure: `redirect`, `secret`.
@@ -82,7 +82,7 @@ class Trail:
 
 
 def _key(request: Request) -> tuple[str, str, str]:
-    """What tells two requests of a run apart: the same URL with other cookies is no loop."""
+    """Return what tells two requests of a run apart: the same URL with other cookies is no loop."""
     cookies = next((value for name, value in request.headers.items() if name.lower() == "cookie"), "")
     return request.method, request.endpoint.url, cookies
 

@@ -71,7 +71,7 @@ class Endpoint:
 
 
 def parse_url(url: str) -> Endpoint:
-    """The endpoint of an absolute `http` or `https` URL.
+    """Return the endpoint of an absolute `http` or `https` URL.
 
     Raises:
         ValueError: one clause that says what is wrong and holds nothing of the URL, which may be a peer's.
@@ -103,7 +103,7 @@ class Request:
     body: bytes
 
     def http1(self, target: str = "", extra: Mapping[str, str] | None = None) -> bytes:
-        """Its bytes in HTTP/1.1. `target` and `extra`: in place of the path, and headers, for a proxy."""
+        """Return its bytes in HTTP/1.1. `target` and `extra`: in place of the path, and headers, for a proxy."""
         headers = {**self.headers, **(extra or {})}
         own = {name.lower() for name in headers}
         if "host" not in own:
@@ -117,7 +117,7 @@ class Request:
         return head.encode() + self.body
 
     def http2(self) -> list[tuple[str, str]]:
-        """Its fields in HTTP/2 (RFC 9113 section 8.3.1)."""
+        """Return its fields in HTTP/2 (RFC 9113 section 8.3.1)."""
         plain = {name.lower(): value for name, value in self.headers.items()}
         plain |= {name.lower(): value for name, value in self._length(set(plain)).items()}
         return [
@@ -161,7 +161,7 @@ def make_request(
     with_credentials: bool = True,
     cookies: tuple[tuple[str, str], ...] = (),
 ) -> Request:
-    """One request of `spec`; `cookies`: what servers have set in this run.
+    """Return one request of `spec`; `cookies`: what servers have set in this run.
 
     Raises:
         ProbeFailure: `secret`, when a value cannot stand in a header; as `read`.
@@ -178,7 +178,7 @@ def make_request(
 
 
 def request_headers(spec: HttpSpec, read: Read, *, with_credentials: bool) -> dict[str, str]:
-    """The headers that do not depend on the connection, a person's own over the defaults.
+    """Return the headers that do not depend on the connection, a person's own over the defaults.
 
     Raises:
         ProbeFailure: as `make_request`.

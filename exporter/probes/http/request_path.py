@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def resolved(endpoint: Endpoint, request_path: SecretText | None, read: Read) -> Endpoint:
-    """The endpoint with the values in its path and query.
+    """Return the endpoint with the values in its path and query.
 
     A value is percent-encoded as a whole: it is data in its place, and changes neither the host nor the parameters
     around it, nor can it end the request line.

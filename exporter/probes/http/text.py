@@ -64,7 +64,7 @@ _CHARSET = re.compile(r""";[ \t]*charset[ \t]*=[ \t]*["']?([A-Za-z0-9._:-]{1,40}
 
 
 def charset_of(content_type: str, body: bytes) -> tuple[str, int]:
-    """The codec for a body, and how many bytes of a mark to skip. A charset that is not known counts as UTF-8."""
+    """Return the codec of a body, and how many bytes of a mark to skip. An unknown charset counts as UTF-8."""
     for mark, codec in MARKS:
         if body.startswith(mark):
             return codec, len(mark)
@@ -78,7 +78,7 @@ def charset_of(content_type: str, body: bytes) -> tuple[str, int]:
 
 
 def decoded(body: bytes, content_type: str) -> Iterator[bytes]:
-    """The text of a body as UTF-8, in pieces; what is no text in its charset becomes U+FFFD."""
+    """Return the text of a body as UTF-8, in pieces; what is no text in its charset becomes U+FFFD."""
     codec, skip = charset_of(content_type, body)
     if body.isascii() and codec not in _NOT_OVER_ASCII:
         yield body

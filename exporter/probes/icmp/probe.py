@@ -154,7 +154,10 @@ class IcmpProbe(MeasuredProbe):
                 loop.remove_reader(events.fileno())
 
     def _request(self, host: str) -> ICMPRequest:
-        """Identifier and sequence number are random: a raw socket is shown the replies to every other one."""
+        """Return a request with a random identifier and sequence number.
+
+        A raw socket is shown the replies to every other one.
+        """
         return ICMPRequest(
             host,
             secrets.randbits(16),
@@ -224,7 +227,10 @@ class Exchange:
             self.done.set_result(Reply(self._address, value))
 
     def _reported(self, packet: bytes, control: list[tuple[int, int, bytes]]) -> None:
-        """See ip(7) on `struct sock_extended_err`: errno, origin, type, code, pad, info, data; then the reporter."""
+        """Judge a report on our request.
+
+        See ip(7) on `struct sock_extended_err`: errno, origin, type, code, pad, info, data; then the reporter.
+        """
         report = _control(control, self._family.report)
         if report is None or not self._is_ours(packet):
             return
@@ -268,7 +274,7 @@ def _control(control: list[tuple[int, int, bytes]], wanted: tuple[int, int]) -> 
 
 
 def _reporter(report: bytes, family: socket.AddressFamily) -> str:
-    """The address in the `sockaddr` that follows the 16 bytes of `struct sock_extended_err`."""
+    """Return the address in the `sockaddr` that follows the 16 bytes of `struct sock_extended_err`."""
     start, size = (20, 4) if family == socket.AF_INET else (24, 16)
     address = report[start : start + size]
     return socket.inet_ntop(family, address) if len(address) == size and any(address) else "this machine"

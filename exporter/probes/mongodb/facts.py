@@ -25,7 +25,7 @@ FOLLOWING = {SECONDARY, STARTING}
 
 
 def note_hello(hello: Document, facts: Facts) -> None:
-    """`store_role`, and of a primary `store_accepts_writes`.
+    """Note `store_role`, and of a primary `store_accepts_writes`.
 
     An arbiter, a router (mongos) and a member that is starting have neither role.
     """
@@ -42,7 +42,7 @@ def note_hello(hello: Document, facts: Facts) -> None:
 
 
 def note_version(build: Document, facts: Facts, secrets: Secrets) -> None:
-    """`store_version`."""
+    """Note `store_version`."""
     text = build.get("version")
     version = store_values.version(text.encode(), secrets) if isinstance(text, str) else None
     if version is not None:
@@ -50,7 +50,7 @@ def note_version(build: Document, facts: Facts, secrets: Secrets) -> None:
 
 
 def note_connections(status: Document, facts: Facts) -> None:
-    """`store_connections` and `store_connections_max`."""
+    """Note `store_connections` and `store_connections_max`."""
     connections = status.get("connections")
     if not isinstance(connections, dict):
         return
@@ -62,7 +62,7 @@ def note_connections(status: Document, facts: Facts) -> None:
 
 
 def note_members(status: Document, facts: Facts) -> None:
-    """`store_replication_lag`, of a primary `store_replicas`, and of the others `store_replication_connected`.
+    """Note `store_replication_lag`, of a primary `store_replicas`, and of the others `store_replication_connected`.
 
     The lag is the time between the last operations that the primary and the member have applied. Members tell each
     other every two seconds, so the lag may be older by as much.
@@ -87,7 +87,7 @@ def note_members(status: Document, facts: Facts) -> None:
 
 
 def note_size(databases: Document, facts: Facts) -> None:
-    """`store_size`: of the databases that the user may see."""
+    """Note `store_size`: of the databases that the user may see."""
     size = _number(databases, "totalSize")
     if size is not None:
         facts["store_size"] = size
@@ -96,7 +96,7 @@ def note_size(databases: Document, facts: Facts) -> None:
 def _connected(
     status: Document, own: Mapping[str, Any] | None, primary: Mapping[str, Any] | None
 ) -> float | None:
-    """Whether this member follows another; None of one that follows nobody by its nature, or does not say."""
+    """Return whether this member follows another; None of one that follows nobody by its nature, or does not say."""
     state = status.get("myState", own and own.get("state"))
     if not isinstance(state, int) or state not in (REPLICAS | {REMOVED}):
         return None
@@ -106,7 +106,7 @@ def _connected(
 
 
 def _applied(member: Mapping[str, Any]) -> float | None:
-    """When the last operation that a member has was done, in seconds since the epoch, which stands for none."""
+    """Return when the last operation of a member was done, in seconds since the epoch; the epoch itself means none."""
     at = member.get("optimeDate")
     return int(at) / 1000 if isinstance(at, DatetimeMS) and int(at) > 0 else None
 

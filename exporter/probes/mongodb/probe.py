@@ -13,8 +13,9 @@ from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.measure import MeasuredProbe
 from exporter.probes.mongodb import facts as mongodb_facts
 from exporter.probes.mongodb.wire import NOTHING, CommandError, Session
-from exporter.probes.stores.scram import Exchange, KeyMaker, saslprep
+from exporter.probes.stores.scram import Exchange, KeyMaker
 from exporter.probes.stores.stream import open_stream, read_secret
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,7 @@ class MongodbProbe(MeasuredProbe):
             stream.close()
 
     async def _log_in(self, session: Session, password: str, run: Run) -> Document:
-        """Greet, and log in as the user, if there is one; the answer to the greeting."""
+        """Greet, and log in as the user, if there is one. Return the answer to the greeting."""
         username, database = self._spec.username, self._spec.database
         if username is None:
             run.enter("query")
@@ -122,7 +123,7 @@ class MongodbProbe(MeasuredProbe):
         return hello
 
     def _user(self) -> str:
-        """Who asks, for a detail."""
+        """Name the user, for a detail."""
         username = self._spec.username
         return "" if username is None else f" of the user {username} (database {self._spec.database})"
 
@@ -156,7 +157,7 @@ async def _look_around(session: Session, hello: Document, run: Run) -> None:
 
 
 async def _asked(session: Session, command: str, fields: Mapping[str, object] = NOTHING) -> Document | None:
-    """The answer; None when the server refuses it, or does not know the command."""
+    """Return the answer; None when the server refuses it, or does not know the command."""
     try:
         return await session.ask(command, fields)
     except CommandError:
@@ -164,7 +165,7 @@ async def _asked(session: Session, command: str, fields: Mapping[str, object] = 
 
 
 def _prepared(exchange: Exchange, username: str, password: str) -> bytes:
-    """The form of the password that keys are made of."""
+    """Return the form of the password that keys are made of."""
     if exchange.mechanism == "SCRAM-SHA-1":
         said = f"{username}:mongo:{password}".encode()
         return (

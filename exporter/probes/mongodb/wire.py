@@ -68,7 +68,7 @@ class Session:
     async def ask(
         self, command: str, fields: Mapping[str, object] = NOTHING, *, database: str = "admin"
     ) -> Document:
-        """The answer to `{command: 1, **fields}`.
+        """Return the answer to `{command: 1, **fields}`.
 
         Raises:
             CommandError: the answer is an error.

@@ -64,7 +64,7 @@ async def _attempt(factory: Callable[[], P], address: Address, port: int) -> tup
 async def _race(
     factory: Callable[[], P], addresses: list[Address], port: int
 ) -> tuple[asyncio.Transport, P, Address]:
-    """The first address to accept; the next one starts when the last failed, or has been silent for a while."""
+    """Return the first address to accept; the next one starts when the last failed, or has been silent for a while."""
     attempts: dict[asyncio.Task[tuple[asyncio.Transport, P]], Address] = {}
     waiting = list(addresses)
     failures: list[ProbeFailure] = []
@@ -99,5 +99,5 @@ def _discard(task: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:
 
 
 def shown(host: str, port: int) -> str:
-    """`host:port`, with the brackets that an IPv6 address needs."""
+    """Return `host:port`, with the brackets that an IPv6 address needs."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 async def race(attempts: Sequence[Callable[[], Coroutine[Any, Any, T]]], delay: float) -> T:
-    """What the first attempt to succeed returns. The next one starts when all before it have failed, or when the
+    """Return what the first attempt to succeed returns. The next one starts when all before it have failed, or when the
     last has been silent for `delay` seconds; those before it may still win. All have ended on return.
 
     Raises:

@@ -58,7 +58,7 @@ _resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resolver] = WeakKeyDic
 
 @lru_cache(maxsize=16384)
 def literal(host: str) -> Address | None:
-    """The address that `host` is, when it is one and not a name."""
+    """Return the address that `host` is, when it is one and not a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -68,7 +68,7 @@ def literal(host: str) -> Address | None:
 
 
 async def resolve(host: str, ip_protocol: IpProtocol, run: Run) -> list[Address]:
-    """The addresses of `host`, in the order to try them. Enters the phase `resolve` when there is a name to ask.
+    """Return the addresses of `host`, in the order to try them. Enters the phase `resolve` when there is a name to ask.
 
     Raises:
         ProbeFailure: `resolve`, when there is no address of a family that may be used.
@@ -133,7 +133,7 @@ _closing: set[asyncio.Future[None]] = set()
 
 
 def _current() -> _Resolver:
-    """The resolver of this loop that takes questions now."""
+    """Return the resolver of this loop that takes questions now."""
     loop = asyncio.get_running_loop()
     resolver = _resolvers.get(loop)
     if resolver is None or clock() >= resolver.until:
@@ -148,7 +148,7 @@ def _text(address: bytes | str) -> str:
 
 
 def _interleave(addresses: list[Address], first: socket.AddressFamily | None) -> list[Address]:
-    """The families in turn, as RFC 8305 section 4 orders them, so that a dead family costs one delay, not many."""
+    """Return the families in turn (RFC 8305 section 4), so that a dead family costs one delay, not many."""
     if first is None or len(addresses) < 2:
         return addresses
     ahead = [address for address in addresses if address[0] == first]

@@ -59,7 +59,7 @@ class LineStream(asyncio.Protocol):
         return self._transport
 
     async def line(self) -> bytes | None:
-        """The next line without its line break; None after the last. What has no line break at the end is a line.
+        """Return the next line without its line break; None after the last. The last line needs no line break.
 
         Raises:
             ProbeFailure: `protocol` for a line over `MAX_LINE_BYTES`, `size` after `MAX_BYTES` in all, `disconnect`

@@ -19,7 +19,7 @@ REFUSED_LOGIN = re.compile(r"28...|3D000|42501")
 
 
 def login_failure(error: ServerError, username: str, database: str) -> ProbeFailure:
-    """The verdict on an error in answer to a login."""
+    """Return the verdict on an error in answer to a login."""
     state = f" ({error.state})" if error.state else ""
     if error.state == TOO_MANY_CONNECTIONS:
         return ProbeFailure(Reason.FULL, "the server takes no more connections: {}{}", error.words, state)
@@ -34,6 +34,6 @@ def login_failure(error: ServerError, username: str, database: str) -> ProbeFail
 
 
 def answer_failure(error: ServerError) -> ProbeFailure:
-    """The verdict on an error in answer to a question."""
+    """Return the verdict on an error in answer to a question."""
     state = f" ({error.state})" if error.state else ""
     return ProbeFailure(Reason.ANSWER, "the server answered with {}{}", error.words, state)

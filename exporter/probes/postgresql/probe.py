@@ -89,7 +89,7 @@ class PostgresqlProbe(MeasuredProbe):
             session.close()
 
     async def _note_size(self, session: Session, run: Run) -> bool:
-        """Last of all, since after a time-out the answer is still to come; False then."""
+        """Ask for the size last of all: after a time-out its answer is still to come. Return False then."""
         began = clock()
         if began >= self._size_due:
             patience = run.time_left() * SIZE_PATIENCE
@@ -122,8 +122,11 @@ async def _note_if_allowed(session: Session, question: Question, run: Run, secon
 
 
 async def _answer(session: Session, question: Question, run: Run, seconds: float) -> dict[str, float | str]:
-    """Facts by the names of columns. The settings end with the question, also where a pooler such as PgBouncer gives
-    the connection to another client after it."""
+    """Return facts by the names of columns.
+
+    The settings end with the question, also where a pooler such as PgBouncer then gives the connection
+    to another client.
+    """
     limit = max(1, int(seconds * 1000))
     row = await session.ask(f"{HARMLESS} SET LOCAL statement_timeout = {limit}; {question.sql}")
     return question.facts(row, run.secrets)

@@ -29,7 +29,7 @@ class Question:
     columns: Mapping[str, Reader]
 
     def facts(self, row: Mapping[str, bytes], secrets: Secrets) -> dict[str, float | str]:
-        """The facts in a row of the answer."""
+        """Return the facts in a row of the answer."""
         read = {name: reader(row.get(name, b""), secrets) for name, reader in self.columns.items()}
         return {name: value for name, value in read.items() if value is not None}
 

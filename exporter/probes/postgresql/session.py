@@ -17,8 +17,9 @@ from exporter.probes.postgresql.wire import (
     strange,
     values,
 )
-from exporter.probes.stores.scram import Exchange, saslprep
+from exporter.probes.stores.scram import Exchange
 from exporter.probes.stores.stream import open_stream
+from exporter.saslprep import saslprep
 
 if TYPE_CHECKING:
     from exporter.catalog.planning.specs import PostgresqlSpec
@@ -87,7 +88,7 @@ class Session:
         exchange.check((await self._authentication(spec, SASL_FINAL))[1], made)
 
     async def _authentication(self, spec: PostgresqlSpec, wanted: int | None = None) -> tuple[int, bytes]:
-        """The next authentication message, which must be the `wanted` one."""
+        """Return the next authentication message, which must be the `wanted` one."""
         kind, body = await self._messages.next(b"RE")
         if kind == b"E":
             raise self._refused(server_error(body), spec)
@@ -104,7 +105,7 @@ class Session:
         return login_failure(error, spec.username, spec.database)
 
     async def ask(self, statements: str) -> dict[str, bytes]:
-        """The one row that the last of `statements` answers: values by column, without those that are NULL.
+        """Return the one row that the last of `statements` answers: values by column, without those that are NULL.
 
         Raises:
             ProbeFailure: `answer`, after which another question may be asked, unless the server closed the connection;
@@ -146,7 +147,7 @@ class Session:
 
 
 async def open_session(spec: PostgresqlSpec, tls: Tls | None, run: Run) -> Session:
-    """A new connection on which nobody is logged in. Enters `resolve` and `connect`, which holds TLS too.
+    """Return a new connection on which nobody is logged in. Enters `resolve` and `connect`, which holds TLS too.
 
     Raises:
         ProbeFailure: `resolve`, `connect`, `tls`, `certificate`, `disconnect`, `protocol`.
@@ -182,7 +183,7 @@ def _needed(password: str | None) -> str:
 
 
 def _prepared(password: str) -> bytes:
-    """As the server does, a password that SCRAM does not allow is taken as it is."""
+    """Prepare a password for SCRAM. One that SCRAM does not allow is used as it is, as the server does."""
     try:
         return saslprep(password).encode()
     except ValueError:

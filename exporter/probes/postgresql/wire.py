@@ -60,7 +60,7 @@ class Messages:
         self._stream.send(kind + struct.pack("!I", len(body) + 4) + body)
 
     async def next(self, kinds: bytes) -> tuple[bytes, bytes]:
-        """The kind and the body of the next message; those in `ASIDE` are passed over unless asked for.
+        """Return the kind and the body of the next message; those in `ASIDE` are passed over unless asked for.
 
         Raises:
             ProbeFailure: `protocol` for any other than `kinds`; `size` beyond the limits; `disconnect`.
@@ -94,7 +94,7 @@ class Messages:
 
 
 def startup(settings: Mapping[str, str]) -> bytes:
-    """The body of the first message.
+    """Return the body of the first message.
 
     Raises:
         ValueError: a value cannot be sent; one sentence.
@@ -108,7 +108,7 @@ def startup(settings: Mapping[str, str]) -> bytes:
 
 
 def server_error(body: bytes) -> ServerError:
-    """What an ErrorResponse says."""
+    """Return what an ErrorResponse says."""
     fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
     state = fields.get(b"C", b"")
     severity = fields.get(b"V") or fields.get(b"S", b"")  # V is never translated; servers before 9.6 lack it
@@ -120,7 +120,7 @@ def server_error(body: bytes) -> ServerError:
 
 
 def columns(body: bytes) -> list[str]:
-    """The names in a RowDescription.
+    """Return the names in a RowDescription.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -136,7 +136,7 @@ def columns(body: bytes) -> list[str]:
 
 
 def values(body: bytes) -> list[bytes | None]:
-    """The values of a DataRow; None for NULL.
+    """Return the values of a DataRow; None for NULL.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -156,12 +156,12 @@ def values(body: bytes) -> list[bytes | None]:
 
 
 def strange(start: bytes) -> ProbeFailure:
-    """The verdict on what is no message of this protocol, or not the one that belongs here."""
+    """Return the verdict on what is no message of this protocol, or not the one that belongs here."""
     return ProbeFailure(Reason.PROTOCOL, "the server does not speak PostgreSQL: {}", PeerText(start))
 
 
 def damaged() -> ProbeFailure:
-    """The verdict on a message whose parts do not fit into it."""
+    """Return the verdict on a message whose parts do not fit into it."""
     return ProbeFailure(Reason.PROTOCOL, "the server answered a question with a damaged message")
 
 

@@ -45,7 +45,7 @@ class Info:
         return self.values.get(key, "")
 
     def number(self, key: str) -> int | None:
-        """A count or a number of seconds; Redis says -1 where it has none."""
+        """Return a count or a number of seconds; Redis says -1 where it has none."""
         return _number(self[key])
 
     @property
@@ -57,7 +57,7 @@ class Info:
         return self["cluster_enabled"] == "1"
 
     def wanted_settings(self) -> Iterator[str]:
-        """The settings that are needed to understand it."""
+        """Yield the settings that are needed to understand it."""
         if self.number("maxclients") is None:
             yield MAX_CLIENTS
         if self.role == "primary" and self.number("min_slaves_good_slaves") is not None:
@@ -85,7 +85,7 @@ def note_info(info: Info, settings: Mapping[str, str], cluster: Info, run: Run) 
 
 
 def _note_memory(info: Info, facts: Facts) -> None:
-    """What Redis compares with `maxmemory`, and what it does then; without a limit there is no maximum."""
+    """Note what Redis compares with `maxmemory`, and what it does then; without a limit there is no maximum."""
     used = info.number("used_memory")
     if used is not None:
         facts["store_memory_used"] = max(0, used - (info.number("mem_not_counted_for_evict") or 0))
@@ -98,7 +98,9 @@ def _note_memory(info: Info, facts: Facts) -> None:
 
 
 def _note_replication(info: Info, facts: Facts) -> None:
-    """`store_replication_lag` is what Redis has, which is no position in time: on a primary, how long ago the replica
+    """Note how replication is doing.
+
+    `store_replication_lag` is what Redis has, which is no position in time: on a primary, how long ago the replica
     that is furthest behind acknowledged (it does every second); on a replica, how long ago the primary last said
     something (it does every 10 s when there is nothing to say), or since when the link is down.
     """
@@ -113,7 +115,7 @@ def _note_replication(info: Info, facts: Facts) -> None:
 
 
 def _note_writes(info: Info, settings: Mapping[str, str], facts: Facts) -> None:
-    """Whether a primary takes writes now, and the first cause if not. Of a disk that fails it says so to PING.
+    """Note whether a primary takes writes now, and the first cause if not. It says to PING that its disk fails.
 
     Without all that it depends on, nothing is known.
     """
@@ -146,7 +148,7 @@ def _is_full(info: Info, facts: Facts) -> bool:
 
 
 def _expiring(info: Info) -> Iterator[int]:
-    """How many keys of each database expire."""
+    """Return how many keys of each database expire."""
     for key, value in info.values.items():
         found = EXPIRING.search(value) if key.startswith("db") and key[2:].isdecimal() else None
         if found:
@@ -154,7 +156,7 @@ def _expiring(info: Info) -> Iterator[int]:
 
 
 def _acknowledged(info: Info) -> Iterator[int]:
-    """Seconds since each replica that is online acknowledged; the others have no figure yet."""
+    """Return the seconds since each replica that is online acknowledged; the others have no figure yet."""
     for key, value in info.values.items():
         if key.startswith("slave") and key[5:].isdecimal():
             replica = dict(part.partition("=")[::2] for part in value.split(","))

@@ -69,7 +69,7 @@ class IntegrityCheck:
         weakref.finalize(self, self._work.stop)
 
     def finding(self, state: FileState) -> Finding | None:
-        """Of the last finished check of this very file; none before the first."""
+        """Return what the last finished check found of this very file; none before the first."""
         finding = self._work.finding
         return finding if finding is not None and finding.identity == state.identity else None
 
@@ -108,7 +108,7 @@ class _Work:
                 connection.interrupt()
 
     def run(self, path: str, state: FileState, interval: float) -> None:
-        """One check; the body of the thread."""
+        """Run one check; the body of the thread."""
         _be_nice()
         began = clock()
         pause = RECHECK_SECONDS
@@ -129,7 +129,7 @@ class _Work:
             self.running = False
 
     def _check(self, path: str, state: FileState) -> tuple[str, bool]:
-        """The first complaint, and whether nothing wrote to the file meanwhile that could have caused it."""
+        """Return the first complaint, and whether nothing wrote to the file meanwhile that could have caused it."""
         how = AS_IT_IS if state.wal_size is None else BY_WAL
         with closing(connect(path, how)) as connection:
             self._connection = connection
@@ -153,7 +153,7 @@ class _Work:
 
 
 def _be_nice() -> None:
-    """Linux has a niceness for each thread; where there is none, the check runs as everything else."""
+    """Lower the priority of this thread, which Linux can; elsewhere the check runs like everything else."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

@@ -58,7 +58,7 @@ class FileState:
 
 
 def examine(path: str) -> FileState:
-    """The state of the file at `path`.
+    """Return the state of the file at `path`.
 
     Raises:
         ProbeFailure: `missing`, `permission`, `corrupt` if it is no file or empty, `answer`. Opening a companion that
@@ -93,7 +93,7 @@ def examine(path: str) -> FileState:
 
 
 def way(path: str, state: FileState) -> str:
-    """How the file in this state can be read beside its writer."""
+    """Return how the file in this state can be read beside its writer."""
     if state.wal_size is not None:
         return BY_WAL
     return AS_IT_IS if _in_wal_mode(path) else BY_LOCKS
@@ -109,7 +109,7 @@ def _in_wal_mode(path: str) -> bool:
 
 
 def connect(path: str, how: str) -> sqlite3.Connection:
-    """A connection for reading, which any thread may interrupt, set up for a file that nobody vouches for
+    """Return a connection for reading, which any thread may interrupt, set up for a file that nobody vouches for
     (sqlite.org/security.html).
 
     Raises:
@@ -130,7 +130,7 @@ def connect(path: str, how: str) -> sqlite3.Connection:
 
 
 def primary(error: Exception) -> int:
-    """The primary result code; 0 of an error that Python's module raised by itself."""
+    """Return the primary result code; 0 of an error that Python's module raised by itself."""
     if isinstance(error, UnicodeDecodeError):
         return sqlite3.SQLITE_CORRUPT
     if isinstance(error, MemoryError):
@@ -139,7 +139,7 @@ def primary(error: Exception) -> int:
 
 
 def failure(error: Exception, path: str) -> ProbeFailure:
-    """What `error` means for a person."""
+    """Return what `error` means for a person."""
     code = primary(error)
     if code == sqlite3.SQLITE_CANTOPEN and not _readable(path):
         return ProbeFailure(Reason.PERMISSION, f"{path} may not be read by the exporter's user")
@@ -177,7 +177,7 @@ def _readable(path: str) -> bool:
 
 
 def _size(path: str) -> int | None:
-    """The size of a companion; None if there is none.
+    """Return the size of a companion; None if there is none.
 
     Raises:
         ProbeFailure: `corrupt`: it is no file.

@@ -171,7 +171,7 @@ class _Look:
                     return
 
     def _patience(self, error: Exception) -> float:
-        """Until when it is worth trying again."""
+        """Return until when it is worth trying again."""
         if primary(error) in TRANSIENT or examine(self._path) != self.state:
             return self._until
         return (
@@ -181,7 +181,7 @@ class _Look:
         )
 
     def _read(self, how: str) -> None:
-        """Page 1 and the schema: what every use of the file begins with."""
+        """Read page 1 and the schema: what every use of the file begins with."""
         with closing(connect(self._path, how)) as connection:
             self._tell(self._enter_query)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -10,8 +10,6 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import stringprep
-import unicodedata
 from base64 import b64decode, b64encode
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,20 +30,6 @@ MAX_ITERATIONS = 1_000_000
 """PostgreSQL has 4,096 and MongoDB 15,000; a million take a third of a second, in a thread that nothing can end."""
 MOST_DIGITS = 10
 """Of a number of iterations: more are no number that any server means."""
-
-PROHIBITED = (
-    stringprep.in_table_a1,
-    stringprep.in_table_c12,
-    stringprep.in_table_c21_c22,
-    stringprep.in_table_c3,
-    stringprep.in_table_c4,
-    stringprep.in_table_c5,
-    stringprep.in_table_c6,
-    stringprep.in_table_c7,
-    stringprep.in_table_c8,
-    stringprep.in_table_c9,
-)
-"""The tables of characters that RFC 4013 does not allow in a password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +64,7 @@ class Exchange:
         self.iterations = 0
 
     def first(self) -> bytes:
-        """The client's first message."""
+        """Return the client's first message."""
         return b"n,," + self._first
 
     def challenge(self, answer: bytes) -> None:
@@ -107,7 +91,7 @@ class Exchange:
         self._signed = CHANNEL_BINDING + b",r=" + nonce
 
     def proof(self, keys: Keys) -> bytes:
-        """The message that proves that the password is known, without sending it."""
+        """Return the message that proves that the password is known, without sending it."""
         stored = hashlib.new(DIGESTS[self.mechanism], keys.client).digest()
         signature = self._sign(stored)
         proof = bytes(a ^ b for a, b in zip(keys.client, signature, strict=True))
@@ -136,7 +120,7 @@ class KeyMaker:
         self._known: tuple[bytes, Keys] | None = None
 
     async def keys(self, exchange: Exchange, prepared: bytes, run: Run) -> Keys:
-        """The keys of this login, made in a thread of their own, which ends with that."""
+        """Return the keys of this login, made in a thread of their own, which ends with that."""
         asked = b"%s %d %s %s" % (
             exchange.mechanism.encode(), exchange.iterations, exchange.salt.hex().encode(), prepared
         )  # fmt: skip
@@ -155,31 +139,8 @@ class KeyMaker:
         return keys
 
 
-def saslprep(password: str) -> str:
-    """The form of a password that SCRAM uses (RFC 4013), which leaves printable ASCII as it is.
-
-    Raises:
-        ValueError: it holds characters that SCRAM does not allow.
-    """
-    if password.isascii() and password.isprintable():
-        return password
-    mapped = "".join(
-        " " if stringprep.in_table_c12(c) else c for c in password if not stringprep.in_table_b1(c)
-    )
-    prepared = unicodedata.ucd_3_2_0.normalize("NFKC", mapped)
-    if any(table(c) for table in PROHIBITED for c in prepared):
-        raise ValueError("the password holds characters that SCRAM does not allow")
-    to_the_left = [stringprep.in_table_d1(c) for c in prepared]
-    mixed = any(map(stringprep.in_table_d2, prepared)) or not (
-        to_the_left and to_the_left[0] and to_the_left[-1]
-    )
-    if any(to_the_left) and mixed:
-        raise ValueError("the password mixes directions of writing, which SCRAM does not allow")
-    return prepared
-
-
 def _derive(mechanism: Mechanism, prepared: bytes, salt: bytes, iterations: int) -> Keys:
-    """The keys; takes milliseconds, as it is meant to."""
+    """Return the keys; takes milliseconds, as it is meant to."""
     digest = DIGESTS[mechanism]
     salted = hashlib.pbkdf2_hmac(digest, prepared, salt, iterations)
     return Keys(hmac.digest(salted, b"Client Key", digest), hmac.digest(salted, b"Server Key", digest))

@@ -47,19 +47,19 @@ class StoreStream(LineStream):
         return bool(self._buffer)
 
     async def upcoming(self, count: int) -> bytes:
-        """The start of what has come and was not read, `count` bytes at least; it stays to be read."""
+        """Return the start of what has come and was not read, `count` bytes at least; it stays to be read."""
         while len(self._buffer) < count:
             await self._more()
         return bytes(self._buffer[: max(count, UPCOMING_BYTES)])
 
     async def exactly(self, count: int) -> bytes:
-        """The next `count` bytes."""
+        """Return the next `count` bytes."""
         while len(self._buffer) < count:
             await self._more()
         return self._take(count)
 
     async def until(self, end: bytes) -> bytes:
-        """The next bytes up to `end`, with it.
+        """Return the next bytes up to `end`, with it.
 
         Raises:
             ProbeFailure: also `protocol`, after `MAX_LINE_BYTES` without it.
@@ -73,8 +73,10 @@ class StoreStream(LineStream):
         return self._take(found + len(end))
 
     def data_received(self, data: bytes) -> None:
-        """As in every stream, but what came before the limit is read first: the verdict on it must not depend on how
-        the bytes were cut into pieces."""
+        """Take bytes as every stream does, but read what came before the limit first.
+
+        The verdict must not depend on how the bytes were cut into pieces.
+        """
         room = MAX_BYTES - self._received
         if room > 0 and len(data) > room:
             super().data_received(data[:room])
@@ -104,7 +106,7 @@ async def open_stream(
     run: Run,
     offer: Callable[[StoreStream], Awaitable[None]] | None = None,
 ) -> StoreStream:
-    """A new connection, in TLS if `tls`. Enters `resolve` and `connect`, which holds the handshake's time too.
+    """Return a new connection, in TLS if `tls`. Enters `resolve` and `connect`, which holds the handshake's time too.
 
     `offer`: asks the server for TLS, where the protocol begins without.
 
@@ -139,7 +141,7 @@ async def open_stream(
 
 
 def read_secret(secret: SecretText | None, run: Run) -> str | None:
-    """The value that `secret` has now; no detail of the run shows it.
+    """Return the value that `secret` has now; no detail of the run shows it.
 
     Raises:
         ProbeFailure: `secret`, when it cannot be read.

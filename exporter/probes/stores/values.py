@@ -23,7 +23,7 @@ VERSION = re.compile(rb"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}")
 
 
 def amount(raw: bytes, _: Secrets) -> float | None:
-    """A finite number from 0 on."""
+    """Return a finite number from 0 on."""
     if not NUMBER.fullmatch(raw):
         return None
     value = float(raw)
@@ -31,12 +31,12 @@ def amount(raw: bytes, _: Secrets) -> float | None:
 
 
 def flag(raw: bytes, _: Secrets) -> float | None:
-    """0 or 1."""
+    """Return 0 or 1."""
     return float(raw) if raw in (b"0", b"1") else None
 
 
 def version(raw: bytes, secrets: Secrets) -> str | None:
-    """A version, which is shown as a label: not a secret that the server repeats."""
+    """Return a version, which is shown as a label: not a secret that the server repeats."""
     if not VERSION.fullmatch(raw):
         return None
     text = raw.decode()
@@ -44,5 +44,5 @@ def version(raw: bytes, secrets: Secrets) -> str | None:
 
 
 def one_of(*known: str) -> Reader:
-    """One of a closed list of texts."""
+    """Return one of a closed list of texts."""
     return lambda raw, _: next((text for text in known if raw == text.encode()), None)

@@ -85,7 +85,7 @@ class TcpProbe(MeasuredProbe):
             stream.close()
 
     async def _open(self, run: Run) -> LineStream:
-        """A connection that stands where TLS begins, or for a conversation without TLS at its start."""
+        """Return a connection that stands where TLS begins, or for a conversation without TLS at its start."""
         spec = self._spec
         _, stream = await connect(lambda: LineStream(run), spec.host, spec.port, spec.ip_protocol, run)
         try:
@@ -110,7 +110,7 @@ async def _converse(stream: LineStream, steps: Iterable[Step], run: Run) -> None
 
 
 async def _expected(stream: LineStream, pattern: Pattern, run: Run) -> Mapping[int | str, str]:
-    """The groups of the first line that matches; others are passed over, as blackbox_exporter does."""
+    """Return the groups of the first line that matches; others are passed over, as blackbox_exporter does."""
     wanted = f"a line that matches {pattern.text!r}"
     awaited = Sentence("{}; nothing came", wanted)
     run.awaited = wanted
@@ -124,7 +124,7 @@ async def _expected(stream: LineStream, pattern: Pattern, run: Run) -> Mapping[i
 
 
 def _line(parts: Iterable[Part], groups: Mapping[int | str, str], run: Run) -> bytes:
-    """The bytes to send: what was matched, and secrets as they are, whatever dollar signs they hold."""
+    """Return the bytes to send: what was matched, and secrets as they are, whatever dollar signs they hold."""
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
@@ -143,7 +143,7 @@ def _compile(exchange: Exchange) -> Step:
 
 
 def _parts(send: str | SecretText, expect: Pattern | None) -> Iterable[Part]:
-    """A line's parts; only the catalog's own text names groups, and only where something is expected first."""
+    """Return a line's parts; only the catalog's own text names groups, and only where something is expected first."""
     for part in (send,) if isinstance(send, str) else send.parts:
         if expect is None or not isinstance(part, str):
             yield part

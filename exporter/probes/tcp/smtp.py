@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def before_tls(stream: LineStream, run: Run) -> None:
-    """From the greeting to where the TLS handshake begins.
+    """Talk from the greeting to where the TLS handshake begins.
 
     Raises:
         ProbeFailure: `protocol` for a refusal, with the server's line; as `LineStream.line`.
@@ -27,7 +27,7 @@ async def before_tls(stream: LineStream, run: Run) -> None:
 
 
 async def after_tls(stream: LineStream, run: Run) -> None:
-    """The second EHLO, since nothing said before TLS counts (RFC 3207 section 4.2).
+    """Say EHLO again, since nothing said before TLS counts (RFC 3207 section 4.2).
 
     Raises:
         ProbeFailure: as `before_tls`.
@@ -36,14 +36,14 @@ async def after_tls(stream: LineStream, run: Run) -> None:
 
 
 async def leave(stream: LineStream, run: Run) -> None:
-    """QUIT, and wait for the answer, whatever it is: servers log clients that just hang up."""
+    """Say QUIT and wait for the answer, whatever it is: servers log clients that just hang up."""
     stream.send(b"QUIT\r\n")
     run.awaited = "the answer to QUIT"
     await stream.line()
 
 
 async def _ehlo(stream: LineStream, run: Run) -> set[bytes]:
-    """The keywords of the extensions that the server offers, in capitals."""
+    """Return the keywords of the extensions that the server offers, in capitals."""
     # An address literal is what a client without a name of its own gives (RFC 5321 section 4.1.4).
     address = str(stream.transport.get_extra_info("sockname")[0]).partition("%")[0]
     literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
@@ -53,7 +53,7 @@ async def _ehlo(stream: LineStream, run: Run) -> set[bytes]:
 
 
 async def _reply(stream: LineStream, run: Run, code: str, what: str) -> list[bytes]:
-    """The lines of one reply, of which all but the last have a hyphen after the code (RFC 5321 section 4.2.1)."""
+    """Return the lines of one reply: all but the last have a hyphen after the code (RFC 5321 section 4.2.1)."""
     run.awaited = f"the SMTP {what}"
     lines: list[bytes] = []
     while True:

@@ -114,5 +114,5 @@ def _unusable(error: Exception) -> str:
 
 
 def _no_passphrase() -> str:
-    """OpenSSL would ask at the terminal of the daemon."""
+    """Give no passphrase: OpenSSL would ask for one at the terminal of the daemon."""
     raise ValueError("the key is encrypted; give one without a passphrase")

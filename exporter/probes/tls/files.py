@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
-import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+from exporter.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -64,7 +65,7 @@ def read_files(paths: Iterable[str]) -> Contents:
 
 
 async def read_files_aside(paths: Iterable[str]) -> Contents:
-    """As `read_files`, without holding up the loop."""
+    """Do as `read_files`, without holding up the loop."""
     reads = {path: _begin(path) for path in paths}
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -89,7 +90,7 @@ async def read_files_aside(paths: Iterable[str]) -> Contents:
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """The path of a file in memory that this user alone may read: OpenSSL takes certificates from files alone."""
+    """Yield the path of a file in memory that only this user may read: OpenSSL takes certificates only from files."""
     descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o600)
@@ -117,7 +118,11 @@ def _begin(path: str) -> _Read:
 
 def _work(path: str, read: _Read) -> None:
     try:
-        content = _read(path)
+        content = read_whole(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        _end(path)
+        why = getattr(error, "strerror", None) or error
+        read.set_exception(TlsError(f"cannot use {path}: {why}", path))
     except BaseException as error:  # noqa: BLE001 - raised again for each task that waits
         _end(path)
         read.set_exception(error)
@@ -129,20 +134,6 @@ def _work(path: str, read: _Read) -> None:
 def _end(path: str) -> None:
     with _lock:
         _under_way.pop(path, None)
-
-
-def _read(path: str) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise TlsError(f"cannot use {path}: it is not a file", path)
-            content = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise TlsError(f"cannot use {path}: {getattr(error, 'strerror', None) or error}", path) from None
-    if len(content) > MAX_BYTES:
-        raise TlsError(f"cannot use {path}: it is larger than {MAX_BYTES} bytes", path)
-    return content
 
 
 def _result(path: str, read: _Read) -> bytes:

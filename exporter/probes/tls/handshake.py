@@ -201,7 +201,7 @@ class Tls:
 
 
 def tls_file_states() -> dict[str, bool]:
-    """Return, of each file of certificates and keys that probes use, whether it is in use as it is on disk."""
+    """Return for each file of certificates and keys that probes use whether it is in use as it is on disk."""
     states: dict[str, bool] = {}
     for tls in list(_in_use):
         for file, current in tls.file_states.items():

@@ -31,7 +31,7 @@ class Meter(asyncio.BufferedProtocol):
         asyncio.get_running_loop().call_soon(self._install, transport.get_protocol())
 
     def done(self) -> None:
-        """The handshake is over; what comes now is for the protocol above, which has limits of its own."""
+        """Stop measuring: the handshake is over. The protocol above has limits of its own."""
         self._left = 0
         self._chunk = CHUNK
 

@@ -173,7 +173,7 @@ def _element(der: bytes, position: int, limit: int) -> Element:
 
 
 def _time(tag: int, text: bytes) -> float:
-    """UTCTime has two digits of the year, of which 50 and above are of the last century (RFC 5280 4.1.2.5.1)."""
+    """Return a time. UTCTime has two digits of the year; 50 and above mean the last century (RFC 5280 4.1.2.5.1)."""
     match = _TIME.fullmatch(text)
     if match is None or len(match[1]) != {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(tag):
         raise ValueError("the certificate's end is not a time")

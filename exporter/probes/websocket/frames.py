@@ -70,7 +70,7 @@ class WebSocketStream(LineStream):
         self._frames = 0
 
     async def head(self, budget: HeadBudget) -> bytes:
-        """The next head of HTTP, without the empty line that ends it.
+        """Return the next head of HTTP, without the empty line that ends it.
 
         Raises:
             ProbeFailure: `protocol`, `disconnect`, `tls`.
@@ -84,7 +84,7 @@ class WebSocketStream(LineStream):
         return head
 
     async def message(self) -> bytes | Closed | None:
-        """The next text message, or the peer's close frame; None after the end. Pings are answered, others skipped.
+        """Return the next text message or the peer's close frame; None after the end. Answer pings, skip the rest.
 
         Raises:
             ProbeFailure: `protocol` where the peer breaks RFC 6455, `size`, `disconnect`, `tls`.
@@ -117,7 +117,7 @@ class WebSocketStream(LineStream):
         return None
 
     async def _frame(self) -> tuple[int, bytes] | None:
-        """The first byte and the payload of the next frame."""
+        """Return the first byte and the payload of the next frame."""
         head = await self._exactly(2)
         if head is None:
             return None
@@ -140,7 +140,7 @@ class WebSocketStream(LineStream):
         return None if payload is None else (first, payload)
 
     async def _exactly(self, count: int) -> bytes | None:
-        """So many bytes; None when the connection ends before."""
+        """Return this many bytes; None when the connection ends before."""
         while len(self._buffer) < count:
             if not await self._more():
                 return None
@@ -163,7 +163,7 @@ class WebSocketStream(LineStream):
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
-    """One whole frame, masked as a client's must be."""
+    """Return one whole frame, masked as a client's must be."""
     size = len(payload)
     if size <= MAX_CONTROL_BYTES:
         length = bytes([MASKED | size])

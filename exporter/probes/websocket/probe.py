@@ -101,7 +101,7 @@ class WebSocketProbe(MeasuredProbe):
         return stream
 
     def _request(self, key: str, endpoint: Endpoint, run: Run) -> bytes:
-        """The bytes of the handshake. What belongs to it stands last, so that nothing a person wrote replaces it.
+        """Return the bytes of the handshake. Its own headers come last, so that none of the catalog replaces them.
 
         Raises:
             ProbeFailure: `secret`.
@@ -158,12 +158,12 @@ class WebSocketProbe(MeasuredProbe):
 
 
 def _tokens(answer: Answer, name: str) -> set[str]:
-    """The words of a header that is a list, in lower case."""
+    """Return the words of a header that is a list, in lower case."""
     return {word.strip().lower() for word in (answer.header(name) or "").split(",")}
 
 
 async def _answer(stream: WebSocketStream) -> Answer:
-    """The answer to the handshake; interim ones (RFC 9110 section 15.2) are passed over.
+    """Return the answer to the handshake; interim ones (RFC 9110 section 15.2) are passed over.
 
     Raises:
         ProbeFailure: as `WebSocketStream.head`.

@@ -64,6 +64,7 @@ FAULTS = {
         Reason.ANSWER,
         "Link with MASTER is down",
     ),
+    "a text that does not end": Row(answers(b"$4\r\nPONG+OK\r\n"), Reason.PROTOCOL, f"{NOT_REDIS}: '.O'"),
     "half of INFO": Row(answers(PONG, b"$1000\r\nredis_version:7\r\n"), Reason.TIMEOUT, "the answer to INFO"),
 }
 

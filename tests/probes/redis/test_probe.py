@@ -301,6 +301,39 @@ def test_releases_before_7(prober: Prober) -> None:
         assert result.facts.get("store_connections_max") == (4064 if known else None)
 
 
+ONE_ARGUMENT = b"-ERR wrong number of arguments for 'auth' command\r\n"
+
+
+def test_releases_before_6(prober: Prober) -> None:
+    """They have no users: AUTH takes a password alone, which is of all of them."""
+    with Server(
+        answers(ONE_ARGUMENT, b"+OK\r\n", PONG, bulk("redis_version:5.0.7\r\nmaxclients:9\r\n"))
+    ) as server:
+        result = prober.run(spec(server, "watcher", PASSWORD))
+    assert result.success, result
+    assert result.facts["store_version"] == "5.0.7"
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (b"-ERR invalid password\r\n", "refused the login of the default user: 'invalid password'"),
+        (
+            b"-ERR Client sent AUTH, but no password is set\r\n",
+            "refused the login of the default user: 'Client sent",
+        ),
+        (ONE_ARGUMENT, 'refused the login of the default user: "wrong number of arguments'),
+        (b"+QUEUED\r\n", "the answer to the login of the default user is 'QUEUED'"),
+        (b":1\r\n", "the answer to the login of the default user is a int"),
+    ],
+)
+def test_refused_by_other_words(reply: bytes, detail: str, prober: Prober) -> None:
+    with Server(answers(reply, reply)) as server:
+        result = prober.run(spec(server, password=PASSWORD))
+    assert result.reason is Reason.LOGIN, result
+    assert detail in result.detail
+
+
 def test_valkey(prober: Prober) -> None:
     """It names the release of Redis that it is like beside its own. Debian 12 has no Valkey."""
     info = bulk(

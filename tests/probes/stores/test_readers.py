@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.probes.base import Reason
-from exporter.probes.stores.scram import saslprep
+from exporter.saslprep import saslprep
 from tests.probes.stores.fed import (
     MONGODB_ANSWERS,
     PG_LOGIN,

@@ -11,7 +11,7 @@ import pytest
 from exporter.catalog.planning.specs import GrpcSpec, HttpSpec, RedisSpec, TcpSpec, TlsSpec
 from exporter.metrics.series import Series
 from exporter.probes.base import Reason
-from exporter.probes.compile import protocol_of
+from exporter.probes.protocols import protocol_of
 from tests.components import require
 from tests.probes.certificates import Authority
 from tests.probes.servers import Server, answer, answers, redirect
@@ -46,7 +46,7 @@ def cross(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Cer
 
 def exported(spec: ProbeSpec, result: ProbeResult) -> dict[str, str]:
     """The samples of one run, by name and labels beyond the target's."""
-    series = Series("s", "p", "t", protocol_of(spec), ())
+    series = Series("s", "p", "t", protocol_of(spec).name, ())
     series.record(result)
     assert series.chunks is not None
     text = b"".join(series.chunks).decode()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from exporter.catalog.planning.specs import HttpSpec, TlsSpec
+from exporter.files import read_whole
 from exporter.metrics.own import OwnMetrics
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
@@ -170,14 +171,14 @@ class Hung:
     def __init__(self, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.file = str(file)
         self.answers = threading.Event()
-        read = tls_files._read
+        read = read_whole
 
-        def hanging(path: str) -> bytes:
+        def hanging(path: str, limit: int) -> bytes:
             if path == self.file:
                 self.answers.wait()
-            return read(path)
+            return read(path, limit)
 
-        monkeypatch.setattr(tls_files, "_read", hanging)
+        monkeypatch.setattr(tls_files, "read_whole", hanging)
 
     def threads(self) -> int:
         return sum(thread.name == f"read {self.file}" for thread in threading.enumerate())

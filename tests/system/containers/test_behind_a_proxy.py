@@ -106,5 +106,5 @@ def test_a_refused_inspect(engine: DockerEngine, tmp_path: Path, caplog: pytest.
         watching.until_up()
         until(lambda: watching.discovery.unknown == len(made), "all that are unknown")
         assert list(watching.engine.refused) == ["/containers/{id}/json"]
-    (said,) = [each.getMessage() for each in caplog.records if each.name == "exporter.containers.discovery"]
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "exporter.containers.known"]
     assert "GET /containers/{id}/json must be allowed" in said

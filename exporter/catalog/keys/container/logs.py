@@ -7,11 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Regex,
-    SecretName,
-    Size,
-)
+from exporter.catalog.values.names import SecretName
+from exporter.catalog.values.scalars import Regex, Size
 
 
 class Logs(Model):
@@ -21,9 +18,7 @@ class Logs(Model):
         default={}, description="Names and the regular expressions of lines to count."
     )
     levels: bool = Field(default=True, description="Whether lines of the usual error levels are counted too.")
-    max_line: Size = Field(
-        default=16 * 1024, description="Longer lines are cut.", json_schema_extra={"default": "16Ki"}
-    )
+    max_line: Size = Field(default=16 * 1024, description="Longer lines are cut.")
 
 
 def _logs_shorthand(value: object) -> object:

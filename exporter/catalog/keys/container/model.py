@@ -15,15 +15,10 @@ from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
 from exporter.catalog.keys.probes.probe import Probe
 from exporter.catalog.keys.probes.times import ProbeTimes
+from exporter.catalog.values.names import EnvironmentName, Label, SecretName
 from exporter.catalog.values.network import AddressTemplate, Port
 from exporter.catalog.values.references import Template
-from exporter.catalog.values.scalars import (
-    Duration,
-    EnvironmentName,
-    Label,
-    SecretName,
-    Words,
-)
+from exporter.catalog.values.scalars import Duration, Words
 from exporter.catalog.values.texts import Interpolated
 
 Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]

@@ -8,10 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Size,
-    value_type,
-)
+from exporter.catalog.values.scalars import Size, value_type
 from exporter.catalog.values.words import shown
 
 

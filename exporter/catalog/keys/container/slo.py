@@ -8,10 +8,7 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import Model
-from exporter.catalog.values.scalars import (
-    Duration,
-    Percentage,
-)
+from exporter.catalog.values.scalars import Duration, Percentage, duration_text
 
 
 class Latency(Model):
@@ -22,13 +19,15 @@ class Latency(Model):
         default=Decimal(99),
         alias="for",
         description="The share of requests.",
-        json_schema_extra={"default": "99%"},
     )
 
 
 def _latency_shorthand(value: object) -> object:
     return {"under": value} if isinstance(value, str) else value
 
+
+DEFAULT_PERIOD = 30 * 86400.0
+"""Seconds; of an objective whose period is written neither here nor in defaults."""
 
 _ALWAYS = Decimal(100)
 
@@ -43,7 +42,10 @@ class Slo(Model):
         Annotated[Latency, BeforeValidator(_latency_shorthand, json_schema_input_type=Latency | Duration)]
         | None
     ) = Field(default=None, description="Share of requests that are fast; a plain duration means 99%.")
-    period: Duration | None = Field(default=None, description="The window of the error budget; default: 30d.")
+    period: Duration | None = Field(
+        default=None,
+        description=f"The window of the error budget; default: {duration_text(DEFAULT_PERIOD)}.",
+    )
 
     @model_validator(mode="after")
     def _some_budget(self) -> Self:

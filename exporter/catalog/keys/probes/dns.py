@@ -78,5 +78,5 @@ class DnsProbe(Model):
     ip: IpProtocol = Field(default="any", description="Address family of the way to the server.")
 
 
-def _dns_shorthand(value: object) -> object:
+def dns_shorthand(value: object) -> object:
     return {"name": value} if isinstance(value, str) else value

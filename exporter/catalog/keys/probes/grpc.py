@@ -14,8 +14,6 @@ from exporter.catalog.values.scalars import Text, text_schema, value_type
 from exporter.catalog.values.words import shown
 
 _METADATA_KEY = re.compile(r"[0-9A-Za-z_.-]+")
-
-
 _OWN_METADATA = frozenset(
     {"connection", "content-length", "content-type", "host", "keep-alive", "proxy-connection", "te"}
     | {"transfer-encoding", "upgrade", "user-agent"}

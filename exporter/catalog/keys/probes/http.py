@@ -12,12 +12,12 @@ from exporter.catalog.keys.probes.http_conditions import (
     BodyConditions,
     HeaderCondition,
     JsonCondition,
-    _body_shorthand,
-    _header_shorthand,
-    _json_shorthand,
+    body_shorthand,
+    header_shorthand,
+    json_shorthand,
 )
 from exporter.catalog.keys.probes.tls import Tls
-from exporter.catalog.values.limits import DEFAULT_MAX_JSON_BYTES, MAX_MAX_JSON_BYTES
+from exporter.catalog.values.constants import DEFAULT_MAX_JSON_BYTES, MAX_MAX_JSON_BYTES
 from exporter.catalog.values.network import (
     HeaderName,
     IpProtocol,
@@ -28,13 +28,7 @@ from exporter.catalog.values.network import (
     check_url,
 )
 from exporter.catalog.values.references import Secret, Template, TextTemplate, parse_template
-from exporter.catalog.values.scalars import (
-    JsonPath,
-    Regex,
-    Size,
-    Text,
-    value_type,
-)
+from exporter.catalog.values.scalars import JsonPath, Regex, Size, Text, value_type
 from exporter.catalog.values.texts import PathText, UrlText
 from exporter.catalog.values.words import shown
 
@@ -89,8 +83,6 @@ def _parse_method(value: object) -> str:
 
 
 _METHOD = re.compile("[A-Za-z]+")
-
-
 Method = Annotated[str, *value_type(_parse_method, {"type": "string", "pattern": "^[A-Za-z]+$"}, "method")]
 
 
@@ -128,7 +120,7 @@ class HttpProbe(Model):
     )
     body: Annotated[
         BodyConditions,
-        BeforeValidator(_body_shorthand, json_schema_input_type=BodyConditions | Text | tuple[Text, ...]),
+        BeforeValidator(body_shorthand, json_schema_input_type=BodyConditions | Text | tuple[Text, ...]),
     ] = Field(
         default=BodyConditions(),
         description="What the answer's body must hold; plain text is short for contains.",
@@ -137,7 +129,7 @@ class HttpProbe(Model):
         tuple[
             Annotated[
                 JsonCondition,
-                BeforeValidator(_json_shorthand, json_schema_input_type=JsonCondition | JsonPath),
+                BeforeValidator(json_shorthand, json_schema_input_type=JsonCondition | JsonPath),
             ],
             ...,
         ],
@@ -149,7 +141,7 @@ class HttpProbe(Model):
         HeaderName,
         Annotated[
             HeaderCondition,
-            BeforeValidator(_header_shorthand, json_schema_input_type=HeaderCondition | Regex),
+            BeforeValidator(header_shorthand, json_schema_input_type=HeaderCondition | Regex),
         ],
     ] = Field(
         default={},
@@ -171,12 +163,10 @@ class HttpProbe(Model):
     max_body: Size = Field(
         default=10 * 1024 * 1024,
         description="A larger body is a failure.",
-        json_schema_extra={"default": "10Mi"},
     )
     max_json: Annotated[Size, AfterValidator(_check_max_json)] = Field(
         default=DEFAULT_MAX_JSON_BYTES,
         description="A larger body is a failure where json has conditions; 1Mi at most.",
-        json_schema_extra={"default": "256Ki"},
     )
     http2_prior_knowledge: bool = Field(
         default=False,

@@ -9,12 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
-from exporter.catalog.values.scalars import (
-    JsonPath,
-    Regex,
-    Text,
-    unescaped,
-)
+from exporter.catalog.values.scalars import JsonPath, Regex, Text, unescaped
 
 
 class BodyConditions(Model):
@@ -34,7 +29,7 @@ class BodyConditions(Model):
     )
 
 
-def _body_shorthand(value: object) -> object:
+def body_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"contains": value}
 
 
@@ -73,7 +68,7 @@ class JsonCondition(Model):
         return json.dumps(self.equals, ensure_ascii=False, sort_keys=True)
 
 
-def _json_shorthand(value: object) -> object:
+def json_shorthand(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
@@ -95,5 +90,5 @@ class HeaderCondition(Model):
         return self
 
 
-def _header_shorthand(value: object) -> object:
+def header_shorthand(value: object) -> object:
     return value if isinstance(value, dict) else {"matches": value}

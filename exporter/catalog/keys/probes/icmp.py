@@ -21,5 +21,5 @@ class IcmpProbe(Model):
     ip: IpProtocol = Field(default="any", description="Address family.")
 
 
-def _icmp_shorthand(value: object) -> object:
+def icmp_shorthand(value: object) -> object:
     return {} if value is True else {"host": value} if isinstance(value, str) else value

@@ -8,16 +8,16 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import AbsenceError, Model
 from exporter.catalog.keys.probes.addressed import address_shorthand
-from exporter.catalog.keys.probes.dns import DnsProbe, _dns_shorthand
+from exporter.catalog.keys.probes.dns import DnsProbe, dns_shorthand
 from exporter.catalog.keys.probes.grpc import GrpcProbe, GrpcProbeOrShort
 from exporter.catalog.keys.probes.http import HttpProbe, HttpProbeOrShort
-from exporter.catalog.keys.probes.icmp import IcmpProbe, _icmp_shorthand
+from exporter.catalog.keys.probes.icmp import IcmpProbe, icmp_shorthand
 from exporter.catalog.keys.probes.tcp import TcpProbe
 from exporter.catalog.keys.probes.websocket import WebSocketProbe, WebSocketProbeOrShort
-from exporter.catalog.values.scalars import Duration, Label
+from exporter.catalog.values.names import Label
+from exporter.catalog.values.scalars import Duration
 
 PROTOCOLS = ("http", "tcp", "dns", "icmp", "grpc", "websocket")
-
 
 ProtocolProbe = HttpProbe | TcpProbe | DnsProbe | IcmpProbe | GrpcProbe | WebSocketProbe
 
@@ -39,11 +39,11 @@ class Probe(Model):
         description="A TCP connection; a port, host:port, or true for the service's own port is short for it.",
     )
     dns: Annotated[
-        DnsProbe | None, BeforeValidator(_dns_shorthand, json_schema_input_type=DnsProbe | str | None)
+        DnsProbe | None, BeforeValidator(dns_shorthand, json_schema_input_type=DnsProbe | str | None)
     ] = Field(default=None, description="A DNS question; a plain name is short for it.")
     icmp: Annotated[
         IcmpProbe | None,
-        BeforeValidator(_icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True] | None),
+        BeforeValidator(icmp_shorthand, json_schema_input_type=IcmpProbe | str | Literal[True] | None),
     ] = Field(
         default=None, description="An echo request; a host, or true for the service's own, is short for it."
     )
@@ -72,8 +72,12 @@ class Probe(Model):
         return self
 
     @property
+    def protocol(self) -> str:
+        """The protocol's key."""
+        return next(name for name in PROTOCOLS if getattr(self, name) is not None)
+
+    @property
     def spec(self) -> ProtocolProbe:
         """The protocol's part."""
-        spec = self.http or self.tcp or self.dns or self.icmp or self.grpc or self.websocket
-        assert spec is not None  # noqa: S101 - held by the validator above
+        spec: ProtocolProbe = getattr(self, self.protocol)
         return spec

@@ -11,11 +11,7 @@ from exporter.catalog.base import AbsenceError, Model
 from exporter.catalog.values.network import (
     Host,
 )
-from exporter.catalog.values.scalars import (
-    Words,
-    text_schema,
-    value_type,
-)
+from exporter.catalog.values.scalars import Words, text_schema, value_type
 from exporter.catalog.values.words import shown
 
 

@@ -39,8 +39,6 @@ def _not_of_handshake(name: str) -> str:
 
 
 HandshakeHeader = Annotated[HeaderName, AfterValidator(_not_of_handshake)]
-
-
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 

@@ -1,0 +1,43 @@
+"""How often a probe runs, and how long it may take: the nearest level that says so counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.keys.probes.health import Health
+    from exporter.catalog.keys.probes.probe import Probe
+    from exporter.catalog.keys.probes.times import ProbeTimes
+    from exporter.catalog.reading.problems import CatalogPath, Finding
+
+    Times = Health | Probe | ProbeTimes
+
+
+def times(
+    catalog: Catalog, container: Container, path: CatalogPath, written: Times
+) -> tuple[float, float, Finding | None]:
+    """Return interval and timeout of the probe at `path`, in seconds, and what is wrong with them.
+
+    A timeout from further away than the interval gives way to it: whoever writes `interval: 2s` need not write a
+    timeout too. One that is as near or nearer was meant for this interval, so it is a mistake.
+    """
+    defaults = catalog.defaults.probe
+    levels = ((path, written), ((*path[:2], "probe"), container.probe), (("defaults", "probe"), defaults))
+    built_in = len(levels)
+
+    def nearest(key: str) -> tuple[float, int]:
+        level, value = next((i, v) for i, (_, t) in enumerate(levels) if (v := getattr(t, key)) is not None)
+        of_model = levels[level][1] is defaults and key not in defaults.model_fields_set
+        return value, built_in if of_model else level
+
+    interval, interval_level = nearest("interval")
+    timeout, timeout_level = nearest("timeout")
+    if timeout <= interval:
+        return interval, timeout, None
+    meant = timeout_level < built_in if interval_level == built_in else timeout_level <= interval_level
+    if not meant:
+        return interval, interval, None
+    sentence = f"a timeout of {timeout:g}s is longer than the interval of {interval:g}s"
+    return interval, interval, ((*levels[timeout_level][0], "timeout"), sentence)

@@ -1,0 +1,93 @@
+"""Names that a person writes: of services, secrets, variables, metrics and labels."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from exporter.catalog.values.scalars import text_schema, value_type
+from exporter.catalog.values.words import shown
+
+_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_MAX_LABEL = 63
+_SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def parse_label(value: object) -> str:
+    """A DNS label: it becomes a host name, a container name and the value of a metric's label."""
+    if not isinstance(value, str) or not _LABEL.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is not a DNS label; use lower-case letters, digits and hyphens, "
+            "beginning and ending with a letter or digit"
+        )
+    if len(value) > _MAX_LABEL:
+        raise ValueError(f"{shown(value)} has {len(value)} characters; a DNS label has at most {_MAX_LABEL}")
+    return value
+
+
+def parse_secret_name(value: object) -> str:
+    if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value) or len(value) > _MAX_LABEL:
+        raise ValueError(
+            f"{shown(value)} is not a name of a secret; use up to 63 letters, digits, _, . and -"
+        )
+    return value
+
+
+def parse_environment_name(value: object) -> str:
+    if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is not a name of an environment variable; use letters, digits and _"
+        )
+    return value
+
+
+def parse_label_name(value: object) -> str:
+    if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value) or value.startswith("__"):
+        raise ValueError(f"{shown(value)} is not a name of a label; use letters, digits and _")
+    return value
+
+
+def parse_metric_name(value: object) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not a name of a metric; write one such as http_requests_total")
+    return value
+
+
+Label = Annotated[
+    str,
+    *value_type(
+        parse_label,
+        text_schema(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", "api-gateway") | {"maxLength": 63},
+        "name",
+    ),
+]
+
+
+SecretName = Annotated[
+    str,
+    *value_type(
+        parse_secret_name,
+        text_schema(r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$", "db_password") | {"maxLength": 63},
+        "secret name",
+    ),
+]
+
+
+EnvironmentName = Annotated[
+    str,
+    *value_type(
+        parse_environment_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "LOG_LEVEL"), "variable name"
+    ),
+]
+
+
+MetricName = Annotated[str, *value_type(parse_metric_name, {"type": "string", "minLength": 1}, "metric name")]
+"""Of a series; since Prometheus 3 any text will do."""
+
+
+LabelName = Annotated[
+    str,
+    *value_type(parse_label_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "region"), "label name"),
+]
+"""Of a series."""

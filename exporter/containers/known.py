@@ -1,0 +1,185 @@
+"""What is known of containers: how each is, which are there without more being known, and how often each ran out of
+memory. Nothing here waits for the engine.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter.containers.model import ACTIVE
+from exporter.containers.oom import OomCount
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from exporter.containers.events import Event
+    from exporter.containers.model import Container
+
+    OnChange = Callable[[str, Container | None], None]
+
+_REPLAYED = 256
+"""How many events an engine keeps for those who ask for the past."""
+
+log = logging.getLogger(__name__)
+
+
+class KnownContainers:
+    """`on_change(container_id, container)` is called for each that is new or has changed, and with None for each that
+    is gone or not known any more. It must be quick, and not raise.
+    """
+
+    def __init__(self, on_change: OnChange) -> None:
+        self.containers: dict[str, Container] = {}
+        """By id. Always the same dictionary."""
+        self.listed: dict[str, frozenset[str | None]] = {}
+        """The services of containers, by the last list of them."""
+        self._on_change = on_change
+        self._ooms: dict[str, OomCount] = {}
+        self._first = True
+        """Until all containers are known for the first time: those of before were there before us."""
+        self._told_ooms: deque[tuple[int, str]] = deque(maxlen=_REPLAYED)
+        self._hidden: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._refusal_told = False
+        self._staged: dict[str, Container] | None = None
+
+    @property
+    def unknown(self) -> int:
+        """How many containers are there of which nothing is known."""
+        return len(self._hidden)
+
+    @property
+    def existing(self) -> set[str]:
+        """Return the ids of all containers, also of those of which nothing is known."""
+        return self.containers.keys() | self._hidden
+
+    def all_of(self, service: str) -> bool:
+        """True if each container of this service is known. One that cannot be inspected is its service's by the list of
+        containers, or may be any service's."""
+        return not any(service in (self.listed.get(each) or {service}) for each in self._hidden)
+
+    def exists(self, identifier: str) -> bool:
+        """True of a container that is there, also while nothing is known of it."""
+        return identifier in self.containers or identifier in self._hidden
+
+    @property
+    def described(self) -> set[str]:
+        """Return the ids of containers of which more is known than that they are there."""
+        return {*self.containers, *(self._staged or ())}
+
+    def take_list(self, listed: dict[str, frozenset[str | None]]) -> None:
+        """Take a new list of containers, with the services that each may belong to."""
+        self.listed = listed
+        for gone in self._hidden - listed.keys():
+            self.remove(gone)
+
+    def note_oom_kills(self, container: str, kills: int) -> None:
+        """Take the kernel's count of processes of the container's present life that were killed: out of memory.
+
+        `Container.oom_events` becomes at least that for this life. Of a container that is not known nothing is noted.
+        """
+        if container in self.containers:
+            self._ooms[container].kernel_counted(kills)
+            self._show_oom_events(container)
+
+    def note_oom_event(self, event: Event) -> bool:
+        """Count an event of the engine; False if it was told before."""
+        told = event.at, event.container
+        if told in self._told_ooms:
+            return False
+        self._told_ooms.append(told)
+        self._count_of(event.container).event(event.at / 1e9)
+        # A container that is removed as it ends (`docker run --rm`) may be gone before it can be inspected.
+        self._show_oom_events(event.container)
+        return True
+
+    def take(self, container: Container) -> None:
+        """It was inspected."""
+        identifier, status = container.identity.id, container.status
+        count = self._count_of(identifier)
+        # Engines up to 20.10 let OOMKilled of the life before stand until this one ends.
+        count.inspected(status.started_at, oom_killed=status.oom_killed and status.state not in ACTIVE)
+        self._settle(identifier)
+        self._refusal_told = False
+        container = replace(container, oom_events=count.total, existed=count.existed)
+        if container != self.containers.get(identifier):
+            self._put(identifier, container)
+
+    def remove(self, identifier: str) -> None:
+        """It is gone, and its counts with it."""
+        self._ooms.pop(identifier, None)
+        self._settle(identifier)
+        self._drop(identifier)
+
+    def doubt(self, identifier: str) -> bool:
+        """Keep what is known for one more attempt after a failed inspect; False if there was one already."""
+        if identifier not in self.containers or identifier in self._doubtful:
+            return False
+        self._doubtful.add(identifier)
+        return True
+
+    def hide(self, identifier: str, error: str, *, refused: bool) -> None:
+        """It is there, and how it is cannot be known while the engine answers for others."""
+        if refused:
+            # The same for all containers, and for as long as a proxy does not allow it.
+            if not self._refusal_told:
+                self._refusal_told = True
+                log.error("containers are not watched: %s", error)
+        elif identifier not in self._hidden:
+            log.warning("nothing is known of the container %s: %s", identifier[:12], error)
+        self._hidden.add(identifier)
+        self._drop(identifier)
+
+    def stage(self) -> None:
+        """From here on nothing is told, until all are known."""
+        self._staged = {}
+
+    def publish(self) -> int:
+        """Tell of all at once, so that nobody takes the first ones for all there are. Return how many there are."""
+        staged, self._staged, self._first = self._staged or {}, None, False
+        there = staged.keys() | self._hidden
+        for gone in self._ooms.keys() - there:
+            del self._ooms[gone]
+        for identifier, container in staged.items():
+            self._put(identifier, container)
+        return len(staged)
+
+    def forget(self) -> None:
+        """Nothing is known of any container now; how often each ran out of memory is."""
+        self._staged = None
+        self._hidden.clear()
+        self._doubtful.clear()
+        for identifier in list(self.containers):
+            self._drop(identifier)
+
+    def _show_oom_events(self, container: str) -> None:
+        known, total = self.containers.get(container), self._count_of(container).total
+        if known is not None and total != known.oom_events:
+            self._put(container, replace(known, oom_events=total))
+
+    def _count_of(self, container: str) -> OomCount:
+        count = self._ooms.get(container)
+        if count is None:
+            count = self._ooms[container] = OomCount(existed=self._first)
+        return count
+
+    def _put(self, identifier: str, container: Container) -> None:
+        if self._staged is not None:
+            self._staged[identifier] = container
+            return
+        self.containers[identifier] = container
+        self._on_change(identifier, container)
+
+    def _settle(self, identifier: str) -> None:
+        """How it is, or that it is gone, is known."""
+        self._hidden.discard(identifier)
+        self._doubtful.discard(identifier)
+
+    def _drop(self, identifier: str) -> None:
+        if self._staged is not None:
+            self._staged.pop(identifier, None)
+        if self.containers.pop(identifier, None) is not None:
+            self._on_change(identifier, None)

@@ -1,0 +1,106 @@
+"""The protocol of Redis and Valkey (RESP2): commands and their answers, within limits."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from exporter.peer_text import PeerText
+from exporter.probes.base import ProbeFailure, Reason
+
+if TYPE_CHECKING:
+    from exporter.probes.measure import Run
+    from exporter.probes.stores.stream import StoreStream
+
+CRLF = b"\r\n"
+MARKS = b"+-:$*"
+"""What each answer begins with."""
+NUMBERS = re.compile(rb"[$*]-1|[$*][0-9]{1,10}|:[-+]?[0-9]{1,19}")
+"""First lines of answers that hold a number; int() would take more."""
+MAX_ANSWER_BYTES = 256 * 1024
+"""Of a text; INFO has 10 KiB, with a hundred replicas 20."""
+MAX_ELEMENTS = 64
+"""Of a list; those that are asked for have 2."""
+MAX_PIECES = 64
+"""Texts, numbers and lists in all answers of a run; there are less than 20. Lists cannot be nested deeper, either."""
+
+CODES = ("ERR", "WRONGPASS", "NOAUTH", "NOPERM", "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN")
+"""First words of errors that say no more than the sentence after them."""
+
+
+class ErrorAnswer(Exception):  # noqa: N818 - an answer of the server, not an error of the program
+    """An answer that is an error. `code`: one of `CODES`, or empty; `text`: the rest of it."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(line)
+        code, _, rest = line.partition(" ")
+        self.code, self.text = (code, rest) if code in CODES else ("", line)
+
+
+Answer = bytes | int | list["Answer"] | ErrorAnswer | None
+
+
+class Session:
+    """The commands and answers of one connection."""
+
+    __slots__ = ("_pieces", "_run", "_stream")
+
+    def __init__(self, stream: StoreStream, run: Run) -> None:
+        self._stream = stream
+        self._run = run
+        self._pieces = 0
+
+    async def ask(self, command: str, *arguments: str) -> Answer:
+        """Send a command, which may have two words, and return its answer.
+
+        Raises:
+            ErrorAnswer: the answer is an error.
+            ProbeFailure: `protocol`, `size`, `disconnect`.
+        """
+        self._run.awaited = f"the answer to {command}"
+        words = [word.encode() for word in (*command.split(), *arguments)]
+        sent = b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in words])
+        self._stream.send(b"*%d\r\n%s" % (len(words), sent))
+        answer = await self._read()
+        if isinstance(answer, ErrorAnswer):
+            raise answer
+        return answer
+
+    async def _read(self) -> Answer:
+        line = await self._first_line()
+        mark, rest = line[:1], line[1:]
+        if mark == b"+":
+            return rest
+        if mark == b"-":
+            return ErrorAnswer(rest.decode("utf-8", "replace"))
+        number = int(rest)
+        if mark == b":":
+            return number
+        if number < 0:
+            return None
+        if mark == b"*":
+            if number > MAX_ELEMENTS:
+                raise ProbeFailure(Reason.SIZE, f"the answer is a list of more than {MAX_ELEMENTS} elements")
+            return [await self._read() for _ in range(number)]
+        if number > MAX_ANSWER_BYTES:
+            raise ProbeFailure(Reason.SIZE, f"the answer is larger than {MAX_ANSWER_BYTES} bytes")
+        text = await self._stream.exactly(number + len(CRLF))
+        if not text.endswith(CRLF):
+            raise strange(text[number:])
+        return text[:number]
+
+    async def _first_line(self) -> bytes:
+        # What begins with another byte may have no lines at all.
+        upcoming = await self._stream.upcoming(1)
+        if upcoming[0] not in MARKS:
+            raise strange(upcoming)
+        line = (await self._stream.until(CRLF))[: -len(CRLF)]
+        self._pieces += 1
+        if self._pieces > MAX_PIECES or (line[0] not in b"+-" and not NUMBERS.fullmatch(line)):
+            raise strange(line)
+        return line
+
+
+def strange(start: bytes) -> ProbeFailure:
+    """Return the verdict on what is no answer of this protocol."""
+    return ProbeFailure(Reason.PROTOCOL, "what came back is not Redis's protocol: {}", PeerText(start))

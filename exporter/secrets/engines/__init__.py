@@ -1,0 +1,16 @@
+"""How each engine's own program, inside the store's container, changes a password: one module an engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.secrets.engines import mongodb, postgresql, redis
+
+if TYPE_CHECKING:
+    from exporter.secrets.engines.base import StoreEngine
+
+ENGINES: dict[str, StoreEngine] = {
+    "postgresql": postgresql.ENGINE,
+    "redis": redis.ENGINE,
+    "mongodb": mongodb.ENGINE,
+}
