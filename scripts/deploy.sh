@@ -172,7 +172,7 @@ check_secrets() { # those that the containers mount
   while read -r name; do
     file=$SECRETS_FOLDER/$name
     if [[ ! -f $file ]]; then
-      PROBLEMS+=("the secret $name is not at $file; make it with: scripts/secrets.sh $ENVIRONMENT create")
+      PROBLEMS+=("the secret $name is not at $file; make it with: exporter secrets create -e $ENVIRONMENT")
       continue
     fi
     mode=$(stat -c %a -- "$file")

@@ -22,13 +22,5 @@ REPLICA_COUNTS=(3)
 GATEWAY=gateway
 GATEWAY_PROFILE=''
 GATEWAY_RESOLVE_SECONDS=5
-SECRETS=(jwt_secret_key db_password api_keys pagerduty_key slack_url smtp_password grafana_admin_password)
-SECRET_SOURCE=(generate generate file env env env generate)
-SECRET_VALUE=(64 32 ./secrets/api_keys.json PAGERDUTY_KEY SLACK_URL SMTP_PASSWORD 32)
-SECRET_ROTATE_SECONDS=(7776000 15552000 '' '' '' '' '')
-SECRET_USED_BY=(api-gateway 'form-version-processor
-layout-backend
-postgres' api-gateway alertmanager alertmanager alertmanager grafana)
-SECRETS_OWNER_DEFAULT=:65532
 BACKUP_NAMES=(postgres mongodb redis forms-cache document-storage configuration)
 BACKUP_PUBLIC_KEY=./secrets/backup.pub

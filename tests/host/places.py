@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from exporter.host.site import Site, load_site
 from exporter.outputs.generate import rendered
 from exporter.outputs.registry import OUTPUTS
 from exporter.outputs.writer import compare, write
-
-if TYPE_CHECKING:
-    from exporter.outputs.base import File
 
 CATALOG = """
 project: shop
@@ -33,22 +31,21 @@ environments:
 
 
 @cache
-def _generated(catalog: str) -> dict[Path, list[File]]:
-    """All files of a catalog, by folder; made once, since that takes a second."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "config.yaml"
-        config.write_text(catalog)
-        trees = rendered(config, OUTPUTS, None, Path(folder))
-        return {tree.folder.relative_to(folder): tree.files for tree in trees.trees}
+def _generated(catalog: str) -> Path:
+    """A folder with all files of a catalog, made once: to render, sync and rename them takes a second."""
+    folder = Path(tempfile.mkdtemp(prefix="generated-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    config = folder / "config.yaml"
+    config.write_text(catalog)
+    trees = rendered(config, OUTPUTS, None, folder).trees
+    write(change for tree in trees for change in compare(tree.folder, tree.files))
+    return folder
 
 
 def make_site(folder: Path, environment: str = "staging", catalog: str = CATALOG) -> Site:
     """Write the catalog and all that is generated from it, and load it with folders of its own."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(_generated(catalog), folder, dirs_exist_ok=True)
     config = folder / "config.yaml"
-    config.write_text(catalog)
-    generated = _generated(catalog)
-    write(change for place, files in generated.items() for change in compare(folder / place, files))
     for name in ("state", "secrets", "backups"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "deploy" / environment / ".env").write_text(

@@ -108,6 +108,7 @@ def test_the_exporter_takes_its_words(words: tuple[str, ...]) -> None:
     command.make_context(name, rest, parent=parent)
 
 
+@pytest.mark.timeout(300)  # each call of 1.29 starts a Python with many libraries
 @pytest.mark.parametrize("version", ["1.29", "2"])
 def test_both_versions_of_compose_take_its_words(version: str, tmp_path: Path) -> None:
     program = require("docker-compose") if version == "1.29" else compose_2()
