@@ -1,1 +1,1 @@
-"""What was deployed: a record of each deploy, which rollbacks, reports and annotations read."""
+"""Put a release on a host and take it back: deploy, rollback, their journal and their records."""
