@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.backups.commands import app as backups
-from exporter.releases.commands import app as deploys
+from exporter.releases.commands import app as releases
+from exporter.releases.commands import deploys
 from exporter.signals import interruptible
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
 
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
+app.add_typer(releases)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2
