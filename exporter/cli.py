@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.backups.commands import app as backups
+from exporter.operations.commands import app as operations
 from exporter.releases.commands import app as releases
 from exporter.releases.commands import deploys
 from exporter.signals import interruptible
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
 app.add_typer(releases)
+app.add_typer(operations)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
-from exporter.host.screen import Screen
 from exporter.host.state import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from exporter.host.screen import Screen
     from exporter.host.site import Site
 
 Config = Annotated[
@@ -41,7 +41,12 @@ Environment = Annotated[
 ]
 Root = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--root", metavar="DIR", help="The folder that holds deploy/; default: the catalog's."),
+    typer.Option(
+        "--root",
+        envvar="EXPORTER_ROOT",
+        metavar="DIR",
+        help="The folder that holds deploy/; default: the catalog's, else the current one.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for approval.")]
@@ -57,7 +62,7 @@ class Run:
     """One run of a command: what is shown, and what its last words need to know."""
 
     name: str
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen = field(default_factory=lambda: _screen())
     site: Site | None = None
     log: Path | None = None
 
@@ -74,6 +79,14 @@ class Run:
             raise RuntimeError("load() comes first")
         self.log = self.site.state.new_log(self.name)
         return self.log
+
+
+def _screen() -> Screen:
+    from exporter.host.screen import (
+        Screen,
+    )  # rich: 60 ms, and the daemon imports this module with the command line
+
+    return Screen()
 
 
 @contextmanager

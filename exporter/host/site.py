@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.places import compose_project, secrets_folder, state_folder
 from exporter.files import read_regular
@@ -28,9 +30,8 @@ if TYPE_CHECKING:
 
 HANDED_OVER = ".handed-over"
 """A file beside config.yaml in what was copied to an environment's host: the engine is the local one there."""
-MONITORING = ("exporter", "prometheus", "alertmanager", "grafana")
-"""The services of compose.monitoring.yaml that every environment with monitoring has."""
-_VARIABLES_BYTES = 1024 * 1024
+MONITORING_FILE = "compose.monitoring.yaml"
+_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Site:
     @property
     def has_monitoring(self) -> bool:
         """True if the monitoring stack is deployed with the services."""
-        return (self.folder / "compose.monitoring.yaml").is_file()
+        return (self.folder / MONITORING_FILE).is_file()
 
     # --- services ---
 
@@ -218,11 +219,26 @@ class Site:
         return LOOK_UP_SECONDS
 
     @cached_property
+    def monitoring(self) -> tuple[str, ...]:
+        """The services of the monitoring stack, where it is deployed with the others."""
+        try:
+            found = yaml.safe_load(read_regular(self.folder / MONITORING_FILE, _FILE_BYTES))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise OperationError(
+                f"{self.folder / MONITORING_FILE} cannot be read: {error.strerror}"
+            ) from None
+        except yaml.YAMLError:
+            raise OperationError(f"{self.folder / MONITORING_FILE} is not YAML; run: exporter gen") from None
+        services = found.get("services") if isinstance(found, dict) else None
+        return tuple(map(str, services)) if isinstance(services, dict) else ()
+
+    @cached_property
     def all_services(self) -> tuple[str, ...]:
         """Every Compose service in the order in which they start."""
         gateway = (self.gateway,) if self.gateway else ()
-        monitoring = MONITORING if self.has_monitoring else ()
-        return (*self.stores, *(each.name for each in self.services), *gateway, *monitoring)
+        return (*self.stores, *(each.name for each in self.services), *gateway, *self.monitoring)
 
 
 def load_site(config: Path, environment: str | None, root: Path | None = None) -> Site:
@@ -275,7 +291,7 @@ def read_variables(file: Path) -> dict[str, str]:
         OperationError: it is there and cannot be read.
     """
     try:
-        raw = read_regular(file, _VARIABLES_BYTES)
+        raw = read_regular(file, _FILE_BYTES)
     except FileNotFoundError:
         return {}
     except OSError as error:
