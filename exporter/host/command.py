@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,10 +68,13 @@ class Run:
     log: Path | None = None
 
     def load(self, config: Path, environment: str | None, root: Path | None = None) -> Site:
-        """Load the environment."""
+        """Load the environment. Where it runs on another host, run this command there and end with its status."""
         from exporter.host.site import load_site
+        from exporter.host.ssh import go_to_host, is_elsewhere
 
         self.site = load_site(config, environment, root)
+        if is_elsewhere(self.site):
+            raise typer.Exit(go_to_host(self.site, sys.argv[1:], self.screen))
         return self.site
 
     def open_log(self) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from exporter.catalog.places import compose_project, secrets_folder, state_folde
 from exporter.files import read_regular
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.state import StateFolder
+from exporter.host.tools import run
 from exporter.outputs.compose.conditions import awaited, jobs
 from exporter.outputs.compose.names import GATEWAY, deployed_services, deployed_stores
 from exporter.outputs.gateway.http import LOOK_UP_SECONDS
@@ -65,6 +67,8 @@ class Site:
     requested_tag: str | None
     variables: Mapping[str, str] = field(repr=False)
     """Those of .env and of this process; some are secrets."""
+    own_variables: Mapping[str, str] = field(repr=False)
+    """Those of .env alone."""
 
     @classmethod
     def of(
@@ -77,10 +81,8 @@ class Site:
         """
         environment = catalog.environment_name
         own = dict(os.environ if variables is None else variables)
-        known = {
-            **read_variables(root / "deploy" / environment / ".env"),
-            **{k: v for k, v in own.items() if v},
-        }
+        written = read_variables(root / "deploy" / environment / ".env")
+        known = {**written, **{name: value for name, value in own.items() if value}}
         folders = {
             "STATE_FOLDER": known.get("STATE_FOLDER") or state_folder(catalog),
             "SECRETS_FOLDER": known.get("SECRETS_FOLDER") or secrets_folder(catalog),
@@ -97,6 +99,7 @@ class Site:
             secrets_folder=Path(folders["SECRETS_FOLDER"]),
             requested_tag=known.get("TAG") or None,
             variables=known,
+            own_variables=written,
         )
 
     # --- names ---
@@ -150,6 +153,13 @@ class Site:
     def tag(self) -> str | None:
         """The tag that was asked for, else the catalog's; None: the commit's."""
         return self.requested_tag or self.tag_default
+
+    def commit(self) -> str | None:
+        """Return the commit of the catalog's checkout in short; None where there is none."""
+        if shutil.which("git") is None:
+            return None
+        done = run(("git", "-C", str(self.root), "rev-parse", "--short=12", "HEAD"))
+        return done.output.decode("ascii", "replace").strip() if done.good else None
 
     # --- files ---
 
