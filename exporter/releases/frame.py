@@ -70,11 +70,9 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
     """
     site, screen = context.site, context.screen
     with locked(site.state, f"exporter {run.name}", site.title, screen.say):
-        left = site.state.restore_left()
+        left = site.state.restore_left(site.environment)
         if left:
-            raise OperationError(
-                f"{left}. Run the restore again first: exporter status -e {site.environment}"
-            )
+            raise OperationError(left)
         try:
             yield replace(context, log=run.open_log())
         except KeyboardInterrupt:

@@ -19,9 +19,10 @@ from exporter.host.screen import Screen
 from exporter.host.site import load_site
 from exporter.host.tools import Done
 from exporter.releases import context as context_module
-from exporter.releases import deploying, handover, replicas, verification, waiting
+from exporter.releases import handover, replicas, verification, waiting
 from exporter.releases.context import Context
 from exporter.releases.deploying import Mode, Wish, planned, release
+from exporter.releases.journal import Deploy
 from exporter.releases.repairing import Repaired, repair
 from exporter.releases.rolling_back import go_back, target_for
 from exporter.releases.rolling_back import planned as planned_back
@@ -119,14 +120,14 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
                 module, "time", type("Clock", (), {"sleep": sleep, "monotonic": lambda: now[0]})
             )
     ids = iter(range(1000))
-    begin = deploying.Deploy.begin
+    begin = Deploy.begin
 
-    def numbered(*arguments: Any, **options: Any) -> deploying.Deploy:
+    def numbered(*arguments: Any, **options: Any) -> Deploy:
         made = begin(*arguments, **options)
         id_ = f"20260101T000000Z-{next(ids)}"
         return replace(made, id=id_, base=id_ if made.base == made.id else made.base)
 
-    monkeypatch.setattr(deploying.Deploy, "begin", numbered)
+    monkeypatch.setattr(Deploy, "begin", numbered)
     return Host(tmp_path)
 
 
@@ -138,7 +139,7 @@ def test_a_release_goes_out_comes_back_when_it_is_bad_and_can_be_undone(host: Ho
     assert host.world.running() == runs("v2")
     assert "HUP gateway" in host.world.calls
     assert host.nginx() == NGINX
-    with pytest.raises(OperationError, match="tag broken was taken back .* what ran before runs again"):
+    with pytest.raises(OperationError, match=r"tag broken was taken back .* what ran before runs again"):
         host.deploy(BROKEN)
     assert host.world.running() == runs("v2")
     assert "its health check answered: it answered \\x1b[31m500" in host.said.getvalue()
@@ -225,7 +226,7 @@ def test_nothing_is_taken_back_where_nothing_changed(host: Host, monkeypatch: py
     monkeypatch.setattr(verification, "run", lambda *_, **__: Done(1, failing, ()))
     containers = dict(host.world.containers)
     with pytest.raises(
-        OperationError, match="tag v1 was not deployed .*: web.*nothing that runs was changed"
+        OperationError, match=r"tag v1 was not deployed .*: web.*nothing that runs was changed"
     ):
         host.deploy("v1")
     assert host.world.containers == containers

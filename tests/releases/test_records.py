@@ -16,7 +16,7 @@ from exporter.releases.records import Change, Image, Record, RecordsError, add, 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 NASTY = 'a "b"\n\\c $d \u2028'
 
