@@ -98,7 +98,7 @@ def running(state: StateFolder, containers: Sequence[Container]) -> str:
 def last_words(run: Run, sentence: str, record: Record, options: Options) -> None:
     """Say that it is done, and where the tools' output is."""
     run.screen.say(sentence)
-    if run.log is not None:
+    if run.log is not None and run.log.stat().st_size:
         run.screen.say(f"the tools' output: {run.log}")
     if options.json:
         print(json.dumps(asdict(record), indent=2))
