@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ from exporter.host.screen import Screen
 from exporter.host.site import load_site
 from exporter.host.tools import Done
 from exporter.releases import context as context_module
-from exporter.releases import handover, replicas, verification, waiting
+from exporter.releases import putting_on, replicas, verification, waiting
 from exporter.releases.context import Context
 from exporter.releases.deploying import Mode, Wish, planned, release
 from exporter.releases.journal import Deploy
@@ -114,11 +115,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    for module in (handover, replicas, verification, waiting):
-        if hasattr(module, "time"):
-            monkeypatch.setattr(
-                module, "time", type("Clock", (), {"sleep": sleep, "monotonic": lambda: now[0]})
-            )
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
+    for module in (context_module, putting_on, replicas, verification, waiting):
+        monkeypatch.setattr(module, "time", clock)
     ids = iter(range(1000))
     begin = Deploy.begin
 
