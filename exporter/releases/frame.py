@@ -41,7 +41,7 @@ def show_plan(context: Context, title: str, plan: Plan) -> None:
     screen, left = context.screen, Journal(context.state).interrupted()
     screen.enter(title)
     if left is not None:
-        screen.say(f'  would first repair the deploy that was killed at the step "{left[1]}"')
+        screen.say(f'  first: repair of the deploy that was killed at the step "{left[1]}"')
     for line in plan.lines():
         screen.say(f"  {shown(line, 500)}")
 
