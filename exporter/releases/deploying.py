@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from exporter.host.failures import EngineLost, Interrupted, OperationError
 from exporter.releases import kept
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from exporter.releases.context import Context
     from exporter.releases.plan import Plan
     from exporter.releases.records import Record
+
+T = TypeVar("T")
 
 
 class Mode(StrEnum):
@@ -105,7 +107,8 @@ def release(context: Context, wish: Wish) -> Record:
     deploy = Deploy.begin(Way.DEPLOY, wish.tag, wish.service)
     journal = Journal(context.state)
     enter(context, journal, deploy, Step.PREPARE)
-    before = _keep_before(context, deploy)
+    sentence = "what runs now could not be kept for a rollback"
+    before = _or_nothing_changed(context, deploy, sentence, lambda: _keep_before(context, deploy))
     enter(context, journal, deploy, Step.BACKUP)
     _or_nothing_changed(context, deploy, "the backup failed", lambda: back_up(context, deploy))
     enter(context, journal, deploy, Step.IMAGES)
@@ -166,10 +169,10 @@ def _get_images(context: Context, wish: Wish) -> None:
         context.act(f"pulling {' '.join(pull)}", folder, "pull", *pull)
 
 
-def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Callable[[], None]) -> None:
+def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Callable[[], T]) -> T:
     """Do a step that changes nothing that runs; where it fails, the deploy ends with that."""
     try:
-        act()
+        return act()
     except (EngineLost, Interrupted):
         raise
     except OperationError as error:
