@@ -75,8 +75,7 @@ def planned(context: Context, wish: Wish) -> Plan:
     fetched = names if wish.mode is Mode.PULL else [name for name in names if is_built(context, name)]
     fetched = fetched if wish.mode is not Mode.MISSING else []
     containers = context.containers()
-    replicated = [each.name for each in context.site.services if each.replicas > 1]
-    rows = wanted(compose, names, context.image_id, replicated, fetched)
+    rows = wanted(compose, names, context.image_id, fetched)
     removed = [] if wish.service else orphans(context, compose.services())
     return plan(rows, containers, tags_of(context.state, kept.images_of(containers)), removed)
 
