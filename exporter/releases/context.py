@@ -53,7 +53,7 @@ class Context:
 
     @property
     def levels(self) -> dict[str, int]:
-        """Where each service stands in the order in which they start."""
+        """The level of each service in the order in which they start."""
         site = self.site
         services = {each.name: each.level for each in site.services}
         return levels(site.stores, services, site.gateway, site.all_services)

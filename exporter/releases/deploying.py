@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Mode(StrEnum):
-    """Which images are built or pulled."""
+    """Choice of the images that are built or pulled."""
 
     MISSING = "missing"
     BUILD = "build"
@@ -46,7 +46,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: one service, or all if it is empty."""
+    """A request to deploy: one service, or all if it is empty."""
 
     tag: str
     service: str = ""

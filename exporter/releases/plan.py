@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What happens to a service."""
+    """How a service changes."""
 
     NEW = "new"
     RELEASED = "released"
