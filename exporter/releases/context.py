@@ -47,7 +47,7 @@ class Context:
 
     @property
     def awaited(self) -> frozenset[str]:
-        """What must be healthy, or have ended, before others start."""
+        """Services and stores that must be healthy, or have ended, before others start."""
         services = (each.name for each in self.site.services if each.awaited)
         return frozenset((*services, *self.site.awaited_stores))
 

@@ -44,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What happens to one service. Tags are empty where it did not run or no longer will."""
+    """The change of one service. Tags are empty where it did not run or no longer will."""
 
     service: str
     kind: Kind
