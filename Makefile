@@ -7,7 +7,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run scripts/apt-install scripts/compose-2 scripts/lock scripts/mongodb-stand-in scripts/python-env scripts/test-components exporter/outputs/scripts/*.sh
+SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/lock tools/mongodb-stand-in tools/python-env tools/test-components exporter/outputs/scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ test: components lint ## lint, types and tests, as CI runs them
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-system: $(VENV)/.dev ## the slower tests: whole stacks of real programs
-	scripts/test-components
+	tools/test-components
 	$(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile $(ARGS)
 
 fuzz: $(VENV)/.dev ## look for inputs that readers do not hold against; ARGS='--seconds 600 grpc'
@@ -31,17 +31,17 @@ fuzz: $(VENV)/.dev ## look for inputs that readers do not hold against; ARGS='--
 	$(BIN)/python -m tests.fuzz.guided $(ARGS)
 
 mutants: $(VENV)/.dev ## change the modules that you changed at random, and see whether the tests notice
-	$(BIN)/python -m scripts.mutants $(ARGS)
+	$(BIN)/python -m tools.mutants $(ARGS)
 
 bench: $(VENV)/.dev ## measure against blackbox_exporter
-	scripts/test-components bench
+	tools/test-components bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(VENV)/.dev ## formatting, lint, types, generated files; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m scripts.reference --check
+	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m exporter gen --config config.example.yaml --check
 	@if command -v shellcheck >/dev/null; then echo shellcheck -x $(SCRIPTS); shellcheck -x $(SCRIPTS); \
 	else echo 'shellcheck is not installed: scripts were not checked'; fi
@@ -51,11 +51,11 @@ format: $(VENV)/.dev ## format the code and repair what lint can repair
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.dev ## write the reference pages and the generated files of the example again
-	$(BIN)/python -m scripts.reference
+	$(BIN)/python -m tools.reference
 	$(BIN)/python -m exporter gen --config config.example.yaml
 
 lock: $(BIN)/python ## resolve the dependencies again, at their newest allowed versions
-	scripts/lock $(BIN)/python
+	tools/lock $(BIN)/python
 
 clean: ## remove everything that make has made
 	rm -rf .components .venv .venv-* .mypy_cache .ruff_cache .pytest_cache build dist *.egg-info
@@ -63,10 +63,10 @@ clean: ## remove everything that make has made
 
 .PHONY: components
 components:
-	scripts/test-components
+	tools/test-components
 
 $(BIN)/python:
-	scripts/python-env $(VENV)
+	tools/python-env $(VENV)
 
 # Only locked versions with known hashes are installed; the package itself is built with a locked hatchling, which
 # is why isolation is off.

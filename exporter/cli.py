@@ -150,7 +150,7 @@ def check(
 ) -> None:
     """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
     from exporter.catalog.loading import load_plan
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
     from exporter.daemon.check import UnknownServiceError, check_once
 
     interruptible()
@@ -183,7 +183,7 @@ def validate(
 @app.command(epilog="Example:  exporter schema > catalog.schema.json")
 def schema() -> None:
     """Print the JSON Schema of the catalog, which editors complete from."""
-    from exporter.catalog.schema import schema_text
+    from exporter.catalog.reading.schema import schema_text
 
     sys.stdout.write(schema_text())
 
@@ -262,7 +262,7 @@ def _generate(
     force: bool,
     json: bool,
 ) -> None:
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
     from exporter.outputs.generate import generate
     from exporter.outputs.writer import WriteError
 

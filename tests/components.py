@@ -1,4 +1,4 @@
-"""Programs that some tests need beside Python; `scripts/test-components` installs them.
+"""Programs that some tests need beside Python; `tools/test-components` installs them.
 
 nginx = require("nginx")        # its path; without it the test is skipped, and in CI it fails
 """
@@ -20,26 +20,26 @@ def require(program: str) -> str:
     """The path of `program`. A missing one skips the test; with CI=true it fails it."""
     found = shutil.which(program) or shutil.which(program, path=BEYOND_PATH)
     return found or _missing(
-        f"{program} is not installed; scripts/test-components installs what the tests need"
+        f"{program} is not installed; tools/test-components installs what the tests need"
     )
 
 
 def compose_2() -> str:
-    """The path of Compose 2, the plug-in of `docker`; `scripts/compose-2` fetches it where none is installed."""
+    """The path of Compose 2, the plug-in of `docker`; `tools/compose-2` fetches it where none is installed."""
     folders = (
         Path(__file__).parents[1] / ".components/cli-plugins",
         *(Path(folder, "docker/cli-plugins") for folder in ("/usr/libexec", "/usr/lib", "/usr/local/lib")),
         Path.home() / ".docker/cli-plugins",
     )
     found = shutil.which("docker-compose", path=os.pathsep.join(map(str, folders)))
-    return found or _missing("Compose 2 is not installed; scripts/compose-2 fetches it")
+    return found or _missing("Compose 2 is not installed; tools/compose-2 fetches it")
 
 
 def mongodb_stand_in() -> Path:
-    """The folder of FerretDB and mongosh, which `scripts/mongodb-stand-in` makes."""
+    """The folder of FerretDB and mongosh, which `tools/mongodb-stand-in` makes."""
     folder = Path(__file__).parents[1] / ".components/mongodb"
     if not (folder / "versions").exists():
-        _missing("there is no stand-in for MongoDB; scripts/mongodb-stand-in makes it")
+        _missing("there is no stand-in for MongoDB; tools/mongodb-stand-in makes it")
     return folder
 
 

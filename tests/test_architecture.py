@@ -13,16 +13,17 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers", "releases"},
+    "metrics": {"catalog", "probes", "containers", "storage", "releases"},
     "probes": {"catalog"},
     "containers": {"catalog"},
-    "backups": {"catalog", "containers"},
+    "storage": {"catalog"},
+    "backups": {"catalog", "storage"},
     "releases": {"catalog", "host"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "releases", "demo"},
+    "daemon": {"catalog", "probes", "containers", "storage", "metrics", "releases", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
-    "operations": {"catalog", "outputs", "host", "releases", "backups", "containers"},
+    "operations": {"catalog", "outputs", "host", "releases", "backups", "storage"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
@@ -80,8 +81,22 @@ def test_what_all_rooms_share_imports_none_of_them(module: str) -> None:
 
 
 def test_the_daemon_starts_without_what_it_may_never_need() -> None:
-    code = "import exporter.daemon.run, exporter.probes.http, sys; print(*sys.modules)"
+    code = "import exporter.daemon.run, exporter.probes.http.probe, sys; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", code], text=True, capture_output=True, check=True
     ).stdout.split()
     assert not set(modules) & set(DAEMON_SIDE_FREE_OF)
+
+
+def test_the_command_line_starts_without_what_operations_need() -> None:
+    """It is imported for the daemon, too."""
+    code = "import exporter.cli, sys; print(*sys.modules)"
+    modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    assert not modules & {
+        "docker",
+        "requests",
+        "yaml",
+        "pydantic",
+        "exporter.host.engine",
+        "exporter.outputs",
+    }

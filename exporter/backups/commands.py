@@ -274,7 +274,7 @@ def unpack_configuration(folder: Folder) -> None:
 
 def _do(config: Path, environment: str | None, act: Callable[[Catalog], object]) -> None:
     from exporter.catalog.loading import load_catalog
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
 
     try:
         catalog = load_catalog(config, environment)

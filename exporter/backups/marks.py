@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from exporter.backups.manifest import read_manifest
 from exporter.backups.subjects import BackupsError, backups_folder
-from exporter.catalog.places import MARKERS
-from exporter.containers import backup_marker
-from exporter.containers.backup_marker import MarkerError, update_marker
+from exporter.catalog.planning.places import MARKERS
+from exporter.storage import backup_marker
+from exporter.storage.backup_marker import MarkerError, update_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

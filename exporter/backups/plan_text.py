@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from exporter.backups.manifest import read_manifest
 from exporter.backups.subjects import backups_folder, chosen
-from exporter.catalog.secret_paths import absolute
+from exporter.catalog.planning.secret_paths import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 from exporter.backups.checks import findings
 from exporter.backups.manifest import CHECKSUM, ID, MANIFEST, PARTIAL, read_manifest
 from exporter.backups.subjects import BackupsError
-from exporter.catalog.secret_paths import resolve
-from exporter.catalog.secrets import SecretError
+from exporter.catalog.planning.secret_paths import resolve
+from exporter.catalog.values.secret_text import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from exporter.catalog.backups import S3
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.references import TextTemplate
+    from exporter.catalog.keys.backup import S3
+    from exporter.catalog.values.references import TextTemplate
 
 MISSING_LIBRARY = "uploads need boto3: pip install 'pageforge-exporter[s3]'"
 _PART_BYTES = 16 * 1024 * 1024

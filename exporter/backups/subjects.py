@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.catalog.backups import Schedule
-from exporter.catalog.checks import CONFIGURATION
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secret_paths import absolute
-from exporter.catalog.stores import ENGINES
+from exporter.catalog.keys.backup import Schedule
+from exporter.catalog.keys.stores import ENGINES
+from exporter.catalog.planning.secret_paths import absolute
+from exporter.catalog.reading.checks import CONFIGURATION
+from exporter.catalog.values.references import NamedSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.stores import Store
-    from exporter.containers.backup_marker import Kind
+    from exporter.catalog.keys.stores import Store
+    from exporter.storage.backup_marker import Kind
 
 FOLDER_VARIABLE = "BACKUP_FOLDER"
 """Names another folder than the catalog's `backup.directory`, as the generated scripts have it."""

@@ -7,18 +7,28 @@ from typing import Annotated
 
 from pydantic import Field, PrivateAttr
 
-from exporter.catalog.backups import Backup, VolumeOrEmpty
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.deployment import Defaults, Environment, EnvironmentOrEmpty, SecretSourceOrEmpty
-from exporter.catalog.gateway import Gateway
-from exporter.catalog.monitoring import Exporter, Grafana, Prometheus
-from exporter.catalog.operations import Costs, Infrastructure, Kubernetes, Maintenance, Pipeline
-from exporter.catalog.owners import Alertmanager, Owner
-from exporter.catalog.services import Service
-from exporter.catalog.source import DEFAULT_ENVIRONMENT
-from exporter.catalog.stores import Store
-from exporter.catalog.texts import Interpolated
-from exporter.catalog.values import Label, SecretName, Text, Words
+from exporter.catalog.keys.alertmanager import Alertmanager
+from exporter.catalog.keys.backup import Backup
+from exporter.catalog.keys.costs import Costs
+from exporter.catalog.keys.defaults import Defaults
+from exporter.catalog.keys.environments import Environment, EnvironmentOrEmpty
+from exporter.catalog.keys.exporter import Exporter
+from exporter.catalog.keys.gateway import Gateway
+from exporter.catalog.keys.grafana import Grafana
+from exporter.catalog.keys.infrastructure import Infrastructure
+from exporter.catalog.keys.kubernetes import Kubernetes
+from exporter.catalog.keys.maintenance import Maintenance
+from exporter.catalog.keys.owners import Owner
+from exporter.catalog.keys.pipeline import Pipeline
+from exporter.catalog.keys.prometheus import Prometheus
+from exporter.catalog.keys.secrets import SecretSourceOrEmpty
+from exporter.catalog.keys.services import Service
+from exporter.catalog.keys.stores import Store
+from exporter.catalog.keys.volumes import VolumeOrEmpty
+from exporter.catalog.reading.source import DEFAULT_ENVIRONMENT
+from exporter.catalog.values.scalars import Label, SecretName, Text, Words
+from exporter.catalog.values.texts import Interpolated
 
 
 class Catalog(Model):

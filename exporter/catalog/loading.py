@@ -5,24 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from exporter.catalog.checks import check, check_ports
-from exporter.catalog.environments import commented, locate, misnamed, overlaid
-from exporter.catalog.plan import build_plan
-from exporter.catalog.problems import CatalogError, Problem, path_text
-from exporter.catalog.secrets import SecretError
-from exporter.catalog.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
-from exporter.catalog.text_walk import misplaced
-from exporter.catalog.validation import Reduced, validate
-from exporter.catalog.warnings import warnings
+from exporter.catalog.planning.planner import build_plan
+from exporter.catalog.reading.checks import check, check_ports
+from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
+from exporter.catalog.reading.problems import CatalogError, Problem, path_text
+from exporter.catalog.reading.source import DEFAULT_ENVIRONMENT, Source, environment_names, open_source
+from exporter.catalog.reading.text_walk import misplaced
+from exporter.catalog.reading.validation import Reduced, validate
+from exporter.catalog.reading.warnings import warnings
+from exporter.catalog.values.secret_text import SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
     from os import PathLike
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.probe_parts import Finding, SecretUse
-    from exporter.catalog.targets import Plan
-    from exporter.catalog.yaml_tree import Node
+    from exporter.catalog.planning.parts import SecretUse
+    from exporter.catalog.planning.plan import Plan
+    from exporter.catalog.reading.problems import Finding
+    from exporter.catalog.reading.yaml_tree import Node
 
 __all__ = ["CatalogError", "Problem", "load_catalog", "load_plan", "validate_file"]
 

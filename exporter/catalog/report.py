@@ -8,14 +8,14 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import validate_file
-from exporter.catalog.problems import MAX_SHOWN, CatalogError
+from exporter.catalog.reading.problems import MAX_SHOWN, CatalogError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.loading import Refused
-    from exporter.catalog.problems import Problem
+    from exporter.catalog.reading.problems import Problem
 
 
 def report(file: Path, refused: Refused, *, as_json: bool) -> bool:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from exporter.catalog.specs import TlsSpec
-from exporter.catalog.targets import Endpoint
+from exporter.catalog.planning.plan import Endpoint
+from exporter.catalog.planning.specs import TlsSpec
 from exporter.files import read_in_time
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from exporter.peer_text import PeerText, Secrets
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    from exporter.catalog.targets import Endpoint
+    from exporter.catalog.planning.plan import Endpoint
     from exporter.containers.model import EngineInfo, Product
 
 MAX_ANSWER = 4 * 1024 * 1024

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import httpcore
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Endpoint
+    from exporter.catalog.planning.plan import Endpoint
 
 _ERRNO_WORDS = {
     errno.ENOENT: "has no socket there; is it installed, and is the socket mounted?",

@@ -12,7 +12,7 @@ from exporter.containers.model import EngineInfo
 if TYPE_CHECKING:
     from typing import Literal
 
-    from exporter.catalog.targets import Endpoint
+    from exporter.catalog.planning.plan import Endpoint
     from exporter.containers.model import Product
 
 OLDEST_API = (1, 24)

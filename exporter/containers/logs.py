@@ -14,7 +14,7 @@ from exporter.patterns import Pattern
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from exporter.catalog.targets import LogsPlan
+    from exporter.catalog.planning.plan import LogsPlan
     from exporter.containers.engine import Engine
     from exporter.containers.model import Container
 

@@ -16,19 +16,39 @@ _KEPT_LIVES = 3
 """Events may come late, after the container was seen to live again."""
 _KEPT_TIMES = 32
 """Events may come early too, before the container was seen to live again."""
+_ONE_KILL_SECONDS = 1.0
+"""With cgroup v1 the kernel notifies the engine once for each thread that waits for memory, so one kill may make
+several events. If there were two kills within this time, the kernel's own count says so.
+"""
 
 
 @dataclass(slots=True)
 class _Life:
     began: float
-    events: int = 0
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+    earlier_events: int = 0
+    """Those whose times are no longer kept."""
+    times: deque[float] = field(default_factory=deque)
     flagged: bool = False
     flagged_before: bool = False
     """It had ended so when the daemon began to watch."""
     kills: int = 0
     kills_before: int | None = 0
     """The kernel's count when the daemon began to watch; None until its first reading."""
+
+    @property
+    def events(self) -> int:
+        last, found = float("-inf"), self.earlier_events
+        for at in sorted(self.times):
+            if at - last >= _ONE_KILL_SECONDS:
+                found, last = found + 1, at
+        return found
+
+    def event(self, at: float) -> None:
+        """Count the event at this time."""
+        self.times.append(at)
+        if len(self.times) > _KEPT_TIMES:
+            first = self.times.popleft()
+            self.earlier_events += self.times[0] - first >= _ONE_KILL_SECONDS
 
     @property
     def count(self) -> int:
@@ -57,8 +77,7 @@ class OomCount:
         """The engine said at this time, in seconds since the epoch, that it ran out of memory."""
         for life in reversed(self._lives):
             if life.began <= at:
-                life.events += 1
-                life.times.append(at)
+                life.event(at)
                 return
         self._settled += 1
 
@@ -84,10 +103,8 @@ class OomCount:
     def _begin(self, began: float) -> None:
         """What was told of this life before it was seen stands with the one before it, and moves."""
         before, life = self._lives[-1], _Life(began)
-        for at in before.times:
-            if at >= began:
-                before.events -= 1
-                life.events += 1
+        life.times.extend(at for at in before.times if at >= began)
+        before.times = deque(at for at in before.times if at < began)
         self._lives.append(life)
         if len(self._lives) > _KEPT_LIVES:
             self._settled += self._lives.pop(0).count

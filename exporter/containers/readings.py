@@ -21,7 +21,7 @@ from exporter.containers.stats_sampler import DEADLINE, StatsSampler
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.targets import ContainersPlan
+    from exporter.catalog.planning.plan import ContainersPlan
     from exporter.containers.engine import Engine
     from exporter.containers.model import Container, Reading, Source
 

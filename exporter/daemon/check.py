@@ -18,13 +18,13 @@ from exporter.daemon.daemon import raise_descriptor_limit
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import CompileError, Shared, compile_target
 from exporter.probes.measure import clock
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
 from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from exporter.catalog.targets import Plan, Target
+    from exporter.catalog.planning.plan import Plan, Target
     from exporter.probes.base import Probe
 
 AT_ONCE = 100

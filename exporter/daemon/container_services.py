@@ -13,7 +13,7 @@ from exporter.metrics.text import label_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from exporter.catalog.targets import Plan
+    from exporter.catalog.planning.plan import Plan
     from exporter.containers.history import Replica
     from exporter.containers.model import Container, EngineInfo
 

@@ -22,7 +22,7 @@ from exporter.metrics.storage_families import DOCKER_FAMILIES, LOG_FAMILIES, Doc
 from exporter.metrics.text import label_text
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Endpoint, Plan
+    from exporter.catalog.planning.plan import Endpoint, Plan
     from exporter.containers.model import Container, EngineInfo, Identity, Reading
 
 DOCKER = "docker"

@@ -9,7 +9,7 @@ import resource
 import time
 from typing import TYPE_CHECKING
 
-from exporter.catalog.secrets import forget_all_but
+from exporter.catalog.values.secret_text import forget_all_but
 from exporter.daemon.guard import PARTS, Guard
 from exporter.daemon.loading import LoadError
 from exporter.daemon.schedule import Schedule
@@ -22,14 +22,14 @@ from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.compile import CompileError, Shared, compile_target, protocol_of, reads_files
 from exporter.probes.measure import MeasuredProbe
-from exporter.probes.resolve import close_resolver
-from exporter.probes.tls_files import TlsError
+from exporter.probes.net.resolve import close_resolver
+from exporter.probes.tls.files import TlsError
 from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from exporter.catalog.targets import Plan, Target
+    from exporter.catalog.planning.plan import Plan, Target
     from exporter.daemon.containers import ContainerWatch
     from exporter.metrics.items import Rows
 

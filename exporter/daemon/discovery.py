@@ -10,12 +10,12 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.addresses import split_address
+from exporter.catalog.values.addresses import split_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.targets import Plan, ServicePlan
+    from exporter.catalog.planning.plan import Plan, ServicePlan
 
 MAX_SCRAPE_TIMEOUT = 10.0
 """Prometheus's default, in seconds; a timeout longer than its interval is an error there."""

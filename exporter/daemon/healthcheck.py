@@ -34,8 +34,8 @@ def ask(
     whether the daemon is alive.
     """
     if listen is None:
-        from exporter.catalog.listening import read_listen
-        from exporter.catalog.problems import CatalogError
+        from exporter.catalog.reading.listening import read_listen
+        from exporter.catalog.reading.problems import CatalogError
 
         try:
             listen = read_listen(config, environment)
@@ -52,8 +52,8 @@ def ask(
 def _written(web_config: Path) -> tuple[bool | None, bool | None]:
     """Whether the file asks for TLS, and for certificates of clients; None where it cannot be read, since a daemon that
     has read it before is still alive."""
-    from exporter.catalog.yaml_scalars import YamlError
-    from exporter.catalog.yaml_tree import parse, plain
+    from exporter.catalog.reading.yaml_scalars import YamlError
+    from exporter.catalog.reading.yaml_tree import parse, plain
 
     try:
         root, _ = parse(read_regular(web_config, MAX_CONFIG_BYTES).decode())

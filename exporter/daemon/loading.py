@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Plan
+    from exporter.catalog.planning.plan import Plan
 
 LOAD_SECONDS = 60.0
 """A catalog at the size limit loads in a fraction of this."""
@@ -78,7 +78,7 @@ def kill_children() -> None:
 def read(path: Path, environment: str | None, *, secrets: bool) -> Plan | str:
     """The plan, or the problems, one a line."""
     from exporter.catalog.loading import load_plan
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
     from exporter.containers.endpoint import EndpointError, resolve_endpoint
     from exporter.probes.compile import CompileError, Shared, compile_target
 

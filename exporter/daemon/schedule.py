@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from apscheduler.job import Job
 
-    from exporter.catalog.targets import Target
+    from exporter.catalog.planning.plan import Target
     from exporter.daemon.watch import Watch
 
 SLOT_SECONDS = 0.5

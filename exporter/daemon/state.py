@@ -14,7 +14,7 @@ from exporter.daemon.surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.targets import Plan, ServicePlan
+    from exporter.catalog.planning.plan import Plan, ServicePlan
     from exporter.containers.model import Container
     from exporter.daemon.guard import Guard
     from exporter.daemon.surroundings import ContainerView

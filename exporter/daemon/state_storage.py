@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import VolumePlan
-    from exporter.containers.backup_marker import BackupMarker, Outcome, Success
-    from exporter.containers.volumes import Space
+    from exporter.catalog.planning.plan import VolumePlan
     from exporter.daemon.surroundings import Surroundings
+    from exporter.storage.backup_marker import BackupMarker, Outcome, Success
+    from exporter.storage.volumes import Space
 
 
 def volume_state(volume: VolumePlan, space: Space | None) -> dict[str, Any]:

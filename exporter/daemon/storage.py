@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.aside import AsideBusyError, AsideTimeoutError, aside
-from exporter.containers.backups import Backups
-from exporter.containers.volumes import Volumes
 from exporter.metrics.items import Items
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -22,14 +20,16 @@ from exporter.metrics.storage_families import (
 )
 from exporter.metrics.text import label_text
 from exporter.releases.records import RecordsError, last
+from exporter.storage.backups import Backups
+from exporter.storage.volumes import Volumes
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from exporter.catalog.targets import Plan
-    from exporter.containers.backup_marker import BackupMarker
-    from exporter.containers.volumes import Space
+    from exporter.catalog.planning.plan import Plan
     from exporter.daemon.guard import Guard
+    from exporter.storage.backup_marker import BackupMarker
+    from exporter.storage.volumes import Space
 
 RECORDS = 50
 """Deploys that are looked through for the last good one."""

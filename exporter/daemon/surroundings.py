@@ -10,9 +10,9 @@ from exporter.daemon.guard import Guard
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.containers.backup_marker import BackupMarker
     from exporter.containers.model import Container, Reading
-    from exporter.containers.volumes import Space
+    from exporter.storage.backup_marker import BackupMarker
+    from exporter.storage.volumes import Space
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from exporter.probes.base import VOID_MEANINGS
 from exporter.probes.clock import clock
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Target
+    from exporter.catalog.planning.plan import Target
     from exporter.metrics.own import OwnMetrics
     from exporter.metrics.series import Series
     from exporter.probes.base import Probe, ProbeResult, Void

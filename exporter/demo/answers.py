@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.probes.base import ProbeFailure
 from exporter.probes.compile import Shared
-from exporter.probes.http_answer import Answer
+from exporter.probes.http.answer import Answer
 from exporter.probes.measure import Run
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import HttpSpec, JsonCondition
+    from exporter.catalog.planning.specs import HttpSpec, JsonCondition
 
 BODILESS = (204, 304)
 UNESCAPED = re.compile(r"\\(.)")

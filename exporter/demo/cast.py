@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -17,10 +17,10 @@ from exporter.catalog.specs import (
     TcpSpec,
     WebSocketSpec,
 )
-from exporter.probes.http_request import parse_url
+from exporter.probes.http.request import parse_url
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Plan, ServicePlan, Target
+    from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 
 LOOPBACK = "127.0.0.1"
 """Written as an address, because `localhost` may lead to another program that listens on `::1`."""

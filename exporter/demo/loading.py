@@ -10,7 +10,7 @@ from exporter.demo.stand_ins import Demo, start_stand_ins
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from exporter.catalog.targets import Plan
+    from exporter.catalog.planning.plan import Plan
 
 log = logging.getLogger(__name__)
 

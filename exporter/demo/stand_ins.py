@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
-from exporter.catalog.specs import HttpSpec
-from exporter.catalog.targets import ContainersPlan
+from exporter.catalog.planning.plan import ContainersPlan
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.demo.answers import StandInAnswer, answer_for, unmet
 from exporter.demo.cast import LOOPBACK, Part, cast_of, moved_to, port_of
 from exporter.demo.http_server import MAX_HEAD_BYTES, READ_SECONDS, HttpStandIn
@@ -27,10 +27,10 @@ from exporter.demo.moods import (
     behaviour,
     moods,
 )
-from exporter.probes.http_request import parse_url
+from exporter.probes.http.request import parse_url
 
 if TYPE_CHECKING:
-    from exporter.catalog.targets import Plan, ServicePlan, Target
+    from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 
 MAX_CONNECTIONS = 100
 """Of one stand-in at a time; it shares the daemon's process, so it must not use up its sockets."""

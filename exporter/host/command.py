@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,11 @@ class Run:
             raise typer.Exit(go_to_host(self.site, sys.argv[1:], self.screen))
         return self.site
 
+    @property
+    def changing(self) -> bool:
+        """True once it has entered a step; a command that only looks has none."""
+        return bool(self.screen.step)
+
     def open_log(self) -> Path:
         """Make the file for what tools say; the last line of a failed command names it."""
         if self.site is None:
@@ -99,7 +105,7 @@ def operation(name: str) -> Iterator[Run]:
 
     Ctrl-C and SIGTERM end it with 130, a lost engine with 3; both say the step, what was kept and what to do next.
     """
-    from exporter.catalog.problems import CatalogError
+    from exporter.catalog.reading.problems import CatalogError
 
     run = Run(name)
     _interruptible()
@@ -108,11 +114,12 @@ def operation(name: str) -> Iterator[Run]:
     except CatalogError as error:
         _end(str(error), WRONG_USAGE)
     except EngineLost as error:
-        _end(f"{name}: {_where(run)}{error.sentence}. {_kept(run)}", error.status)
+        unknown = "What runs now cannot be known. " if run.changing else ""
+        _end(f"{name}: {_where(run)}{error.sentence}. {unknown}{_kept(run)}", error.status)
     except OperationError as error:
         _end(f"{name}: {error.sentence}{_log(run)}", error.status)
     except KeyboardInterrupt:
-        _end(f"{name}: {_where(run)}interrupted. {_kept(run)}", INTERRUPTED)
+        _end(f"{name}: {_where(run)}interrupted. {_runs_now(run)}{_kept(run)}", INTERRUPTED)
 
 
 def confirm(question: str, word: str) -> bool:
@@ -126,6 +133,23 @@ def confirm(question: str, word: str) -> bool:
         )
     except typer.Abort:
         return False
+
+
+def _runs_now(run: Run) -> str:
+    """Say which services run, where the command may have changed that; a second Ctrl-C ends the question."""
+    from exporter.host.engine import connected
+    from exporter.host.shown import shown
+
+    if run.site is None or not run.changing:
+        return ""
+    try:
+        with connected(run.site.docker_host) as engine:
+            containers = engine.containers(run.site.compose_project)
+    except (OperationError, KeyboardInterrupt):
+        return "What runs now cannot be known. "
+    count = Counter(shown(each.service) for each in containers if each.running)
+    names = ", ".join(f"{name} ({number})" if number > 1 else name for name, number in sorted(count.items()))
+    return f"Running now: {names or 'nothing'}. "
 
 
 def _where(run: Run) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from exporter.catalog.loading import load_catalog
-from exporter.catalog.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
 from exporter.files import read_regular
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.state import StateFolder

@@ -2,8 +2,8 @@
 
 Containers mount files of the host that their engine is on: secrets, configuration, the state that the daemon reads. A
 lock is worth something only there, too. So where docker_host is ssh://, the catalog and the generated files of the
-environment are copied there, each time into a folder of its own, and the same command runs there. The host needs the
-exporter, Docker and Compose.
+environment are copied there, each time into a folder of its own, and the same command runs there. The host needs
+Docker, Compose, and the exporter or its image.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from string import Template
 from typing import IO, TYPE_CHECKING
 
 from exporter import __version__
 from exporter.host.failures import EngineLost, OperationError
 from exporter.host.lock import who
 from exporter.host.site import HANDED_OVER
+from exporter.host.ssh_scripts import COMMAND, UNPACK
 from exporter.host.tools import run
+from exporter.outputs.monitoring.sidecar import IMAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,33 +44,6 @@ FROM_FILE = "--from-file"
 """The option that names a file of this host, whose content goes along as standard input."""
 COPY_SECONDS = 600.0
 _BROKE_OFF = 255
-
-_UNPACK = """
-set -eu
-umask 022
-mkdir -p -- "$1"
-cd -- "$1"
-mkdir -- "$2.new"
-tar -C "$2.new" -xf -
-mv -- "$2.new" "$2"
-ln -sfn -- "$2" current.new
-mv -T -f -- current.new current
-ls -1 -t | grep -v -e '^current' | tail -n "+$(($3 + 1))" | while IFS= read -r old; do rm -rf -- "./$old"; done
-"""
-_COMMAND = """
-exporter=$1 fits=$2
-shift 2
-found=$("$exporter" version 2>/dev/null) || {
-  echo "$(hostname): the command $exporter does not work; install pageforge-exporter $fits there," >&2
-  echo "or write EXPORTER=/its/path into the environment's .env" >&2
-  exit 1
-}
-case $found in
-  "$fits".*) exec "$exporter" "$@" ;;
-esac
-echo "$(hostname): the exporter is $found there and $fits here; install the same" >&2
-exit 1
-"""
 
 
 def is_elsewhere(site: Site) -> bool:
@@ -90,7 +66,7 @@ def go_to_host(site: Site, arguments: Sequence[str], screen: Screen) -> int:
     words, given = there(arguments)
     screen.say(f"taking the catalog and the files of {site.environment} to {host}")
     with packed(site) as archive:
-        unpack = ("sh", "-c", _UNPACK, "sh", str(sites), name, str(KEPT_SITES))
+        unpack = ("sh", "-c", UNPACK, "sh", str(sites), name, str(KEPT_SITES))
         argv = ("ssh", host, quoted(unpack))
         done = run(argv, input=archive, seconds=COPY_SECONDS, own_session=False)  # ssh may ask for a password
     if not done.good:
@@ -98,7 +74,7 @@ def go_to_host(site: Site, arguments: Sequence[str], screen: Screen) -> int:
             f"nothing was done: the files cannot be copied to {sites} on {host}; is it reached by ssh, and may the "
             f"user write there? {done.reason}"
         )
-    command = (*_variables(site, sites / name), "sh", "-c", _COMMAND, "sh", *_exporter(site), *words)
+    command = (*_variables(site, sites / name), "sh", "-c", COMMAND, "sh", *_exporter(site), *words)
     terminal = ["-t"] if given is None and sys.stdin.isatty() else []
     status = _call(["ssh", *terminal, host, quoted(command)], given)
     if status == _BROKE_OFF:
@@ -184,9 +160,16 @@ def _variables(site: Site, place: Path) -> tuple[str, ...]:
     )
 
 
-def _exporter(site: Site) -> tuple[str, str]:
-    """Return the command on the host, which .env may name, and the versions that fit."""
-    return site.own_variables.get("EXPORTER") or "exporter", ".".join(__version__.split(".")[:2])
+def _exporter(site: Site) -> tuple[str, str, str, str]:
+    """Return the command on the host, which .env may name, the versions that fit, its image, and what that must see."""
+    image = site.catalog.exporter.image or f"{IMAGE}:{__version__}"
+    folders = (site.state_folder, site.backup_folder, site.secrets_folder)
+    return (
+        site.own_variables.get("EXPORTER") or "exporter",
+        ".".join(__version__.split(".")[:2]),
+        Template(image).safe_substitute(site.variables),
+        "\n".join(map(str, folders)),
+    )
 
 
 def _site_name() -> str:

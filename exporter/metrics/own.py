@@ -20,7 +20,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from exporter import __version__
 from exporter.metrics.families import OWN_FAMILIES
 from exporter.probes.base import Void
-from exporter.probes.tls import tls_file_states
+from exporter.probes.tls.handshake import tls_file_states
 from exporter.probes.void import LOOP
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from exporter.metrics.text import label_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.containers.backup_marker import Outcome, Success
-    from exporter.containers.volumes import Space
     from exporter.releases.records import Record
+    from exporter.storage.backup_marker import Outcome, Success
+    from exporter.storage.volumes import Space
 
 
 @dataclass(frozen=True, slots=True)

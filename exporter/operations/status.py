@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from exporter.catalog.places import DEPLOYS
+from exporter.catalog.planning.places import DEPLOYS
 from exporter.host import lock
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.backups.subjects import subjects
-from exporter.catalog.places import MARKERS
-from exporter.containers.backup_marker import MAX_BYTES, MarkerError, parse_marker
+from exporter.catalog.planning.places import MARKERS
 from exporter.files import read_in_time
 from exporter.outputs.alerts.backup_age import max_age
 from exporter.outputs.base import OutputError
+from exporter.storage.backup_marker import MAX_BYTES, MarkerError, parse_marker
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.backups.subjects import Subject
     from exporter.catalog.catalog import Catalog
-    from exporter.containers.backup_marker import BackupMarker
     from exporter.host.site import Site
+    from exporter.storage.backup_marker import BackupMarker
 
 
 @dataclass(frozen=True, slots=True)

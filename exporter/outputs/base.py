@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import path_text
+from exporter.catalog.reading.problems import path_text
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.probe_parts import Finding
+    from exporter.catalog.reading.problems import Finding
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.probe_parts import Finding
+    from exporter.catalog.reading.problems import Finding
     from exporter.outputs.base import File
     from exporter.outputs.registry import Output
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from exporter.catalog.loading import validate_file
+from exporter.catalog.reading.source import open_source
 from exporter.catalog.report import print_warnings
-from exporter.catalog.source import open_source
 from exporter.outputs.checks import Rendering
 from exporter.outputs.writer import MANIFEST, PROTECTED, State, compare, remove_empty, write
 

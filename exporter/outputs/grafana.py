@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import quoted
+from exporter.catalog.values.words import quoted
 from exporter.outputs.base import File, OutputError
 from exporter.outputs.durations import duration_text
 from exporter.outputs.stack import DASHBOARDS_FOLDER, PROMETHEUS_URL, alertmanagers

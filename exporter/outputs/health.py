@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.references import parse_template
+from exporter.catalog.values.references import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import HealthCheck
-    from exporter.catalog.probes import Health
-    from exporter.catalog.services import Service
+    from exporter.catalog.keys.container.healthcheck import HealthCheck
+    from exporter.catalog.keys.probes.health import Health
+    from exporter.catalog.keys.services import Service
 
 # -I and -S: a module of the application that is named like one of Python's must not be imported in its place, and
 # without site-packages the start takes half the time.

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from exporter.catalog.secrets import EnvironmentReference, FileReference
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.references import NamedSecret, TextTemplate
+    from exporter.catalog.reading.problems import CatalogPath
+    from exporter.catalog.values.references import NamedSecret, TextTemplate
 
 EXPORTER_HOST = "exporter"
 PROMETHEUS_URL = "http://prometheus:9090"

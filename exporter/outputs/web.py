@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.references import TextTemplate
+    from exporter.catalog.values.references import TextTemplate
 
 NAME = "web-config.yml"
 GENERATED = "exporter"

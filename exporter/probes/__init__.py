@@ -1,1 +1,1 @@
-"""One file a protocol; compiled once at load, cheap to run."""
+"""One package per protocol, and what they share. Probes are compiled once at load and cheap to run."""

@@ -1,4 +1,4 @@
-"""From a target's spec to its probe: the one map of protocols. A new protocol is a file and a line here."""
+"""From a target's spec to its probe: the one map of protocols. A new protocol is a package and a line here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -22,15 +22,15 @@ from exporter.catalog.specs import (
     WebSocketSpec,
 )
 from exporter.probes.base import ProbeFailure
-from exporter.probes.tls import Tls, TlsError
-from exporter.probes.tls_files import read_files_aside
+from exporter.probes.tls.files import read_files_aside
+from exporter.probes.tls.handshake import Tls, TlsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.targets import Target
+    from exporter.catalog.planning.plan import Target
     from exporter.probes.base import Probe
-    from exporter.probes.http_conditions import Conditions
+    from exporter.probes.http.conditions import Conditions
 
 
 class Maker(NamedTuple):
@@ -43,20 +43,20 @@ class Maker(NamedTuple):
 
 
 MAKERS: dict[type[ProbeSpec], Maker] = {
-    HttpSpec: Maker("http", "exporter.probes.http", "HttpProbe"),
-    TcpSpec: Maker("tcp", "exporter.probes.tcp", "TcpProbe"),
-    DnsSpec: Maker("dns", "exporter.probes.dns", "DnsProbe"),
-    IcmpSpec: Maker("icmp", "exporter.probes.icmp", "IcmpProbe"),
-    WebSocketSpec: Maker("websocket", "exporter.probes.websocket", "WebSocketProbe"),
-    GrpcSpec: Maker("grpc", "exporter.probes.grpc", "GrpcProbe", "grpc"),
-    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql", "PostgresqlProbe"),
-    RedisSpec: Maker("redis", "exporter.probes.redis", "RedisProbe", "redis"),
-    MongodbSpec: Maker("mongodb", "exporter.probes.mongodb", "MongodbProbe", "mongodb"),
-    SqliteSpec: Maker("sqlite", "exporter.probes.sqlite", "SqliteProbe"),
+    HttpSpec: Maker("http", "exporter.probes.http.probe", "HttpProbe"),
+    TcpSpec: Maker("tcp", "exporter.probes.tcp.probe", "TcpProbe"),
+    DnsSpec: Maker("dns", "exporter.probes.dns.probe", "DnsProbe"),
+    IcmpSpec: Maker("icmp", "exporter.probes.icmp.probe", "IcmpProbe"),
+    WebSocketSpec: Maker("websocket", "exporter.probes.websocket.probe", "WebSocketProbe"),
+    GrpcSpec: Maker("grpc", "exporter.probes.grpc.probe", "GrpcProbe", "grpc"),
+    PostgresqlSpec: Maker("postgresql", "exporter.probes.postgresql.probe", "PostgresqlProbe"),
+    RedisSpec: Maker("redis", "exporter.probes.redis.probe", "RedisProbe", "redis"),
+    MongodbSpec: Maker("mongodb", "exporter.probes.mongodb.probe", "MongodbProbe", "mongodb"),
+    SqliteSpec: Maker("sqlite", "exporter.probes.sqlite.probe", "SqliteProbe"),
 }
 """Modules are imported where a catalog asks for them."""
 
-PROXIED_HTTP = Maker("http", "exporter.probes.http_proxy", "ProxiedHttpProbe")
+PROXIED_HTTP = Maker("http", "exporter.probes.http.proxy", "ProxiedHttpProbe")
 """What the lean way does not do."""
 
 
@@ -95,7 +95,7 @@ class Shared:
 
     def conditions(self, spec: HttpSpec) -> Conditions:
         """The compiled conditions of a spec; thousands of targets have the same ones."""
-        from exporter.probes.http_conditions import Conditions
+        from exporter.probes.http.conditions import Conditions
 
         key = (
             spec.versions,

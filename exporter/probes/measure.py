@@ -12,7 +12,7 @@ import traceback
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from exporter.catalog.secrets import SecretError, SecretText, secret_files
+from exporter.catalog.values.secret_text import SecretError, SecretText, secret_files
 from exporter.peer_text import PeerText, Secrets, Sentence
 from exporter.probes.base import VOID_MEANINGS, ProbeFailure, ProbeResult, Reason, Void
 from exporter.probes.clock import clock
@@ -22,8 +22,8 @@ from exporter.probes.void import BY_WAITING, LOOP, OF_ERRNO, SAID_BY_THE_PEER, i
 if TYPE_CHECKING:
     from typing import Self
 
-    from exporter.catalog.secrets import FileReference
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
+    from exporter.catalog.values.secret_text import FileReference
 
 __all__ = ["OUT_OF_SOCKETS", "MeasuredProbe", "Run", "clock"]
 

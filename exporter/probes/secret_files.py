@@ -14,7 +14,7 @@ from exporter.probes.clock import clock
 from exporter.probes.void import void_of
 
 if TYPE_CHECKING:
-    from exporter.catalog.secrets import FileReference
+    from exporter.catalog.values.secret_text import FileReference
 
 _looks: dict[FileReference, asyncio.Future[None]] = {}
 """Under way. All that need a file wait for the same look, so a dead disk keeps one thread for each file."""

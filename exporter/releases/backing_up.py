@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.checks import CONFIGURATION
+from exporter.catalog.reading.checks import CONFIGURATION
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown
 from exporter.host.tools import run

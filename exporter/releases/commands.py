@@ -174,7 +174,7 @@ def show_record(
 def _records(
     run: Run, file: Path | None, config: Path, environment: str | None, root: Path | None
 ) -> list[Record]:
-    from exporter.catalog.places import DEPLOYS
+    from exporter.catalog.planning.places import DEPLOYS
     from exporter.host.failures import OperationError
     from exporter.releases.records import RecordsError, last
 

@@ -6,7 +6,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from exporter.catalog.places import DEPLOYS
+from exporter.catalog.planning.places import DEPLOYS
 from exporter.host.failures import NotThere, OperationError, Refused
 from exporter.host.state import RESTORING, RUNNING
 from exporter.releases import kept

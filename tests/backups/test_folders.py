@@ -18,7 +18,7 @@ from exporter.backups.manifest import PARTS, read_manifest, seal
 from exporter.backups.marks import begin, end
 from exporter.backups.retention import DEAD_SECONDS, prune
 from exporter.backups.subjects import BackupsError, backups_folder, chosen, subjects
-from exporter.containers.backup_marker import parse_marker
+from exporter.storage.backup_marker import parse_marker
 from tests.backups.folders import NAMES, catalog, half_made, sealed
 from tests.outputs.catalogs import EXAMPLE, catalog_of
 

@@ -12,7 +12,7 @@ from exporter.outputs.registry import OUTPUTS
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
 
 
 class Write(Protocol):

@@ -10,14 +10,14 @@ import jsonschema  # type: ignore[import-untyped] # it has no type information o
 import pytest
 
 from exporter.catalog.loading import load_catalog, load_plan
-from exporter.catalog.reference import reference_page
-from exporter.catalog.schema import json_schema
-from exporter.catalog.yaml_tree import parse, plain
+from exporter.catalog.reading.schema import json_schema
+from exporter.catalog.reading.yaml_tree import parse, plain
 from tests.catalog.doors import validated
 from tests.catalog.test_mistakes import MISTAKES
+from tools.catalog_page import reference_page
 
 if TYPE_CHECKING:
-    from exporter.catalog.yaml_tree import Node
+    from exporter.catalog.reading.yaml_tree import Node
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"

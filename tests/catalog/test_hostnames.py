@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.hostnames import HostNameError, ascii_authority, ascii_host, tls_name
 from exporter.catalog.loading import load_plan
+from exporter.catalog.values.hostnames import HostNameError, ascii_authority, ascii_host, tls_name
 from tests.catalog.doors import mistakes
 
 if TYPE_CHECKING:

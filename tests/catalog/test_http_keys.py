@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
+from exporter.catalog.planning.specs import HttpSpec
 from tests.catalog.doors import mistakes, spec
 
 if TYPE_CHECKING:

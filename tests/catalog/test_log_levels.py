@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from exporter.catalog.log_levels import DEFAULT_PATTERNS
+from exporter.catalog.planning.log_levels import DEFAULT_PATTERNS
 from exporter.patterns import Pattern
 
 LEVELS = {name: Pattern(pattern) for name, pattern in DEFAULT_PATTERNS}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_plan
-from exporter.catalog.secrets import EnvironmentReference, FileReference, SecretText
-from exporter.catalog.specs import BasicAuth, GrpcSpec, TlsSpec, WebSocketSpec
+from exporter.catalog.planning.specs import BasicAuth, GrpcSpec, TlsSpec, WebSocketSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference, SecretText
 from tests.catalog.doors import mistakes, spec
 
 if TYPE_CHECKING:

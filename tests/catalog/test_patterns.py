@@ -61,7 +61,7 @@ def test_what_re2_has_is_taken_as_it_is(write: Write, place: str, pattern: str) 
 
 @pytest.mark.parametrize("text", ["a.b", "(", r"\d", "ü +", "a\\nb", "$"])
 def test_literal_text_is_no_pattern(write: Write, text: str) -> None:
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from exporter.patterns import Pattern
 
     path = write(f"services: {{web: {{image: web, port: 80, health: {{body: {single(text)}}}}}}}\n")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.listening import read_listen
 from exporter.catalog.loading import load_plan
-from exporter.catalog.specs import (
+from exporter.catalog.planning.plan import Target
+from exporter.catalog.planning.specs import (
     Condition,
     DnsSpec,
     Exchange,
@@ -21,7 +21,7 @@ from exporter.catalog.specs import (
     TcpSpec,
     TlsSpec,
 )
-from exporter.catalog.targets import Target
+from exporter.catalog.reading.listening import read_listen
 from tests.catalog.doors import spec
 
 if TYPE_CHECKING:

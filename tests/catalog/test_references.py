@@ -12,8 +12,8 @@ import pytest
 from exporter.catalog.base import Model
 from exporter.catalog.catalog import Catalog
 from exporter.catalog.loading import CatalogError, load_catalog, load_plan
-from exporter.catalog.references import TextTemplate
-from exporter.catalog.text_walk import _may_refer
+from exporter.catalog.reading.text_walk import _may_refer
+from exporter.catalog.values.references import TextTemplate
 from exporter.outputs.compose import render
 from exporter.probes.compile import Shared, compile_probe
 from tests.catalog.doors import mistakes

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog import secret_paths
 from exporter.catalog.loading import load_catalog, load_plan
-from exporter.catalog.secrets import SecretText
-from exporter.catalog.specs import BasicAuth, HttpSpec
+from exporter.catalog.planning import secret_paths
+from exporter.catalog.planning.specs import BasicAuth, HttpSpec
+from exporter.catalog.values.secret_text import SecretText
 from tests.catalog.doors import mistakes, spec, validated
 
 if TYPE_CHECKING:

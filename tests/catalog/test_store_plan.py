@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_plan
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec, TlsSpec
-from exporter.catalog.targets import BackupsPlan, ContainersPlan, VolumePlan
+from exporter.catalog.planning.plan import BackupsPlan, ContainersPlan, VolumePlan
+from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec, TlsSpec
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 
 if TYPE_CHECKING:
     from tests.catalog.doors import Write

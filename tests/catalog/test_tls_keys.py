@@ -9,7 +9,7 @@ import pytest
 from tests.catalog.doors import mistakes, spec
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import HttpSpec
+    from exporter.catalog.planning.specs import HttpSpec
     from tests.catalog.doors import Write
 
 CATALOG = """

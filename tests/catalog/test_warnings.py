@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from typer.testing import CliRunner
 
-from exporter.catalog.warnings import is_secret_name
+from exporter.catalog.reading.warnings import is_secret_name
 from exporter.cli import app
 from tests.catalog.doors import warned
 

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Literal
 
-from exporter.catalog.targets import ContainersPlan
+from exporter.catalog.planning.plan import ContainersPlan
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.engine import Engine
 from exporter.containers.inspect import container_of

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from exporter.catalog.targets import ContainersPlan, Endpoint
+from exporter.catalog.planning.plan import ContainersPlan, Endpoint
 from exporter.containers.engine import Engine
 from exporter.containers.model import Container, Identity, Reading, Source, Status
 from exporter.containers.readings import Readings

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-from exporter.catalog.targets import Endpoint
+from exporter.catalog.planning.plan import Endpoint
 from exporter.containers.engine import endpoint_of
 
 if TYPE_CHECKING:

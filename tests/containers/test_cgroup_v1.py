@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.targets import ContainersPlan, Endpoint
+from exporter.catalog.planning.plan import ContainersPlan, Endpoint
 from exporter.containers.cgroup import find_hierarchy
 from exporter.containers.engine import Engine
 from exporter.containers.model import Container, Device, Identity, Interface, Reading, Status

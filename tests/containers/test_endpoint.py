@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import TlsSpec
-from exporter.catalog.targets import Endpoint
+from exporter.catalog.planning.plan import Endpoint
+from exporter.catalog.planning.specs import TlsSpec
 from exporter.containers import endpoint as endpoint_module
 from exporter.containers.endpoint import EndpointError, resolve_endpoint
 from tests.components import require

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.targets import Endpoint
+from exporter.catalog.planning.plan import Endpoint
 from exporter.containers import engine as engine_module
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.engine import Engine, EngineError

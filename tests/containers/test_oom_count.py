@@ -47,6 +47,12 @@ def lives(number: int) -> list[Step]:
         ([seen(10), event(11), kernel(2), seen(10, killed=True)], 2),
         ([seen(10), kernel(3), kernel(2)], 3),
         ([seen(10), event(11), event(12), event(13), kernel(2)], 3),
+        # One kill makes several events; of several kills at once the kernel knows.
+        ([seen(10), event(11), event(11.1), event(11.2), event(11.3)], 1),
+        ([seen(10), event(11), event(11.1), kernel(2)], 2),
+        ([seen(10), event(11), event(11.6), event(12.2)], 2),
+        ([seen(10), event(10.2), event(10.7), seen(10.5, killed=True)], 2),
+        ([seen(10), *(event(11 + 2 * number) for number in range(40))], 40),
         # The event comes before the life that it is of.
         ([seen(10), event(21), seen(20, killed=True)], 1),
         ([seen(10), event(11), event(21), seen(20), seen(20, killed=True)], 2),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from exporter.catalog.targets import ContainersPlan
+from exporter.catalog.planning.plan import ContainersPlan
 from tests.containers.readings_of import read, watched
 from tests.waiting import until
 

@@ -14,7 +14,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from exporter.catalog.targets import Endpoint
+    from exporter.catalog.planning.plan import Endpoint
     from exporter.containers.model import Container
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.targets import Endpoint, Plan, ServicePlan
+from exporter.catalog.planning.plan import Endpoint, Plan, ServicePlan
 from exporter.containers.engine_info import info_of
 from exporter.daemon.container_services import ContainerServices
 from exporter.metrics.exposition import blocks

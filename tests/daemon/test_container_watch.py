@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from exporter.catalog.targets import ContainersPlan, Plan, ServicePlan
+from exporter.catalog.planning.plan import ContainersPlan, Plan, ServicePlan
 from exporter.containers.model import Reading
 from exporter.containers.readings import Readings
 from exporter.daemon.containers import ContainerWatch

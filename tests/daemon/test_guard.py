@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import httpx
 import pytest
 
-from exporter.catalog.targets import ContainersPlan, Endpoint, Plan
+from exporter.catalog.planning.plan import ContainersPlan, Endpoint, Plan
 from exporter.daemon import state as state_module
 from exporter.daemon.containers import ContainerWatch
 from exporter.daemon.daemon import Daemon

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.targets import Plan
+from exporter.catalog.planning.plan import Plan
 from exporter.daemon.daemon import Daemon
 from tests.daemon.running import RunningDaemon, running_daemon
 from tests.daemon.services import services

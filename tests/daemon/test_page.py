@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from exporter.catalog.specs import HttpSpec
-from exporter.catalog.targets import Plan, ServicePlan, Target
+from exporter.catalog.planning.plan import Plan, ServicePlan, Target
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.daemon import page
 from exporter.daemon.page import CONTENT_SECURITY_POLICY, render_page
 from exporter.daemon.page_words import period, seconds, span

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
-from exporter.catalog.targets import Target
+from exporter.catalog.planning.plan import Target
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.daemon.schedule import fraction_of, slot_of, slot_seconds
 from tests.components import require
 from tests.daemon.running import running_daemon

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec, TcpSpec, TlsSpec
-from exporter.catalog.targets import Target
+from exporter.catalog.planning.plan import Target
+from exporter.catalog.planning.specs import HttpSpec, TcpSpec, TlsSpec
 from exporter.daemon.schedule import FIRST_ROUND_SECONDS, GRID_SECONDS, Executor, Schedule, fraction_of
 from exporter.daemon.watch import Watch
 from exporter.metrics.own import OwnMetrics
@@ -18,7 +18,7 @@ from exporter.probes.base import ProbeResult, Reason
 from tests.daemon.virtual_time import EPOCH, Times, run
 
 if TYPE_CHECKING:
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
 
 OK = ProbeResult(True, Reason.OK, 0.0)
 PRECISION = 0.002

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
-from exporter.catalog.targets import BackupsPlan, Plan, ServicePlan, Target, VolumePlan
-from exporter.containers.backup_marker import begin_drill, begin_run, end_drill, end_run, parse_marker
+from exporter.catalog.planning.plan import BackupsPlan, Plan, ServicePlan, Target, VolumePlan
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.containers.model import Container, Identity, Limits, Reading, Status
-from exporter.containers.volumes import read_space
 from exporter.daemon.page import render_page
 from exporter.daemon.state import snapshot
 from exporter.daemon.surroundings import ContainerView, DockerState, Surroundings
@@ -20,11 +18,13 @@ from exporter.daemon.watch import Watch
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
 from exporter.probes.base import ProbeResult, Reason
+from exporter.storage.backup_marker import begin_drill, begin_run, end_drill, end_run, parse_marker
+from exporter.storage.volumes import read_space
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from exporter.containers.backup_marker import BackupMarker
+    from exporter.storage.backup_marker import BackupMarker
 
 UP = DockerState(True, "unix:///var/run/docker.sock", version="20.10.24", sources={"cgroup": 1})
 AWAY = DockerState(False, "unix:///var/run/docker.sock", error="the Docker engine at x has no socket there")

@@ -74,7 +74,7 @@ def test_whatever_is_stuck(what: str, tmp_path: Path) -> None:
     code = f"""
 import asyncio, pathlib, sys, time
 from exporter.cli import app
-from exporter.probes.tcp import TcpProbe
+from exporter.probes.tcp.probe import TcpProbe
 async def ask(self, run):
         pathlib.Path({str(reached)!r}).touch()
 {STUCK[what]}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.specs import HttpSpec
-from exporter.catalog.targets import Plan, ServicePlan, Target
+from exporter.catalog.planning.plan import Plan, ServicePlan, Target
+from exporter.catalog.planning.specs import HttpSpec
 from exporter.daemon import watch as watch_module
 from exporter.daemon.state import snapshot
 from exporter.daemon.watch import STALE_SECONDS, STOP_SECONDS, Watch

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.catalog.targets import WebPlan
+from exporter.catalog.planning.plan import WebPlan
 from exporter.daemon.web import hosts
 from exporter.daemon.web.hosts import hosts_of
 from tests.components import require

@@ -21,7 +21,7 @@ import bcrypt
 import psutil
 import pytest
 
-from exporter.catalog.problems import CatalogError
+from exporter.catalog.reading.problems import CatalogError
 from exporter.daemon.web import login
 from exporter.daemon.web.config_watch import WebConfig
 from tests.daemon.web_client import BIG, exchange, get, request, served

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.catalog.targets import Plan, WebPlan
+from exporter.catalog.planning.plan import Plan, WebPlan
 from exporter.daemon.web.gate import WebGate
 from exporter.daemon.web.listener import listen
 from exporter.daemon.web.server import Server

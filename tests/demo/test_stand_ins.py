@@ -11,8 +11,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import (
+from exporter.catalog.planning.plan import Plan, ServicePlan, Target
+from exporter.catalog.planning.specs import (
     BasicAuth,
     Condition,
     DnsSpec,
@@ -23,7 +23,7 @@ from exporter.catalog.specs import (
     TcpSpec,
     TlsSpec,
 )
-from exporter.catalog.targets import Plan, ServicePlan, Target
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.demo.loading import StandInLoader
 from exporter.demo.moods import behaviour, moods
 from exporter.demo.stand_ins import MAX_CONNECTIONS, Demo, start_stand_ins
@@ -34,7 +34,7 @@ from tests.waiting import free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
 
 PAGE = HttpSpec(
     "http://localhost:5173/",

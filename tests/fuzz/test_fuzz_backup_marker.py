@@ -12,7 +12,7 @@ from hypothesis import given, settings
 
 from exporter.backups.manifest import CHECKSUM, MANIFEST, read_manifest
 from exporter.backups.subjects import BackupsError
-from exporter.containers.backup_marker import (
+from exporter.storage.backup_marker import (
     MarkerError,
     begin_drill,
     begin_run,

@@ -8,7 +8,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.catalog.targets import Endpoint
+from exporter.catalog.planning.plan import Endpoint
 from exporter.containers.answers import AnswerError, decoded, elements
 from exporter.containers.block_devices import BlockDevices
 from exporter.containers.engine_info import agreed_api, clock_of, info_of, product_of

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.catalog.environments import overlaid
-from exporter.catalog.schema import json_schema
-from exporter.catalog.validation import validate
-from exporter.catalog.yaml_scalars import YamlError
-from exporter.catalog.yaml_tree import parse
+from exporter.catalog.reading.environments import overlaid
+from exporter.catalog.reading.schema import json_schema
+from exporter.catalog.reading.validation import validate
+from exporter.catalog.reading.yaml_scalars import YamlError
+from exporter.catalog.reading.yaml_tree import parse
 from tests.fuzz.catalogs import CATALOGS, changed, parts
 
 SCHEMA = jsonschema.Draft202012Validator(json_schema())

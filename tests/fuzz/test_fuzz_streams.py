@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
-from exporter.probes import smtp
-from exporter.probes.dns_wire import answers
-from exporter.probes.grpc_call import Call
-from exporter.probes.http_head import HeadBudget
-from exporter.probes.stream import LineStream
-from exporter.probes.websocket_frames import WebSocketStream
+from exporter.probes.dns.wire import answers
+from exporter.probes.grpc.call import Call
+from exporter.probes.http.head import HeadBudget
+from exporter.probes.net.stream import LineStream
+from exporter.probes.tcp import smtp
+from exporter.probes.websocket.frames import WebSocketStream
 from tests.fuzz.feeding import Peer, read
 from tests.fuzz.inputs import changed, cuts, pieces, seeds
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 import typer
 
-from exporter.catalog.problems import CatalogError, Problem
+from exporter.catalog.reading.problems import CatalogError, Problem
 from exporter.host.command import Run, operation
 from exporter.host.failures import EngineLost, OperationError
+from tests.host.fake_engine import FakeEngine, described, fake_engine
 from tests.host.places import make_site
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from exporter.host.site import Site
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
     return make_site(tmp_path)
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    with fake_engine() as engine:
+        yield engine
 
 
 def lose(_: Run) -> None:
@@ -57,12 +64,13 @@ def with_a_log(run: Run) -> None:
     refuse(run)
 
 
+UNKNOWN = "What runs now cannot be known. "
 AT = 'deploy: at the step "verify": '
 NEXT = "Next: exporter status -e staging\n"
 ENDINGS: dict[str, tuple[Callable[[Run], None], int, str]] = {
     "refused": (refuse, 1, "deploy: no\n"),
-    "lost": (lose, 3, f"{AT}the Docker engine at unix:///e does not answer. {NEXT}"),
-    "interrupted": (interrupt, 130, f"{AT}interrupted. {NEXT}"),
+    "lost": (lose, 3, f"{AT}the Docker engine at unix:///e does not answer. {UNKNOWN}{NEXT}"),
+    "interrupted": (interrupt, 130, f"{AT}interrupted. Running now: api (2), web. {NEXT}"),
     "killed": (killed_step, 130, f"The journal was kept ({{state}}/current). {NEXT}"),
     "mistake": (mistake, 2, "config.yaml:1:2: services: is wrong\n"),
     "log": (with_a_log, 1, "-deploy-{pid}.log)\n"),
@@ -77,8 +85,17 @@ def perform(site: Site, act: Callable[[Run], None]) -> None:
 
 
 @pytest.mark.parametrize("case", ENDINGS)
-def test_each_ending(site: Site, capsys: pytest.CaptureFixture[str], case: str) -> None:
+def test_each_ending(
+    site: Site,
+    engine: FakeEngine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    case: str,
+) -> None:
     act, status, words = ENDINGS[case]
+    monkeypatch.setenv("DOCKER_HOST", engine.where)
+    running = [described(f"api-{number}", "api") for number in (1, 2)]
+    engine.holds(*running, described("web-1", "web"), described("db-1", "db", Status="exited"))
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with pytest.raises(typer.Exit) as end:

@@ -9,7 +9,7 @@ import pytest
 from exporter.metrics.container_families import CONTAINER_FAMILIES
 from exporter.metrics.families import PROBE_FAMILIES
 from exporter.metrics.storage_families import DOCKER_FAMILIES
-from scripts.peer_metrics import (
+from tools.peer_metrics import (
     BLACKBOX_EXPORTED,
     BLACKBOX_LEFT_OUT,
     CADVISOR_EXPORTED,

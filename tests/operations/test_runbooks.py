@@ -21,6 +21,8 @@ LATER = {"deploy", "backup", "restore"}
 STANDS_FOR = {"ENVIRONMENT": "staging", "SERVICE": "web", "STORE": "web", "CONTAINER": "web-1", "TAG": "v1"}
 SERVICES = ("web", "exporter", "prometheus", "alertmanager")
 DEAD_ENGINE = "unix:///nowhere.sock"
+SILENCE = ("nowhere.sock", "Couldn't connect", "fetching server API version")
+"""How the versions of Compose say that they got as far as asking the engine."""
 
 
 def texts(page: str) -> list[str]:
@@ -114,7 +116,7 @@ def test_both_versions_of_compose_take_its_words(version: str, tmp_path: Path) -
     for words in compose_calls():
         done = compose(program, tmp_path, *words)
         assert "unknown" not in done, (words, done)
-        assert words == ("config",) or "nowhere.sock" in done or "Couldn't connect" in done, (words, done)
+        assert words == ("config",) or any(sign in done for sign in SILENCE), (words, done)
     wrong = compose(program, tmp_path, "logs", "--not-an-option", "web")
     assert "Usage: logs" in wrong or "unknown flag" in wrong
 

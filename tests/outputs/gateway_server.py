@@ -24,7 +24,7 @@ import pytest
 from exporter.outputs.gateway import render
 from exporter.outputs.gateway.places import HTTP_PORT, HTTPS_PORT, LIVE_PATH, TLS_CERTIFICATE, TLS_KEY
 from tests.components import require
-from tests.probes.name_server import NameServer
+from tests.probes.net.name_server import NameServer
 from tests.waiting import free_port, until
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from exporter.catalog.alerts import ALERTS
+from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.catalog.loading import load_catalog
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secrets import EnvironmentReference, FileReference
+from exporter.catalog.values.references import NamedSecret
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
 from exporter.outputs.alertmanager import inhibition, render
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import OutputError

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.catalog.alerts import ALERTS
+from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.catalog.loading import load_catalog
-from exporter.catalog.plan import build_plan
-from exporter.catalog.problems import CatalogError
+from exporter.catalog.planning.planner import build_plan
+from exporter.catalog.reading.problems import CatalogError
 from exporter.outputs.alerts import render
 from exporter.outputs.alerts.backup_age import longest_step
 from exporter.outputs.alerts.requests import probed_names

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.catalog.alerts import ALERTS
+from exporter.catalog.keys.container.alerts import ALERTS
 from tests.outputs.promtool import promtool
 
 RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"

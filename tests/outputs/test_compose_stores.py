@@ -13,7 +13,7 @@ from tests.components import require
 from tests.outputs.catalogs import catalog_of
 from tests.outputs.compose_files import compose_of, files_of
 from tests.probes.certificates import Authority
-from tests.probes.postgresql_server import ADMIN, PostgresqlServer
+from tests.probes.postgresql.server import ADMIN, PostgresqlServer
 from tests.waiting import free_port, until
 
 if TYPE_CHECKING:

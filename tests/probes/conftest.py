@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.probes import resolve
+from exporter.probes.net import resolve
 from tests.probes.certificates import Authority, Certificate
-from tests.probes.name_server import NameServer
+from tests.probes.net.name_server import NameServer
 from tests.probes.prober import Prober
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ import uvloop
 
 from exporter.probes.base import ProbeResult, Reason
 from exporter.probes.compile import Shared, compile_probe
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any, Self
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
 
 T = TypeVar("T")
 

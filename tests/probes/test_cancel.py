@@ -12,20 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from exporter.catalog.specs import (
-    DnsSpec,
-    Exchange,
-    HttpSpec,
-    IcmpSpec,
-    ProbeSpec,
-    TcpSpec,
-    TlsSpec,
-)
+from exporter.catalog.planning.specs import DnsSpec, Exchange, HttpSpec, IcmpSpec, ProbeSpec, TcpSpec, TlsSpec
 from exporter.probes.compile import Shared, compile_probe
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
+from tests.probes.dns.servers import DnsServer, nothing
 from tests.probes.prober import until
 from tests.probes.servers import Server, silence
-from tests.probes.servers_dns import DnsServer, nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from exporter.catalog.specs import GrpcSpec, MongodbSpec, ProbeSpec, RedisSpec
+from exporter.catalog.planning.specs import GrpcSpec, MongodbSpec, ProbeSpec, RedisSpec
 from exporter.probes.compile import Shared, compile_probe
 
 NEEDS = (

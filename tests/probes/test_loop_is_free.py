@@ -12,16 +12,16 @@ import pytest
 from hpack import Encoder
 from hyperframe.frame import HeadersFrame
 
-from exporter.catalog.specs import Condition, DnsSpec, GrpcSpec, HttpSpec, WebSocketSpec
+from exporter.catalog.planning.specs import Condition, DnsSpec, GrpcSpec, HttpSpec, WebSocketSpec
 from exporter.probes.base import Reason
+from tests.probes.dns.servers import DnsServer, framed
+from tests.probes.http.http2_servers import SETTINGS, data, head, sends
 from tests.probes.servers import Server, says
-from tests.probes.servers_dns import DnsServer, framed
-from tests.probes.servers_http2 import SETTINGS, data, head, sends
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.specs import ProbeSpec
+    from exporter.catalog.planning.specs import ProbeSpec
     from tests.probes.prober import Prober
     from tests.probes.servers import Script
 

@@ -16,8 +16,7 @@ from urllib.parse import quote
 
 import pytest
 
-from exporter.catalog.secrets import EnvironmentReference, SecretText
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     BasicAuth,
     Condition,
     Exchange,
@@ -30,9 +29,10 @@ from exporter.catalog.specs import (
     TlsSpec,
     WebSocketSpec,
 )
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 from exporter.peer_text import SHOWN_CHARACTERS
 from tests.probes.servers import Connection, Script, Server, says_and_closes
-from tests.probes.servers_tcp import EHLO, converses, read_line
+from tests.probes.tcp.servers import EHLO, converses, read_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.catalog.secrets import (
+from exporter.catalog.planning.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
+from exporter.catalog.values.secret_text import (
     MAX_SECRET_BYTES,
     EnvironmentReference,
     FileReference,
     SecretError,
     SecretText,
 )
-from exporter.catalog.specs import BasicAuth, Condition, HeaderCondition, HttpSpec, TlsSpec
 from exporter.probes.base import Reason
 from exporter.probes.compile import Shared, compile_probe
 from tests.probes.servers import Request, Server, answer, answers, redirect, says_and_closes, silence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.probes.certificates import Authority
-    from tests.probes.name_server import NameServer
+    from tests.probes.net.name_server import NameServer
     from tests.probes.prober import Prober
 
 VALUE = "s3cret-v4lue"

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 import uvloop
 
-from exporter.catalog import secrets
-from exporter.catalog.secrets import FileReference, SecretText
-from exporter.catalog.specs import (
+from exporter.catalog.planning.specs import (
     DnsSpec,
     GrpcSpec,
     HttpSpec,
@@ -30,10 +28,12 @@ from exporter.catalog.specs import (
     TlsSpec,
     WebSocketSpec,
 )
+from exporter.catalog.values import secret_text as secrets
+from exporter.catalog.values.secret_text import FileReference, SecretText
 from exporter.probes.base import ProbeFailure, ProbeResult, Reason, Void
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.measure import MeasuredProbe, Run
-from exporter.probes.resolve import close_resolver
+from exporter.probes.net.resolve import close_resolver
 from exporter.probes.void import LOOP, void_of
 from tests.probes.servers import Server, answer, answers
 from tests.waiting import until
@@ -280,7 +280,7 @@ def test_the_words_of_an_unexpected_error_are_a_peers(caplog: pytest.LogCaptureF
 PORTS = """
 import asyncio, socket, subprocess, time
 from pathlib import Path
-from exporter.catalog.specs import TcpSpec
+from exporter.catalog.planning.specs import TcpSpec
 from exporter.probes.compile import Shared, compile_probe
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40000 40001")

@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 
 from hyperframe.frame import ContinuationFrame, PingFrame, SettingsFrame
 
-from tests.probes.mongodb_server import Mongod
-from tests.probes.redis_server import answers as redis_says
+from tests.probes.dns.servers import DnsServer, drips, records
+from tests.probes.http.http2_servers import SETTINGS, head, sends
+from tests.probes.mongodb.server import Mongod
+from tests.probes.redis.server import answers as redis_says
 from tests.probes.servers import Server, answer, pours, says, silence, trickles
-from tests.probes.servers_dns import DnsServer, drips, records
-from tests.probes.servers_http2 import SETTINGS, head, sends
-from tests.probes.servers_tcp import drips as drips_bytes
-from tests.probes.servers_tcp import pours_lines
-from tests.probes.stores_fed import PG_LOGIN, pg
-from tests.probes.test_tls_hostile import HANDSHAKE, floods, record
+from tests.probes.stores.fed import PG_LOGIN, pg
+from tests.probes.tcp.servers import drips as drips_bytes
+from tests.probes.tcp.servers import pours_lines
+from tests.probes.tls.test_hostile import HANDSHAKE, floods, record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tests.probes.dns.servers import Reply
     from tests.probes.servers import Connection, Script
-    from tests.probes.servers_dns import Reply
 
 GIBIBYTE = 1 << 30
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

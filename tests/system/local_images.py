@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.components import require
-from tests.probes.postgresql_server import programs
+from tests.probes.postgresql.server import programs
 from tests.system.base_images import Root
 
 if TYPE_CHECKING:

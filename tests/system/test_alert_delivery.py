@@ -16,7 +16,7 @@ import pytest
 from tests.alertmanager_server import Webhook, webhook
 from tests.daemon.services import Services, services
 from tests.probes.certificates import Authority, Certificate
-from tests.probes.redis_server import RedisServer
+from tests.probes.redis.server import RedisServer
 from tests.system.stack import ENVIRONMENT, Stack, running_stack
 from tests.waiting import free_port, until
 

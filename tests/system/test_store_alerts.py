@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.containers.backup_marker import begin_drill, begin_run, end_drill, end_run, update_marker
+from exporter.storage.backup_marker import begin_drill, begin_run, end_drill, end_run, update_marker
 from tests.components import require
-from tests.probes.redis_server import RedisServer
+from tests.probes.redis.server import RedisServer
 from tests.system.stack import ENVIRONMENT, Fires, running_stack
 from tests.waiting import free_port, until
 

@@ -13,9 +13,10 @@ import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import Problem, quoted, suggestion
-from exporter.catalog.yaml_scalars import YamlError
-from exporter.catalog.yaml_tree import parse
+from exporter.catalog.reading.problems import Problem
+from exporter.catalog.reading.yaml_scalars import YamlError
+from exporter.catalog.reading.yaml_tree import parse
+from exporter.catalog.values.words import quoted, suggestion
 from exporter.daemon.web.config_reading import Section, Sections, read_regular
 from exporter.daemon.web.config_tls import TLS_KEYS, read_tls
 from exporter.daemon.web.settings import Rate, Settings, Users

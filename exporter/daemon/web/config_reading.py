@@ -6,11 +6,12 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import CatalogPath, Problem, kind, path_text, shown, suggestion
-from exporter.catalog.yaml_tree import plain
+from exporter.catalog.reading.problems import CatalogPath, Problem, path_text
+from exporter.catalog.reading.yaml_tree import plain
+from exporter.catalog.values.words import kind, shown, suggestion
 
 if TYPE_CHECKING:
-    from exporter.catalog.yaml_tree import Node
+    from exporter.catalog.reading.yaml_tree import Node
 
 MAX_FILE_BYTES = 1024 * 1024
 

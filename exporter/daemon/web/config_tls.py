@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import quoted, suggestion
+from exporter.catalog.values.words import quoted, suggestion
 from exporter.daemon.web.config_reading import read_regular
 
 if TYPE_CHECKING:

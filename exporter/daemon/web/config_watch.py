@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.aside import AsideBusyError, AsideTimeoutError, aside
-from exporter.catalog.problems import CatalogError, Problem
+from exporter.catalog.reading.problems import CatalogError, Problem
 from exporter.daemon.web.config import Reading, read_config, weaker
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from exporter.catalog.targets import Plan
+    from exporter.catalog.planning.plan import Plan
     from exporter.daemon.web.answers import Headers
     from exporter.daemon.web.hosts import Hosts
     from exporter.daemon.web.message import Request

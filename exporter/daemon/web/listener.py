@@ -6,7 +6,7 @@ import errno
 import logging
 import socket
 
-from exporter.probes.connect import shown
+from exporter.probes.net.connect import shown
 
 BACKLOG = 1024
 """Connections that wait to be accepted: a burst of hostile ones should not push out a scrape."""

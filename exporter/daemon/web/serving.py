@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import CatalogError
+from exporter.catalog.reading.problems import CatalogError
 from exporter.daemon.loading import LoadError
 from exporter.daemon.web.application import application
 from exporter.daemon.web.gate import WebGate
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from exporter.catalog.targets import Plan
+    from exporter.catalog.planning.plan import Plan
     from exporter.daemon.daemon import Daemon, Loader
     from exporter.daemon.web.config_watch import WebConfig
 

@@ -1,6 +1,6 @@
 """Inhibition: one cause, one notification.
 
-What is named here are alerts of `exporter.catalog.alerts.ALERTS`. The watchdog is never a target.
+What is named here are alerts of `exporter.catalog.keys.container.alerts.ALERTS`. The watchdog is never a target.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from exporter.catalog.alerts import Severity
-from exporter.catalog.owners import Opsgenie, PagerDuty
+from exporter.catalog.keys.container.alerts import Severity
+from exporter.catalog.keys.owners import Opsgenie, PagerDuty
 from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.stack import mounted_secret
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.owners import EmailReceiver, Owner, Receiver, Slack, Smtp, Teams, Webhook
-    from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.keys.alertmanager import Smtp
+    from exporter.catalog.keys.owners import EmailReceiver, Owner, Receiver, Slack, Teams, Webhook
+    from exporter.catalog.reading.problems import CatalogPath
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """From the worst to the least."""

@@ -21,8 +21,8 @@ from exporter.outputs.durations import duration_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from exporter.catalog.alerts import Severity
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.alerts import Severity
 
 EVERYONE = "Everyone"
 NOBODY = "Nobody"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import path_text
-from exporter.catalog.references import TextTemplate
+from exporter.catalog.reading.problems import path_text
+from exporter.catalog.values.references import TextTemplate
 from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.stack import SECRETS_FOLDER, MountedSecret, mounted_secret
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.base import Model
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.reading.problems import CatalogPath
 
 
 def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:

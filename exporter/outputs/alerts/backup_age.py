@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
-    from exporter.catalog.backups import Schedule
+    from exporter.catalog.keys.backup import Schedule
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

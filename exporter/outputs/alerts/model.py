@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from decimal import Decimal
 
-    from exporter.catalog.alerts import Alert
+    from exporter.catalog.keys.container.alerts import Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.problems import quoted
+from exporter.catalog.values.words import quoted
 from exporter.outputs.alerts.model import RecordingRule
 from exporter.outputs.alerts.promql import any_of, is_label_name, matcher, number, series
 from exporter.outputs.base import OutputError
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Metrics
+    from exporter.catalog.keys.services import Metrics
 
 OF_SERVICES = 'job="services"'
 QUANTILE = "0.95"

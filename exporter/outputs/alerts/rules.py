@@ -7,7 +7,7 @@ from decimal import Decimal
 from textwrap import indent
 from typing import TYPE_CHECKING
 
-from exporter.catalog.alerts import ALERTS
+from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.outputs.alerts.containers import CONTAINER_RECIPES
 from exporter.outputs.alerts.model import AlertRule, Recipe, Settings, Subject
 from exporter.outputs.alerts.own import EXPORTER_RECIPES, SLO_RECIPES
@@ -21,8 +21,8 @@ from exporter.outputs.durations import duration_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from exporter.catalog.alerts import Alert, Threshold
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.alerts import Alert, Threshold
 
 RECIPES = (*SERVICE_RECIPES, *CONTAINER_RECIPES, *SLO_RECIPES, *STORE_RECIPES, *EXPORTER_RECIPES)
 

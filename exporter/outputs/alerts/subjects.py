@@ -6,8 +6,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from exporter.catalog.jobs import wanted
-from exporter.catalog.services import Service
+from exporter.catalog.keys.services import Service
+from exporter.catalog.planning.jobs import wanted
 from exporter.outputs.alerts.backup_age import max_age
 from exporter.outputs.alerts.model import Subject
 from exporter.outputs.alerts.requests import probed_names
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container
+    from exporter.catalog.keys.container.model import Container
     from exporter.outputs.alerts.slo import Objective
 
 HUNDRED = Decimal(100)

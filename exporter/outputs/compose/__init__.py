@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.places import compose_project
+from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import File, Refusals
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes

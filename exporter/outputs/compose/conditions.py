@@ -9,7 +9,7 @@ from exporter.outputs.health import service_check
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Dependency, Service
+    from exporter.catalog.keys.services import Dependency, Service
 
 When = Literal["started", "healthy", "completed"]
 

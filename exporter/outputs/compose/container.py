@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container, HealthCheck, Resources
+    from exporter.catalog.keys.container.healthcheck import HealthCheck
+    from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.keys.container.resources import Resources
 
 TMPFS_BYTES = 64 * 1024 * 1024
 """Of one writable folder in memory. It counts towards the container's memory limit, when it is used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.containers import Resources
+from exporter.catalog.keys.container.resources import Resources
 from exporter.outputs.compose.container import (
     hardened,
     health,
@@ -29,7 +29,7 @@ from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.gateway import Gateway
+    from exporter.catalog.keys.gateway import Gateway
 
 IMAGE = "nginxinc/nginx-unprivileged:1.29-alpine"
 USER = "101:101"

@@ -12,7 +12,7 @@ from exporter.outputs.compose.text import interpolated, literal, required
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Build, Service
+    from exporter.catalog.keys.services import Build, Service
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 TAG = "TAG"

@@ -10,8 +10,8 @@ from exporter.outputs.compose.text import literal
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.services import Mount
+    from exporter.catalog.keys.services import Mount
+    from exporter.catalog.reading.problems import CatalogPath
 
 SOURCES = "/app"
 """Where images of the recipes, and most others, have the sources."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.places import compose_project
+from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Service
-    from exporter.catalog.stores import Store
+    from exporter.catalog.keys.services import Service
+    from exporter.catalog.keys.stores import Store
 
 EDGE = "edge"
 INTERNAL = "internal"

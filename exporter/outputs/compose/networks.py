@@ -9,7 +9,7 @@ from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Service
+    from exporter.catalog.keys.services import Service
 
 
 def service_networks(catalog: Catalog, name: str, service: Service) -> list[str]:

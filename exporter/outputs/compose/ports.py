@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.services import Service
+from exporter.catalog.keys.services import Service
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.names import deployed_services
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container
+    from exporter.catalog.keys.container.model import Container
 
 LOOPBACK = "127.0.0.1"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.places import compose_project, secrets_folder
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secret_paths import RUN_SECRETS, file_variable
+from exporter.catalog.planning.places import compose_project, secrets_folder
+from exporter.catalog.planning.secret_paths import RUN_SECRETS, file_variable
+from exporter.catalog.values.references import NamedSecret
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.text import literal, optional, template_text
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container
-    from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.references import TextTemplate
+    from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.reading.problems import CatalogPath
+    from exporter.catalog.values.references import TextTemplate
 
 _FILE = "_FILE"
 

@@ -17,7 +17,7 @@ from exporter.outputs.health import healthcheck, service_check
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Service
+    from exporter.catalog.keys.services import Service
 
 
 def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[str, Any], Granted]:

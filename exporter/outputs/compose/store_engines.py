@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.catalog.stores import ENGINES
+from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.secrets import secret_path
 from exporter.outputs.compose.text import literal
@@ -14,8 +14,8 @@ from exporter.outputs.compose.text import literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.stores import Store
+    from exporter.catalog.keys.stores import Store
+    from exporter.catalog.reading.problems import CatalogPath
 
 DATABASES_FILE = "/docker-entrypoint-initdb.d/10-databases.sql"
 _POSTGRES_PARENT = "/var/lib/postgresql"

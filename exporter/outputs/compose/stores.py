@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.stores import ENGINES
+from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import File
 from exporter.outputs.compose.container import hardened, health, in_memory, shared_keys
 from exporter.outputs.compose.images import is_pinned
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.stores import Store
+    from exporter.catalog.keys.stores import Store
     from exporter.outputs.compose.store_engines import Server
 
 

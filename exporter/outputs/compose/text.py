@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.references import parse_template
-from exporter.catalog.secrets import EnvironmentReference
-from exporter.catalog.variables import Variable
+from exporter.catalog.values.references import parse_template
+from exporter.catalog.values.secret_text import EnvironmentReference
+from exporter.catalog.values.variables import Variable
 from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
-    from exporter.catalog.references import TextTemplate
+    from exporter.catalog.values.references import TextTemplate
 
 _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|[^}]*)\})")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from exporter.catalog.places import compose_project, secrets_folder, state_folder
-from exporter.catalog.secrets import EnvironmentReference
+from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.values.secret_text import EnvironmentReference
 from exporter.outputs.compose.images import TAG, tag_variable
 from exporter.outputs.compose.names import GATEWAY, deployed_services
 from exporter.outputs.compose.secrets import version_variable

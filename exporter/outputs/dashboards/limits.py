@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.alerts import ALERTS
+from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.outputs.dashboards.model import GREEN, ORANGE, RED, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from decimal import Decimal
 
-    from exporter.catalog.alerts import Alert, Threshold
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.containers import Container
+    from exporter.catalog.keys.container.alerts import Alert, Threshold
+    from exporter.catalog.keys.container.model import Container
 
 _HUNDRED = 100
 

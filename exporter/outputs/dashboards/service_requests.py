@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from exporter.catalog.services import Metrics
+from exporter.catalog.keys.services import Metrics
 from exporter.outputs.dashboards.model import LIMIT, Panel, Query
 from exporter.outputs.dashboards.phrases import NO_REQUESTS
 from exporter.outputs.dashboards.text import is_label_name, selector

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.hostnames import ascii_host
+from exporter.catalog.values.hostnames import ascii_host
 from exporter.outputs.base import OutputError
 from exporter.outputs.gateway.locations import live_location
 from exporter.outputs.gateway.nginx_text import Comment, Item, block, line
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.gateway import Gateway, GatewayTls
-    from exporter.catalog.problems import CatalogPath
+    from exporter.catalog.keys.gateway import Gateway, GatewayTls
+    from exporter.catalog.reading.problems import CatalogPath
 
 HSTS_SECONDS = 31_536_000
 

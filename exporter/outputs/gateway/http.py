@@ -9,7 +9,7 @@ from exporter.outputs.gateway.nginx_text import Comment, Item, block, line, mill
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.catalog.gateway import Gateway
+    from exporter.catalog.keys.gateway import Gateway
     from exporter.outputs.gateway.routes import Route, Upstream
 
 RESOLVER = "127.0.0.11"

@@ -11,7 +11,7 @@ from exporter.outputs.gateway.places import LIVE_PATH, OWN_PATHS, READY_PATH
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from exporter.catalog.gateway import Gateway
+    from exporter.catalog.keys.gateway import Gateway
     from exporter.outputs.gateway.routes import Route, Upstream
 
 MAX_CHAIN = 8

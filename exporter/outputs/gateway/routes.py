@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from exporter.catalog.problems import quoted
-from exporter.catalog.references import parse_template
+from exporter.catalog.values.references import parse_template
+from exporter.catalog.values.words import quoted
 from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.gateway.places import OWN_PATHS
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.gateway import Gateway
-    from exporter.catalog.gateway import Route as WrittenRoute
-    from exporter.catalog.problems import CatalogPath
-    from exporter.catalog.services import Service
+    from exporter.catalog.keys.gateway import Gateway
+    from exporter.catalog.keys.gateway import Route as WrittenRoute
+    from exporter.catalog.keys.services import Service
+    from exporter.catalog.reading.problems import CatalogPath
 
 MAX_PATH = 1000
 """Bytes. nginx takes no word of its configuration that is longer than 4096."""

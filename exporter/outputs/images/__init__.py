@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Build, Service
+    from exporter.catalog.keys.services import Build, Service
 
 UID = "65532"
 """User and group of every generated image, as others without root have them; its name is app."""

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from exporter.catalog.secret_paths import secret_file
+from exporter.catalog.planning.secret_paths import secret_file
 from exporter.outputs.yaml_text import NOTICE
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.services import Build
+    from exporter.catalog.keys.services import Build
 
 _SECRETS = (
     "**/.env",

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from exporter.catalog.references import parse_template
+from exporter.catalog.values.references import parse_template
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from exporter.catalog.services import Build, Service
+    from exporter.catalog.keys.services import Build, Service
 
 MAIN = "main:app"
 PAGES = ("dist", "build")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.places import compose_project
+from exporter.catalog.planning.places import compose_project
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
 from exporter.outputs.compose.secrets import secret_files

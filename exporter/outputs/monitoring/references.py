@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from exporter.catalog.base import Model
-from exporter.catalog.http_probe import HttpProbe, Tls
-from exporter.catalog.network_probes import WebSocketProbe
-from exporter.catalog.references import NamedSecret, TextTemplate, parse_template
-from exporter.catalog.secrets import EnvironmentReference, FileReference
+from exporter.catalog.keys.probes.http import HttpProbe
+from exporter.catalog.keys.probes.tls import Tls
+from exporter.catalog.keys.probes.websocket import WebSocketProbe
+from exporter.catalog.values.references import NamedSecret, TextTemplate, parse_template
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secrets import EnvironmentReference
+from exporter.catalog.values.references import NamedSecret
+from exporter.catalog.values.secret_text import EnvironmentReference
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import OutputError, Refusals
 

@@ -9,10 +9,10 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
-from exporter.catalog.machine import ADDRESS, CGROUP, DOCKER, PROC
-from exporter.catalog.places import MARKERS, state_folder
-from exporter.catalog.problems import quoted
-from exporter.catalog.secret_paths import file_variable
+from exporter.catalog.planning.machine import ADDRESS, CGROUP, DOCKER, PROC
+from exporter.catalog.planning.places import MARKERS, state_folder
+from exporter.catalog.planning.secret_paths import file_variable
+from exporter.catalog.values.words import quoted
 from exporter.outputs import web
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.images import host_path

@@ -10,10 +10,10 @@ import math
 import shlex
 from typing import TYPE_CHECKING
 
-from exporter.catalog.checks import CONFIGURATION
-from exporter.catalog.places import compose_project, secrets_folder, state_folder
-from exporter.catalog.references import NamedSecret
-from exporter.catalog.secret_paths import DEFAULT_FOLDER
+from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
+from exporter.catalog.planning.secret_paths import DEFAULT_FOLDER
+from exporter.catalog.reading.checks import CONFIGURATION
+from exporter.catalog.values.references import NamedSecret
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.base import File
 from exporter.outputs.compose.conditions import awaited, jobs
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.deployment import SecretSource
+    from exporter.catalog.keys.secrets import SecretSource
 
 Value = str | tuple[str, ...]
 """A text, or an array of texts."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 import psutil
 import pytest
 
-from exporter.catalog.targets import LogsPlan
+from exporter.catalog.planning.plan import LogsPlan
 from exporter.containers.discovery import Discovery
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.engine import Engine

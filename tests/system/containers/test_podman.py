@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from exporter.catalog.targets import ContainersPlan, LogsPlan
+from exporter.catalog.planning.plan import ContainersPlan, LogsPlan
 from exporter.containers.endpoint import resolve_endpoint
 from exporter.containers.engine import Engine
 from exporter.containers.logs import LogWatch

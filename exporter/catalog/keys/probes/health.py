@@ -1,0 +1,30 @@
+"""The key `health`: the HTTP probe that the container's own health check runs too."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from exporter.catalog.keys.probes.http import HttpProbe, http_shorthand
+from exporter.catalog.values.network import Url, UrlPath
+from exporter.catalog.values.scalars import Duration  # noqa: TC001 - pydantic reads it at run time
+
+HEALTH_PROBE = "health"
+"""The name of the probe that the key `health` makes."""
+
+
+class Health(HttpProbe):
+    """The HTTP probe named health, which the container's own health check asks too."""
+
+    interval: Duration | None = Field(
+        default=None, description="Time between two checks; default: the service's."
+    )
+    timeout: Duration | None = Field(
+        default=None, description="Time that one check may take; default: the service's."
+    )
+
+
+HealthOrShort = Annotated[
+    Health, BeforeValidator(http_shorthand, json_schema_input_type=Health | UrlPath | Url)
+]

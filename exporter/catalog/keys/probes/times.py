@@ -1,0 +1,17 @@
+"""The keys `interval` and `timeout` of probes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from exporter.catalog.base import Model
+from exporter.catalog.values.scalars import Duration
+
+
+class ProbeTimes(Model):
+    """How often to check, and how long to wait."""
+
+    interval: Duration | None = Field(default=None, description="Time between two checks.")
+    timeout: Duration | None = Field(
+        default=None, description="Time that one check may take, at most the interval."
+    )

@@ -1,0 +1,217 @@
+"""Services and what belongs to one: image, resources, scaling, objectives, metrics, logs, mounts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from exporter.catalog.base import AbsenceError, Model, one_or_many
+from exporter.catalog.keys.container.model import Container
+from exporter.catalog.keys.probes.health import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.network import Port, UrlPath
+from exporter.catalog.values.scalars import (
+    Duration,
+    EnvironmentName,
+    Label,
+    LabelName,
+    MetricName,
+    Percentage,
+    Words,
+    unescaped,
+)
+from exporter.catalog.values.texts import Interpolated
+from exporter.catalog.values.words import shown
+
+
+class Build(Model):
+    """How the service's image is built."""
+
+    context: Words = Field(default=".", description="Folder of the sources, relative to the catalog.")
+    runtime: Literal["python", "node"] | None = Field(
+        default=None, description="The recipe of a generated Dockerfile."
+    )
+    dockerfile: Words | None = Field(
+        default=None, description="A Dockerfile of your own, relative to the context."
+    )
+    target: Words | None = Field(default=None, description="The stage to build.")
+    arguments: dict[EnvironmentName, Interpolated] = Field(
+        default={}, description="Build arguments; never secrets."
+    )
+    base: Words | None = Field(
+        default=None, description="The base image of a generated Dockerfile; default: the recipe's."
+    )
+    entry: Words | None = Field(
+        default=None,
+        description="What a generated Dockerfile starts, such as main:app; default: the recipe's.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.runtime and self.dockerfile:
+            raise ValueError(
+                "runtime and dockerfile exclude each other; a Dockerfile of your own needs no recipe"
+            )
+        return self
+
+
+def _build_shorthand(value: object) -> object:
+    return {"context": value} if isinstance(value, str) else value
+
+
+class Scale(Model):
+    """How many replicas an autoscaler may run, and what it aims at."""
+
+    min: Annotated[int, Field(ge=1)] = Field(default=1, description="At least so many.")
+    max: Annotated[int, Field(ge=1)] = Field(description="At most so many.")
+    cpu: Percentage | None = Field(default=None, description="Target use of the CPU request.")
+    memory: Percentage | None = Field(default=None, description="Target use of the memory request.")
+
+    @model_validator(mode="after")
+    def _range(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is more than max ({self.max})")
+        return self
+
+
+class Metrics(Model):
+    """The service's own Prometheus metrics."""
+
+    path: UrlPath = Field(default="/metrics", description="Where they are served.")
+    port: Port | None = Field(default=None, description="The port; default: the service's.")
+    scheme: Literal["http", "https"] = Field(default="http", description="http or https.")
+    interval: Duration | None = Field(
+        default=None, description="Time between two scrapes; default: defaults.metrics_interval."
+    )
+    requests: MetricName = Field(default="http_requests_total", description="The counter of requests.")
+    durations: MetricName = Field(
+        default="http_request_duration_seconds", description="The histogram of request durations."
+    )
+    status_label: LabelName = Field(
+        default="status", description="The label of the counter that holds the status code."
+    )
+
+
+def _metrics_shorthand(value: object) -> object:
+    if value is True:
+        return {}
+    if value is False or value == "off":
+        return None
+    return {"path": value} if isinstance(value, str) else value
+
+
+class Dependency(Model):
+    """Another service or store that this one needs."""
+
+    condition: Literal["started", "healthy", "completed"] = Field(
+        default="healthy", description="What must hold before this one starts."
+    )
+    optional: bool = Field(
+        default=False, description="Whether this one works without it, so its failure explains nothing here."
+    )
+
+
+def _dependencies_shorthand(value: object) -> object:
+    if isinstance(value, str):
+        return {value: {}}
+    if isinstance(value, tuple) and all(isinstance(name, str) for name in value):
+        return {name: {} for name in value}
+    if isinstance(value, dict):
+        return {
+            name: {} if item is None else {"condition": item} if isinstance(item, str) else item
+            for name, item in value.items()
+        }
+    return value
+
+
+Dependencies = Annotated[
+    dict[Label, Dependency],
+    BeforeValidator(
+        _dependencies_shorthand,
+        json_schema_input_type=Label
+        | tuple[Label, ...]
+        | dict[str, Dependency | Literal["started", "healthy", "completed"] | None],
+    ),
+]
+
+
+class Mount(Model):
+    """A volume or a folder of the host inside the container."""
+
+    source: Words = Field(description="A name in volumes, or a path that begins with . or /.")
+    target: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] = Field(
+        description="The absolute path inside the container."
+    )
+    read_only: bool = Field(default=False, description="Whether the container may only read it.")
+
+    @property
+    def volume(self) -> str | None:
+        """The volume's name; none of a folder of the host."""
+        return None if self.source.startswith((".", "/", "~")) else self.source
+
+
+def _mount_shorthand(value: object) -> object:
+    """`source:target` or `source:target:ro`."""
+    if not isinstance(value, str):
+        return value
+    source, _, rest = value.partition(":")
+    target, _, mode = rest.partition(":")
+    if not source or not target.startswith("/") or mode not in ("", "ro", "rw"):
+        raise ValueError(
+            f"{shown(value)} is not a mount; write name:/path or ./folder:/path, with :ro for read-only"
+        )
+    return {"source": source, "target": target, "read_only": mode == "ro"}
+
+
+MountOrShort = Annotated[Mount, BeforeValidator(_mount_shorthand, json_schema_input_type=Mount | str)]
+
+
+class Service(Container):
+    """One service."""
+
+    build: Annotated[Build, BeforeValidator(_build_shorthand, json_schema_input_type=Build | str)] | None = (
+        Field(
+            default=None,
+            description="How its image is built; a plain folder is short for context. "
+            "Neither build nor image: watched and not deployed.",
+        )
+    )
+    health: HealthOrShort | None = Field(
+        default=None, description="The HTTP probe named health; a plain path or URL is short for it."
+    )
+    metrics: Annotated[
+        Metrics | None,
+        BeforeValidator(
+            _metrics_shorthand, json_schema_input_type=Metrics | UrlPath | bool | Literal["off"] | None
+        ),
+    ] = Field(default=None, description="Its own Prometheus metrics; a plain path is short for it.")
+    depends_on: Dependencies = Field(
+        default={}, description="Services and stores it needs: a name, a list, or a mapping with conditions."
+    )
+    volumes: Annotated[tuple[MountOrShort, ...], one_or_many(Mount | str)] = Field(
+        default=(), description="Mounts, such as data:/app/data."
+    )
+    public: bool = Field(default=False, description="Whether it is on the edge network, behind the gateway.")
+    replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="How many containers run.")
+    scale: Scale | None = Field(default=None, description="Automatic scaling, where the platform has it.")
+    user: Interpolated | None = Field(default=None, description="The user inside the container.")
+    read_only: bool = Field(
+        default=True, description="Whether the container's root file system is read-only."
+    )
+    writable: Annotated[tuple[Words, ...], one_or_many(Words)] = Field(
+        default=("/tmp",),  # noqa: S108 - a path inside the container
+        description="Folders that stay writable, in memory.",
+    )
+
+    @property
+    def deployed(self) -> bool:
+        """False of somebody else's service: watched and not deployed."""
+        return bool(self.build or self.image)
+
+    @model_validator(mode="after")
+    def _watched(self) -> Self:
+        if self.port is None and self.health is None and not self.probes and not self.deployed:
+            raise AbsenceError(
+                "nothing to watch or to deploy; give it an image, a build, a port, health or probes"
+            )
+        return self

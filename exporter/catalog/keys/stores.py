@@ -1,0 +1,105 @@
+"""Stores: databases and caches, by engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from exporter.catalog.base import AbsenceError, Model, one_or_many
+from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.keys.container.model import Container
+from exporter.catalog.keys.probes.tls import Tls  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.scalars import Duration, Label, Percentage, Text, Words, unescaped
+
+Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDefaults:
+    """`data`: the folder inside the container that a volume holds."""
+
+    port: int
+    image: str
+    version: str
+    user: str | None
+    data: str
+
+
+ENGINES: dict[str, EngineDefaults] = {
+    "postgresql": EngineDefaults(5432, "postgres", "17", "postgres", "/var/lib/postgresql/data"),
+    "mongodb": EngineDefaults(27017, "mongo", "8.0", None, "/data/db"),
+    "redis": EngineDefaults(6379, "redis", "7.4", None, "/data"),
+}
+"""Engines that run in a container of their own; SQLite is a file inside a service's."""
+
+_FILE_KEYS = ("service", "path")
+_SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls")
+
+
+class Replica(Model):
+    """Another server that follows this store."""
+
+    host: Words = Field(description="Its host.")
+    port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
+        default=None, description="Its port; default: the store's."
+    )
+    max_lag: Duration | None = Field(default=None, description="How far behind it may be.")
+
+
+class Store(Container):
+    """One store."""
+
+    engine: Engine = Field(description="What it is.")
+    version: Text | None = Field(
+        default=None, description="The image's tag; default: the engine's pinned version."
+    )
+    username: Text | None = Field(default=None, description="The user who connects; default: the engine's.")
+    password: Secret | None = Field(default=None, description="That user's password, by reference.")
+    databases: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
+        default=(), description="Databases that it holds."
+    )
+    volume: Label | None = Field(
+        default=None, description="The volume of its data; needs no entry in volumes."
+    )
+    backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
+    tls: Tls | None = Field(default=None, description="TLS of connections to it.")
+    max_connections: Percentage | None = Field(
+        default=None, description="Share of connections in use that is too many; default: the alert's."
+    )
+    replicas: tuple[Replica, ...] = Field(
+        default=(),
+        description="Servers that follow it; each is probed, and an alert fires when fewer are connected to it.",
+    )
+    service: Label | None = Field(default=None, description="SQLite: the service whose file it is.")
+    path: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] | None = Field(
+        default=None, description="SQLite: the file inside that service's container."
+    )
+    check_interval: Duration = Field(
+        default=21600.0,
+        description="SQLite: time between two integrity checks.",
+        json_schema_extra={"default": "6h"},
+    )
+
+    @model_validator(mode="after")
+    def _keys_of_engine(self) -> Self:
+        written = self.model_fields_set
+        if self.engine == "sqlite":
+            missing = [key for key in _FILE_KEYS if key not in written]
+            if missing:
+                raise AbsenceError(f"a sqlite store needs {' and '.join(missing)}")
+            wrong = [key for key in _SERVER_KEYS if key in written]
+            if wrong:
+                raise ValueError(f"a sqlite store is a file inside a service and has no {' or '.join(wrong)}")
+        elif wrong := [key for key in _FILE_KEYS if key in written]:
+            raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
+        return self
+
+    @property
+    def listen_port(self) -> int | None:
+        """Its port, or its engine's; none of SQLite."""
+        if self.engine == "sqlite":
+            return None
+        return self.port or ENGINES[self.engine].port

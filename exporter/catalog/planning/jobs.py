@@ -1,0 +1,49 @@
+"""Which containers must run all the time, and which end when their work is done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.services import Service
+
+MAY_END = ("no", "on-failure")
+"""Restart policies that leave a container alone that has ended with 0."""
+
+
+def jobs(catalog: Catalog) -> frozenset[str]:
+    """Return the services whose containers are expected to end.
+
+    `restart: "no"` alone does not make a job: what listens on a port, or is probed, serves somebody and is missed.
+    """
+    awaited = {
+        name
+        for service in catalog.services.values()
+        for name, needed in service.depends_on.items()
+        if needed.condition == "completed"
+    }
+    return frozenset(
+        name for name, service in catalog.services.items() if _ends(catalog, service, awaited=name in awaited)
+    )
+
+
+def wanted(catalog: Catalog) -> dict[str, int]:
+    """Return how many containers must run, of each service and store that is deployed, no job, and no mere file."""
+    ending = jobs(catalog)
+    services = {
+        name: service.replicas
+        for name, service in catalog.services.items()
+        if service.deployed and name not in ending
+    }
+    return services | {name: 1 for name, store in catalog.stores.items() if store.engine != "sqlite"}
+
+
+def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:
+    if not service.deployed:
+        return False
+    if (service.restart or catalog.defaults.restart) not in MAY_END:
+        # The generated Compose file sets "no" for it, unless it says something itself.
+        return awaited and service.restart is None
+    serves = service.port or service.public or service.health or service.probes or service.metrics
+    return awaited or not serves

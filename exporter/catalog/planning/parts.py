@@ -1,0 +1,137 @@
+"""What the specs of probes are made of: addresses, TLS, headers, and references to secrets, resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from exporter.catalog.planning.machine import own_address
+from exporter.catalog.planning.secret_paths import absolute, resolve
+from exporter.catalog.planning.specs import BasicAuth, TlsSpec
+from exporter.catalog.values.addresses import join_address, split_address
+from exporter.catalog.values.references import LITERAL_SECRET
+from exporter.catalog.values.secret_text import SecretText
+from exporter.catalog.values.texts import request_path
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.keys.probes.addressed import AddressedProbe
+    from exporter.catalog.keys.probes.http import BasicAuth as WrittenAuth
+    from exporter.catalog.keys.probes.http import HttpProbe
+    from exporter.catalog.keys.probes.tls import Tls
+    from exporter.catalog.keys.probes.websocket import WebSocketProbe
+    from exporter.catalog.reading.problems import CatalogPath, Finding
+    from exporter.catalog.values.references import TextTemplate
+
+_SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token"})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretUse:
+    """A secret that a probe reads, and the key that asks for it."""
+
+    path: CatalogPath
+    text: SecretText
+
+
+class Parts:
+    """Of one catalog. Equal parts are one object, so a plan of thousands of targets pickles small.
+
+    `uses`: every secret that was resolved. `findings`: what is wrong.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._environment = catalog.environment
+        self._shared: dict[TlsSpec, TlsSpec] = {}
+        self.uses: list[SecretUse] = []
+        self.findings: list[Finding] = []
+
+    def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
+        """Host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
+        beside = own_address() if container.deployed and container.address is None else None
+        published = container.host_port if self._environment.publishes_all and beside is None else None
+        chosen = port or published or container.listen_port
+        template = container.address or beside or self._environment.address
+        if chosen is None:
+            template = template.replace(":{port}", "")
+            if "{port}" in template:
+                raise ValueError("needs a port; write it here or on the service")
+        text = template.format(
+            service=name,
+            port=chosen,
+            project=self._catalog.project,
+            environment=self._catalog.environment_name,
+        )
+        host, given = split_address(text)
+        return host, port or given
+
+    def url(
+        self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
+    ) -> tuple[str, SecretText | None]:
+        """The URL as it is shown; and its path and query, where they hold references."""
+        if written.url is not None:
+            shown, asked = request_path(written.url)
+        else:
+            host, port = self.address(name, container, written.port)
+            shown, asked = request_path(f"{written.scheme}://{join_address(host, port)}{written.path}")
+        if asked is not None:
+            self.uses.append(SecretUse((*path, "url" if written.url is not None else "path"), asked))
+        return shown, asked
+
+    def port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
+        """Host and port of a probe of one port."""
+        if written.address is not None:
+            host, port = written.address
+        elif written.host is not None:
+            host, port = written.host, written.port
+        else:
+            host, port = self.address(name, container, written.port)
+        port = port or written.port or container.listen_port
+        if port is None:
+            raise ValueError("needs a port; write it here or on the service")
+        return host, port
+
+    def tls(self, written: Tls) -> TlsSpec:
+        spec = TlsSpec(
+            verify=written.verify,
+            server_name=written.server_name,
+            min_version=written.min_version,
+            max_version=written.max_version,
+            ciphers=written.ciphers,
+            ca_file=written.ca and absolute(self._catalog, written.ca),
+            certificate_file=written.certificate and absolute(self._catalog, written.certificate),
+            key_file=written.key and absolute(self._catalog, written.key),
+        )
+        return self._shared.setdefault(spec, spec)
+
+    def headers(
+        self, path: CatalogPath, headers: dict[str, TextTemplate]
+    ) -> tuple[tuple[str, str | SecretText], ...]:
+        for header, value in headers.items():
+            if header.lower() in _SECRET_HEADERS and value.literal is not None:
+                self.findings.append(((*path, header), LITERAL_SECRET))
+        return tuple((header, self.text((*path, header), value)) for header, value in headers.items())
+
+    def basic_auth(self, path: CatalogPath, written: WrittenAuth | None) -> BasicAuth | None:
+        if written is None:
+            return None
+        username = self.text((*path, "username"), written.username)
+        return BasicAuth(username, self.secret((*path, "password"), written.password))
+
+    def optional_secret(self, path: CatalogPath, template: TextTemplate | None) -> SecretText | None:
+        return None if template is None else self.secret(path, template)
+
+    def optional_text(self, path: CatalogPath, template: TextTemplate | None) -> str | SecretText | None:
+        return None if template is None else self.text(path, template)
+
+    def text(self, path: CatalogPath, template: TextTemplate) -> str | SecretText:
+        text = resolve(self._catalog, template)
+        if not isinstance(text, str):
+            self.uses.append(SecretUse(path, text))
+        return text
+
+    def secret(self, path: CatalogPath, template: TextTemplate) -> SecretText:
+        text = self.text(path, template)
+        return SecretText((text,)) if isinstance(text, str) else text

@@ -1,0 +1,141 @@
+"""A catalog made flat: the targets that the daemon probes in one environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from exporter.catalog.keys.services import Service
+from exporter.catalog.planning.jobs import jobs, wanted
+from exporter.catalog.planning.log_levels import DEFAULT_PATTERNS
+from exporter.catalog.planning.machine import CGROUP, DOCKER, PROC, own_place
+from exporter.catalog.planning.places import DEPLOYS, MARKERS, compose_project, state_folder
+from exporter.catalog.planning.plan import (
+    BackupsPlan,
+    ContainersPlan,
+    LogsPlan,
+    Plan,
+    ServicePlan,
+    VolumePlan,
+    WebPlan,
+)
+from exporter.catalog.planning.secret_paths import absolute
+from exporter.catalog.planning.stores import volume_path
+from exporter.catalog.planning.targets import Planner
+
+if TYPE_CHECKING:
+    from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.keys.stores import Store
+    from exporter.catalog.planning.parts import SecretUse
+    from exporter.catalog.reading.problems import Finding
+
+
+def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
+    """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
+    planner = Planner(catalog)
+    ending, numbers = jobs(catalog), wanted(catalog)
+    services = (
+        *(_service_plan(catalog, planner, name, service) for name, service in catalog.services.items()),
+        *(_service_plan(catalog, planner, name, store) for name, store in catalog.stores.items()),
+    )
+    services = tuple(
+        replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
+    )
+    for name, service in catalog.services.items():
+        planner.service(name, service)
+    for name, store in catalog.stores.items():
+        planner.store(name, store)
+    host, port = catalog.exporter.listen
+    plan = Plan(
+        project=catalog.project,
+        environment=catalog.environment_name,
+        listen_host=host,
+        listen_port=port,
+        services=services,
+        targets=tuple(planner.targets),
+        buckets=_buckets(catalog),
+        containers=_containers(catalog),
+        volumes=tuple(VolumePlan(name, volume_path(catalog, name)) for name in volume_names(catalog)),
+        backups=_backups(catalog),
+        web=_web(catalog),
+        deploys=f"{state_folder(catalog)}/{DEPLOYS}",
+    )
+    return plan, planner.parts.uses, planner.parts.findings
+
+
+def _service_plan(catalog: Catalog, planner: Planner, name: str, container: Service | Store) -> ServicePlan:
+    service = container if isinstance(container, Service) else None
+    metrics = service.metrics if service else None
+    return ServicePlan(
+        name=name,
+        kind="service" if service else "store",
+        description=container.description,
+        owner=container.owner or catalog.defaults.owner,
+        depends_on=tuple(service.depends_on) if service else (),
+        runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
+        deployed=container.deployed,
+        port=container.listen_port,
+        metrics_path=metrics.path if metrics else None,
+        metrics_target=planner.metrics_target(name, service, metrics) if service and metrics else None,
+        metrics_scheme=metrics.scheme if metrics else "http",
+        metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
+        replicas=service.replicas if service else 1,
+        logs=_logs(container),
+    )
+
+
+def _logs(container: Container) -> LogsPlan | None:
+    logs = container.logs
+    if logs is None:
+        return None
+    levels = DEFAULT_PATTERNS if logs.levels else ()
+    patterns = dict((*levels, *logs.patterns.items()))
+    return LogsPlan(tuple(patterns.items()), int(logs.max_line))
+
+
+def _containers(catalog: Catalog) -> ContainersPlan:
+    written = catalog.exporter.containers
+    return ContainersPlan(
+        source=written.source,
+        interval=written.interval,
+        strangers=written.strangers,
+        docker=own_place(DOCKER, written.docker),
+        cgroup=own_place(CGROUP, written.cgroup),
+        proc=own_place(PROC, written.proc),
+        projects=written.projects or (catalog.project, compose_project(catalog)),
+        labels=written.labels,
+    )
+
+
+def _web(catalog: Catalog) -> WebPlan:
+    written = catalog.exporter
+    return WebPlan(written.hosts, written.reload, configured=written.web is not None)
+
+
+def volume_names(catalog: Catalog) -> list[str]:
+    """Every volume of the catalog once: those of `volumes`, and those that stores bring."""
+    stores = (store.volume for store in catalog.stores.values() if store.volume)
+    return list(dict.fromkeys((*catalog.volumes, *stores)))
+
+
+def _backups(catalog: Catalog) -> BackupsPlan:
+    saved = (
+        *(name for name, store in catalog.stores.items() if store.backup),
+        *(name for name, volume in catalog.volumes.items() if volume.backup),
+    )
+    folder = f"{catalog.backup.directory}/{catalog.environment_name}/{MARKERS}"
+    return BackupsPlan(absolute(catalog, folder), saved)
+
+
+def _runbook(catalog: Catalog, service: str, alert: str) -> str | None:
+    pattern = catalog.defaults.runbooks
+    return pattern.replace("{alert}", alert).replace("{service}", service) if pattern else None
+
+
+def _buckets(catalog: Catalog) -> tuple[float, ...]:
+    objectives = [
+        catalog.defaults.slo,
+        *(c.slo for c in (*catalog.services.values(), *catalog.stores.values())),
+    ]
+    return tuple(sorted({objective.latency.under for objective in objectives if objective.latency}))

@@ -1,0 +1,304 @@
+"""YAML text to plain data that remembers where each value stands.
+
+Parser events are read one by one onto a stack of our own, because PyYAML's own composer recurses (a file of
+100,000 `[` would end the interpreter) and expands aliases without a limit. Scalars follow YAML 1.2's core
+schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay text, `off` stays text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from exporter.catalog.reading.problems import CatalogPath, path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+from exporter.catalog.reading.yaml_scalars import Scalar, YamlError, place, scalar_value, unknown_tag
+from exporter.catalog.reading.yaml_syntax import begins_comment, control_character, syntax_error
+
+MAX_BYTES = 5 * 1024 * 1024
+
+MAX_DEPTH = 64
+
+MAX_NODES = 2_000_000
+"""Values after aliases are expanded: ten times what a catalog of 10,000 services holds."""
+
+_MAX_ALIASED_NODES = 500_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(slots=True)
+class Node:
+    """One value and its place. `keys` holds the place of each key of a mapping."""
+
+    value: dict[str, Node] | list[Node] | Scalar
+    line: int
+    column: int
+    keys: dict[str, tuple[int, int]] | None = None
+    size: int = 1
+    """How many values it holds, itself included."""
+    depth: int = 0
+    """How many levels of lists and mappings it holds, itself included."""
+    comment: str | None = None
+    """The first word of the comment, in quotes, that stands where the value would: it may have been meant as text."""
+
+    def at(self, path: CatalogPath) -> tuple[Node, int]:
+        """The deepest value on `path` that is there, and how many parts of the path lead to it."""
+        node = self
+        for depth, part in enumerate(path):
+            inner = node._child(part)
+            if inner is None:
+                return node, depth
+            node = inner
+        return node, len(path)
+
+    def as_written(self, path: CatalogPath) -> CatalogPath:
+        """As much of the path as is there; without the index of a list where its one item stands alone."""
+        written: CatalogPath = ()
+        node = self
+        for part in path:
+            inner = node._child(part)
+            if inner is not None:
+                node, written = inner, (*written, part)
+            elif not isinstance(part, int):
+                break
+        return written
+
+    def _child(self, part: str | int) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.value.get(str(part))
+        if isinstance(self.value, list) and isinstance(part, int) and part < len(self.value):
+            return self.value[part]
+        return None
+
+
+def plain(node: Node) -> Any:
+    """Plain data: dicts, tuples and scalars."""
+    value = node.value
+    if isinstance(value, dict):
+        return {key: plain(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return tuple(plain(child) for child in value)
+    return value
+
+
+def parse(text: str) -> tuple[Node, list[YamlError]]:
+    """Read one document whose root is a mapping. Returns it, and every duplicate key.
+
+    Raises:
+        YamlError: the text is not that.
+    """
+    control = control_character(text)
+    if control:
+        raise control
+    builder = _Builder(text)
+    try:
+        return builder.build()
+    except yaml.MarkedYAMLError as error:
+        raise syntax_error(error, text, builder.opened) from None
+    except yaml.YAMLError:
+        raise YamlError("is not YAML: it cannot be read", 1, 1) from None
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or list whose end has not been read."""
+
+    node: Node
+    anchor: str | None
+    index: int
+    """Where in the text it begins."""
+    key: tuple[str, int, int] | None = None
+    merges: list[Node] | None = None
+
+
+class _Builder:
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._loader = _LOADER(text)
+        self._anchors: dict[str, Node | None] = {}
+        self._stack: list[_Open] = []
+        self._root: Node | None = None
+        self._nodes = 0
+        self._aliased = 0
+        self._errors: list[YamlError] = []
+
+    @property
+    def opened(self) -> int | None:
+        """The index of the innermost bracket that is open; None where there is none."""
+        if not self._stack:
+            return None
+        index = self._stack[-1].index
+        return index if self._text[index : index + 1] in ("{", "[") else None
+
+    def build(self) -> tuple[Node, list[YamlError]]:
+        handlers: dict[type, Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._mapping,
+            yaml.SequenceStartEvent: self._sequence,
+            yaml.MappingEndEvent: self._end,
+            yaml.SequenceEndEvent: self._end,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+        try:
+            while (event := self._loader.get_event()) is not None:
+                handler = handlers.get(type(event))
+                if handler:
+                    handler(event)
+        finally:
+            self._loader.dispose()
+        root = self._root
+        if root is None or root.value is None:
+            raise YamlError("is empty; a catalog names at least a project and its services", 1, 1)
+        if not isinstance(root.value, dict):
+            raise YamlError("is not a mapping of keys to values", root.line, root.column)
+        return root, self._errors
+
+    def _document(self, event: Any) -> None:
+        if self._root is not None:
+            raise YamlError("a second document begins here; a catalog is one document", *place(event))
+
+    def _scalar(self, event: Any) -> None:
+        line, column = place(event)
+        parent = self._stack[-1] if self._stack else None
+        if parent and parent.key is None and parent.node.keys is not None:
+            self._key(parent, event, line, column)
+            return
+        node = Node(scalar_value(event), line, column)
+        if not event.value:
+            node.comment = begins_comment(self._text, event.end_mark.index)
+        self._add(node, event.anchor)
+
+    def _key(self, parent: _Open, event: Any, line: int, column: int) -> None:
+        key: str = event.value
+        merge = key == "<<" and event.implicit[0]
+        if not merge and key in parent.node.keys:  # type: ignore[operator] # the caller has checked that it is a mapping
+            first = parent.node.keys[key][0]  # type: ignore[index] # as above
+            self._errors.append(
+                YamlError(
+                    f"this key stands here a second time; the first is on line {first}",
+                    line,
+                    column,
+                    self._path(key),
+                )
+            )
+        parent.key = (key, line, column)
+        if merge and parent.merges is None:
+            parent.merges = []
+        if event.anchor:
+            self._anchors[event.anchor] = Node(key, line, column)
+
+    def _mapping(self, event: Any) -> None:
+        line, column = place(event)
+        self._open(Node({}, line, column, {}), event)
+
+    def _sequence(self, event: Any) -> None:
+        line, column = place(event)
+        self._open(Node([], line, column), event)
+
+    def _open(self, node: Node, event: Any) -> None:
+        if event.tag not in _CONTAINER_TAGS:
+            raise unknown_tag(event)
+        parent = self._stack[-1] if self._stack else None
+        if parent and parent.key is None and parent.node.keys is not None:
+            raise YamlError("a key must be text, not a list or a mapping", node.line, node.column)
+        self._check_depth(1, node.line, node.column)
+        if event.anchor:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Open(node, event.anchor, event.start_mark.index))
+
+    def _check_depth(self, levels: int, line: int, column: int) -> None:
+        if len(self._stack) + levels > MAX_DEPTH:
+            raise YamlError(f"is nested more than {MAX_DEPTH} levels deep", line, column)
+
+    def _end(self, _event: Any) -> None:
+        done = self._stack.pop()
+        if done.merges:
+            _merge_into(done.node, done.merges)
+        done.node.depth += 1
+        self._add(done.node, done.anchor)
+
+    def _alias(self, event: Any) -> None:
+        line, column = place(event)
+        parent = self._stack[-1] if self._stack else None
+        if event.anchor not in self._anchors:
+            raise YamlError(f"alias *{event.anchor} has no anchor &{event.anchor} before it", line, column)
+        node = self._anchors[event.anchor]
+        if node is None:
+            raise YamlError(f"alias *{event.anchor} stands inside its own value", line, column)
+        if parent and parent.key is None and parent.node.keys is not None:
+            raise YamlError("an alias cannot be a key", line, column)
+        # A chain of aliases is deep without any of its parts being so.
+        self._check_depth(node.depth, line, column)
+        self._aliased += node.size
+        if self._aliased > _MAX_ALIASED_NODES:
+            sentence = f"aliases expand to more than {_MAX_ALIASED_NODES} values; write them out or use fewer"
+            raise YamlError(sentence, line, column)
+        self._add(node, None)
+
+    def _add(self, node: Node, anchor: str | None) -> None:
+        self._nodes += 1
+        if self._nodes > MAX_NODES:
+            raise YamlError(f"holds more than {MAX_NODES} values", node.line, node.column)
+        if anchor:
+            self._anchors[anchor] = node
+        if not self._stack:
+            self._root = node
+            return
+        parent = self._stack[-1]
+        container = parent.node
+        container.size += node.size
+        container.depth = max(container.depth, node.depth)
+        if isinstance(container.value, list):
+            container.value.append(node)
+            return
+        assert isinstance(container.value, dict)  # noqa: S101 - only containers are on the stack
+        assert container.keys is not None  # noqa: S101 - every mapping has places of keys
+        assert parent.key is not None  # noqa: S101 - a value follows its key
+        key, line, column = parent.key
+        parent.key = None
+        if key == "<<" and parent.merges is not None and key not in container.keys:
+            parent.merges += _merge_sources(node, line, column)
+            return
+        container.value[key] = node
+        container.keys[key] = (line, column)
+
+    def _path(self, key: str) -> str:
+        parts: list[str | int] = []
+        for outer in self._stack[:-1]:
+            value = outer.node.value
+            if isinstance(value, list):
+                parts.append(len(value))
+            elif outer.key:
+                parts.append(outer.key[0])
+        return path_text((*parts, key))
+
+
+def _merge_sources(node: Node, line: int, column: int) -> list[Node]:
+    sources = node.value if isinstance(node.value, list) else [node]
+    for source in sources:
+        if not isinstance(source.value, dict):
+            raise YamlError("the merge key << takes a mapping or a list of mappings", line, column)
+    return sources
+
+
+def _merge_into(target: Node, sources: list[Node]) -> None:
+    """Keys of the mapping itself win, then those of the first source that has them."""
+    assert isinstance(target.value, dict)  # noqa: S101 - only mappings merge
+    assert target.keys is not None  # noqa: S101 - as above
+    for source in sources:
+        assert isinstance(source.value, dict)  # noqa: S101 - checked where the merge was read
+        for key, value in source.value.items():
+            if key not in target.value:
+                target.value[key] = value
+                target.keys[key] = (source.keys or {})[key]
+                target.size += value.size
+
+
+_CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})

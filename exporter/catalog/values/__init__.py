@@ -1,0 +1,1 @@
+"""Types of values that keys are made of, parsed once into typed values."""

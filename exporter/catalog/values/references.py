@@ -1,0 +1,152 @@
+"""Where a secret may be written: references in place of values, and never a value itself.
+
+`${NAME}` inside text is an environment variable, perhaps with a default or a message (`$${` is a literal `${`),
+`{secret: NAME}` one of the catalog's `secrets`, `{file: PATH}` a file and `{env: NAME}` an environment variable.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from exporter.catalog.values.scalars import parse_environment_name, parse_secret_name, parse_text, value_type
+from exporter.catalog.values.secret_text import EnvironmentReference, FileReference
+from exporter.catalog.values.variables import HOW, Variable, parse_variable
+from exporter.catalog.values.words import kind, suggestion
+
+_VARIABLE = re.compile(r"\$\$\{|\$\{([^}]*)\}|\$\{")
+_URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s]+)@")
+_HOW = "write ${NAME}, {secret: NAME} or {file: PATH}"
+
+MAY_REFER = "may hold references"
+"""Attached to a type of text that stays text in the models and may hold `${NAME}`."""
+LITERAL_SECRET = f"a secret cannot stand in the catalog; {_HOW}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """A name in the catalog's `secrets`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextTemplate:
+    """Literal text and references as they were written; paths are not yet absolute."""
+
+    parts: tuple[str | EnvironmentReference | FileReference | NamedSecret, ...]
+
+    @property
+    def literal(self) -> str | None:
+        """The text itself, where it holds no reference."""
+        if any(not isinstance(part, str) for part in self.parts):
+            return None
+        return "".join(part for part in self.parts if isinstance(part, str))
+
+
+_REFERENCE_KINDS = ("secret", "file", "env")
+
+
+def parse_template(value: object) -> TextTemplate:
+    """Text that may hold references.
+
+    Raises:
+        ValueError: it is neither text nor one reference. The sentence never holds the value.
+    """
+    if isinstance(value, dict):
+        return TextTemplate((_reference(value),))
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"expected text or a reference to a secret, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
+    text = parse_text(value)
+    password = _URL_PASSWORD.search(text)
+    if password and "${" not in password[1]:
+        raise ValueError("a URL cannot hold a password; write ${NAME} in its place")
+    return TextTemplate(_text_parts(text))
+
+
+def parse_secret(value: object) -> TextTemplate:
+    """One or more references.
+
+    Raises:
+        ValueError: the secret itself stands there. The sentence never holds it.
+    """
+    template = parse_template(value)
+    if template.literal is not None or any(
+        isinstance(part, Variable) and part.default for part in template.parts
+    ):
+        raise ValueError(LITERAL_SECRET)
+    return template
+
+
+def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | NamedSecret:
+    if len(value) != 1:
+        raise ValueError(f"a reference to a secret has one key; {_HOW}")
+    [(key, name)] = value.items()
+    if key not in _REFERENCE_KINDS:
+        raise ValueError(
+            f"a reference to a secret is one of secret, file and env; {suggestion(key, _REFERENCE_KINDS)}"
+        )
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"a reference to a secret needs a name after {key}:")
+    if "${" in name:
+        raise ValueError(f"the name after {key}: is used as it is written; take ${{ out")
+    if key == "file":
+        return FileReference(name)
+    try:
+        return (
+            NamedSecret(parse_secret_name(name))
+            if key == "secret"
+            else EnvironmentReference(parse_environment_name(name))
+        )
+    except ValueError:
+        # What stands there may be the secret itself, so it is not repeated.
+        raise ValueError(f"what stands after {key}: is not a name; {_HOW}") from None
+
+
+def _text_parts(text: str) -> tuple[str | EnvironmentReference, ...]:
+    parts: list[str | EnvironmentReference] = []
+    literal = ""
+    end = 0
+    for match in _VARIABLE.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match[0] == "$${":
+            literal += "${"
+            continue
+        if match[1] is None:
+            raise ValueError(f"${{ has no closing brace; {HOW}")
+        reference = parse_variable(match[1])
+        if literal:
+            parts.append(literal)
+            literal = ""
+        parts.append(reference)
+    literal += text[end:]
+    if literal or not parts:
+        parts.append(literal)
+    return tuple(parts)
+
+
+_REFERENCE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {name: {"type": "string", "minLength": 1} for name in _REFERENCE_KINDS},
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+_SECRET_TEXT_SCHEMA = {"type": "string", "pattern": r"\$\{[A-Za-z_][A-Za-z0-9_]*(:?[?-][^${}]*)?\}"}
+
+Secret = Annotated[
+    TextTemplate,
+    *value_type(parse_secret, {"anyOf": [_SECRET_TEXT_SCHEMA, _REFERENCE_SCHEMA]}, "secret reference"),
+]
+"""Only references."""
+Template = Annotated[
+    TextTemplate,
+    *value_type(
+        parse_template,
+        {"anyOf": [{"type": ["string", "number"]}, _REFERENCE_SCHEMA]},
+        "text, perhaps with references",
+    ),
+]
+"""Text that may hold references."""

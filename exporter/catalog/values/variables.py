@@ -1,0 +1,54 @@
+"""`${NAME}` with a default or a message, as Compose has them: the same to the daemon and in generated files."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from exporter.catalog.values.secret_text import EnvironmentReference, SecretError
+
+HOW = "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
+_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([^${}]*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable(EnvironmentReference):
+    """A variable with an operator: `-` gives a default where it is not set, `?` a message; with a colon, also where it
+    is empty.
+    """
+
+    operator: str = ""
+    word: str = ""
+    """The default or the message."""
+
+    @property
+    def default(self) -> str | None:
+        return self.word if self.operator.endswith("-") else None
+
+    def read(self) -> str:
+        """Return the value, or the default.
+
+        Raises:
+            SecretError: there is neither.
+        """
+        value = os.environ.get(self.name)
+        if value or (value is not None and not self.operator.startswith(":")):
+            return value
+        if self.default is not None:
+            return self.default
+        state = "is empty" if value is not None else "is not set"
+        raise SecretError(f"environment variable {self.name} {state}{f': {self.word}' if self.word else ''}")
+
+
+def parse_variable(inside: str) -> EnvironmentReference:
+    """Parse what is between the braces of `${…}`.
+
+    Raises:
+        ValueError: it is no reference. The sentence does not repeat it: it may be a secret.
+    """
+    match = _INSIDE.fullmatch(inside)
+    if not match:
+        raise ValueError(f"${{…}} holds no name of an environment variable, or more than a name; {HOW}")
+    name, operator, word = match.groups()
+    return Variable(name, operator, word) if operator else EnvironmentReference(name)

@@ -1,0 +1,1 @@
+"""A DNS question to a server or to the system's resolvers."""

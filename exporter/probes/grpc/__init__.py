@@ -1,0 +1,1 @@
+"""The standard health check of gRPC servers."""

@@ -1,0 +1,1 @@
+"""An ICMP echo request."""

@@ -1,0 +1,1 @@
+"""A login to MongoDB and questions about its state."""

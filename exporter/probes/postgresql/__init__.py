@@ -1,0 +1,1 @@
+"""A login to PostgreSQL and questions about its state."""

@@ -1,0 +1,129 @@
+"""PostgreSQL: that it lets a user in and answers, what it is, how full it is, and how far its replicas are behind.
+
+Any role that may log in is enough for the version, the role of the server, the connections and, on a replica, its link
+and lag. A role with `pg_monitor` sees the rest: the size of databases that it may not connect to, and a primary's
+replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from exporter.probes.base import ProbeFailure, Reason
+from exporter.probes.measure import MeasuredProbe, Run, clock
+from exporter.probes.postgresql.questions import (
+    CONNECTIONS,
+    HARMLESS,
+    REPLICA,
+    REPLICAS_OF_PRIMARY,
+    SIZE,
+    STATE,
+    WRITES,
+)
+from exporter.probes.postgresql.session import open_session
+from exporter.probes.postgresql.wire import startup
+from exporter.probes.stores.scram import KeyMaker
+from exporter.probes.stores.stream import read_secret
+
+if TYPE_CHECKING:
+    from exporter.catalog.planning.specs import PostgresqlSpec
+    from exporter.probes.compile import Shared
+    from exporter.probes.postgresql.questions import Question
+    from exporter.probes.postgresql.session import Session
+    from exporter.probes.tls.handshake import Tls
+
+log = logging.getLogger(__name__)
+
+APPLICATION_NAME = "pageforge-exporter"
+
+SIZE_SHARE = 0.01
+"""The part of all time that the server may spend on its size: after an answer that took a second, the next question
+waits for a hundred, and the size that was measured stays until then."""
+
+SIZE_PATIENCE = 0.5
+"""The part of a run's time left that an answer to it is waited for."""
+
+
+class PostgresqlProbe(MeasuredProbe):
+    """One connection, one login, and questions that change nothing.
+
+    Raises:
+        ValueError: a value cannot be sent to a server; one sentence.
+        TlsError: a certificate file or key cannot be used.
+    """
+
+    __slots__ = ("_keys", "_size", "_size_due", "_spec", "_startup", "_tls")
+
+    def __init__(self, spec: PostgresqlSpec, shared: Shared) -> None:
+        self._spec = spec
+        self._tls: Tls | None = None if spec.tls is None else shared.tls(spec.tls)
+        self._startup = startup(
+            {
+                "user": spec.username,
+                "database": spec.database,
+                "application_name": APPLICATION_NAME,
+                "client_encoding": "UTF8",
+            }
+        )
+        self._keys = KeyMaker()
+        self._size: float | str | None = None
+        self._size_due = 0.0
+
+    async def ask(self, run: Run) -> None:
+        password = read_secret(self._spec.password, run)
+        if password and "\0" in password:
+            raise ProbeFailure(Reason.SECRET, "the password holds a NUL character")
+        session = await open_session(self._spec, self._tls, run)
+        try:
+            await session.log_in(self._startup, self._spec, password, self._keys)
+            run.enter("query")
+            run.facts.update(await _answer(session, STATE, run, run.time_left()))
+            of_role = {"replica": (REPLICA,), "primary": (REPLICAS_OF_PRIMARY, WRITES)}
+            for question in (CONNECTIONS, *of_role.get(str(run.facts.get("store_role")), ())):
+                await _note_if_allowed(session, question, run, run.time_left())
+            if await self._note_size(session, run):
+                await session.leave()
+        finally:
+            session.close()
+
+    async def _note_size(self, session: Session, run: Run) -> bool:
+        """Last of all, since after a time-out the answer is still to come; False then."""
+        began = clock()
+        if began >= self._size_due:
+            patience = run.time_left() * SIZE_PATIENCE
+            self._size = None
+            answered = True
+            try:
+                async with asyncio.timeout(patience) as limit:
+                    await _note_if_allowed(session, SIZE, run, patience)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                answered = False
+            self._size = run.facts.get("store_size")
+            self._size_due = clock() + (clock() - began) / SIZE_SHARE
+            return answered
+        if self._size is not None:
+            run.facts["store_size"] = self._size
+        return True
+
+
+async def _note_if_allowed(session: Session, question: Question, run: Run, seconds: float) -> None:
+    """Note the answer; none of a server that has no such thing, or does not tell it to this role."""
+    try:
+        run.facts.update(await _answer(session, question, run, seconds))
+    except ProbeFailure as failure:
+        if failure.reason is not Reason.ANSWER:
+            raise
+        detail = failure.sentence.shown(run.secrets)
+        log.debug("%s: %s, asked for %s", run.peer, detail, " ".join(question.sql.split()))
+
+
+async def _answer(session: Session, question: Question, run: Run, seconds: float) -> dict[str, float | str]:
+    """Facts by the names of columns. The settings end with the question, also where a pooler such as PgBouncer gives
+    the connection to another client after it."""
+    limit = max(1, int(seconds * 1000))
+    row = await session.ask(f"{HARMLESS} SET LOCAL statement_timeout = {limit}; {question.sql}")
+    return question.facts(row, run.secrets)

@@ -1,0 +1,1 @@
+"""A login to Redis and questions about its state."""

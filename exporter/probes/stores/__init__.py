@@ -1,0 +1,1 @@
+"""What the protocols of databases share: their stream, SCRAM and checked values."""

@@ -1,0 +1,1 @@
+"""A TCP connection, a conversation in lines, and STARTTLS."""

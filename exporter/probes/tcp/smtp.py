@@ -1,0 +1,67 @@
+"""As much of SMTP (RFC 5321) as it takes to reach TLS by STARTTLS (RFC 3207), and to leave politely."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.peer_text import PeerText
+from exporter.probes.base import ProbeFailure, Reason
+
+if TYPE_CHECKING:
+    from exporter.probes.measure import Run
+    from exporter.probes.net.stream import LineStream
+
+
+async def before_tls(stream: LineStream, run: Run) -> None:
+    """From the greeting to where the TLS handshake begins.
+
+    Raises:
+        ProbeFailure: `protocol` for a refusal, with the server's line; as `LineStream.line`.
+    """
+    await _reply(stream, run, "220", "greeting")
+    offered = await _ehlo(stream, run)
+    if b"STARTTLS" not in offered:
+        raise ProbeFailure(Reason.PROTOCOL, "the server does not offer STARTTLS")
+    stream.send(b"STARTTLS\r\n")
+    await _reply(stream, run, "220", "answer to STARTTLS")
+
+
+async def after_tls(stream: LineStream, run: Run) -> None:
+    """The second EHLO, since nothing said before TLS counts (RFC 3207 section 4.2).
+
+    Raises:
+        ProbeFailure: as `before_tls`.
+    """
+    await _ehlo(stream, run)
+
+
+async def leave(stream: LineStream, run: Run) -> None:
+    """QUIT, and wait for the answer, whatever it is: servers log clients that just hang up."""
+    stream.send(b"QUIT\r\n")
+    run.awaited = "the answer to QUIT"
+    await stream.line()
+
+
+async def _ehlo(stream: LineStream, run: Run) -> set[bytes]:
+    """The keywords of the extensions that the server offers, in capitals."""
+    # An address literal is what a client without a name of its own gives (RFC 5321 section 4.1.4).
+    address = str(stream.transport.get_extra_info("sockname")[0]).partition("%")[0]
+    literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+    stream.send(f"EHLO {literal}\r\n".encode())
+    lines = await _reply(stream, run, "250", "answer to EHLO")
+    return {line[4:].split(b" ")[0].upper() for line in lines[1:]}
+
+
+async def _reply(stream: LineStream, run: Run, code: str, what: str) -> list[bytes]:
+    """The lines of one reply, of which all but the last have a hyphen after the code (RFC 5321 section 4.2.1)."""
+    run.awaited = f"the SMTP {what}"
+    lines: list[bytes] = []
+    while True:
+        line = await stream.line()
+        if line is None:
+            raise ProbeFailure(Reason.DISCONNECT, f"connection closed before the SMTP {what} was complete")
+        lines.append(line)
+        if not line.startswith(code.encode()) or line[3:4] not in (b" ", b"-", b""):
+            raise ProbeFailure(Reason.PROTOCOL, "the SMTP {} is {}, expected {}", what, PeerText(line), code)
+        if line[3:4] != b"-":
+            return lines

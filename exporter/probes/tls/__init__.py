@@ -1,0 +1,1 @@
+"""What protocols share of TLS: contexts, handshakes and certificates."""

@@ -1,0 +1,1 @@
+"""A WebSocket handshake, and a message in each direction."""

@@ -1,0 +1,1 @@
+"""Volumes and backups: free space, and what backups report in their markers."""
