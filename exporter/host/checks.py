@@ -133,8 +133,9 @@ def clock(host: Host) -> Iterator[Finding]:
     """See that the clock agrees with the engine's, and has not gone back since the last operation."""
     now = time.time()
     engine = moment(host.facts.now) if host.facts else None
-    if engine and abs(engine.timestamp() - now) > _DRIFT_SECONDS:
-        drift = engine.timestamp() - now
+    begun, answered = host.asked
+    drift = engine.timestamp() - min(max(engine.timestamp(), begun), answered) if engine else 0.0
+    if abs(drift) > _DRIFT_SECONDS:
         sentence = f"the engine's clock is {abs(drift):.0f} s {'ahead' if drift > 0 else 'behind'}; start NTP on both"
         yield Finding("clock", State.PROBLEM, sentence)
         return

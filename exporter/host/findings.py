@@ -38,4 +38,6 @@ class Host:
     site: Site
     engine: Engine | None = None
     facts: EngineFacts | None = None
+    asked: tuple[float, float] = (0.0, 0.0)
+    """When the facts were asked for and answered, by this host's clock."""
     compose: Compose | None = None

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,9 @@ class Preflight:
             yield Finding("engine", State.PROBLEM, self._silence)
             return
         try:
+            begun = time.time()
             facts = engine.facts()
+            self.host.asked = begun, time.time()
         except OperationError as error:
             yield Finding("engine", State.PROBLEM, error.sentence)
             return
