@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from exporter.host.compose import FILES as NAMES
 from exporter.host.compose import Compose
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown
 from exporter.releases.order import levels
+from exporter.releases.wanted import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
     from pathlib import Path
 
     from exporter.host.containers import Container
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from exporter.host.screen import Screen
     from exporter.host.site import Site
     from exporter.host.state import StateFolder
+    from exporter.releases.wanted import Files
 
 
 PAUSE_SECONDS = 0.5
@@ -34,6 +37,7 @@ class Context:
     command: tuple[str, ...]
     screen: Screen
     log: Path | None = None
+    known: dict[Hashable, Files] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def state(self) -> StateFolder:
@@ -70,6 +74,17 @@ class Context:
     def compose(self, folder: Path, *more_files: Path) -> Compose:
         """Return Compose on the files of a folder."""
         return Compose(self.site, folder, self.command, self.engine.where, self.log, more_files)
+
+    def files(self, folder: Path, *more_files: Path) -> Files:
+        """Return what the Compose files of a folder say. Compose takes a second to answer, so answers are kept for as
+        long as files and variables are the same."""
+        compose = self.compose(folder, *more_files)
+        paths = [path for path in (*(folder / name for name in NAMES), *more_files) if path.is_file()]
+        changed = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+        key = (folder, changed, tuple(compose.env().items()))
+        if key not in self.known:
+            self.known[key] = files_of(compose.config(), self.site.compose_project)
+        return self.known[key]
 
     def act(self, what: str, folder: Path, *arguments: str, more_files: tuple[Path, ...] = ()) -> None:
         """Have Compose do something, and say `what` while it does.

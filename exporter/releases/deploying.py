@@ -23,7 +23,7 @@ from exporter.releases.putting_on import FILES, left_out, orphans, put_on
 from exporter.releases.tags import rollback_name
 from exporter.releases.taking_back import take_back
 from exporter.releases.verification import verify
-from exporter.releases.wanted import images_of, wanted
+from exporter.releases.wanted import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +61,7 @@ class Wish:
 def scope(context: Context, wish: Wish) -> list[str]:
     """Return the services that the wish is about, in the order in which they start."""
     level = context.levels
-    there = context.compose(context.site.folder).services()
+    there = context.files(context.site.folder).services
     names = [name for name in there if not wish.service or name == wish.service]
     names = [name for name in names if not left_out(context, name, wish.service)]
     place = {name: index for index, name in enumerate(level)}
@@ -71,18 +71,19 @@ def scope(context: Context, wish: Wish) -> list[str]:
 def planned(context: Context, wish: Wish) -> Plan:
     """Return what deploying would change."""
     names = scope(context, wish)
-    compose = context.compose(context.site.folder)
+    folder = context.site.folder
+    files = context.files(folder)
     fetched = names if wish.mode is Mode.PULL else [name for name in names if is_built(context, name)]
     fetched = fetched if wish.mode is not Mode.MISSING else []
     containers = context.containers()
-    rows = wanted(compose, names, context.image_id, fetched)
-    removed = [] if wish.service else orphans(context, compose.services())
+    rows = wanted(context.compose(folder), files, names, context.image_id, fetched)
+    removed = [] if wish.service else orphans(context, files.services)
     return plan(rows, containers, tags_of(context.state, kept.images_of(containers)), removed)
 
 
 def missing(context: Context, names: Iterable[str]) -> dict[str, bool]:
     """Return which of these services have an image that is not on the engine, and whether it is built here."""
-    images = images_of(context.compose(context.site.folder).config())
+    images = context.files(context.site.folder).images
     return {
         name: is_built(context, name)
         for name in names

@@ -11,7 +11,6 @@ from exporter.releases.mounted import READERS, install
 from exporter.releases.order import batches
 from exporter.releases.replicas import replace
 from exporter.releases.waiting import wait_healthy
-from exporter.releases.wanted import replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -37,8 +36,8 @@ def put_on(
     """
     running = {each.id for each in context.containers() if each.running}
     changed = _install(context, source, only)
-    compose = context.compose(folder)
-    there, replicas = compose.services(), replicas_of(compose.config())
+    files = context.files(folder)
+    there, replicas = files.services, files.replicas
     wanted = [name for name in there if services is None or name in services]
     for batch in batches([name for name in wanted if not left_out(context, name, only)], context.levels):
         _start(context, folder, batch, replicas)

@@ -42,7 +42,7 @@ def replace(context: Context, folder: Path, service: str, wanted: int) -> None:
     gateway = Gateway(context)
     if old:
         gateway.start()
-    known = context.compose(folder).networks(service)
+    known = context.files(folder).networks[service]
     shared = gateway.networks() & set(known)
     for each in new:
         _hold_back(context, each, known, shared)
@@ -63,12 +63,11 @@ def outdated(
     context: Context, folder: Path, service: str, there: Sequence[Container], wanted: int
 ) -> list[Container]:
     """Return those that Compose would recreate, and those that are more than `wanted`."""
-    compose = context.compose(folder)
-    name = compose.images().get(service, "")
+    name = context.files(folder).images.get(service, "")
     image = context.engine.image(name)
     if image is None:
         raise OperationError(f"the image {name} of {service} is not on the engine")
-    hash_ = compose.hash(service)
+    hash_ = context.compose(folder).hash(service)
     current = [each for each in there if (each.image_id, each.config_hash) == (image.id, hash_)]
     kept = {each.id for each in current[:wanted]}
     return [each for each in there if each.id not in kept]

@@ -56,13 +56,14 @@ def planned(context: Context, target: Target) -> Plan:
     now = {row.service: row for row in kept.images_of(containers)}
     removed = [name for name in now if name not in before and (not only or name == only)]
     deploy = Deploy.begin(Way.ROLLBACK, target.tag, only, target.base)
-    with tempfile.TemporaryDirectory() as folder:
-        images = Path(folder) / kept.IMAGES
+    with tempfile.TemporaryDirectory() as place:
+        images = Path(place) / kept.IMAGES
         images.write_text(kept.images_text(image_names(context, before, now, deploy)), encoding="utf-8")
-        compose = context.compose(state.path / kept.rollback_folder(target.base), images)
+        folder = state.path / kept.rollback_folder(target.base)
+        compose, files = context.compose(folder, images), context.files(folder, images)
         names = [name for name in context.levels if name in before]
         names += [name for name in before if name not in names]
-        rows = wanted(compose, names, context.image_id, ())
+        rows = wanted(compose, files, names, context.image_id, ())
     tags = tags_of(state, before.values())
     rows = [replace(row, tag=tags[row.service], image=before[row.service].image) for row in rows]
     return plan(rows, containers, tags_of(state, now.values()), removed)

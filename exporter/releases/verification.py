@@ -16,7 +16,6 @@ from exporter.releases.failing import UnhealthyError
 from exporter.releases.mounted import CATALOG
 from exporter.releases.putting_on import FILES, left_out
 from exporter.releases.waiting import wait_healthy
-from exporter.releases.wanted import replicas_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -38,7 +37,7 @@ def verify(context: Context, folder: Path, services: Collection[str] | None, onl
     end = time.monotonic() + context.site.verify_seconds
     wanted = {
         name: count
-        for name, count in replicas_of(context.compose(folder).config()).items()
+        for name, count in context.files(folder).replicas.items()
         if (services is None or name in services)
         and (not only or name == only)
         and not left_out(context, name, only)

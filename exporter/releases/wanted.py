@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exporter.host.failures import OperationError
@@ -15,34 +16,47 @@ if TYPE_CHECKING:
     from exporter.host.containers import Json
 
 
-def replicas_of(config: Json) -> dict[str, int]:
-    """Return how many containers each service should have."""
-    return {name: _replicas(service) for name, service in services_of(config).items()}
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Resolved Compose files: of each service its image, how many containers it should have, and its networks by the
+    engine's names."""
+
+    images: Mapping[str, str]
+    replicas: Mapping[str, int]
+    networks: Mapping[str, tuple[str, ...]]
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of all services, without those of profiles that are not asked for (Compose 1 names these, too)."""
+        return tuple(self.replicas)
 
 
-def services_of(config: Json) -> dict[str, Mapping[str, Any]]:
-    """Return the services of resolved Compose files."""
-    found = config.get("services")
-    pairs = found.items() if isinstance(found, dict) else ()
-    return {str(name): service for name, service in pairs if isinstance(service, dict)}
-
-
-def images_of(config: Json) -> dict[str, str]:
-    """Return the image that each service names."""
-    return {
-        name: str(service["image"]) for name, service in services_of(config).items() if "image" in service
-    }
+def files_of(config: Json, compose_project: str) -> Files:
+    """Return what resolved Compose files say; `compose_project` is the prefix of networks without a name."""
+    services = {str(name): _part(each) for name, each in _part(config.get("services")).items()}
+    networks = {str(name): _part(each).get("name") for name, each in _part(config.get("networks")).items()}
+    return Files(
+        images={name: str(each["image"]) for name, each in services.items() if "image" in each},
+        replicas={name: _replicas(each) for name, each in services.items()},
+        networks={
+            name: tuple(
+                str(networks.get(str(key)) or f"{compose_project}_{key}")
+                for key in each.get("networks") or ("default",)
+            )
+            for name, each in services.items()
+        },
+    )
 
 
 def wanted(
     compose: Compose,
+    files: Files,
     names: Iterable[str],
     image_id: Callable[[str], str | None],
     fetched: Collection[str],
 ) -> list[Wanted]:
     """Return what should run of `names`, in their order. `image_id` gives the id of an image that is on the engine."""
-    config, hashes = compose.config(), hashes_of(compose)
-    images, replicas = images_of(config), replicas_of(config)
+    hashes, images, replicas = hashes_of(compose), files.images, files.replicas
     return [
         Wanted(
             name,
@@ -72,7 +86,9 @@ def hashes_of(compose: Compose) -> dict[str, str]:
 
 
 def _replicas(service: Mapping[str, Any]) -> int:
-    deploy = service.get("deploy")
-    count = deploy.get("replicas") if isinstance(deploy, dict) else None
-    scale = service.get("scale")
-    return next((each for each in (count, scale) if isinstance(each, int)), 1)
+    counts = (_part(service.get("deploy")).get("replicas"), service.get("scale"))
+    return next((each for each in counts if isinstance(each, int)), 1)
+
+
+def _part(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -219,8 +219,10 @@ class FakeCompose:
         for file in (*(self.folder / name for name in names), *self.more_files):
             read = _read(file.read_text().replace("${TAG}", value)) if file.exists() else {}
             for name, more in read.get("services", {}).items():
-                services[name] = services.get(name, {}) | more
-        return {"services": services}
+                services[name] = {**services.get(name, {}), **more}
+        for each in services.values():
+            each.setdefault("networks", ["internal"])
+        return {"services": services, "networks": {name: {"name": name} for name in ("edge", "internal")}}
 
     def services(self) -> list[str]:
         return list(self.config()["services"])
@@ -228,8 +230,8 @@ class FakeCompose:
     def images(self) -> dict[str, str]:
         return {name: each["image"] for name, each in self.config()["services"].items()}
 
-    def networks(self, service: str) -> list[str]:
-        return list(self.config()["services"][service].get("networks", ["internal"]))
+    def env(self) -> dict[str, str]:
+        return {"TAG": self.site.tag or ""}
 
     def hash(self, service: str) -> str:
         return hash_of(self.config()["services"][service])
