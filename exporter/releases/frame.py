@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.host.command import confirm
-from exporter.host.failures import EngineLost, OperationError
+from exporter.host.failures import OperationError
 from exporter.host.lock import locked
 from exporter.host.shown import shown
-from exporter.releases import kept
-from exporter.releases.ending import tags_of
 from exporter.releases.journal import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from exporter.host.command import Run
-    from exporter.host.containers import Container
     from exporter.host.site import Site
-    from exporter.host.state import StateFolder
     from exporter.releases.context import Context
     from exporter.releases.plan import Plan
     from exporter.releases.records import Record
@@ -63,7 +59,7 @@ def approve(site: Site, what: str, name: str, options: Options) -> None:
 
 @contextmanager
 def changing(run: Run, context: Context) -> Iterator[Context]:
-    """Hold the lock inside, with a log for what tools say. On Ctrl-C, say what runs.
+    """Hold the lock inside, with a log for what tools say.
 
     Raises:
         OperationError: another command holds the lock, or a restore has to be completed first.
@@ -73,26 +69,7 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
         left = site.state.restore_left(site.environment)
         if left:
             raise OperationError(left)
-        try:
-            yield replace(context, log=run.open_log())
-        except KeyboardInterrupt:
-            with suppress(OperationError):
-                screen.say(f"now runs: {running(site.state, context.containers()) or 'nothing'}")
-            raise
-        except EngineLost:
-            screen.say("what runs now is not known")
-            raise
-
-
-def running(state: StateFolder, containers: Sequence[Container]) -> str:
-    """Return `api v1 2/2, web v2 1/1`: how many containers of each service run, and their tag."""
-    tags = tags_of(state, kept.images_of(containers))
-    rows = []
-    for service, tag in tags.items():
-        there = [each for each in containers if each.service == service]
-        up = sum(each.running for each in there)
-        rows.append(f"{service} {tag} {up}/{len(there)}")
-    return shown(", ".join(rows), 1000)
+        yield replace(context, log=run.open_log())
 
 
 def last_words(run: Run, sentence: str, record: Record, options: Options) -> None:
