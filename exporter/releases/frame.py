@@ -35,7 +35,7 @@ class Options:
 def show_plan(context: Context, title: str, plan: Plan) -> None:
     """Show a plan, and before it what an interrupted deploy left."""
     screen, left = context.screen, Journal(context.state).interrupted()
-    screen.enter(title)
+    screen.say(f"== {title}")
     if left is not None:
         screen.say(f'  first: repair of the deploy that was killed at the step "{left[1]}"')
     for line in plan.lines():

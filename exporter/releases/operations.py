@@ -32,7 +32,7 @@ def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
         OperationError: it was not deployed; the sentence says what runs.
     """
     screen, preflight = run.screen, Preflight(site)
-    screen.enter("pre-flight")
+    screen.say("== pre-flight")
     with preflight.connected() as engine:
         require(preflight.findings(), screen)
         if engine is None or preflight.host.compose is None:
