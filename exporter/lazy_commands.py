@@ -14,18 +14,19 @@ from exporter.signals import interruptible
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """A command of a room: its module, which has a Typer `app`, and the line for it in `exporter --help`.
+    """A command of a room: its module, which has a Typer app, and the line for it in `exporter --help`.
 
-    `command`: the member of that app which it is; None is the whole app, a group of commands.
+    `command`: the member of that app which it is; None is the whole app, a group of commands. `app`: the app's name.
     """
 
     module: str
     help: str
     command: str | None = None
+    app: str = "app"
 
     def load(self) -> Any:
         """Import the command."""
-        app = import_module(self.module).app
+        app = getattr(import_module(self.module), self.app)
         app.rich_markup_mode = None  # plain help, as everywhere
         group = get_group(app)
         return group if self.command is None else group.commands[self.command]

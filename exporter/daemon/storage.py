@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.aside import AsideBusyError, AsideTimeoutError, aside
-from exporter.deploys.records import RecordsError, last
 from exporter.metrics.items import Items
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -20,6 +19,7 @@ from exporter.metrics.storage_families import (
     DeployView,
 )
 from exporter.metrics.text import label_text
+from exporter.releases.records import RecordsError, last
 from exporter.storage.backups import Backups
 from exporter.storage.volumes import Volumes
 

@@ -146,7 +146,7 @@ class Compose:
         installed = (state / "files").is_dir()
         variables = {
             "TAG": self.tag(),
-            "FILES_FOLDER": str(state / "files") if installed else ".",
+            "FILES_FOLDER": str(state / "files") if installed else "",
             "EXPORTER_CONFIG_FILE": str(state / "files/config.yaml") if installed else str(self.site.config),
             "STATE_FOLDER": str(state),
             "BACKUP_FOLDER": str(self.site.backup_folder),

@@ -12,7 +12,7 @@ from exporter.metrics.text import label_text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from exporter.deploys.records import Record
+    from exporter.releases.records import Record
     from exporter.storage.backup_marker import Outcome, Success
     from exporter.storage.volumes import Space
 

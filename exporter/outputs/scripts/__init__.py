@@ -39,6 +39,16 @@ WRAPPERS = {
         "Creates, lists, checks, rotates and reverts the secrets of an environment.",
         "create|list|check|rotate|revert [NAME]... [OPTION]...",
     ),
+    "deploy": Wrapper(
+        "deploy",
+        "Puts a release on an environment's host, and takes it back if it is not healthy.",
+        "[SERVICE] [--tag TAG] [--build | --pull] [--dry-run] [--yes]",
+    ),
+    "rollback": Wrapper(
+        "rollback",
+        "Goes back to what ran before the last good deploy, or further.",
+        "[SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]",
+    ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
 }
 """Each script that is a command, by name."""
