@@ -85,7 +85,7 @@ def test_files_project_and_variables_are_of_the_environment(site: Site, tmp_path
     ]
     assert variables == {
         "TAG": "unknown",
-        "FILES_FOLDER": ".",
+        "FILES_FOLDER": "",
         "EXPORTER_CONFIG_FILE": str(site.config),
         "STATE_FOLDER": str(site.state_folder),
         "SECRETS_FOLDER": str(site.secrets_folder),

@@ -153,6 +153,20 @@ def test_the_first_deploy_of_one_service_installs_everything(tmp_path: Path) -> 
     assert changed == ["gateway"]
 
 
+def test_what_environments_share_is_installed_next_to_what_is_their_own(tmp_path: Path) -> None:
+    source = Source(tmp_path / "deploy/live", tmp_path / "none", tmp_path)
+    for name in ("alert_rules/a.yml", "dashboards/b.json", "deploy/live/prometheus/prometheus.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    target = tmp_path / "state/files"
+    assert set(install(source, target)) == {"alert_rules", "dashboards", "prometheus"}
+    kept_by_release = Source(target, target / "none", target)
+    assert set(install(kept_by_release, tmp_path / "again")) == {"alert_rules", "dashboards", "prometheus"}
+    (tmp_path / "alert_rules/a.yml").write_text("2")
+    assert install(source, target, "grafana") == []
+    assert install(source, target, "prometheus") == ["alert_rules"]
+
+
 def test_only_what_a_rollback_may_need_is_kept() -> None:
     ids = [f"2026010{day}T000000Z-1" for day in range(1, 9)]
     good = [Record(id_, "live", (), "", "", 0, 0, "ok", "") for id_ in ids]
