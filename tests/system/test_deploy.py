@@ -169,7 +169,7 @@ def test_the_second_of_two_says_who_holds_the_lock(app_on_v1: Application) -> No
     app = app_on_v1
     first = app.start(ENVIRONMENT, "--tag", "v1")
     try:
-        until(app.step, "the first to begin")
+        until(app.step, "the first to begin", 60)
         second = app.deploy("v2")
         status = app.run("status", ENVIRONMENT)
     finally:
@@ -279,13 +279,13 @@ def test_ctrl_c_says_where_it_stopped_and_the_next_run_repairs(app_on_v1: Applic
     app = app_on_v1
     known = len(app.records())
     script = app.start(ENVIRONMENT, "--tag", "broken", "web")
-    until(lambda: app.step() == "verify" or script.poll() is not None, "the verification")
+    until(lambda: app.step() == "verify" or script.poll() is not None, "the verification", 60)
     script.send_signal(signal.SIGINT)
     _, said = script.communicate(timeout=60)
     assert script.returncode == 130, said
     assert 'at the step "verify": interrupted' in said
     assert "The journal was kept" in said
-    assert "now runs: " in said
+    assert "Running now: " in said
     assert "taken back" not in said
     assert len(app.records()) == known
     repaired = app.run("rollback", ENVIRONMENT)
@@ -297,7 +297,7 @@ def test_a_lost_engine_is_not_taken_for_a_bad_release(app_on_v1: Application) ->
     app = app_on_v1
     known = len(app.records())
     script = app.start(ENVIRONMENT, "--tag", "broken")
-    until(lambda: app.step() in ("up", "verify") or script.poll() is not None, "the release to be put on")
+    until(lambda: app.step() in ("up", "verify") or script.poll() is not None, "the release to be put on", 60)
     app.engine.stop()
     _, said = script.communicate(timeout=120)
     app.engine.start()
