@@ -251,7 +251,7 @@ def inventory(
 @app.command(name="pack-configuration")
 def pack_configuration(config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
     """Write the files of backup.configuration to standard output, as a tar archive."""
-    from exporter.backups.configuration import pack
+    from exporter.backups.engines.configuration import pack
 
     _do(
         config,
@@ -263,7 +263,7 @@ def pack_configuration(config: Config = DEFAULT_CONFIG, environment: Environment
 @app.command(name="unpack-configuration")
 def unpack_configuration(folder: Folder) -> None:
     """Put the files of such an archive, from standard input, in their places below FOLDER."""
-    from exporter.backups.configuration import unpack
+    from exporter.backups.engines.configuration import unpack
 
     def act() -> None:
         for path in unpack(sys.stdin.buffer, folder):

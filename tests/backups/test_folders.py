@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from exporter.backups.checks import check_room, findings, whole_backups
-from exporter.backups.configuration import pack, unpack
+from exporter.backups.engines.configuration import pack, unpack
 from exporter.backups.inventory import inventory
 from exporter.backups.manifest import PARTS, read_manifest, seal
 from exporter.backups.marks import begin, end

@@ -6,8 +6,8 @@ meanwhile, or whether it works on what serves customers or on a drill's throw-aw
 
     save: Place → Target      load: Source → Place
 
-What a container answers is hostile: bytes with a limit on size and time, parsed by type (`answers.py`), never evaluated.
-Programs get constant text; names go along as data.
+What a container answers is hostile: bytes with a limit on size and time, parsed by type (`answers.py`), and never
+evaluated. Programs get constant text; names go along as data.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from exporter.backups.subjects import BackupsError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from exporter.backups.subjects import Subject
 
 _DAY = 86400.0
+_CHUNK = 64 * 1024
 
 Counts = dict[str, int]
 """How much there is, for a person: `{"forms.public.orders": 6}`, `{"files": 12, "bytes": 40960}`."""
@@ -37,13 +40,23 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
+def read_all(source: Readable, limit: int) -> bytes:
+    """Return all that is left of a stream. Raises BackupsError if that is more than `limit` bytes."""
+    kept = bytearray()
+    while piece := source.read(min(_CHUNK, limit + 1 - len(kept))):
+        kept += piece
+        if len(kept) > limit:
+            raise BackupsError(f"a file of the backup is longer than {limit:,} bytes")
+    return bytes(kept)
+
+
 class Writable(Protocol):
     def write(self, data: bytes, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program in a container ended. `said`: the end of its standard error, at most `SAID_BYTES`."""
+    """How a program in a container ended. `said`: the end of its standard error."""
 
     status: int
     said: bytes = b""
@@ -69,7 +82,6 @@ class Host(Protocol):
         *,
         source: Readable | None = None,
         target: Writable | None = None,
-        environment: Mapping[str, str] | None = None,
         seconds: float,
     ) -> Ended:
         """Run a program in a running container: `source` is its standard input, `target` gets its output.
@@ -84,7 +96,6 @@ class Host(Protocol):
         *,
         image: str,
         mounts: Sequence[Mount] = (),
-        volumes: Sequence[str] = (),
         user: str = "0:0",
         capabilities: Sequence[str] = (),
         source: Readable | None = None,
@@ -93,7 +104,7 @@ class Host(Protocol):
     ) -> Ended:
         """Run a program in a container of its own, which has no network and a read-only root, and is removed.
 
-        `capabilities`: all others are dropped. `volumes`: paths that get an anonymous volume.
+        `capabilities`: all others are dropped.
         """
 
     def is_running(self, container: str) -> bool:
@@ -119,12 +130,18 @@ class Host(Protocol):
 class Place:
     """Where a subject's data is, or is to be: what serves customers, or what a drill has started for itself.
 
-    `container`: the id of the store's container; of SQLite, of the container that has the file's volume, running or
-    not; empty for volumes and the configuration. `volume`: the Docker engine's name of the volume. `folder`: the
-    folder below which configuration files are. `path`: SQLite's file in the container. `user` and `secret`: how it is
-    logged in; the secret is the name of a file in the container's /run/secrets, empty where no password is asked for.
-    `address`: where MongoDB listens; empty for the container's own address. `helper_image` has sh, tar, find and stat.
-    `python_image` has python3; empty for the container's own image. `deadline`: of the whole run, on the monotonic clock.
+    Attributes:
+        container: id of the store's container; of SQLite, of the one that has the file's volume, running or not.
+        volume: the Docker engine's name of a volume.
+        folder, files: of the configuration: where it is, and what of it the catalog names.
+        path: SQLite's file in the container; for `load` of Redis its data folder, if it is not the saved one.
+        user, secret: how to log in. The secret is the name of a file in the container's /run/secrets; empty where
+            no password is asked for.
+        address: where MongoDB listens; empty for the container's own address.
+        mounts: instead of the container's own, for a drill of SQLite, which has no container.
+        helper_image: has sh, tar, find and stat.
+        python_image: has python3; empty for the container's own image.
+        deadline: of the whole run, on the monotonic clock.
     """
 
     subject: Subject
@@ -133,10 +150,12 @@ class Place:
     container: str = ""
     volume: str = ""
     folder: Path | None = None
+    files: tuple[str, ...] = ()
     path: str = ""
     user: str = ""
     secret: str = ""
     address: str = ""
+    mounts: tuple[Mount, ...] = ()
     helper_image: str = "busybox:1.37"
     python_image: str = ""
     ready_seconds: float = 120.0
