@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
     "outputs": {"catalog"},
+    "host": {"catalog", "outputs"},
 }
 """Of each room, the rooms that it may import beside itself."""
 

@@ -1,0 +1,151 @@
+"""The frame of an operator's command: loads the environment, and turns every ending into a sentence and a status.
+
+with operation("exporter backup -e staging") as run:
+    run.screen.enter("save")
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+
+import typer
+
+from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
+from exporter.host.screen import Screen
+from exporter.host.state import CURRENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from exporter.host.site import Site
+
+Config = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="EXPORTER_CONFIG", metavar="FILE", help="The service catalog."),
+]
+Environment = Annotated[
+    Optional[str],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        "--environment",
+        "-e",
+        envvar="EXPORTER_ENVIRONMENT",
+        metavar="NAME",
+        help="One of the catalog's environments; the first if not given.",
+    ),
+]
+Root = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--root", metavar="DIR", help="The folder that holds deploy/; default: the catalog's."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for approval.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and show the plan; change nothing.")
+]
+
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+@dataclass
+class Run:
+    """One run of a command: what is shown, and what its last words need to know."""
+
+    name: str
+    screen: Screen = field(default_factory=Screen)
+    site: Site | None = None
+    log: Path | None = None
+
+    def load(self, config: Path, environment: str | None, root: Path | None = None) -> Site:
+        """Load the environment."""
+        from exporter.host.site import load_site
+
+        self.site = load_site(config, environment, root)
+        return self.site
+
+    def open_log(self) -> Path:
+        """Make the file for what tools say; the last line of a failed command names it."""
+        if self.site is None:
+            raise RuntimeError("load() comes first")
+        self.log = self.site.state.new_log(self.name)
+        return self.log
+
+
+@contextmanager
+def operation(name: str) -> Iterator[Run]:
+    """Run a command inside: failures become one sentence on standard error and an exit status, never a traceback.
+
+    Ctrl-C and SIGTERM end it with 130, a lost engine with 3; both say the step, what was kept and what to do next.
+    """
+    from exporter.catalog.problems import CatalogError
+
+    run = Run(name)
+    _interruptible()
+    try:
+        yield run
+    except CatalogError as error:
+        _end(str(error), WRONG_USAGE)
+    except EngineLost as error:
+        _end(f"{name}: {_where(run)}{error.sentence}. {_kept(run)}", error.status)
+    except OperationError as error:
+        _end(f"{name}: {error.sentence}{_log(run)}", error.status)
+    except KeyboardInterrupt:
+        _end(f"{name}: {_where(run)}interrupted. {_kept(run)}", INTERRUPTED)
+
+
+def confirm(question: str, word: str) -> bool:
+    """Ask a person at a terminal to type `word`; without a terminal nobody can answer, and it is False."""
+    if not os.isatty(0):
+        return False
+    try:
+        return (
+            str(typer.prompt(f"{question} Type {word} to go on", default="", show_default=False, err=True))
+            == word
+        )
+    except typer.Abort:
+        return False
+
+
+def _where(run: Run) -> str:
+    return f'at the step "{run.screen.step}": ' if run.screen.step else ""
+
+
+def _kept(run: Run) -> str:
+    """Say what is left on the host, and the next command."""
+    if run.site is None:
+        return "Nothing was changed."
+    environment = run.site.environment
+    next_command = f"exporter status -e {environment}"
+    try:
+        step = run.site.state.fields(CURRENT).get("step")
+    except OperationError as error:
+        return f"{error.sentence}. Next: {next_command}{_log(run)}"
+    journal = f"The journal was kept ({run.site.state_folder / CURRENT}). " if step else ""
+    return f"{journal}Next: {next_command}{_log(run)}"
+
+
+def _log(run: Run) -> str:
+    return (
+        f" (the tools' output: {run.log})" if run.log and run.log.exists() and run.log.stat().st_size else ""
+    )
+
+
+def _end(sentence: str, status: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(status)
+
+
+def _interruptible() -> None:
+    """From here on Ctrl-C and SIGTERM are a KeyboardInterrupt; a signal that is ignored stays so."""
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
