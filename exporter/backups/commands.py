@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from exporter.backups.authentic import Trust
     from exporter.catalog.catalog import Catalog
 
 app = typer.Typer(
@@ -41,6 +42,17 @@ Error = Annotated[
     typer.Option("--error", metavar="SENTENCE", help="Why it failed; without, it went well."),
 ]
 Seconds = Annotated[float, typer.Option("--time-limit", metavar="SECONDS", help="When it must be over.")]
+KeyFile = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option("--key", metavar="FILE", help="A copy of the key that the backup was made with."),
+]
+AcceptUnauthenticated = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unauthenticated",
+        help="Accept a backup of an earlier version, which has no authentication code.",
+    ),
+]
 DEFAULT_CONFIG = Path("config.yaml")
 
 
@@ -62,13 +74,17 @@ def plan(names: Names = None, config: Config = DEFAULT_CONFIG, environment: Envi
 @app.command()
 def room(names: Names = None, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
     """Whether a backup as large as the last one fits on the disk."""
+    from exporter.backups.authentic import local_trust
     from exporter.backups.checks import check_room
+    from exporter.backups.keys import key_file
     from exporter.backups.subjects import backups_folder, chosen
 
     _do(
         config,
         environment,
-        lambda catalog: check_room(backups_folder(catalog), chosen(catalog, names or [])),
+        lambda catalog: check_room(
+            backups_folder(catalog), chosen(catalog, names or []), local_trust(key_file(catalog))
+        ),
     )
 
 
@@ -76,11 +92,19 @@ def room(names: Names = None, config: Config = DEFAULT_CONFIG, environment: Envi
 def seal(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
     """Write the manifest of a half-made backup, ID.partial, and give it its name; prints the folder."""
     from exporter import __version__
-    from exporter.backups.manifest import seal as seal_folder
+    from exporter.backups.keys import key_file, make_key
+    from exporter.backups.sealing import seal as seal_folder
     from exporter.backups.subjects import subjects
 
     def act(catalog: Catalog) -> None:
         encryption = catalog.backup.encrypt.tool if catalog.backup.encrypt else ""
+        key, made = make_key(key_file(catalog))
+        if made:
+            typer.echo(
+                f"made the key of this host's backups, {key_file(catalog)}: keep a copy of it elsewhere, "
+                "because a new host cannot restore without it",
+                err=True,
+            )
         place = seal_folder(
             folder,
             subjects(catalog),
@@ -88,6 +112,7 @@ def seal(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environme
             environment=catalog.environment_name,
             encryption=encryption,
             exporter=__version__,
+            key=key,
         )
         typer.echo(place)
 
@@ -95,22 +120,43 @@ def seal(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environme
 
 
 @app.command()
-def verify(folder: Folder) -> None:
-    """Check that a backup is whole: every file there, none altered, none added. One sentence for each finding."""
+def verify(
+    folder: Folder,
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    key: KeyFile = None,
+    accept_unauthenticated: AcceptUnauthenticated = False,
+) -> None:
+    """Check that a backup is authentic and whole: no file altered, missing or added. One sentence for each finding."""
     from exporter.backups.checks import findings
 
-    found = findings(folder)
-    for sentence in found:
-        typer.echo(sentence, err=True)
-    raise typer.Exit(1 if found else 0)
+    def act(catalog: Catalog) -> None:
+        found = findings(folder, _trust(catalog, key, accept_unauthenticated))
+        for sentence in found:
+            typer.echo(sentence, err=True)
+        raise typer.Exit(1 if found else 0)
+
+    _do(config, environment, act)
 
 
 @app.command()
-def contents(folder: Folder) -> None:
+def contents(
+    folder: Folder,
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    key: KeyFile = None,
+    accept_unauthenticated: AcceptUnauthenticated = False,
+) -> None:
     """Print what a backup holds, for a shell to read: name, key and value, each ended by a zero byte."""
     from exporter.backups.plan_text import contents_text
 
-    _say_errors(lambda: sys.stdout.buffer.write(contents_text(folder)))
+    _do(
+        config,
+        environment,
+        lambda catalog: sys.stdout.buffer.write(
+            contents_text(folder, _trust(catalog, key, accept_unauthenticated))
+        ),
+    )
 
 
 @app.command()
@@ -131,12 +177,14 @@ def prune(
     environment: Environment = None,
 ) -> None:
     """Remove backups that are beyond their keep, never the last good one, and what runs that died have left."""
+    from exporter.backups.authentic import local_trust
+    from exporter.backups.keys import key_file
     from exporter.backups.retention import prune as prune_folder
     from exporter.backups.subjects import backups_folder, subjects
 
     def act(catalog: Catalog) -> None:
         kept = {name: keep or subject.keep for name, subject in subjects(catalog).items()}
-        pruned = prune_folder(folder or backups_folder(catalog), kept)
+        pruned = prune_folder(folder or backups_folder(catalog), kept, local_trust(key_file(catalog)))
         for path in pruned.removed:
             typer.echo(f"removed {path}", err=True)
         for sentence in pruned.findings:
@@ -150,9 +198,15 @@ def prune(
 @app.command()
 def upload(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
     """Upload a backup to the catalog's bucket, and verify what arrived."""
+    from exporter.backups.authentic import local_trust
+    from exporter.backups.keys import key_file
     from exporter.backups.s3 import Bucket
 
-    _do(config, environment, lambda catalog: Bucket(catalog).upload(folder))
+    _do(
+        config,
+        environment,
+        lambda catalog: Bucket(catalog).upload(folder, local_trust(key_file(catalog))),
+    )
 
 
 @app.command()
@@ -160,6 +214,8 @@ def download(
     id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002 - what it is called everywhere
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
+    key: KeyFile = None,
+    accept_unauthenticated: AcceptUnauthenticated = False,
 ) -> None:
     """Download a backup from the catalog's bucket into the environment's folder; prints where it is."""
     from exporter.backups.s3 import Bucket
@@ -168,7 +224,11 @@ def download(
     _do(
         config,
         environment,
-        lambda catalog: typer.echo(Bucket(catalog).download(id, backups_folder(catalog))),
+        lambda catalog: typer.echo(
+            Bucket(catalog).download(
+                id, backups_folder(catalog), _trust(catalog, key, accept_unauthenticated)
+            )
+        ),
     )
 
 
@@ -207,6 +267,8 @@ def mark(
 ) -> None:
     """Write the markers that the daemon exports."""
     from exporter.backups import marks
+    from exporter.backups.authentic import local_trust
+    from exporter.backups.keys import key_file
     from exporter.backups.subjects import BackupsError, chosen
 
     def act(catalog: Catalog) -> None:
@@ -216,7 +278,13 @@ def mark(
         if moment is Moment.BEGIN:
             marks.begin(catalog, them, time_limit)
         elif moment is Moment.END:
-            marks.end(catalog, them, backup=Path(backup) if backup else None, error=error)
+            marks.end(
+                catalog,
+                them,
+                backup=Path(backup) if backup else None,
+                error=error,
+                trust=local_trust(key_file(catalog)),
+            )
         elif moment is Moment.DRILL_BEGIN:
             marks.begin_drill(catalog, them, time_limit)
         else:
@@ -270,6 +338,13 @@ def unpack_configuration(folder: Folder) -> None:
             typer.echo(f"restored {path!r}", err=True)
 
     _say_errors(act)
+
+
+def _trust(catalog: Catalog, key: Path | None, accept_unauthenticated: bool) -> Trust:
+    from exporter.backups.authentic import trust_of
+    from exporter.backups.keys import key_file
+
+    return trust_of(key_file(catalog), key, without_code=accept_unauthenticated)
 
 
 def _do(config: Path, environment: str | None, act: Callable[[Catalog], object]) -> None:

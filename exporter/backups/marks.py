@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exporter.backups.manifest import read_manifest
+from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.subjects import BackupsError, backups_folder
 from exporter.catalog.places import MARKERS
 from exporter.containers import backup_marker
@@ -35,9 +35,16 @@ def begin(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None
     _change_all(catalog, subjects, change)
 
 
-def end(catalog: Catalog, subjects: Iterable[Subject], *, backup: Path | None, error: str | None) -> None:
-    """It is over: with an error, or with the backup that is in this folder. Raises BackupsError."""
-    manifest = read_manifest(backup) if backup is not None and error is None else None
+def end(
+    catalog: Catalog,
+    subjects: Iterable[Subject],
+    *,
+    backup: Path | None,
+    error: str | None,
+    trust: Trust | None = None,
+) -> None:
+    """It is over: with an error, or with the backup in this folder, which `trust` can read. Raises BackupsError."""
+    manifest = read_manifest(backup, trust or Trust(None)) if backup is not None and error is None else None
 
     def change(subject: Subject) -> Callable[[str | None], str]:
         saved = manifest.of(subject.name) if manifest else None

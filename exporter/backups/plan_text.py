@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.backups.manifest import read_manifest
+from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.subjects import backups_folder, chosen
 from exporter.catalog.secret_paths import absolute
 
@@ -44,9 +44,9 @@ def plan_text(catalog: Catalog, names: Iterable[str]) -> str:
     return _text(records)
 
 
-def contents_text(folder: Path) -> bytes:
+def contents_text(folder: Path, trust: Trust) -> bytes:
     """What a backup holds: `kind` and facts of each name, and `file/N/path|content|object`. Raises BackupsError."""
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, trust)
     records = [("", "encryption", manifest.encryption), ("", "id", manifest.id)]
     for saved in manifest.subjects:
         records.append((saved.name, "kind", saved.engine or saved.kind))
