@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "metrics": {"catalog", "probes", "containers", "deploys"},
     "probes": {"catalog"},
     "containers": {"catalog"},
-    "backups": {"catalog", "containers"},
+    "backups": {"catalog", "containers", "host"},
     "deploys": {"catalog"},
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
