@@ -15,6 +15,7 @@ import typer
 from exporter.backups.backup_command import backup
 from exporter.backups.commands import app as backups
 from exporter.deploys.commands import app as deploys
+from exporter.operations.commands import app as operations
 from exporter.signals import interruptible
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ app = typer.Typer(
 app.command()(backup)
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
+app.add_typer(operations)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2

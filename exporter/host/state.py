@@ -137,15 +137,17 @@ class StateFolder:
         text = self.read(f"{RUNNING}/tag")
         return text.strip() if text else None
 
-    def restore_left(self) -> str | None:
-        """Say what a restore has not put back; None where nothing is left. The clause names the file `restoring`."""
-        left = self.fields(RESTORING)
-        names, backup = shown(left.get("names", "")), shown(left.get("backup", ""))
+    def restore_left(self, environment: str) -> str | None:
+        """Say what a restore has not put back and how that is done; None where nothing is left."""
+        left = {key: shown(value) for key, value in self.fields(RESTORING).items()}
+        names, backup = left.get("names"), left.get("backup", "")
         if not names:
             return None
         return (
-            f"the restore from the backup {backup}, begun by {shown(left.get('user', ''))} at "
-            f"{shown(left.get('since', ''))}, has not put back: {names}. Services that write are stopped"
+            f"the restore from the backup {backup}, begun by {left.get('user', '?')} at {left.get('since', '?')}, "
+            f"has not put back: {names}. Services that write are stopped. Run "
+            f"exporter restore -e {environment} {backup} {names} again (or remove {self.path / RESTORING}, "
+            "if the data is to stay as it is)"
         )
 
     def new_log(self, command: str) -> Path:
