@@ -52,7 +52,7 @@ def backup(
     with backups_operation("backup", config, environment, root) as (run, site), limited(time_limit):
         with sentences(WRONG_USAGE):
             them = chosen(site.catalog, names or [])
-        left = site.state.restore_left() or ""
+        left = site.state.restore_left(site.environment) or ""
         settings = Settings(
             time_limit=time_limit,
             helper_image=site.variables.get("BACKUP_IMAGE") or HELPER_IMAGE,

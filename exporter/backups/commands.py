@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from exporter.backups.schedule_commands import run_due, schedule
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -373,3 +375,7 @@ def _say_errors(act: Callable[[], object]) -> None:
         where = f"{error.filename}: " if error.filename else ""
         typer.echo(f"{where}{error.strerror or error}", err=True)
         raise typer.Exit(1) from None
+
+
+app.command(name="schedule")(schedule)
+app.command(name="run-due")(run_due)

@@ -1,4 +1,4 @@
-"""A backup of one subject in memory: the Target of one engine's save, and the Source of its load."""
+"""A backup of one subject in memory: the Target of one engine's save."""
 
 from __future__ import annotations
 
@@ -24,17 +24,10 @@ class Copy:
         yield stream
         self.files[content, what] = stream.getvalue()
 
-    def fact(self, key: str, value: str = "") -> str:
-        """Note a fact, or return it."""
-        if value:
-            self.facts[key] = value
-        return self.facts.get(key, "")
+    def fact(self, key: str, value: str) -> None:
+        """Note a fact."""
+        self.facts[key] = value
 
     def objects(self, content: str) -> tuple[str, ...]:
         """Return the objects of files."""
         return tuple(what for kind, what in self.files if kind == content)
-
-    @contextmanager
-    def open(self, content: str, what: str | None = None) -> Iterator[io.BytesIO]:
-        """Give a file back."""
-        yield io.BytesIO(self.files[content, what or ""])

@@ -176,7 +176,7 @@ def test_secrets_are_never_a_store_s_folder(tmp_path: Path) -> None:
 def test_documents_that_came_or_went_during_the_dump_may_be_there_or_not(
     before: int, after: int, there: int | None, good: bool
 ) -> None:
-    key = ("shop", "orders")
+    key: tuple[str, ...] = ("shop", "orders")
     found = mongodb.compare({key: before}, {key: after}, {} if there is None else {key: there})
     assert [each.good for each in found] == [good]
 
@@ -184,15 +184,20 @@ def test_documents_that_came_or_went_during_the_dump_may_be_there_or_not(
 def test_users_of_before_the_restore_stay_and_a_collection_that_came_during_the_dump_is_nothing_to_compare() -> (
     None
 ):
-    users = ("admin", "system.users")
+    users: tuple[str, ...] = ("admin", "system.users")
     found = mongodb.compare({users: 1}, {users: 1, ("shop", "new"): 3}, {users: 4})
     assert [(each.what, each.good) for each in found] == [("admin.system.users", True)]
 
 
 def test_rows_are_the_same_on_both_sides() -> None:
-    saved = {("public", "a"): 1, ("public", "empty"): 0}
+    saved: postgresql.Rows = {("public", "a"): 1, ("public", "empty"): 0}
+    others: list[postgresql.Rows] = [
+        {("public", "a"): 1},
+        {**saved, ("public", "more"): 0},
+        {**saved, ("public", "a"): 2},
+    ]
     assert all(each.good for each in postgresql.compare("db", saved, dict(saved)))
-    for other in ({("public", "a"): 1}, {**saved, ("public", "more"): 0}, {**saved, ("public", "a"): 2}):
+    for other in others:
         assert [each.good for each in postgresql.compare("db", saved, other)].count(False) == 1
 
 

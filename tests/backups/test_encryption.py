@@ -50,7 +50,7 @@ def test_a_tool_that_fails_is_an_error_and_its_file_goes(
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     encryption = Encryption("age", "key")
-    making = Making(tmp_path / "till", encryption, Steps([].append))
+    making = Making(tmp_path / "till", encryption, Steps(print))
     with pytest.raises(BackupsError, match="age failed: "), making.file("dump", "database") as target:
         target.write(TEXT * 10)
     assert list((tmp_path / "till").iterdir()) == []
@@ -64,14 +64,14 @@ def test_a_public_key_that_is_not_there_is_found_before_anything_is_saved(tmp_pa
 
 @pytest.mark.parametrize("value", ["a\0b", "a\nb", "\x1b[2J", "x" * 1001, "\u202e"])
 def test_a_fact_is_a_text_that_prints(tmp_path: Path, value: str) -> None:
-    making = Making(tmp_path / "till", Encryption(), Steps([].append))
+    making = Making(tmp_path / "till", Encryption(), Steps(print))
     with pytest.raises(BackupsError, match="version is not a text"):
         making.fact("version", value)
     assert not (tmp_path / "till" / ".parts").exists()
 
 
 def test_a_file_that_cannot_be_written_is_the_step_s_error(tmp_path: Path) -> None:
-    steps = Steps([].append)
+    steps = Steps(print)
     steps.begin("dumping till")
     making = Making(tmp_path / "till", Encryption(), steps)
     with (
