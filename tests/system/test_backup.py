@@ -175,10 +175,7 @@ def test_a_killed_backup_is_no_backup_and_the_next_one_works(site: Site) -> None
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={
-            **site.variables(),
-            "BACKUP_TIMED": "1",
-        },  # without the watchdog, so that the script itself is killed
+        env=site.variables(),
     )
     until(lambda: list(site.backups.glob("*.partial/db/*.dump")), "the backup to be under way")
     process.send_signal(signal.SIGKILL)
