@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.backups.commands import app as backups
-from exporter.deploys.commands import app as deploys
+from exporter.releases.commands import app as deploys
 from exporter.signals import interruptible
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers", "deploys"},
+    "metrics": {"catalog", "probes", "containers", "releases"},
     "probes": {"catalog"},
     "containers": {"catalog"},
     "backups": {"catalog", "containers"},
-    "deploys": {"catalog"},
+    "releases": {"catalog"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
+    "daemon": {"catalog", "probes", "containers", "metrics", "releases", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 from exporter.containers.backups import Backups
 from exporter.containers.volumes import Volumes
-from exporter.deploys.records import RecordsError, last
+from exporter.releases.records import RecordsError, last
 from exporter.metrics.items import Items
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
-from exporter.deploys.records import RESULTS, Record, RecordsError, add, changes, last, undoable
+from exporter.releases.records import RESULTS, Record, RecordsError, add, changes, last, undoable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.deploys.records import Change, Record, RecordsError, add, last, undoable
+from exporter.releases.records import Change, Record, RecordsError, add, last, undoable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def test_the_commands(tmp_path: Path) -> None:
     (tmp_path / "after").write_text("web sha256:2 shop/web:v1\n")
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        code = "from exporter.deploys.commands import app; app()"
+        code = "from exporter.releases.commands import app; app()"
         command = [sys.executable, "-c", code, *arguments, f"--file={file}"]
         return subprocess.run(command, capture_output=True, text=True, timeout=30)
 
