@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEAD_SECONDS = 24 * 3600
 """A half-made backup that nobody has written to for so long is of a run that died."""
-_REMOVED = ".removed"
+REMOVED = ".removed"
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def _whole(backup: Path, trust: Trust, read: dict[Path, bool], result: Pruned) -
 def _dead(folder: Path, now: float) -> list[Path]:
     dead = []
     for path in sorted(folder.iterdir()):
-        died = path.name.endswith(_REMOVED) or (
+        died = path.name.endswith(REMOVED) or (
             path.name.endswith(PARTIAL) and now - _last_change(path) > DEAD_SECONDS
         )
         if died and path.is_dir() and not path.is_symlink():
@@ -88,6 +88,6 @@ def _last_change(folder: Path) -> float:
 
 def _remove(backup: Path) -> None:
     """It loses its name first, so that one that is removed in part is never taken for a backup."""
-    going = backup.with_name(backup.name + _REMOVED)
+    going = backup.with_name(backup.name + REMOVED)
     backup.rename(going)
     shutil.rmtree(going)

@@ -41,7 +41,12 @@ Environment = Annotated[
 ]
 Root = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--root", metavar="DIR", help="The folder that holds deploy/; default: the catalog's."),
+    typer.Option(
+        "--root",
+        envvar="EXPORTER_ROOT",
+        metavar="DIR",
+        help="The folder that holds deploy/; default: the catalog's, else the current one.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for approval.")]

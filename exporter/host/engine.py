@@ -384,6 +384,11 @@ class Engine:
             else {},
         )
 
+    def pull(self, name: str) -> None:
+        """Get an image from its registry. Raises Refused if that does not have it."""
+        with self._patient(), self._call(f"the image {shown(name)}"):
+            self._client.pull(name)
+
     def tag(self, image: str, name: str) -> None:
         """Give an image another name, `REPOSITORY:TAG`."""
         repository, _, tag = name.rpartition(":")

@@ -80,7 +80,7 @@ def compare(folder: Path, files: Iterable[File]) -> list[Change]:
     Raises:
         WriteError: something in the folder cannot be read, or is not what it should be.
     """
-    known = _read_manifest(folder)
+    known = read_manifest(folder)
     wanted = {file.path: file for file in files}
     for path in (*wanted, *known):
         _check_path(path)
@@ -136,7 +136,7 @@ def _prepare(
     """What is to happen in one folder, its manifest last; returns what will be gone."""
     touched = WRITTEN | ({State.EDITED} if force else set())
     removed = REMOVED | ({State.STALE_EDITED} if force else set())
-    known = _read_manifest(folder)
+    known = read_manifest(folder)
     before = dict(known)
     gone = []
     for change in changes:
@@ -192,7 +192,7 @@ def _read(path: Path) -> tuple[str | None, bool]:
         raise WriteError(f"cannot read {path}: {error.strerror}") from None
 
 
-def _read_manifest(folder: Path) -> dict[str, str]:
+def read_manifest(folder: Path) -> dict[str, str]:
     """Hashes by path of what was written earlier."""
     if (folder / MANIFEST).is_symlink():
         raise WriteError(f"{folder / MANIFEST} is a link; a file is needed there, so remove it")

@@ -97,14 +97,14 @@ class Host(Protocol):
         image: str,
         mounts: Sequence[Mount] = (),
         user: str = "0:0",
-        capabilities: Sequence[str] = (),
+        capabilities: Sequence[str] | None = None,
         source: Readable | None = None,
         target: Writable | None = None,
         seconds: float,
     ) -> Ended:
         """Run a program in a container of its own, which has no network and a read-only root, and is removed.
 
-        `capabilities`: all others are dropped.
+        `capabilities`: all others are dropped; None leaves those that containers usually have.
         """
 
     def is_running(self, container: str) -> bool:

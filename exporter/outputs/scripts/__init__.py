@@ -1,13 +1,16 @@
-"""The scripts that put a release on a host and keep it safe there: the same text for every catalog.
+"""The scripts in a user's repository: each runs one command of the exporter for an environment that it names.
 
-What differs between catalogs stands in environment.sh (`data.py`), as data.
+They are wrappers of one template, the same for every catalog. A script that is not a command yet is copied as it is;
+what differs between catalogs is in environment.sh for those (`data.py`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter import __version__
 from exporter.outputs.base import File
 
 if TYPE_CHECKING:
@@ -16,11 +19,42 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 _FOLDER = Path(__file__).parent
+_TEMPLATE = "wrapper.sh.in"
 _LIBRARY = "lib.sh"
 """How the names of files end that others source, and that are not executable."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """`about` is one sentence; `words` what comes after the environment, for the usage line."""
+
+    command: str
+    about: str
+    words: str = "[OPTION]..."
+
+
+WRAPPERS = {
+    "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
+}
+"""Each script that is a command, by name."""
+
+
 def render(catalog: Catalog) -> Iterable[File]:  # noqa: ARG001 - the contract of outputs
-    """Every script of this package."""
+    """Every script: the wrappers, and what is still a script of its own."""
+    for name, wrapper in sorted(WRAPPERS.items()):
+        yield File(f"{name}.sh", wrapped(name, wrapper), executable=True)
     for file in sorted(_FOLDER.glob("*.sh")):
         yield File(file.name, file.read_text(encoding="utf-8"), executable=not file.name.endswith(_LIBRARY))
+
+
+def wrapped(name: str, wrapper: Wrapper, version: str = __version__) -> str:
+    """Return the text of one wrapper. It runs any exporter of the same minor version."""
+    template = (_FOLDER / _TEMPLATE).read_text(encoding="utf-8")
+    return template.format(
+        name=name,
+        command=wrapper.command,
+        about=wrapper.about,
+        words=wrapper.words,
+        version=version,
+        fits=".".join(version.split(".")[:2]),
+    )

@@ -1,0 +1,255 @@
+"""The checks of the pre-flight, one function each: files, space, user, secrets, images, clock.
+
+Each yields findings about a Host; what it needs beside the site is named in NEEDS_ENGINE and NEEDS_COMPOSE.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter import __version__
+from exporter.host import lock
+from exporter.host.containers import moment
+from exporter.host.failures import OperationError
+from exporter.host.findings import Finding, State
+from exporter.host.shown import shown
+from exporter.host.state import CURRENT
+from exporter.outputs.registry import OUTPUTS
+from exporter.outputs.writer import MANIFEST, PROTECTED, WriteError, compare, read_manifest
+from exporter.outputs.writer import State as FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from exporter.host.findings import Host
+    from exporter.host.site import Site
+    from exporter.outputs.base import File
+
+MIN_FREE_MIB = "MIN_FREE_MIB"
+_FREE_MIB = 1024
+_SECRET_MODES = {0o400, 0o440}
+_DRIFT_SECONDS = 5.0
+
+
+def generated_files(host: Host) -> Iterator[Finding]:
+    """See that the files of the environment are those that this version makes of this catalog."""
+    site = host.site
+    if not (site.folder / MANIFEST).is_file():
+        yield Finding(
+            "files", State.WARNING, f"{site.folder} was not written by exporter gen; nothing to compare"
+        )
+        return
+    outdated, edited = _differing(site)
+    if outdated:
+        more = f" and {len(outdated) - 1} more" if len(outdated) > 1 else ""
+        sentence = (
+            f"{outdated[0]}{more}: not what exporter {__version__} makes of {site.config}; the catalog or the "
+            "exporter has changed since; run: exporter gen"
+        )
+        yield Finding("files", State.PROBLEM, sentence)
+    if edited:
+        more = f" and {len(edited) - 1} more" if len(edited) > 1 else ""
+        yield Finding(
+            "files",
+            State.WARNING,
+            f"{edited[0]}{more}: edited or removed by hand, so it may not fit the catalog",
+        )
+    if not outdated and not edited:
+        yield Finding(
+            "files", State.GOOD, f"{site.folder} is what exporter {__version__} makes of the catalog"
+        )
+
+
+def folders(host: Host) -> Iterator[Finding]:
+    """See that the folders can be written to, and that there is space."""
+    site = host.site
+    least = site.variables.get(MIN_FREE_MIB) or str(_FREE_MIB)
+    if not least.isascii() or not least.isdecimal():
+        yield Finding("folders", State.PROBLEM, f"{MIN_FREE_MIB} is {shown(least)}; write a number")
+        return
+    wanted = [
+        ("STATE_FOLDER", site.state_folder, True),
+        ("BACKUP_FOLDER", site.backup_folder, True),
+    ]
+    if host.facts and host.facts.root:
+        wanted.append(("the engine's data", Path(host.facts.root), False))
+    for name, folder, writes in wanted:
+        yield from _folder(name, folder, int(least), writes=writes)
+
+
+def user(host: Host) -> Iterator[Finding]:
+    """See that the user may do what an operation does."""
+    name = lock.who()
+    there = _nearest(host.site.secrets_folder)
+    if not os.access(there, os.R_OK | os.X_OK):
+        yield Finding("user", State.PROBLEM, f"{shown(name)} may not read {there}; run as root or its owner")
+        return
+    yield Finding("user", State.GOOD, f"{shown(name)} (uid {os.geteuid()})")
+
+
+def secrets(host: Host) -> Iterator[Finding]:
+    """See that the secret files that containers mount are there, and closed to others."""
+    site = host.site
+    names = host.compose.secrets() if host.compose else []
+    good = True
+    for name in names:
+        problem = _secret(site.secrets_folder / name, name, site.environment)
+        if problem:
+            good = False
+            yield Finding("secrets", State.PROBLEM, problem)
+    if good:
+        yield Finding(
+            "secrets", State.GOOD, f"all {len(names)} in {site.secrets_folder}" if names else "none needed"
+        )
+
+
+def rollback_images(host: Host) -> Iterator[Finding]:
+    """See that the images that a rollback needs are there."""
+    site, engine = host.site, host.engine
+    missing, count = [], 0
+    for file in sorted((site.state_folder / "rollback").glob("*/before")):
+        relative = file.relative_to(site.state_folder)
+        for line in (site.state.read(str(relative)) or "").splitlines():
+            service, _, rest = line.partition(" ")
+            image = rest.partition(" ")[0]
+            count += 1
+            name = f"{site.compose_project}/{service}:rollback-{file.parent.name}"
+            if engine and engine.image(name) is None and engine.image(image) is None:
+                missing.append(name)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        sentence = f"a rollback lacks the image {shown(missing[0])}{more}; nothing can go back to that deploy"
+        yield Finding("rollback images", State.WARNING, sentence)
+    else:
+        what = f"all {count} there" if count else "nothing to go back to yet"
+        yield Finding("rollback images", State.GOOD, what)
+
+
+def clock(host: Host) -> Iterator[Finding]:
+    """See that the clock agrees with the engine's, and has not gone back since the last operation."""
+    now = time.time()
+    engine = moment(host.facts.now) if host.facts else None
+    if engine and abs(engine.timestamp() - now) > _DRIFT_SECONDS:
+        drift = engine.timestamp() - now
+        sentence = f"the engine's clock is {abs(drift):.0f} s {'ahead' if drift > 0 else 'behind'}; start NTP on both"
+        yield Finding("clock", State.PROBLEM, sentence)
+        return
+    newest = max(
+        (_modified(host.site.state_folder / name) for name in ("deploys.jsonl", lock.HOLDER)), default=0.0
+    )
+    if newest > now + _DRIFT_SECONDS:
+        sentence = (
+            f"the last operation was {newest - now:.0f} s in the future; the clock has gone back, so set it"
+        )
+        yield Finding("clock", State.PROBLEM, sentence)
+        return
+    yield Finding("clock", State.GOOD, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
+
+
+def unfinished(host: Host) -> Iterator[Finding]:
+    """See that nobody changes the environment now, and that nothing was left half done."""
+    state, environment = host.site.state, host.site.environment
+    if lock.is_locked(state):
+        yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
+        return
+    left = state.restore_left()
+    if left:
+        backup = shown(state.fields("restoring").get("backup", ""))
+        names = shown(state.fields("restoring").get("names", ""))
+        sentence = f"{left}. Run: exporter restore -e {environment} {backup} {names}"
+        yield Finding("unfinished", State.PROBLEM, sentence)
+    step = state.fields(CURRENT).get("step")
+    if step:
+        sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'
+        yield Finding("unfinished", State.WARNING, sentence)
+    if not left and not step:
+        yield Finding("unfinished", State.GOOD, "nothing is under way or half done")
+
+
+CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
+    "files": generated_files,
+    "folders": folders,
+    "user": user,
+    "secrets": secrets,
+    "rollback images": rollback_images,
+    "clock": clock,
+    "unfinished": unfinished,
+}
+NEEDS_ENGINE = {"rollback images"}
+NEEDS_COMPOSE = {"secrets"}
+
+
+def _differing(site: Site) -> tuple[list[str], list[str]]:
+    """Return the files that are not what the catalog makes now, and those that somebody edited or removed."""
+    trees: dict[Path, list[File]] = {}
+    for output in OUTPUTS:
+        if output.per_environment:
+            folder = site.root / output.folder.format(environment=site.environment)
+            trees.setdefault(folder, []).extend(output.render(site.catalog))
+    outdated, edited = [], []
+    try:
+        for folder, files in trees.items():
+            written = read_manifest(folder)
+            for change in compare(folder, files):
+                place = str(change.place.relative_to(site.root))
+                removed = change.state is FileState.NEW and change.path in written
+                if removed or change.state in PROTECTED:
+                    edited.append(place)
+                elif change.state is not FileState.UNCHANGED:
+                    outdated.append(place)
+    except WriteError as error:
+        raise OperationError(str(error)) from None
+    return outdated, edited
+
+
+def _folder(name: str, folder: Path, least: int, *, writes: bool) -> Iterator[Finding]:
+    there = _nearest(folder)
+    try:
+        space = os.statvfs(there)
+    except OSError as error:
+        yield Finding("folders", State.PROBLEM, f"{name} {folder} cannot be read: {error.strerror}")
+        return
+    free = space.f_bavail * space.f_frsize // 1024**2
+    if free < least:
+        sentence = (
+            f"{name} {folder} has {free} MiB left, and {least} are needed; free some, or set {MIN_FREE_MIB}"
+        )
+        yield Finding("folders", State.PROBLEM, sentence)
+    elif space.f_files and space.f_favail == 0:
+        yield Finding("folders", State.PROBLEM, f"{name} {folder} has no inode left; remove some files")
+    elif writes and not os.access(there, os.W_OK | os.X_OK):
+        sentence = f"{name} {folder}: {shown(lock.who())} may not write to {there}; run as one who may, or set {name}"
+        yield Finding("folders", State.PROBLEM, sentence)
+    else:
+        yield Finding("folders", State.GOOD, f"{name} {folder}, {free} MiB free")
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there."""
+    return next(each for each in (folder, *folder.parents) if each.is_dir() or each == each.parent)
+
+
+def _secret(file: Path, name: str, environment: str) -> str | None:
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return f"the secret {shown(name)} is not at {file}; make it with: exporter secrets create -e {environment}"
+    except OSError as error:
+        return f"the secret file {file} cannot be read: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return f"the secret {file} is not a regular file"
+    mode = stat.S_IMODE(status.st_mode)
+    if mode not in _SECRET_MODES:
+        return f"the secret file {file} has mode {mode:o} and not 400 or 440; make it right with: chmod 400"
+    return None if status.st_size else f"the secret file {file} is empty"
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,131 @@
+"""The one pre-flight: what must be right on a host before an operation touches anything, found all at once.
+
+`exporter doctor` shows every finding; other operations call `require` with the checks that they need.
+
+    preflight = Preflight(site)
+    with preflight.connected() as engine:
+        require(preflight.findings(skip={"secrets"}), screen)
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from exporter.host.checks import CHECKS, NEEDS_COMPOSE, NEEDS_ENGINE
+from exporter.host.compose import Compose, find_compose
+from exporter.host.engine import connected
+from exporter.host.failures import EngineLost, OperationError
+from exporter.host.findings import Finding, Host, State
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from exporter.host.engine import Engine
+    from exporter.host.screen import Screen
+    from exporter.host.site import Site
+
+
+class Preflight:
+    """The checks of one environment. Findings come in the order of CHECKS, which build on one another."""
+
+    def __init__(self, site: Site) -> None:
+        self.host = Host(site)
+        self._silence = ""
+
+    @contextmanager
+    def connected(self) -> Iterator[Engine | None]:
+        """Connect to the environment's engine inside; None where it does not answer, which a finding says."""
+        with connecting(self.host.site.docker_host) as (engine, silence):
+            self.host.engine, self._silence = engine, silence
+            yield engine
+
+    def findings(self, *, skip: Collection[str] = ()) -> Iterator[Finding]:
+        """Yield what each check finds, but those named in `skip`. Call it inside `connected`."""
+        yield from self._engine()
+        yield from self._compose()
+        for name, check in CHECKS.items():
+            if name in skip:
+                continue
+            missing = "the engine" if name in NEEDS_ENGINE and self.host.facts is None else ""
+            if name in NEEDS_COMPOSE and self.host.compose is None:
+                missing = "Compose"
+            if missing:
+                yield Finding(name, State.UNKNOWN, f"not checked, because {missing} does not answer")
+                continue
+            try:
+                yield from check(self.host)
+            except OperationError as error:
+                yield Finding(name, State.PROBLEM, error.sentence)
+
+    def _engine(self) -> Iterator[Finding]:
+        engine = self.host.engine
+        if engine is None:
+            yield Finding("engine", State.PROBLEM, self._silence)
+            return
+        try:
+            facts = engine.facts()
+        except OperationError as error:
+            yield Finding("engine", State.PROBLEM, error.sentence)
+            return
+        if not engine.is_local:
+            sentence = (
+                f"the engine at {engine.where} is on another host, where the files that containers mount are not; "
+                "write docker_host as ssh://USER@HOST, or run this there"
+            )
+            yield Finding("engine", State.PROBLEM, sentence)
+            return
+        self.host.facts = facts
+        yield Finding("engine", State.GOOD, f"Docker {facts.version} at {engine.where}")
+
+    def _compose(self) -> Iterator[Finding]:
+        site = self.host.site
+        try:
+            command = find_compose()
+            compose = Compose(
+                site, site.folder, command, engine=self.host.engine.where if self.host.engine else None
+            )
+            compose.config()
+        except OperationError as error:
+            yield Finding("compose", State.PROBLEM, error.sentence)
+            return
+        self.host.compose = compose
+        yield Finding(
+            "compose", State.GOOD, f"{' '.join(command)}, and the files of {site.environment} are valid"
+        )
+
+
+@contextmanager
+def connecting(host: str | None) -> Iterator[tuple[Engine | None, str]]:
+    """Connect if the engine answers; else None and the sentence that says so."""
+    connection = connected(host)
+    try:
+        engine = connection.__enter__()
+    except OperationError as error:
+        yield None, error.sentence
+        return
+    try:
+        yield engine, ""
+    finally:
+        connection.__exit__(None, None, None)
+
+
+def require(findings: Iterable[Finding], screen: Screen) -> None:
+    """Show warnings, and see that nothing is in the way.
+
+    Raises:
+        OperationError: something is; all of it was shown.
+        EngineLost: the engine does not answer.
+    """
+    problems = []
+    for finding in findings:
+        if finding.state is State.WARNING:
+            screen.warn(finding.sentence)
+        elif finding.state is State.PROBLEM:
+            problems.append(finding)
+            screen.say(f"  {finding.sentence}")
+    if any(finding.check == "engine" for finding in problems):
+        raise EngineLost("the pre-flight failed at the engine; nothing was changed")
+    if problems:
+        count = f"{len(problems)} of the checks" if len(problems) > 1 else "one of the checks"
+        raise OperationError(f"{count} failed; nothing was changed")
