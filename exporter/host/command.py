@@ -17,7 +17,8 @@ import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
 from exporter.host.screen import Screen
-from exporter.host.state import CURRENT
+from exporter.host.shown import shown
+from exporter.host.state import CURRENT, RESTORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +78,7 @@ class Run:
         """Make the file for what tools say; the last line of a failed command names it."""
         if self.site is None:
             raise RuntimeError("load() comes first")
-        self.log = self.site.state.new_log(self.name)
+        self.log = self.site.state.new_log(self.name.removeprefix("exporter ").replace(" ", "-"))
         return self.log
 
 
@@ -124,13 +125,20 @@ def _kept(run: Run) -> str:
     """Say what is left on the host, and the next command."""
     if run.site is None:
         return "Nothing was changed."
-    environment = run.site.environment
-    next_command = f"exporter status -e {environment}"
+    site = run.site
+    next_command = f"exporter status -e {site.environment}"
     try:
-        step = run.site.state.fields(CURRENT).get("step")
+        step = site.state.fields(CURRENT).get("step")
+        left = site.state.restore_left()
     except OperationError as error:
         return f"{error.sentence}. Next: {next_command}{_log(run)}"
-    journal = f"The journal was kept ({run.site.state_folder / CURRENT}). " if step else ""
+    journal = f"The journal was kept ({site.state_folder / CURRENT}). " if step else ""
+    if left:
+        fields = site.state.fields(RESTORING)
+        journal += f"The journal was kept ({site.state_folder / RESTORING}): {left}. "
+        next_command = (
+            f"exporter restore -e {site.environment} {shown(fields['backup'], 4096)} {shown(fields['names'], 4096)}"
+        )
     return f"{journal}Next: {next_command}{_log(run)}"
 
 
