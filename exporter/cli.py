@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 
 import typer
 
+from exporter.backups.backup_command import backup
 from exporter.backups.commands import app as backups
 from exporter.releases.commands import app as deploys
 from exporter.signals import interruptible
@@ -30,6 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command()(backup)
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
 

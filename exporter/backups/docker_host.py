@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from exporter.backups.engines.shape import Ended, Mount
 from exporter.backups.subjects import BackupsError
@@ -44,7 +44,7 @@ class DockerHost:
     ) -> Ended:
         """Run a program in a running container."""
         ended = self.engine.execute(
-            container, argv, given=source, write=target.write if target else _nowhere, seconds=seconds
+            container, argv, given=_given(source), write=target.write if target else _nowhere, seconds=seconds
         )
         return Ended(ended.status, ended.errors)
 
@@ -70,7 +70,7 @@ class DockerHost:
             capabilities=None if capabilities is None else tuple(capabilities),
         )
         ended = self.engine.run_helper(
-            helper, given=source, write=target.write if target else _nowhere, seconds=seconds
+            helper, given=_given(source), write=target.write if target else _nowhere, seconds=seconds
         )
         return Ended(ended.status, ended.errors)
 
@@ -151,6 +151,10 @@ class DockerHost:
                     time.sleep(0.2)
             for volume in self.engine.volumes({label: self.project}):
                 self.engine.remove_volume(volume)
+
+
+def _given(source: Readable | None) -> IO[bytes] | None:
+    return cast("IO[bytes] | None", source)  # it is read, and nothing else
 
 
 def _nowhere(data: bytes) -> None:

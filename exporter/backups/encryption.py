@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from exporter.backups.steps import shown_lines
 from exporter.backups.subjects import BackupsError
 from exporter.catalog.secret_paths import absolute
+from exporter.host.shown import shown_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,7 +118,7 @@ class Encryption:
             finally:
                 process.kill()
             if status:
-                last = shown_lines(said)[-1:] or ["it ended without a word"]
+                last = shown_lines(said, 1) or ["it ended without a word"]
                 raise BackupsError(f"{self.tool} failed: {last[0]}")
 
     def _encrypt(self) -> list[str]:

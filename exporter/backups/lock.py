@@ -25,7 +25,8 @@ def backups_locked(folder: Path, environment: str) -> Iterator[None]:
         descriptor = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise BackupsError(
-            f"the folder {folder} cannot be written to: {error.strerror}; run as a user who may, or set {FOLDER_VARIABLE}"
+            f"the folder {folder} cannot be written to: {error.strerror}; run as a user who may, "
+            f"or set {FOLDER_VARIABLE}"
         ) from None
     try:
         try:

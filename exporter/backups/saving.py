@@ -21,6 +21,7 @@ from exporter.backups.checks import check_room
 from exporter.backups.encryption import Encryption
 from exporter.backups.engines import engine_of
 from exporter.backups.engines.shape import Place
+from exporter.backups.frame import TimeIsUpError
 from exporter.backups.keys import key_file, make_key
 from exporter.backups.lock import backups_locked
 from exporter.backups.making import Making
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.host.screen import Screen
 
+HELPER_IMAGE = "busybox:1.37"
+"""Any with sh, tar, find and stat."""
 SPARE_SECONDS = 60
 """After the time limit a run has this long to clean up; then its marker counts as that of a run that died."""
 STOPPED = "it was stopped before it ended"
@@ -74,14 +77,23 @@ class Outcome:
         if self.failed:
             rest = f"; the rest is in {self.folder}" if self.folder else ""
             return f"not saved: {' '.join(self.failed)}{rest}"
-        return None if self.markers_written else f"the backup {self.folder} is good, but its markers could not be written"
+        return (
+            None
+            if self.markers_written
+            else f"the backup {self.folder} is good, but its markers could not be written"
+        )
 
 
 class Saving:
     """One run. `chosen` is what it saves."""
 
     def __init__(
-        self, catalog: Catalog, chosen: Mapping[str, Subject], host: DockerHost, screen: Screen, settings: Settings
+        self,
+        catalog: Catalog,
+        chosen: Mapping[str, Subject],
+        host: DockerHost,
+        screen: Screen,
+        settings: Settings,
     ) -> None:
         self._catalog = catalog
         self._chosen = chosen
@@ -93,6 +105,7 @@ class Saving:
         self._encryption = Encryption.of(catalog)
         self._deadline = time.monotonic() + settings.time_limit
         self._outcome = Outcome()
+        self._unmarked = list(chosen)
 
     def check(self) -> None:
         """Raise BackupsError if a backup would fail before it begins, or OperationError."""
@@ -105,17 +118,18 @@ class Saving:
         """Save, and mark how it went. Raises BackupsError and OperationError if nothing could be saved."""
         with backups_locked(self._folder, self._catalog.environment_name):
             # From here on whatever keeps a backup from being made is in its marker.
-            self._mark(lambda them: marks.begin(self._catalog, them, self._settings.time_limit + SPARE_SECONDS))
+            self._mark(
+                lambda them: marks.begin(self._catalog, them, self._settings.time_limit + SPARE_SECONDS)
+            )
             try:
                 self._prepare_and_save()
             except BaseException as error:
-                known = isinstance(error, (BackupsError, OperationError, OSError))
+                known = isinstance(error, (BackupsError, OperationError, OSError, TimeIsUpError))
                 self._mark_failed(self._unmarked, sentence_of(error) if known else STOPPED)
                 raise
         return self._outcome
 
     def _prepare_and_save(self) -> None:
-        self._unmarked = list(self._chosen)
         self.check()
         remove_leftovers(self._folder, self._host, self._screen.say)
         check_room(self._folder, self._chosen, local_trust(key_file(self._catalog)))
@@ -173,7 +187,9 @@ class Saving:
         if subject.service:
             found = self._host.container_of(subject.service)
             if found is None and subject.path:
-                raise BackupsError(f"{subject.service} has no container, so the file of {name} cannot be read")
+                raise BackupsError(
+                    f"{subject.service} has no container, so the file of {name} cannot be read"
+                )
             if found is None or not (found.running or subject.path):
                 raise BackupsError(f"{name} does not run, so it cannot be saved")
             container, image = found.id, found.image_name
@@ -267,7 +283,10 @@ class Saving:
                 self._mark_failed([name], outcome.failed[name])
             else:
                 self._mark(
-                    lambda them: marks.end(self._catalog, them, backup=outcome.folder, error=None, trust=trust), [name]
+                    lambda them: marks.end(
+                        self._catalog, them, backup=outcome.folder, error=None, trust=trust
+                    ),
+                    [name],
                 )
             self._unmarked.remove(name)
 

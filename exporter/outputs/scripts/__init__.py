@@ -34,6 +34,9 @@ class Wrapper:
 
 
 WRAPPERS = {
+    "backup": Wrapper(
+        "backup", "Saves the stores, volumes and configuration of an environment.", "[NAME]... [OPTION]..."
+    ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
 }
 """Each script that is a command, by name."""
