@@ -14,6 +14,7 @@ import typer
 
 from exporter.backups.backup_command import backup
 from exporter.backups.commands import app as backups
+from exporter.backups.restore_command import restore
 from exporter.releases.commands import app as deploys
 from exporter.signals import interruptible
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 app.command()(backup)
+app.command()(restore)
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
 

@@ -6,8 +6,8 @@ names no image, mount or folder. Markers say of each subject how it went, also w
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.backups import marks
@@ -15,20 +15,22 @@ from exporter.backups.docker_host import DRILL_LABEL
 from exporter.backups.engines import engine_of
 from exporter.backups.engines.shape import Mount, Place
 from exporter.backups.places import data_folder_of, deadline_in
+from exporter.backups.restore_plan import WrongNameError
 from exporter.backups.restoring import check_opens, rows
 from exporter.backups.steps import Steps
 from exporter.backups.stored import Stored
 from exporter.backups.subjects import BackupsError
 from exporter.backups.work import scratch
 from exporter.catalog.stores import ENGINES
-from exporter.host.failures import EngineLost, OperationError, Refused
+from exporter.host.failures import EngineLost, OperationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from exporter.backups.docker_host import DockerHost
     from exporter.backups.encryption import Encryption
+    from exporter.backups.engines.shape import Restored
     from exporter.backups.finding import Found
     from exporter.backups.places import Settings
     from exporter.backups.restore_plan import Item
@@ -44,41 +46,55 @@ _DATABASE = f"{_FOLDER}/database"
 
 @dataclass(slots=True)
 class Marked:
-    """The markers of a drill, of subjects that are tried. One that cannot be written is a failure of the drill."""
+    """The markers of a drill. `names`: all that it is of, until `begin` says what the backup holds of them."""
 
     catalog: Catalog
     subjects: Mapping[str, Subject]
-    backup: str = ""
-    unmarked: list[str] = field(default_factory=list)
+    names: list[str]
+    backup: str
+    begun: bool = False
 
-    def begin(self, names: Collection[str]) -> None:
+    def begin(self, names: Sequence[str]) -> None:
         """Mark that a drill of these begins. Raises BackupsError."""
-        self.unmarked = [name for name in names if name in self.subjects]
-        marks.begin_drill(self.catalog, [self.subjects[name] for name in self.unmarked], DRILL_SECONDS)
+        self.names = list(names)
+        try:
+            marks.begin_drill(self.catalog, [self.subjects[name] for name in names], DRILL_SECONDS)
+        except BackupsError as error:
+            self.names = []
+            raise BackupsError(f"nothing was tried: {error}") from None
+        self.begun = True
 
     def end(self, name: str, error: str | None) -> None:
         """Mark how it went. Raises BackupsError."""
-        self.unmarked.remove(name)
+        self.names.remove(name)
         marks.end_drill(self.catalog, [self.subjects[name]], backup=self.backup, error=error)
+
+    def fail(self, error: str) -> None:
+        """Mark all that is not marked yet as failed, as far as that can be written."""
+        if not self.begun:
+            with suppress(BackupsError):
+                self.begin(self.names)
+        for name in tuple(self.names):
+            with suppress(BackupsError):
+                self.end(name, error)
 
 
 @contextmanager
-def marked(catalog: Catalog, subjects: Mapping[str, Subject], names: Collection[str]) -> Iterator[Marked]:
+def marked(
+    catalog: Catalog, subjects: Mapping[str, Subject], names: Sequence[str], backup: str
+) -> Iterator[Marked]:
     """Mark the drill of `names`. What the block has not marked by its end has failed, for the reason that ended it.
 
     A backup that cannot be found, is not whole, or cannot be opened has failed the drill, too.
     """
-    marker = Marked(catalog, subjects)
-    try:
-        marker.begin(names)
-    except BackupsError as error:
-        raise BackupsError(f"nothing was tried: {error}") from None
+    marker = Marked(catalog, subjects, list(names), backup)
     try:
         yield marker
+    except WrongNameError:
+        raise
     except BaseException as error:
         known = isinstance(error, (BackupsError, OperationError, OSError))
-        for name in tuple(marker.unmarked):
-            marker.end(name, str(error) if known else STOPPED)
+        marker.fail(str(error) if known else STOPPED)
         raise
 
 
@@ -94,10 +110,12 @@ class Drill:
     backups: Path
     images: Callable[[str], str]
 
-    def run(self, items: Sequence[Item], marker: Marked) -> None:
-        """Try each of them. Raises BackupsError if one cannot be restored."""
+    def run(self, items: Sequence[Item], marker: Marked) -> dict[str, Restored]:
+        """Try each of them, and return what was compared. Raises BackupsError if one cannot be restored."""
         marker.backup = self.found.manifest.id
+        marker.begin([item.name for item in items])
         check_opens(self.found, items, self.encryption)
+        results: dict[str, Restored] = {}
         failed = []
         steps = Steps(self.screen.say)
         with steps.ticking(self.screen.waiting):
@@ -105,8 +123,10 @@ class Drill:
                 self.screen.enter(item.name)
                 error: str | None = None
                 try:
-                    self._try(item, steps)
-                except (BackupsError, Refused, OSError) as problem:
+                    results[item.name] = self._try(item, steps)
+                except EngineLost:
+                    raise
+                except (BackupsError, OperationError, OSError) as problem:
                     error = str(problem)
                     self.screen.say(error)
                     failed.append(item.name)
@@ -115,13 +135,15 @@ class Drill:
                 marker.end(item.name, error)
         if failed:
             raise BackupsError(f"the backup {self.found.manifest.id} does not restore: {' '.join(failed)}")
+        return results
 
-    def _try(self, item: Item, steps: Steps) -> None:
+    def _try(self, item: Item, steps: Steps) -> Restored:
         with self._place(item.subject, steps) as place:
             source = Stored(self.found.folder, item.saved, self.encryption)
             restored = engine_of(item.subject).load(place, source)
         for line in rows(item.name, restored.compared):
             self.screen.say(line)
+        return restored
 
     @contextmanager
     def _place(self, subject: Subject, steps: Steps) -> Iterator[Place]:

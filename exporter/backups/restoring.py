@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from exporter.backups.encryption import Encryption
 from exporter.backups.engines import engine_of
 from exporter.backups.places import Places, stop
 from exporter.backups.restore_journal import Journal, read_left
 from exporter.backups.steps import Steps, printable
 from exporter.backups.stored import Stored
 from exporter.backups.subjects import BackupsError
-from exporter.host.failures import OperationError
+from exporter.host.failures import EngineLost, OperationError
+from exporter.host.shown import shown
 from exporter.releases.failing import UnhealthyError, show
 from exporter.releases.mounted import Source, install
 from exporter.releases.verification import verify
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.backups.docker_host import DockerHost
+    from exporter.backups.encryption import Encryption
     from exporter.backups.engines.shape import Compared, Restored
     from exporter.backups.finding import Found
     from exporter.backups.places import Settings
@@ -48,6 +49,12 @@ class Restoring:
     backups: Path
     results: dict[str, Restored] = field(default_factory=dict)
 
+    def pull(self, images: Iterable[str]) -> None:
+        """Get the images that are not here, before anything is stopped. Raises Refused."""
+        for image in images:
+            self.context.screen.enter(f"pulling {shown(image)}")
+            self.context.engine.pull(image)
+
     def run(self) -> None:
         """Restore everything that is planned.
 
@@ -69,6 +76,8 @@ class Restoring:
             context.screen.enter("starting the rest")
             try:
                 context.act("starting the rest", folder, "up", "-d", "--no-build")
+            except EngineLost:
+                raise
             except OperationError as error:
                 raise OperationError(
                     f"all is restored, but not everything could be started: {error.sentence}", error.status
@@ -83,7 +92,9 @@ class Restoring:
         try:
             place = places.of(item.subject)
             restored = engine_of(item.subject).load(place, self._stored(item))
-        except BackupsError as error:
+        except EngineLost:
+            raise
+        except (BackupsError, OperationError) as error:
             raise BackupsError(f"{item.name} was not restored: {error}") from None
         for line in rows(item.name, restored.compared):
             screen.say(line)

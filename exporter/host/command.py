@@ -136,9 +136,8 @@ def _kept(run: Run) -> str:
     if left:
         fields = site.state.fields(RESTORING)
         journal += f"The journal was kept ({site.state_folder / RESTORING}): {left}. "
-        next_command = (
-            f"exporter restore -e {site.environment} {shown(fields['backup'], 4096)} {shown(fields['names'], 4096)}"
-        )
+        words = f"{shown(fields['backup'], 4096)} {shown(fields['names'], 4096)}"
+        next_command = f"exporter restore -e {site.environment} {words}"
     return f"{journal}Next: {next_command}{_log(run)}"
 
 
