@@ -15,7 +15,8 @@ import typer
 from exporter.backups.backup_command import backup
 from exporter.backups.commands import app as backups
 from exporter.backups.restore_command import restore
-from exporter.releases.commands import app as deploys
+from exporter.releases.commands import app as releases
+from exporter.releases.commands import deploys
 from exporter.signals import interruptible
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ app.command()(backup)
 app.command()(restore)
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
+app.add_typer(releases)
 
 ANSWER_IS_NO = 1
 WRONG_USAGE = 2

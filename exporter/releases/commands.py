@@ -1,143 +1,206 @@
-"""`exporter deploys`: the records of deploys, for the scripts that write and need them, and for people."""
+"""`exporter deploy`, `exporter rollback` and `exporter deploys`. What they need is imported when they run."""
 
 from __future__ import annotations
 
-import json
-import socket
-import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from enum import StrEnum
+import json as json_format
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from exporter.releases.records import RESULTS, Record, RecordsError, add, changes, last, undoable
+from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes, operation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-app = typer.Typer(
-    help="The records of deploys: add, list, last and undoable.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+    from exporter.host.command import Run
+    from exporter.releases.records import Record
+
+HELP = {"help_option_names": ["-h", "--help"]}
+app = typer.Typer(context_settings=HELP)
+deploys = typer.Typer(help="Show the records of deploys.", no_args_is_help=True, context_settings=HELP)
 
 MANY = 1_000_000
-_WRONG_USAGE = 2
 
-
-class Column(StrEnum):
-    ID = "id"
-    SERVICE = "service"
-
-
-File = Annotated[Path, typer.Option("--file", metavar="FILE", help="The environment's deploys.jsonl.")]
-Last = Annotated[int, typer.Option("--last", min=1, help="So many of the newest.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
-Images = Annotated[
+Service = Annotated[str, typer.Argument(metavar="[SERVICE]", help="Only this service; all if none is named.")]
+File = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option(metavar="FILE", help="Lines of service, image id and image name."),
+    typer.Option("--file", metavar="FILE", help="Read this deploys.jsonl instead of the environment's."),
 ]
+Last = Annotated[int, typer.Option("--last", min=1, help="How many of the newest.")]
 
 
-@app.command("add")
-def add_record(
-    file: File,
-    id: Annotated[str, typer.Option(help="Its id.")],  # noqa: A002 - the option's name
-    environment: Annotated[str, typer.Option(help="The environment.")],
-    who: Annotated[str, typer.Option(help="Who deployed.")],
-    started: Annotated[float, typer.Option(help="When, in seconds since 1970.")],
-    result: Annotated[str, typer.Option(help=f"One of {', '.join(RESULTS)}.")],
-    version: Annotated[str, typer.Option(help="The tag.")] = "",
-    service: Annotated[str, typer.Option(help="The only service that was deployed; empty: all.")] = "",
-    before: Images = None,
-    after: Images = None,
-    error: Annotated[str, typer.Option(help="What went wrong.")] = "",
-    reverts: Annotated[str, typer.Option(help="Of a rollback: the id of what it undid.")] = "",
+@app.command(
+    epilog="Examples:  exporter deploy -e production --tag v1.4 --dry-run  ·  exporter deploy -e staging web --build"
+)
+def deploy(
+    service: Service = "",
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    tag: Annotated[
+        str,
+        typer.Option(help="The tag of images that are built here; default: TAG, the catalog's, the commit."),
+    ] = "",
+    build: Annotated[bool, typer.Option("--build", help="Build the images that are built here.")] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Pull all images. Default: only missing ones.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
 ) -> None:
-    """Append one record."""
-    if result not in RESULTS:
-        _fail(f"--result {result}: write one of {', '.join(RESULTS)}", _WRONG_USAGE)
-    record = Record(
-        id=id,
-        environment=environment,
-        services=(service,) if service else (),
-        who=who,
-        host=socket.gethostname(),
-        started=started,
-        finished=time.time(),
-        result=result,
-        version=version,
-        images=changes(_images(before), _images(after)),
-        error=error,
-        reverts=reverts,
-    )
-    try:
-        add(file, record)
-    except RecordsError as problem:
-        _fail(str(problem))
+    """Put a release on an environment's host, verify it, and take it back if it is not healthy.
+
+    An interrupted deploy is repaired by the next one. Exit status 0: it runs and is healthy, 1: it does not, 2: wrong
+    usage, 3: the engine was lost, 130: interrupted.
+    """
+    from exporter.host.failures import WRONG_USAGE, OperationError
+    from exporter.releases.deploying import Mode, Wish
+    from exporter.releases.frame import Options
+    from exporter.releases.operations import check_service
+    from exporter.releases.operations import deploy as do
+    from exporter.releases.tags import chosen_tag
+
+    with operation("deploy") as run:
+        if build and pull:
+            raise OperationError("--build and --pull exclude each other", WRONG_USAGE)
+        mode = Mode.BUILD if build else Mode.PULL if pull else Mode.MISSING
+        site = run.load(config, environment, root)
+        check_service(site, service)
+        site = run.site = replace(site, requested_tag=chosen_tag(tag, site))
+        do(run, site, Wish(site.tag or "", service, mode), Options(dry_run, yes, json))
 
 
-@app.command("list")
-def list_records(file: File, last: Last = 10, json: Json = False) -> None:
+@app.command(
+    epilog="Examples:  exporter rollback -e production --list  ·  exporter rollback -e production --to v1.3"
+)
+def rollback(
+    service: Service = "",
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    to: Annotated[str, typer.Option("--to", metavar="TAG|ID", help="Go back to this tag or deploy.")] = "",
+    show: Annotated[
+        bool, typer.Option("--list", help="List what can be gone back to; change nothing.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Go back to the images, definitions and files that ran before the last good deploy, and verify them.
+
+    Run it again to go back further. Data in volumes stays as it is. After an interrupted deploy, its rollback is
+    finished instead. Exit status as of deploy.
+    """
+    from exporter.releases.frame import Options
+    from exporter.releases.operations import check_service
+    from exporter.releases.operations import rollback as do
+
+    with operation("rollback") as run:
+        site = run.load(config, environment, root)
+        check_service(site, service)
+        if show:
+            _print_targets(run, service, as_json=json)
+        else:
+            do(run, site, service, to, Options(dry_run, yes, json))
+
+
+@deploys.command("list", epilog="Example:  exporter deploys list -e production")
+def list_records(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    file: File = None,
+    last: Last = 10,
+    json: Json = False,
+) -> None:
     """Show the newest records, the newest last."""
-    _print(_read(file, last), as_json=json)
+    with operation("deploys list") as run:
+        _print(_records(run, file, config, environment, root)[-last:], as_json=json)
 
 
-@app.command("last")
+@deploys.command("last", epilog="Example:  exporter deploys last -e production --good --json")
 def last_record(
-    file: File,
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    file: File = None,
     good: Annotated[bool, typer.Option("--good", help="The last one that runs.")] = False,
     json: Json = False,
 ) -> None:
     """Show the newest record. Exit status 1: there is none."""
-    found = [record for record in _read(file, MANY) if record.good or not good][-1:]
-    _print(found, as_json=json)
+    with operation("deploys last") as run:
+        records = _records(run, file, config, environment, root)
+        found = [record for record in records if record.good or not good][-1:]
+        _print(found, as_json=json)
     raise typer.Exit(0 if found else 1)
 
 
-@app.command("undoable")
-def list_undoable(
-    file: File,
-    last: Last = 1,
-    service: Annotated[str, typer.Option(help="Only deploys that held this service.")] = "",
-    show: Annotated[Column, typer.Option(help="What is printed of each.")] = Column.ID,
+@deploys.command("show", epilog="Example:  exporter deploys show 20261130T161550Z-4711 -e production")
+def show_record(
+    id: Annotated[str, typer.Argument(metavar="ID", help="The id, or the beginning of it.")],  # noqa: A002
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    file: File = None,
+    json: Json = False,
 ) -> None:
-    """Print the good deploys that no rollback has undone, the newest first, one a line."""
-    for record in undoable(_read(file, MANY), service)[::-1][:last]:
-        typer.echo(record.id if show is Column.ID else " ".join(record.services))
+    """Show everything that is known of one deploy: who, when, how it ended, the images before and after."""
+    from exporter.host.failures import OperationError
+    from exporter.host.shown import shown
+    from exporter.releases.shown_records import in_full
+
+    with operation("deploys show") as run:
+        found = [each for each in _records(run, file, config, environment, root) if each.id.startswith(id)]
+        if len({each.id for each in found}) != 1:
+            many = (
+                f"{len(found)} deploys have an id that begins" if found else "no deploy has an id that begins"
+            )
+            raise OperationError(f"{many} with {shown(id)}; see: exporter deploys list")
+        if json:
+            _print(found[-1:], as_json=True)
+        else:
+            typer.echo("\n".join(in_full(found[-1])))
 
 
-def _read(file: Path, count: int) -> list[Record]:
+def _records(
+    run: Run, file: Path | None, config: Path, environment: str | None, root: Path | None
+) -> list[Record]:
+    from exporter.catalog.places import DEPLOYS
+    from exporter.host.failures import OperationError
+    from exporter.releases.records import RecordsError, last
+
+    path = file or run.load(config, environment, root).state_folder / DEPLOYS
     try:
-        return last(file, count)
-    except RecordsError as problem:
-        _fail(str(problem))
-
-
-def _images(file: Path | None) -> dict[str, str]:
-    """Image ids by service. A file that is not there is of a deploy that was killed before it wrote one."""
-    if file is None or not file.exists():
-        return {}
-    rows = (line.split() for line in file.read_text(encoding="utf-8").splitlines())
-    return {row[0]: row[1] for row in rows if len(row) > 1}
+        return last(path, MANY)
+    except RecordsError as error:
+        raise OperationError(str(error)) from None
 
 
 def _print(records: Sequence[Record], *, as_json: bool) -> None:
+    from exporter.releases.shown_records import row
+
     if as_json:
-        typer.echo(json.dumps([asdict(record) for record in records], indent=2))
+        typer.echo(json_format.dumps([asdict(record) for record in records], indent=2))
         return
     for record in records:
-        when = datetime.fromtimestamp(record.finished, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        what = " ".join(record.services) or "all"
-        end = f": {record.error}" if record.error else ""
-        typer.echo(
-            f"{when}  {record.result:<15}  {record.version or '-'}  {what}  by {record.who} ({record.id}){end}"
-        )
+        typer.echo(row(record))
 
 
-def _fail(message: str, status: int = 1) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(status)
+def _print_targets(run: Run, service: str, *, as_json: bool) -> None:
+    from exporter.releases.rolling_back import kept_targets
+    from exporter.releases.shown_records import target_row
+
+    if run.site is None:
+        raise RuntimeError("load() comes first")
+    found = kept_targets(run.site.state, service)
+    if as_json:
+        rows = [{**asdict(target), "undone": [record.id for record in target.undone]} for target in found]
+        typer.echo(json_format.dumps(rows, indent=2))
+        return
+    if not found:
+        run.screen.say(f"there is nothing to go back to in {run.site.environment}")
+    for target in found:
+        typer.echo(target_row(target))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from exporter.host.compose import Compose
@@ -57,6 +57,11 @@ class Context:
         """Return the environment's containers, stopped ones too; with `services`, only theirs."""
         return self.engine.containers(self.site.compose_project, *services)
 
+    def image_id(self, name: str) -> str | None:
+        """Return the id of an image, None where the engine does not have it."""
+        image = self.engine.image(name) if name else None
+        return image.id if image else None
+
     def compose(self, folder: Path, *more_files: Path) -> Compose:
         """Return Compose on the files of a folder."""
         return Compose(self.site, folder, self.command, self.engine.where, self.log, more_files)
@@ -69,7 +74,7 @@ class Context:
             OperationError: it failed.
         """
         compose = self.compose(folder, *more_files)
-        watched = Compose(**{**vars(compose), "watch": lambda: self.screen.waiting(what)})
+        watched = replace(compose, watch=lambda: self.screen.waiting(what))
         with self.screen.live(what):
             done = watched.do(*arguments)
         if not done.good:

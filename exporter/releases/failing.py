@@ -36,7 +36,9 @@ def show(screen: Screen, engine: Engine, containers: Iterable[Container]) -> Non
                 screen.say(line)
             lines = engine.logs(each.id, LOG_LINES)
             name = shown(now.name)
-            screen.say(f"-- the last {len(lines)} lines of {name}" if lines else f"-- {name} has written nothing")
+            screen.say(
+                f"-- the last {len(lines)} lines of {name}" if lines else f"-- {name} has written nothing"
+            )
             for line in lines:
                 screen.say(f"{name} | {line}")
 
@@ -49,7 +51,9 @@ def described(container: Container) -> list[str]:
     if container.out_of_memory:
         return [f"-- {name} was killed: out of memory"]
     if not container.running and container.state != "created":
-        return [f"-- {name} ended with status {container.exit_code}, and was restarted {container.restarts} times"]
+        return [
+            f"-- {name} ended with status {container.exit_code}, and was restarted {container.restarts} times"
+        ]
     answer = shown_lines(container.health_output.encode(), CHECK_LINES)
     if not container.health:
         return []

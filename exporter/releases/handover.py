@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from exporter.host.failures import Refused
 from exporter.releases.failing import UnhealthyError
 from exporter.releases.upstream import with_addresses, workers
 
@@ -49,7 +51,8 @@ class Gateway:
             return
         self._context.screen.say("the gateway is stopped; starting it")
         for each in stopped:
-            self._context.trying(engine.start, each.id)
+            with suppress(Refused):
+                engine.start(each.id)
         time.sleep(STARTING_SECONDS)
 
     def networks(self) -> set[str]:
@@ -74,7 +77,9 @@ class Gateway:
             # Its file is not the generated one: give it time to learn of the new ones from the engine's DNS.
             time.sleep(self._context.site.gateway_resolve_seconds + 1)
             return
-        screen.say(f"{service}: {len(replicas)} new replicas are healthy; the gateway asks only them from now on")
+        screen.say(
+            f"{service}: {len(replicas)} new replicas are healthy; the gateway asks only them from now on"
+        )
         state.write(WHOLE, text)
         self._write(changed)
         before = self._workers(gateway)
@@ -111,7 +116,9 @@ class Gateway:
         for each in containers:
             tested = self._context.engine.execute(each.id, _TEST)
             if not tested.good:
-                raise UnhealthyError(f"{each.name} does not accept its configuration: {tested.reason}", (each,))
+                raise UnhealthyError(
+                    f"{each.name} does not accept its configuration: {tested.reason}", (each,)
+                )
             self._context.engine.kill(each.id, "HUP")
 
     def _write(self, text: str) -> None:

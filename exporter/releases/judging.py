@@ -49,8 +49,8 @@ class Judgement:
 
     @property
     def decided(self) -> bool:
-        """True if waiting changes nothing: all is well, or something failed for good."""
-        return self.good or bool(self.failed)
+        """True if waiting changes nothing: all is well, or something failed for good or was never made."""
+        return self.good or bool(self.failed) or bool(self.missing)
 
     @property
     def bad(self) -> tuple[Container, ...]:
@@ -82,4 +82,5 @@ def judge(
         by_verdict[verdict(container, jobs)].append(container)
     count = Counter(container.service for container in there)
     missing = {name: number - count[name] for name, number in (wanted or {}).items() if number > count[name]}
-    return Judgement(*(tuple(by_verdict[each]) for each in Verdict), missing)
+    well, waiting, failed = (tuple(by_verdict[each]) for each in Verdict)
+    return Judgement(well, waiting, failed, missing)

@@ -1,9 +1,9 @@
 """Keep states that can come back: folders of the state folder with Compose files, images, mounted files and the tag.
 
-    rollback/ID   what ran before deploy ID. `before` has a line `SERVICE IMAGE-ID IMAGE-NAME` per service; `undone`
-                  the same of what ran until somebody went back to it
-    releases/ID   what deploy ID was verified with
-    running       a link to the one that runs
+rollback/ID   what ran before deploy ID. `before` has a line `SERVICE IMAGE-ID IMAGE-NAME` per service; `undone`
+              the same of what ran until somebody went back to it
+releases/ID   what deploy ID was verified with
+running       a link to the one that runs
 """
 
 from __future__ import annotations
@@ -87,8 +87,13 @@ def tag_before(state: StateFolder, deploy: str) -> str | None:
 
 def write_images(state: StateFolder, folder: str, names: Mapping[str, str]) -> None:
     """Write the Compose file that lays these images over the definitions in `folder`."""
+    state.write(f"{folder}/{IMAGES}", images_text(names))
+
+
+def images_text(names: Mapping[str, str]) -> str:
+    """Return a Compose file that gives each service its image."""
     rows = [f"  {json.dumps(service)}: {{image: {json.dumps(name)}}}\n" for service, name in names.items()]
-    state.write(f"{folder}/{IMAGES}", "services:\n" + "".join(rows) if rows else "services: {}\n")
+    return "services:\n" + "".join(rows) if rows else "services: {}\n"
 
 
 def copy_definitions(state: StateFolder, source: Path, folder: str) -> None:

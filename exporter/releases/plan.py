@@ -71,7 +71,11 @@ class Row:
 
     def _change(self) -> str:
         if self.kind is Kind.RELEASED:
-            return f"{self.before}→{self.after}" if self.before != self.after else f"{self.after} (another image)"
+            return (
+                f"{self.before}→{self.after}"
+                if self.before != self.after
+                else f"{self.after} (another image)"
+            )
         return self.after
 
 

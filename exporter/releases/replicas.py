@@ -89,9 +89,7 @@ def _make(context: Context, folder: Path, service: str, count: int) -> None:
         context.state.remove(MORE_REPLICAS)
 
 
-def _hold_back(
-    context: Context, container: Container, known: Sequence[str], shared: Collection[str]
-) -> None:
+def _hold_back(context: Context, container: Container, known: Sequence[str], shared: Collection[str]) -> None:
     """Keep one that was never started off the gateway's networks."""
     apart = [network for network in known if network not in shared]
     # On no network at all it would not find what it depends on, and might never be healthy.

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from exporter.host.failures import WRONG_USAGE, OperationError
+from exporter.host.shown import shown
+from exporter.host.tools import run
+
+if TYPE_CHECKING:
+    from exporter.host.site import Site
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _ID_CHARACTERS = 12
@@ -30,6 +38,25 @@ def tag_of(name: str) -> str:
 def short_id(digest: str) -> str:
     """Return the part of an image's id that people compare."""
     return digest.removeprefix("sha256:")[:_ID_CHARACTERS]
+
+
+def chosen_tag(asked: str, site: Site) -> str:
+    """Return the tag to deploy: as asked for, or TAG's, or the catalog's, or the commit's.
+
+    Raises:
+        OperationError: there is none, or it cannot be the tag of an image.
+    """
+    tag = asked or site.tag
+    if not tag:
+        done = run(("git", "-C", str(site.root), "rev-parse", "--short=12", "HEAD"))
+        if not done.good:
+            raise OperationError(
+                "there is no commit to take a tag from; name one with --tag TAG", WRONG_USAGE
+            )
+        tag = done.output.decode("utf-8", "replace").strip()
+    if not is_tag(tag):
+        raise OperationError(f"{shown(tag)} is not a tag of an image; write one such as 1.4.2", WRONG_USAGE)
+    return tag
 
 
 def rollback_name(compose_project: str, service: str, deploy: str) -> str:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_SERVER = re.compile(r"(?P<indent>\s*)server\s+(?P<name>[^\s:;]+):(?P<port>[0-9]+)\s+resolve(?P<settings>[^;]*);\s*")
+_SERVER = re.compile(
+    r"(?P<indent>\s*)server\s+(?P<name>[^\s:;]+):(?P<port>[0-9]+)\s+resolve(?P<settings>[^;]*);\s*"
+)
 _WORKER = "nginx: worker process"
 
 

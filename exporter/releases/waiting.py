@@ -63,7 +63,11 @@ def next_check(inspected: Json, now: datetime) -> int | None:
     if not health:
         return None
     interval = check.get("Interval")
-    every = timedelta(microseconds=interval / 1000) if isinstance(interval, int) and interval else DEFAULT_INTERVAL
+    every = (
+        timedelta(microseconds=interval / 1000)
+        if isinstance(interval, int) and interval
+        else DEFAULT_INTERVAL
+    )
     log = health.get("Log")
     last = log[-1] if isinstance(log, list) and log else None
     since = _moment(last.get("End") if isinstance(last, dict) else state.get("StartedAt"))

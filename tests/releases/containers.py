@@ -9,9 +9,15 @@ from exporter.host.containers import Container, container_of
 
 def container(service: str = "web", number: int = 1, **values: Any) -> Container:
     """One that runs and is well unless `values` say otherwise; `image` is a letter, `tag` its tag."""
-    given = {"state": "running", "health": None, "exit_code": 0, "restart": "unless-stopped", "image": "a"}
+    given: dict[str, Any] = {
+        "state": "running",
+        "health": None,
+        "exit_code": 0,
+        "restart": "unless-stopped",
+        "image": "a",
+    }
     given |= {"tag": "v1", "hash": "h1", "name": f"shop-live-{service}-{number}", **values}
-    health = {"Health": {"Status": given["health"], "Log": []}} if given["health"] else {}
+    health: dict[str, Any] = {"Health": {"Status": given["health"], "Log": []}} if given["health"] else {}
     return container_of(
         {
             "Id": f"{service}{number}".ljust(64, "0"),

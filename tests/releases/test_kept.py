@@ -94,7 +94,9 @@ def test_what_ran_is_kept_in_the_format_of_the_scripts(state: StateFolder) -> No
     assert kept.tag_before(state, "20260101T000000Z-8") is None
 
 
-@pytest.mark.parametrize("line", ["web", "web sha256:1 a", f"../x {image_id('a')} a", f"web {image_id('a')} a b"])
+@pytest.mark.parametrize(
+    "line", ["web", "web sha256:1 a", f"../x {image_id('a')} a", f"web {image_id('a')} a b"]
+)
 def test_rows_that_are_none_are_an_error(state: StateFolder, line: str) -> None:
     state.write("rows", f"{line}\n")
     with pytest.raises(OperationError, match="is damaged"):

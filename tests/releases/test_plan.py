@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from exporter.releases.order import batches, levels
@@ -9,11 +11,14 @@ from exporter.releases.plan import Plan, Wanted, plan
 from exporter.releases.tags import is_tag, tag_of
 from tests.releases.containers import container, image_id
 
+if TYPE_CHECKING:
+    from exporter.host.containers import Container
+
 A, B = image_id("a"), image_id("b")
 WEB = [container("web", number) for number in (1, 2, 3)]
 
 
-def shown(wanted: list[Wanted], there: list, removed: tuple[str, ...] = ()) -> list[str]:
+def shown(wanted: list[Wanted], there: list[Container], removed: tuple[str, ...] = ()) -> list[str]:
     tags = {each.service: tag_of(each.image_name) for each in there}
     return plan(wanted, there, tags, removed).lines()
 
