@@ -48,17 +48,17 @@ def backup(
     from exporter.backups.subjects import backups_folder, chosen
     from exporter.host.engine import connected
     from exporter.host.failures import WRONG_USAGE, OperationError
-    from exporter.host.state import RESTORING
+    from exporter.host.half_restored import read_left
 
     with backups_operation("backup", config, environment, root) as (run, site), limited(time_limit):
         with sentences(WRONG_USAGE):
             them = chosen(site.catalog, names or [])
-        left = site.state.restore_left() or ""
+        left = read_left(site)
         settings = Settings(
             time_limit=time_limit,
             helper_image=site.variables.get("BACKUP_IMAGE") or HELPER_IMAGE,
             python_image=site.variables.get("SQLITE_IMAGE") or "",
-            half_restored=dict.fromkeys(site.state.fields(RESTORING).get("names", "").split(), left),
+            half_restored=dict.fromkeys(left.names, left.sentence) if left else {},
         )
         with connected(site.docker_host) as engine:
             saving = Saving(

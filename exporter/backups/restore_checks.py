@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from exporter.backups.restore_plan import size_of
+from exporter.backups.steps import amount
 from exporter.backups.subjects import BackupsError
 from exporter.host.failures import EngineLost, OperationError
 from exporter.host.findings import State
@@ -152,9 +152,7 @@ class Checks:
         free = shutil.disk_usage(root).free
         if free >= manifest.bytes:
             return []
-        return [
-            f"room: {root} has {size_of(free)} free, and the backup alone takes {size_of(manifest.bytes)}"
-        ]
+        return [f"room: {root} has {amount(free)} free, and the backup alone takes {amount(manifest.bytes)}"]
 
 
 def _mapping(value: object) -> Json:

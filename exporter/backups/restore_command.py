@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
+from exporter.backups.commands import AcceptUnauthenticated, KeyFile  # noqa: TC001 - typer reads them at run time
 from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
 
 Backup = Annotated[
@@ -35,17 +35,6 @@ Bare = Annotated[
     bool,
     typer.Option(
         "--bare", help="Restore only if the host has nothing of this environment yet, and do not ask."
-    ),
-]
-KeyFile = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--key", metavar="FILE", help="A copy of the key that the backup was made with."),
-]
-AcceptUnauthenticated = Annotated[
-    bool,
-    typer.Option(
-        "--accept-unauthenticated",
-        help="Accept a backup of an earlier version, which anybody who could write to its folder can have made.",
     ),
 ]
 

@@ -6,59 +6,22 @@ was interrupted is completed by the next one, which must cover all names that ar
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exporter.host.lock import who
-from exporter.host.shown import shown
 from exporter.host.state import RESTORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from exporter.host.site import Site
     from exporter.host.state import StateFolder
 
-_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _DATA_FOLDER = "folder."
 """Begins the keys under which Redis' data folders stand, by store: a Redis on partial data cannot be asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What a restore has not put back. `backup`: an id, or the path of a folder, as a shell reads it."""
-
-    backup: str
-    names: tuple[str, ...]
-    user: str
-    since: str
-
-    def sentence(self, site: Site) -> str:
-        """Say what is left and how to complete it."""
-        command = f"exporter restore -e {site.environment} {self.backup} {' '.join(self.names)}"
-        return (
-            f"the restore from the backup {self.backup}, begun by {self.user} at {self.since}, has not put back: "
-            f"{' '.join(self.names)}. Services that write are stopped. Run {command} again "
-            f"(or remove {site.state_folder / RESTORING} to keep what is there now)"
-        )
-
-
-def read_left(state: StateFolder) -> Left | None:
-    """Return what a restore has left; None where nothing is left. Whether it still runs is not asked."""
-    fields = state.fields(RESTORING)
-    names = tuple(name for name in fields.get("names", "").split() if _NAME.fullmatch(name))
-    if not names:
-        return None
-    return Left(
-        shown(fields.get("backup", ""), 4096),
-        names,
-        shown(fields.get("user", "")),
-        shown(fields.get("since", "")),
-    )
 
 
 @dataclass(slots=True)

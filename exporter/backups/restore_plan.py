@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.backups.steps import amount
 from exporter.backups.subjects import BackupsError
 from exporter.catalog.checks import CONFIGURATION
 
@@ -12,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from exporter.backups.manifest import Manifest, Saved
-    from exporter.backups.restore_journal import Left
     from exporter.backups.subjects import Subject
+    from exporter.host.half_restored import Left
 
 
 class WrongNameError(BackupsError):
@@ -36,7 +37,7 @@ class Item:
         """What it is, for a person: `db  postgresql 16.3  6 rows  1.2 MiB`."""
         kind = f"{self.saved.engine or self.saved.kind} {self.saved.facts.get('version', '')}".strip()
         rows = "" if self.saved.rows is None else f"{self.saved.rows} {ROWS.get(self.saved.engine, 'files')}"
-        return "  ".join(part for part in (self.name, kind, rows, size_of(self.saved.bytes)) if part)
+        return "  ".join(part for part in (self.name, kind, rows, amount(self.saved.bytes)) if part)
 
 
 ROWS = {"postgresql": "rows", "mongodb": "documents", "redis": "keys", "sqlite": "rows"}
@@ -104,21 +105,3 @@ def _item(manifest: Manifest, subjects: Mapping[str, Subject], name: str) -> Ite
             f"{name} is {saved.engine or saved.kind} in the backup and {there} in the catalog"
         )
     return Item(subject, saved)
-
-
-def size_of(size: int) -> str:
-    """Return a number of bytes for a person."""
-    number, unit = float(size), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if number < 1024:
-            break
-        number, unit = number / 1024, larger
-    return f"{size} B" if unit == "B" else f"{number:.1f} {unit}"
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a pre-flight found. `missing`: sentences on what keeps the restore from working. `notes`: good to know."""
-
-    missing: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)

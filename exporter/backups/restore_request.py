@@ -15,7 +15,6 @@ from exporter.backups.keys import KEY_FILE, install_key
 from exporter.backups.lock import backups_locked
 from exporter.backups.places import Settings
 from exporter.backups.restore_checks import Checks
-from exporter.backups.restore_journal import read_left
 from exporter.backups.restore_plan import WrongNameError, choose, plan_restore, uncovered
 from exporter.backups.restoring import Restoring, left_sentence
 from exporter.backups.subjects import BackupsError, backups_folder, chosen, subjects
@@ -24,6 +23,7 @@ from exporter.host.command import confirm
 from exporter.host.compose import find_compose
 from exporter.host.engine import connected
 from exporter.host.failures import WRONG_USAGE, OperationError
+from exporter.host.half_restored import read_left
 from exporter.host.lock import locked
 from exporter.releases.context import Context
 
@@ -124,10 +124,10 @@ class _Act:
         }
 
     def _plan(self, found: Found) -> RestorePlan:
-        left = read_left(self.site.state)
+        left = read_left(self.site)
         plan = plan_restore(found.manifest, subjects(self.site.catalog), self.request.names, left)
         if left and (out := uncovered(left, plan.names)):
-            raise BackupsError(f"{left.sentence(self.site)}; this one leaves out {' '.join(out)}")
+            raise BackupsError(f"{left.sentence}; this one leaves out {' '.join(out)}")
         return plan
 
     def _show(self, found: Found, plan: RestorePlan) -> None:

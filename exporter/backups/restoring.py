@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from exporter.backups.engines import engine_of
 from exporter.backups.places import Places, stop
-from exporter.backups.restore_journal import Journal, read_left
+from exporter.backups.restore_journal import Journal
 from exporter.backups.steps import Steps, printable
 from exporter.backups.stored import Stored
 from exporter.backups.subjects import BackupsError
 from exporter.host.failures import EngineLost, OperationError
+from exporter.host.half_restored import read_left
 from exporter.host.shown import shown
 from exporter.releases.failing import UnhealthyError, show
 from exporter.releases.mounted import Source, install
@@ -146,5 +147,5 @@ def rows(name: str, compared: tuple[Compared, ...]) -> Iterator[str]:
 
 def left_sentence(context: Context) -> str:
     """Say what is not put back yet; empty where nothing is."""
-    left = read_left(context.state)
-    return left.sentence(context.site) if left else ""
+    left = read_left(context.site)
+    return left.sentence if left else ""

@@ -16,6 +16,7 @@ from exporter.host import lock
 from exporter.host.containers import moment
 from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
+from exporter.host.half_restored import read_left
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT
 from exporter.outputs.registry import OUTPUTS
@@ -152,16 +153,13 @@ def clock(host: Host) -> Iterator[Finding]:
 
 def unfinished(host: Host) -> Iterator[Finding]:
     """See that nobody changes the environment now, and that nothing was left half done."""
-    state, environment = host.site.state, host.site.environment
+    state = host.site.state
     if lock.is_locked(state):
         yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
         return
-    left = state.restore_left()
+    left = read_left(host.site)
     if left:
-        backup = shown(state.fields("restoring").get("backup", ""))
-        names = shown(state.fields("restoring").get("names", ""))
-        sentence = f"{left}. Run: exporter restore -e {environment} {backup} {names}"
-        yield Finding("unfinished", State.PROBLEM, sentence)
+        yield Finding("unfinished", State.PROBLEM, left.sentence)
     step = state.fields(CURRENT).get("step")
     if step:
         sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'

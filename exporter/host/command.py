@@ -17,7 +17,6 @@ import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
 from exporter.host.screen import Screen
-from exporter.host.shown import shown
 from exporter.host.state import CURRENT, RESTORING
 
 if TYPE_CHECKING:
@@ -123,21 +122,23 @@ def _where(run: Run) -> str:
 
 def _kept(run: Run) -> str:
     """Say what is left on the host, and the next command."""
+    from exporter.host.half_restored import read_left
+
     if run.site is None:
         return "Nothing was changed."
     site = run.site
     next_command = f"exporter status -e {site.environment}"
     try:
         step = site.state.fields(CURRENT).get("step")
-        left = site.state.restore_left()
+        left = read_left(site)
     except OperationError as error:
         return f"{error.sentence}. Next: {next_command}{_log(run)}"
     journal = f"The journal was kept ({site.state_folder / CURRENT}). " if step else ""
     if left:
-        fields = site.state.fields(RESTORING)
-        journal += f"The journal was kept ({site.state_folder / RESTORING}): {left}. "
-        words = f"{shown(fields['backup'], 4096)} {shown(fields['names'], 4096)}"
-        next_command = f"exporter restore -e {site.environment} {words}"
+        journal += (
+            f"The journal was kept ({site.state_folder / RESTORING}); not put back: {' '.join(left.names)}. "
+        )
+        next_command = left.command
     return f"{journal}Next: {next_command}{_log(run)}"
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from exporter.host.command import confirm
 from exporter.host.failures import EngineLost, OperationError
+from exporter.host.half_restored import read_left
 from exporter.host.lock import locked
 from exporter.host.shown import shown
 from exporter.releases import kept
@@ -70,11 +71,8 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
     """
     site, screen = context.site, context.screen
     with locked(site.state, f"exporter {run.name}", site.title, screen.say):
-        left = site.state.restore_left()
-        if left:
-            raise OperationError(
-                f"{left}. Run the restore again first: exporter status -e {site.environment}"
-            )
+        if left := read_left(site):
+            raise OperationError(left.sentence)
         try:
             yield replace(context, log=run.open_log())
         except KeyboardInterrupt:
