@@ -37,6 +37,11 @@ WRAPPERS = {
     "backup": Wrapper(
         "backup", "Saves the stores, volumes and configuration of an environment.", "[NAME]... [OPTION]..."
     ),
+    "restore": Wrapper(
+        "restore",
+        "Restores a backup into an environment, or tries it with --drill.",
+        "BACKUP|latest [NAME]... [OPTION]...",
+    ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
 }
 """Each script that is a command, by name."""
