@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "daemon": {"catalog", "probes", "containers", "metrics", "releases", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
+    "operations": {"catalog", "outputs", "host", "deploys", "backups", "containers"},
 }
 """Of each room, the rooms that it may import beside itself."""
 

@@ -48,12 +48,11 @@ def backup(
     from exporter.backups.subjects import backups_folder, chosen
     from exporter.host.engine import connected
     from exporter.host.failures import WRONG_USAGE, OperationError
-    from exporter.host.half_restored import read_left
 
     with backups_operation("backup", config, environment, root) as (run, site), limited(time_limit):
         with sentences(WRONG_USAGE):
             them = chosen(site.catalog, names or [])
-        left = read_left(site)
+        left = site.state.half_restored(site.environment)
         settings = Settings(
             time_limit=time_limit,
             helper_image=site.variables.get("BACKUP_IMAGE") or HELPER_IMAGE,

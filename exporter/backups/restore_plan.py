@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.backups.manifest import Manifest, Saved
     from exporter.backups.subjects import Subject
-    from exporter.host.half_restored import Left
+    from exporter.host.state import HalfRestored
 
 
 class WrongNameError(BackupsError):
@@ -67,7 +67,7 @@ def plan_restore(
     manifest: Manifest,
     subjects: Mapping[str, Subject],
     names: Sequence[str],
-    left: Left | None = None,
+    left: HalfRestored | None = None,
 ) -> RestorePlan:
     """Return the plan for `names`, or for all but the configuration. Raises BackupsError; WrongNameError for a name."""
     items = choose(manifest, subjects, names, configuration=False)
@@ -89,7 +89,7 @@ def choose(
     return tuple(_item(manifest, subjects, name) for name in wanted)
 
 
-def uncovered(left: Left | None, names: Iterable[str]) -> tuple[str, ...]:
+def uncovered(left: HalfRestored | None, names: Iterable[str]) -> tuple[str, ...]:
     """Return what an interrupted restore has left and `names` leave out."""
     return tuple(name for name in left.names if name not in set(names)) if left else ()
 

@@ -23,7 +23,6 @@ from exporter.host.command import confirm
 from exporter.host.compose import find_compose
 from exporter.host.engine import connected
 from exporter.host.failures import WRONG_USAGE, OperationError
-from exporter.host.half_restored import read_left
 from exporter.host.lock import locked
 from exporter.releases.context import Context
 
@@ -124,7 +123,7 @@ class _Act:
         }
 
     def _plan(self, found: Found) -> RestorePlan:
-        left = read_left(self.site)
+        left = self.site.state.half_restored(self.site.environment)
         plan = plan_restore(found.manifest, subjects(self.site.catalog), self.request.names, left)
         if left and (out := uncovered(left, plan.names)):
             raise BackupsError(f"{left.sentence}; this one leaves out {' '.join(out)}")

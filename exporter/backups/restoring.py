@@ -16,7 +16,6 @@ from exporter.backups.steps import Steps, printable
 from exporter.backups.stored import Stored
 from exporter.backups.subjects import BackupsError
 from exporter.host.failures import EngineLost, OperationError
-from exporter.host.half_restored import read_left
 from exporter.host.shown import shown
 from exporter.releases.failing import UnhealthyError, show
 from exporter.releases.mounted import Source, install
@@ -147,5 +146,4 @@ def rows(name: str, compared: tuple[Compared, ...]) -> Iterator[str]:
 
 def left_sentence(context: Context) -> str:
     """Say what is not put back yet; empty where nothing is."""
-    left = read_left(context.site)
-    return left.sentence if left else ""
+    return context.state.restore_left(context.site.environment) or ""

@@ -16,7 +16,6 @@ from exporter.host import lock
 from exporter.host.containers import moment
 from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
-from exporter.host.half_restored import read_left
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT
 from exporter.outputs.registry import OUTPUTS
@@ -153,13 +152,13 @@ def clock(host: Host) -> Iterator[Finding]:
 
 def unfinished(host: Host) -> Iterator[Finding]:
     """See that nobody changes the environment now, and that nothing was left half done."""
-    state = host.site.state
+    state, environment = host.site.state, host.site.environment
     if lock.is_locked(state):
         yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
         return
-    left = read_left(host.site)
+    left = state.restore_left(environment)
     if left:
-        yield Finding("unfinished", State.PROBLEM, left.sentence)
+        yield Finding("unfinished", State.PROBLEM, left)
     step = state.fields(CURRENT).get("step")
     if step:
         sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
-from exporter.host.screen import Screen
 from exporter.host.state import CURRENT, RESTORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from exporter.host.screen import Screen
     from exporter.host.site import Site
 
 Config = Annotated[
@@ -62,15 +63,18 @@ class Run:
     """One run of a command: what is shown, and what its last words need to know."""
 
     name: str
-    screen: Screen = field(default_factory=Screen)
+    screen: Screen = field(default_factory=lambda: _screen())
     site: Site | None = None
     log: Path | None = None
 
     def load(self, config: Path, environment: str | None, root: Path | None = None) -> Site:
-        """Load the environment."""
+        """Load the environment. Where it runs on another host, run this command there and end with its status."""
         from exporter.host.site import load_site
+        from exporter.host.ssh import go_to_host, is_elsewhere
 
         self.site = load_site(config, environment, root)
+        if is_elsewhere(self.site):
+            raise typer.Exit(go_to_host(self.site, sys.argv[1:], self.screen))
         return self.site
 
     def open_log(self) -> Path:
@@ -79,6 +83,14 @@ class Run:
             raise RuntimeError("load() comes first")
         self.log = self.site.state.new_log(self.name.removeprefix("exporter ").replace(" ", "-"))
         return self.log
+
+
+def _screen() -> Screen:
+    from exporter.host.screen import (
+        Screen,
+    )  # rich: 60 ms, and the daemon imports this module with the command line
+
+    return Screen()
 
 
 @contextmanager
@@ -122,15 +134,13 @@ def _where(run: Run) -> str:
 
 def _kept(run: Run) -> str:
     """Say what is left on the host, and the next command."""
-    from exporter.host.half_restored import read_left
-
     if run.site is None:
         return "Nothing was changed."
     site = run.site
     next_command = f"exporter status -e {site.environment}"
     try:
         step = site.state.fields(CURRENT).get("step")
-        left = read_left(site)
+        left = site.state.half_restored(site.environment)
     except OperationError as error:
         return f"{error.sentence}. Next: {next_command}{_log(run)}"
     journal = f"The journal was kept ({site.state_folder / CURRENT}). " if step else ""

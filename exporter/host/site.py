@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.places import compose_project, secrets_folder, state_folder
 from exporter.files import read_regular
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.state import StateFolder
+from exporter.host.tools import run
 from exporter.outputs.compose.conditions import awaited, jobs
 from exporter.outputs.compose.names import GATEWAY, deployed_services, deployed_stores
 from exporter.outputs.gateway.http import LOOK_UP_SECONDS
@@ -28,9 +32,8 @@ if TYPE_CHECKING:
 
 HANDED_OVER = ".handed-over"
 """A file beside config.yaml in what was copied to an environment's host: the engine is the local one there."""
-MONITORING = ("exporter", "prometheus", "alertmanager", "grafana")
-"""The services of compose.monitoring.yaml that every environment with monitoring has."""
-_VARIABLES_BYTES = 1024 * 1024
+MONITORING_FILE = "compose.monitoring.yaml"
+_FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Site:
     requested_tag: str | None
     variables: Mapping[str, str] = field(repr=False)
     """Those of .env and of this process; some are secrets."""
+    own_variables: Mapping[str, str] = field(repr=False)
+    """Those of .env alone."""
 
     @classmethod
     def of(
@@ -76,10 +81,8 @@ class Site:
         """
         environment = catalog.environment_name
         own = dict(os.environ if variables is None else variables)
-        known = {
-            **read_variables(root / "deploy" / environment / ".env"),
-            **{k: v for k, v in own.items() if v},
-        }
+        written = read_variables(root / "deploy" / environment / ".env")
+        known = {**written, **{name: value for name, value in own.items() if value}}
         folders = {
             "STATE_FOLDER": known.get("STATE_FOLDER") or state_folder(catalog),
             "SECRETS_FOLDER": known.get("SECRETS_FOLDER") or secrets_folder(catalog),
@@ -96,6 +99,7 @@ class Site:
             secrets_folder=Path(folders["SECRETS_FOLDER"]),
             requested_tag=known.get("TAG") or None,
             variables=known,
+            own_variables=written,
         )
 
     # --- names ---
@@ -150,6 +154,13 @@ class Site:
         """The tag that was asked for, else the catalog's; None: the commit's."""
         return self.requested_tag or self.tag_default
 
+    def commit(self) -> str | None:
+        """Return the commit of the catalog's checkout in short; None where there is none."""
+        if shutil.which("git") is None:
+            return None
+        done = run(("git", "-C", str(self.root), "rev-parse", "--short=12", "HEAD"))
+        return done.output.decode("ascii", "replace").strip() if done.good else None
+
     # --- files ---
 
     @property
@@ -165,7 +176,7 @@ class Site:
     @property
     def has_monitoring(self) -> bool:
         """True if the monitoring stack is deployed with the services."""
-        return (self.folder / "compose.monitoring.yaml").is_file()
+        return (self.folder / MONITORING_FILE).is_file()
 
     # --- services ---
 
@@ -218,11 +229,26 @@ class Site:
         return LOOK_UP_SECONDS
 
     @cached_property
+    def monitoring(self) -> tuple[str, ...]:
+        """The services of the monitoring stack, where it is deployed with the others."""
+        try:
+            found = yaml.safe_load(read_regular(self.folder / MONITORING_FILE, _FILE_BYTES))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise OperationError(
+                f"{self.folder / MONITORING_FILE} cannot be read: {error.strerror}"
+            ) from None
+        except yaml.YAMLError:
+            raise OperationError(f"{self.folder / MONITORING_FILE} is not YAML; run: exporter gen") from None
+        services = found.get("services") if isinstance(found, dict) else None
+        return tuple(map(str, services)) if isinstance(services, dict) else ()
+
+    @cached_property
     def all_services(self) -> tuple[str, ...]:
         """Every Compose service in the order in which they start."""
         gateway = (self.gateway,) if self.gateway else ()
-        monitoring = MONITORING if self.has_monitoring else ()
-        return (*self.stores, *(each.name for each in self.services), *gateway, *monitoring)
+        return (*self.stores, *(each.name for each in self.services), *gateway, *self.monitoring)
 
 
 def load_site(config: Path, environment: str | None, root: Path | None = None) -> Site:
@@ -275,7 +301,7 @@ def read_variables(file: Path) -> dict[str, str]:
         OperationError: it is there and cannot be read.
     """
     try:
-        raw = read_regular(file, _VARIABLES_BYTES)
+        raw = read_regular(file, _FILE_BYTES)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -57,12 +57,13 @@ def run(
     log: Path | None = None,
     cwd: Path | None = None,
     watch: Callable[[], None] | None = None,
+    own_session: bool = True,
 ) -> Done:
     """Run a program and return how it ended; a status other than 0 is not an error here.
 
     With `log`, standard output and error are appended to that file, and `Done.complaint` has the end of both. Without,
     standard output is `Done.output`. `env` is added to this process' environment. `watch` is called every half second,
-    to show progress.
+    to show progress. Without `own_session` the program may ask at the terminal.
 
     Raises:
         OperationError: the program is not there, takes longer than `seconds`, or says more than OUTPUT_BYTES.
@@ -84,7 +85,7 @@ def run(
                 stderr=subprocess.STDOUT if log is not None else subprocess.PIPE,
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
-                start_new_session=True,
+                start_new_session=own_session,
                 close_fds=False,  # descriptors are not inheritable but the lock's
             )
         except FileNotFoundError:
@@ -95,7 +96,7 @@ def run(
         try:
             _wait(process, name, seconds, watch)
         except BaseException:
-            end_group(process)
+            end(process, group=own_session)
             raise
         finally:
             talk.join()
@@ -106,13 +107,16 @@ def run(
     return Done(process.returncode, talk.output, tuple(shown_lines(talk.errors[-TAIL_BYTES:], 20)))
 
 
-def end_group(process: subprocess.Popen[bytes]) -> None:
-    """End a program and what it started: as Ctrl-C would, then by force."""
-    for number, seconds in ((signal.SIGINT, ENDING_SECONDS), (signal.SIGKILL, ENDING_SECONDS)):
+def end(process: subprocess.Popen[bytes], *, group: bool) -> None:
+    """End a program, and with `group` what it started: as Ctrl-C would, then by force."""
+    for number in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+            if group:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)  # and once more by force: what it started may still be there
+            process.wait(ENDING_SECONDS)  # and once more by force: what it started may still be there
 
 
 def _stdin(given: bytes | IO[bytes] | None) -> IO[bytes] | int:

@@ -78,7 +78,7 @@ def keep_good(context: Context, deploy: Deploy) -> Record:
     kept.write_images(state, folder, {row.service: row.name for row in kept.images_of(context.containers())})
     state.point_to(RUNNING, folder)
     # A restore that was cut off after all was put back left services stopped, which run now.
-    if not deploy.service and not state.restore_left():
+    if not deploy.service and not state.restore_left(context.site.environment):
         state.remove(RESTORING)
     return finish(context, deploy, "ok")
 

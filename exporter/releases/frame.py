@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from exporter.host.command import confirm
 from exporter.host.failures import EngineLost, OperationError
-from exporter.host.half_restored import read_left
 from exporter.host.lock import locked
 from exporter.host.shown import shown
 from exporter.releases import kept
@@ -71,8 +70,8 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
     """
     site, screen = context.site, context.screen
     with locked(site.state, f"exporter {run.name}", site.title, screen.say):
-        if left := read_left(site):
-            raise OperationError(left.sentence)
+        if left := site.state.restore_left(site.environment):
+            raise OperationError(left)
         try:
             yield replace(context, log=run.open_log())
         except KeyboardInterrupt:

