@@ -41,12 +41,11 @@ def backup(
 
     BACKUP_IMAGE names the image that reads volumes, SQLITE_IMAGE one with python3 if the service's own has none.
     """
-    from exporter.backups.docker_host import DockerHost
+    from exporter.backups.docker_host import docker_host
     from exporter.backups.frame import backups_operation, sentences
     from exporter.backups.frame import time_limit as limited
     from exporter.backups.saving import HELPER_IMAGE, Saving, Settings
     from exporter.backups.subjects import backups_folder, chosen
-    from exporter.host.engine import connected
     from exporter.host.failures import WRONG_USAGE, OperationError
 
     with backups_operation("backup", config, environment, root) as (run, site), limited(time_limit):
@@ -59,18 +58,15 @@ def backup(
             python_image=site.variables.get("SQLITE_IMAGE") or "",
             half_restored=dict.fromkeys(left.names, left.sentence) if left else {},
         )
-        with connected(site.docker_host) as engine:
-            saving = Saving(
-                site.catalog, them, DockerHost(engine, site.compose_project), run.screen, settings
-            )
-            if dry_run:
-                saving.check()
-                folder = backups_folder(site.catalog)
-                run.screen.say(f"would save into {folder}: {' '.join(them)}")
-                if as_json:
-                    _print({"folder": str(folder), "would_save": list(them)})
-                return
-            outcome = saving.run()
+        saving = Saving(site.catalog, them, lambda: docker_host(site), run.screen, settings)
+        if dry_run:
+            saving.check()
+            folder = backups_folder(site.catalog)
+            run.screen.say(f"would save into {folder}: {' '.join(them)}")
+            if as_json:
+                _print({"folder": str(folder), "would_save": list(them)})
+            return
+        outcome = saving.run()
         if as_json:
             _print(
                 {

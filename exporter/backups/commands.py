@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from exporter.backups.schedule_commands import run_due, schedule
 from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="backups",
-    help="List, verify, prune and move backups.",
+    help="List, verify, prune, move and schedule backups.",
     no_args_is_help=True,
 )
 
@@ -160,3 +161,7 @@ def _trust(site: Site, key: Path | None, accept_unauthenticated: bool) -> Trust:
     from exporter.backups.keys import KEY_FILE
 
     return trust_of(site.secrets_folder / KEY_FILE, key, without_code=accept_unauthenticated)
+
+
+app.command(name="schedule")(schedule)
+app.command(name="run-due")(run_due)

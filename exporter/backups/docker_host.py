@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, cast
 
 from exporter.backups.engines.shape import Ended, Mount
 from exporter.backups.subjects import BackupsError
 from exporter.host.containers import PROJECT_LABEL
-from exporter.host.engine import Helper
+from exporter.host.engine import Helper, connected
 from exporter.host.failures import EngineLost, OperationError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from exporter.backups.engines.shape import Readable, Writable
     from exporter.host.containers import Container
     from exporter.host.engine import Engine
+    from exporter.host.site import Site
 
 HELPER_LABEL = "exporter.helper"
 DRILL_LABEL = "exporter.drill"
 """Throw-away containers and volumes have one of these, with the Compose project as its value."""
 VOLUME_LABEL = "com.docker.compose.volume"
 _REMOVE_SECONDS = 60.0
+
+
+@contextmanager
+def docker_host(site: Site, label: str = HELPER_LABEL) -> Iterator[DockerHost]:
+    """Connect to an environment's engine. Raises EngineLost."""
+    with connected(site.docker_host) as engine:
+        yield DockerHost(engine, site.compose_project, label)
 
 
 class DockerHost:

@@ -36,6 +36,7 @@ from exporter.host.failures import OperationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from exporter.backups.docker_host import DockerHost
@@ -85,19 +86,19 @@ class Outcome:
 
 
 class Saving:
-    """One run. `chosen` is what it saves."""
+    """One run. `chosen` is what it saves; `connect` connects to the Docker host, which may not answer."""
 
     def __init__(
         self,
         catalog: Catalog,
         chosen: Mapping[str, Subject],
-        host: DockerHost,
+        connect: Callable[[], AbstractContextManager[DockerHost]],
         screen: Screen,
         settings: Settings,
     ) -> None:
         self._catalog = catalog
         self._chosen = chosen
-        self._host = host
+        self._connect = connect
         self._screen = screen
         self._settings = settings
         self._steps = Steps(screen.say)
@@ -109,10 +110,8 @@ class Saving:
 
     def check(self) -> None:
         """Raise BackupsError if a backup would fail before it begins, or OperationError."""
-        self._encryption.check()
-        self._host.engine.facts()
-        if any(subject.kind == "volume" for subject in self._chosen.values()):
-            self._host.need_image(self._settings.helper_image)
+        with self._connect() as host:
+            self._check(host)
 
     def run(self) -> Outcome:
         """Save, and mark how it went. Raises BackupsError and OperationError if nothing could be saved."""
@@ -129,11 +128,17 @@ class Saving:
                 raise
         return self._outcome
 
+    def _check(self, host: DockerHost) -> None:
+        self._encryption.check()
+        if any(subject.kind == "volume" for subject in self._chosen.values()):
+            host.need_image(self._settings.helper_image)
+
     def _prepare_and_save(self) -> None:
-        self.check()
-        remove_leftovers(self._folder, self._host, self._screen.say)
-        check_room(self._folder, self._chosen, local_trust(key_file(self._catalog)))
         with ExitStack() as stack:
+            self._host = stack.enter_context(self._connect())
+            self._check(self._host)
+            remove_leftovers(self._folder, self._host, self._screen.say)
+            check_room(self._folder, self._chosen, local_trust(key_file(self._catalog)))
             if self._encryption.tool == "gpg":
                 ring = stack.enter_context(keyring(self._folder))
                 self._encryption = Encryption.of(self._catalog, ring)
@@ -149,7 +154,7 @@ class Saving:
     def _save_into(self, partial: Path) -> str:
         """Save everything and seal it. Return why it is no good backup, or an empty text."""
         outcome = self._outcome
-        with self._steps.ticking(self._screen.waiting):
+        with self._screen.live("saving"), self._steps.ticking(self._screen.waiting):
             for name, subject in self._chosen.items():
                 self._screen.enter(name)
                 try:

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from exporter.catalog.alerts import ALERTS
+from exporter.catalog.cron import longest_step
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.plan import build_plan
 from exporter.catalog.problems import CatalogError
 from exporter.outputs.alerts import render
-from exporter.outputs.alerts.backup_age import longest_step
 from exporter.outputs.alerts.requests import probed_names
 from exporter.outputs.alerts.rules import RECIPES
 from exporter.outputs.base import OutputError

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ASK_SECONDS = 120.0
 """For an answer that is short."""
 _PAUSE_SECONDS = 0.3
+_ENDING_SECONDS = 10.0
 
 _LOGGED_IN = """
 secret=$1
@@ -107,7 +108,7 @@ def wait_until_ready(place: Place, ready: Callable[[Place], bool]) -> None:
 
 
 @contextmanager
-def reading(run: Callable[[Writable], None]) -> Iterator[BinaryIO]:
+def reading(run: Callable[[Writable], object]) -> Iterator[BinaryIO]:
     """Give what `run` writes as a stream that can be read. When the block ends, raise what `run` has raised.
 
     If the block itself ends by an error, that one is raised, unless what was read ended early because `run` failed.
@@ -129,10 +130,10 @@ def reading(run: Callable[[Writable], None]) -> Iterator[BinaryIO]:
         with open(near, "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
             yield source
     except BackupsError as error:
-        thread.join()
+        thread.join(_ENDING_SECONDS)  # one that neither writes nor ends is left alone
         raise (_cause(failed) or error) from None
     except BaseException:
-        thread.join()
+        thread.join(_ENDING_SECONDS)
         raise
     thread.join()
     if cause := _cause(failed):

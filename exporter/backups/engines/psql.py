@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import os
+import select
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from exporter.backups.engines.inside import reading, stream
 from exporter.backups.subjects import BackupsError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from exporter.backups.engines.shape import Place
 
 _LINE_BYTES = 64 * 1024
+ANSWER_SECONDS = 60.0
+"""For a statement that has nothing to read. To count rows may take as long as the run."""
 
 
 def psql(place: Place, database: str, *options: str) -> list[str]:
@@ -35,10 +38,11 @@ def conninfo(database: str) -> str:
 class Session:
     """One connection: statements go in, lines come out."""
 
-    def __init__(self, place: Place, given: BinaryIO, said: io.BufferedReader) -> None:
+    def __init__(self, place: Place, given: BinaryIO, said: BinaryIO) -> None:
         self._place = place
         self._given = given
-        self._said = said
+        self._said = said.fileno()
+        self._kept = b""
 
     def send(self, statements: bytes) -> None:
         """Send constant text. Raises BackupsError if psql has ended."""
@@ -47,16 +51,25 @@ class Session:
         except BrokenPipeError:
             raise self._place.steps.failed() from None
 
-    def line(self) -> bytes:
-        """Return the next line, with its end. Raises BackupsError if there is none, or it is too long."""
-        line = self._said.readline(_LINE_BYTES)
-        if not line.endswith(b"\n"):
-            raise self._place.steps.failed()
-        return line
+    def line(self, seconds: float = ANSWER_SECONDS) -> bytes:
+        """Return the next line, with its end. Raises BackupsError if there is none in time, or it is too long."""
+        deadline = time.monotonic() + min(seconds, self._place.seconds_left)
+        while b"\n" not in self._kept and len(self._kept) <= _LINE_BYTES:
+            ready, _, _ = select.select([self._said], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise BackupsError(f"{self._place.steps.current} failed: no answer in time")
+            piece = os.read(self._said, _LINE_BYTES)
+            if not piece:
+                raise self._place.steps.failed()
+            self._kept += piece
+        line, end, self._kept = self._kept.partition(b"\n")
+        if not end or len(line) > _LINE_BYTES:
+            raise BackupsError(f"{self._place.steps.current} failed: a line of the answer is too long")
+        return line + end
 
     def lines_until(self, end: bytes, limit: int) -> Iterator[bytes]:
         """Yield lines until one is `end`. Raises BackupsError if they are more than `limit` bytes together."""
-        while (line := self.line()) != end:
+        while (line := self.line(self._place.seconds_left)) != end:
             limit -= len(line)
             if limit < 0:
                 raise BackupsError(f"{self._place.steps.current} failed: the answer is too long")
@@ -73,6 +86,6 @@ def session(place: Place, database: str) -> Iterator[Session]:
         reading(lambda target: stream(place, psql(place, database), source=source, target=target)) as raw,
     ):
         try:
-            yield Session(place, given, io.BufferedReader(cast("Any", raw)))
+            yield Session(place, given, raw)
         finally:
             given.close()  # or psql, and who waits for it, would go on

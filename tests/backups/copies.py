@@ -1,0 +1,33 @@
+"""A backup of one subject in memory: the Target of one engine's save."""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Copy:
+    """`files`: content by (content, object)."""
+
+    def __init__(self) -> None:
+        self.files: dict[tuple[str, str], bytes] = {}
+        self.facts: dict[str, str] = {}
+
+    @contextmanager
+    def file(self, path: str, content: str, what: str = "") -> Iterator[io.BytesIO]:  # noqa: ARG002
+        """Take a file."""
+        stream = io.BytesIO()
+        yield stream
+        self.files[content, what] = stream.getvalue()
+
+    def fact(self, key: str, value: str) -> None:
+        """Note a fact."""
+        self.facts[key] = value
+
+    def objects(self, content: str) -> tuple[str, ...]:
+        """Return the objects of files."""
+        return tuple(what for kind, what in self.files if kind == content)
