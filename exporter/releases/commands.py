@@ -68,6 +68,12 @@ def deploy(
             raise OperationError("--build and --pull exclude each other", WRONG_USAGE)
         mode = Mode.BUILD if build else Mode.PULL if pull else Mode.MISSING
         site = run.load(config, environment, root)
+        if build and site.handed_over:
+            raise OperationError(
+                f"{site.environment} runs on another host, where the sources are not; build and push the images "
+                "before, and deploy them with --pull",
+                WRONG_USAGE,
+            )
         check_service(site, service)
         site = run.site = replace(site, requested_tag=chosen_tag(tag, site))
         do(run, site, Wish(site.tag or "", service, mode), Options(dry_run, yes, json))

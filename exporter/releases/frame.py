@@ -70,7 +70,8 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
     """
     site, screen = context.site, context.screen
     with locked(site.state, f"exporter {run.name}", site.title, screen.say):
-        if left := site.state.restore_left(site.environment):
+        left = site.state.restore_left(site.environment)
+        if left:
             raise OperationError(left)
         try:
             yield replace(context, log=run.open_log())
@@ -97,7 +98,7 @@ def running(state: StateFolder, containers: Sequence[Container]) -> str:
 def last_words(run: Run, sentence: str, record: Record, options: Options) -> None:
     """Say that it is done, and where the tools' output is."""
     run.screen.say(sentence)
-    if run.log is not None:
+    if run.log is not None and run.log.stat().st_size:
         run.screen.say(f"the tools' output: {run.log}")
     if options.json:
         print(json.dumps(asdict(record), indent=2))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.shown import shown
-from exporter.host.tools import run
 
 if TYPE_CHECKING:
     from exporter.host.site import Site
@@ -46,14 +45,9 @@ def chosen_tag(asked: str, site: Site) -> str:
     Raises:
         OperationError: there is none, or it cannot be the tag of an image.
     """
-    tag = asked or site.tag
+    tag = asked or site.tag or site.commit()
     if not tag:
-        done = run(("git", "-C", str(site.root), "rev-parse", "--short=12", "HEAD"))
-        if not done.good:
-            raise OperationError(
-                "there is no commit to take a tag from; name one with --tag TAG", WRONG_USAGE
-            )
-        tag = done.output.decode("utf-8", "replace").strip()
+        raise OperationError("there is no commit to take a tag from; name one with --tag TAG", WRONG_USAGE)
     if not is_tag(tag):
         raise OperationError(f"{shown(tag)} is not a tag of an image; write one such as 1.4.2", WRONG_USAGE)
     return tag

@@ -57,19 +57,19 @@ def _probed(context: Context, folder: Path) -> list[str]:
     names = [*(each.name for each in site.services), *site.stores]
     if _inside(folder):
         names += site.file_stores  # files in volumes, which are mounted there
-        known = _names_in(context.state.read(f"{FILES}/{CATALOG}"))
-        names = [name for name in names if known is None or name in known]
+        known = _names_in(context.state.path / FILES / CATALOG)
+        names = [name for name in names if name in known]
     return names
 
 
-def _names_in(text: str | None) -> set[str] | None:
+def _names_in(catalog: Path) -> set[str]:
     """Return the services and stores of the catalog that the daemon runs on, which may be an older one."""
-    if text is None:
-        return None
     try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return set()
+        read = yaml.safe_load(catalog.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UnhealthyError(
+            f"the probes could not be run: {catalog} cannot be read: {shown(str(error))}"
+        ) from None
     sections = [read.get(key) for key in ("services", "stores")] if isinstance(read, dict) else []
     return {str(name) for section in sections if isinstance(section, dict) for name in section}
 
