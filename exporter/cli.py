@@ -14,8 +14,10 @@ import typer
 
 from exporter.backups.backup_command import backup
 from exporter.backups.commands import app as backups
-from exporter.deploys.commands import app as deploys
+from exporter.backups.restore_command import restore
 from exporter.operations.commands import app as operations
+from exporter.releases.commands import app as releases
+from exporter.releases.commands import deploys
 from exporter.signals import interruptible
 
 if TYPE_CHECKING:
@@ -33,8 +35,10 @@ app = typer.Typer(
 )
 
 app.command()(backup)
+app.command()(restore)
 app.add_typer(backups, name="backups", callback=interruptible)
 app.add_typer(deploys, name="deploys", callback=interruptible)
+app.add_typer(releases)
 app.add_typer(operations)
 
 ANSWER_IS_NO = 1

@@ -13,16 +13,16 @@ PACKAGE = Path(__file__).parent.parent / "exporter"
 
 MAY_IMPORT = {
     "catalog": set(),
-    "metrics": {"catalog", "probes", "containers", "deploys"},
+    "metrics": {"catalog", "probes", "containers", "releases"},
     "probes": {"catalog"},
     "containers": {"catalog"},
-    "backups": {"catalog", "containers", "host"},
-    "deploys": {"catalog"},
+    "backups": {"catalog", "containers", "host", "releases"},
+    "releases": {"catalog", "host"},
     "demo": {"catalog", "probes"},
-    "daemon": {"catalog", "probes", "containers", "metrics", "deploys", "demo"},
+    "daemon": {"catalog", "probes", "containers", "metrics", "releases", "demo"},
     "outputs": {"catalog"},
     "host": {"catalog", "outputs"},
-    "operations": {"catalog", "outputs", "host", "deploys", "backups", "containers"},
+    "operations": {"catalog", "outputs", "host", "releases", "backups", "containers"},
 }
 """Of each room, the rooms that it may import beside itself."""
 
@@ -62,6 +62,16 @@ def test_imports_run_one_way(room: str) -> None:
     for file in (PACKAGE / room).rglob("*.py"):
         others = rooms_imported(file) - {room} - SHARED
         assert others <= MAY_IMPORT[room], f"{file.relative_to(PACKAGE)} imports {others - MAY_IMPORT[room]}"
+
+
+@pytest.mark.parametrize("room", ["daemon", "metrics"])
+def test_the_daemon_reads_records_of_deploys_and_never_deploys(room: str) -> None:
+    """Everything else in that room acts on a host."""
+    for file in (PACKAGE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("exporter.releases"):
+                assert node.module == "exporter.releases.records", file
+    assert rooms_imported(PACKAGE / "releases/records.py") <= SHARED
 
 
 @pytest.mark.parametrize("module", sorted(SHARED))

@@ -47,17 +47,16 @@ def backup(
     from exporter.backups.saving import HELPER_IMAGE, Saving, Settings
     from exporter.backups.subjects import backups_folder, chosen
     from exporter.host.failures import WRONG_USAGE, OperationError
-    from exporter.host.state import RESTORING
 
     with backups_operation("backup", config, environment, root) as (run, site), limited(time_limit):
         with sentences(WRONG_USAGE):
             them = chosen(site.catalog, names or [])
-        left = site.state.restore_left(site.environment) or ""
+        left = site.state.half_restored(site.environment)
         settings = Settings(
             time_limit=time_limit,
             helper_image=site.variables.get("BACKUP_IMAGE") or HELPER_IMAGE,
             python_image=site.variables.get("SQLITE_IMAGE") or "",
-            half_restored=dict.fromkeys(site.state.fields(RESTORING).get("names", "").split(), left),
+            half_restored=dict.fromkeys(left.names, left.sentence) if left else {},
         )
         saving = Saving(site.catalog, them, lambda: docker_host(site), run.screen, settings)
         if dry_run:

@@ -63,12 +63,15 @@ def end(
 
 
 def begin_drill(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
-    """Raises BackupsError."""
-    _change_all(
-        catalog,
-        subjects,
-        lambda _: lambda old: backup_marker.begin_drill(_begun(old), now=time.time(), time_limit=seconds),
-    )
+    """A drill of these begins; a host that never made a backup has no markers yet. Raises BackupsError."""
+
+    def change(subject: Subject) -> Callable[[str | None], str]:
+        new = backup_marker.new_marker(
+            name=subject.name, kind=subject.kind, environment=catalog.environment_name
+        )
+        return lambda old: backup_marker.begin_drill(old or new, now=time.time(), time_limit=seconds)
+
+    _change_all(catalog, subjects, change)
 
 
 def end_drill(catalog: Catalog, subjects: Iterable[Subject], *, backup: str, error: str | None) -> None:

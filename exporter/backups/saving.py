@@ -236,6 +236,7 @@ class Saving:
             encryption=self._encryption.tool,
             exporter=__version__,
             key=key,
+            rows={name: rows_of(counts) for name, counts in self._outcome.saved.items()},
         )
 
     def _upload(self, place: Path) -> str:
@@ -312,6 +313,14 @@ def sentence_of(error: BaseException) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"
     return str(error)
+
+
+def rows_of(counts: Counts) -> int:
+    """Return the one number that says how much was saved: keys, files, or rows of all tables."""
+    for what in ("keys", "files"):
+        if what in counts:
+            return counts[what]
+    return sum(counts.values())
 
 
 _UNITS = {

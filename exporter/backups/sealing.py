@@ -41,8 +41,12 @@ def seal(
     encryption: str,
     exporter: str,
     key: Key,
+    rows: Mapping[str, int] | None = None,
 ) -> Path:
-    """Make a whole backup of ID.partial; return the folder that it is then. Raises BackupsError and OSError."""
+    """Make a whole backup of ID.partial; return the folder that it is then. Raises BackupsError and OSError.
+
+    `rows`: how many rows, documents, keys or files were saved, by name.
+    """
     id = folder.name.removesuffix(PARTIAL)  # noqa: A001 - what it is called everywhere
     if not ID.fullmatch(id) or folder.name == id:
         raise BackupsError(
@@ -58,7 +62,7 @@ def seal(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         exporter=exporter,
         encryption=encryption,
-        subjects=tuple(_saved(folder, known[name]) for name in names),
+        subjects=tuple(_saved(folder, known[name], (rows or {}).get(name)) for name in names),
     )
     strays = files_in(folder) - {file.path for file in manifest.files} - {f"{name}/{PARTS}" for name in names}
     if strays:
@@ -92,7 +96,7 @@ def stored_file(folder: Path, path: str, content: str, object: str = "") -> Stor
     return StoredFile(path, content, object, place.stat().st_size, hash_of(place))
 
 
-def _saved(folder: Path, subject: Subject) -> Saved:
+def _saved(folder: Path, subject: Subject, rows: int | None) -> Saved:
     parts = folder / subject.name / PARTS
     try:
         fields = parts.read_bytes().decode(errors="surrogateescape").split("\0")
@@ -112,7 +116,7 @@ def _saved(folder: Path, subject: Subject) -> Saved:
             f"{subject.name} has no database {', '.join(map(repr, sorted(missing)))}, which the catalog names"
         )
     facts = {key: value for kind, key, value, _ in records if kind == "fact"}
-    return Saved(subject.name, subject.kind, subject.engine, facts, files)
+    return Saved(subject.name, subject.kind, subject.engine, facts, files, rows)
 
 
 def _write(path: Path, text: bytes) -> None:

@@ -26,10 +26,17 @@ _KEYRING = "gnupg"
 @contextmanager
 def keyring(folder: Path) -> Iterator[Path]:
     """Give a private folder for gpg, which goes with the block. Raises OSError."""
-    work = Path(tempfile.mkdtemp(prefix=_prefix(folder).name))
-    try:
+    with scratch(folder) as work:
         (work / _KEYRING).mkdir(mode=0o700)
         yield work / _KEYRING
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Give a private folder that goes with the block, or with the next run if this one is killed. Raises OSError."""
+    work = Path(tempfile.mkdtemp(prefix=_prefix(folder).name))
+    try:
+        yield work
     finally:
         _remove_work(work)
 

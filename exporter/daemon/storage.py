@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from exporter.aside import AsideBusyError, AsideTimeoutError, aside
 from exporter.containers.backups import Backups
 from exporter.containers.volumes import Volumes
-from exporter.deploys.records import RecordsError, last
 from exporter.metrics.items import Items
 from exporter.metrics.storage_families import (
     BACKUP_FAMILIES,
@@ -22,6 +21,7 @@ from exporter.metrics.storage_families import (
     DeployView,
 )
 from exporter.metrics.text import label_text
+from exporter.releases.records import RecordsError, last
 
 if TYPE_CHECKING:
     from typing import Any

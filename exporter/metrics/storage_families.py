@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from exporter.containers.backup_marker import Outcome, Success
     from exporter.containers.volumes import Space
-    from exporter.deploys.records import Record
+    from exporter.releases.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def find(site: Site, engine: Engine, *, volumes: bool) -> Remains:
 def describe(site: Site, remains: Remains, *, volumes: bool) -> Iterator[str]:
     """Say what is to be removed and what stays, a line each."""
     for container in remains.containers:
-        yield f"  container {shown(container.name)} ({container.state}, {shown(container.image_name)})"
+        yield f"  container {shown(container.name)} ({shown(container.state)}, {shown(container.image_name)})"
     for network in remains.networks:
         yield f"  network {shown(network)}"
     for volume in remains.volumes:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from exporter.host.state import StateFolder
 
 _ROLLBACK = re.compile(r"[a-z0-9_.-]+/(?P<service>[a-z0-9_.-]+):rollback-(?P<deploy>[0-9A-Za-z-]+)")
+_ID = re.compile(r"sha256:[0-9a-f]+|[0-9a-f]{64}")
 _SHORT = 12
 
 
@@ -33,7 +34,9 @@ class ReleaseNames:
 
 
 def tag_of(image: str) -> str:
-    """Return the tag in an image's name; without one, `latest`, or the beginning of its digest."""
+    """Return the tag in an image's name; without one, the beginning of its digest, else `latest`. Empty for an id."""
+    if _ID.fullmatch(image):
+        return ""
     name, _, digest = image.partition("@")
     last = name.rpartition("/")[2]
     _, found, tag = last.partition(":")
@@ -41,7 +44,7 @@ def tag_of(image: str) -> str:
         return shown(tag)
     if digest:
         return shown(digest.removeprefix("sha256:")[:_SHORT])
-    return "" if re.fullmatch(r"(sha256:)?[0-9a-f]{12,64}", image) else "latest"
+    return "latest"
 
 
 @cache

@@ -106,7 +106,7 @@ def _judged(service: Wanted, good: Sequence[Container], bad: Sequence[Container]
 def describe(container: Container) -> str:
     """Say how a container is in a few words, such as `exited 137 (out of memory)`."""
     if container.state == "running":
-        return container.health or "running"
+        return shown(container.health) or "running"
     if container.completed:
         return "completed"
     if container.state in ("exited", "dead"):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exporter.catalog.places import DEPLOYS
-from exporter.deploys.records import Record, RecordsError, last
 from exporter.host import lock
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown
@@ -15,6 +14,7 @@ from exporter.host.state import CURRENT, RESTORING
 from exporter.operations.release_names import ReleaseNames
 from exporter.operations.rows import MISSING, ServiceRow, rows, wanted
 from exporter.operations.stores import StoreRow, store_rows
+from exporter.releases.records import Record, RecordsError, last
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.host.site import Site, load_site
@@ -10,7 +13,7 @@ from exporter.outputs.registry import OUTPUTS
 from exporter.outputs.writer import compare, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from exporter.outputs.base import File
 
 CATALOG = """
 project: shop
@@ -29,13 +32,23 @@ environments:
 """
 
 
+@cache
+def _generated(catalog: str) -> dict[Path, list[File]]:
+    """All files of a catalog, by folder; made once, since that takes a second."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(catalog)
+        trees = rendered(config, OUTPUTS, None, Path(folder))
+        return {place.relative_to(folder): files for place, files in trees.items()}
+
+
 def make_site(folder: Path, environment: str = "staging", catalog: str = CATALOG) -> Site:
     """Write the catalog and all that is generated from it, and load it with folders of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "config.yaml"
     config.write_text(catalog)
-    trees = rendered(config, OUTPUTS, None, folder)
-    write(change for place, files in trees.items() for change in compare(place, files))
+    generated = _generated(catalog)
+    write(change for place, files in generated.items() for change in compare(folder / place, files))
     for name in ("state", "secrets", "backups"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "deploy" / environment / ".env").write_text(

@@ -131,7 +131,7 @@ def test_scripts_are_the_same_for_every_catalog_and_pass_shellcheck(tmp_path: Pa
     assert (done.returncode, done.stdout) == (0, "")
 
 
-@pytest.mark.parametrize("script", ["deploy", "rollback"])
+@pytest.mark.parametrize("script", ["backup", "restore"])
 def test_help_needs_nothing(tmp_path: Path, script: str) -> None:
     for file in render(catalog_of(tmp_path, CATALOG)):
         (tmp_path / file.path).write_text(file.text)

@@ -103,6 +103,11 @@ def count(place: Place) -> Counts:
     return {"keys": keys, "expires": expires}
 
 
+def data_folder(place: Place) -> str:
+    """Return where a Redis that runs keeps its data in its container."""
+    return answers.folder(_setting(place, "dir"), f"the folder of {place.name}")
+
+
 def save(place: Place, target: Target) -> Counts:
     """Ask for a save, wait for it, and copy its file."""
     name, steps = place.name, place.steps

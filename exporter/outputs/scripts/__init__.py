@@ -37,6 +37,21 @@ WRAPPERS = {
     "backup": Wrapper(
         "backup", "Saves the stores, volumes and configuration of an environment.", "[NAME]... [OPTION]..."
     ),
+    "restore": Wrapper(
+        "restore",
+        "Restores a backup into an environment, or tries it with --drill.",
+        "BACKUP|latest [NAME]... [OPTION]...",
+    ),
+    "deploy": Wrapper(
+        "deploy",
+        "Puts a release on an environment's host, and takes it back if it is not healthy.",
+        "[SERVICE] [--tag TAG] [--build | --pull] [--dry-run] [--yes]",
+    ),
+    "rollback": Wrapper(
+        "rollback",
+        "Goes back to what ran before the last good deploy, or further.",
+        "[SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]",
+    ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
 }
 """Each script that is a command, by name."""

@@ -1,4 +1,4 @@
-"""The records of deploys of one environment: a file with one JSON object a line, to which the scripts add.
+"""Keep a record of each deploy of an environment: a file with one JSON object per line.
 
 A line is written whole or counts as nothing: what a cut-off write leaves is ignored, and the next record begins a line
 of its own.
@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from exporter.files import open_regular
 
@@ -36,10 +36,19 @@ class RecordsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The image of one service, by its id, before and after; empty where it did not run."""
+    """The image of one service before and after: its id, and the tag that it ran by; empty where it did not run."""
 
     before: str
     after: str
+    before_tag: str = ""
+    after_tag: str = ""
+
+
+class Image(NamedTuple):
+    """The image that a service runs: its id, and the tag in the name that it was started by."""
+
+    id: str
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +123,10 @@ def parse(line: bytes) -> Record | None:
     try:
         found = json.loads(line)
         images = {
-            str(name): Change(str(change["before"]), str(change["after"]))
+            str(name): Change(
+                *(str(change[key]) for key in ("before", "after")),
+                *(str(change.get(key, "")) for key in ("before_tag", "after_tag")),
+            )
             for name, change in found["images"].items()
         }
         values: dict[str, Any] = {
@@ -127,7 +139,10 @@ def parse(line: bytes) -> Record | None:
 
 
 def undoable(records: Iterable[Record], service: str = "") -> list[Record]:
-    """The good deploys that no rollback has undone, the oldest first; with `service`, those that held it."""
+    """Return the good deploys that no rollback has undone, the oldest first; with `service`, those that held it.
+
+    A rollback undoes the deploy that it names and all later ones.
+    """
     held: dict[str, set[str]] = {}
     good: dict[str, Record] = {}
     for record in records:
@@ -135,14 +150,17 @@ def undoable(records: Iterable[Record], service: str = "") -> list[Record]:
             good[record.id] = record
             held[record.id] = set(record.services or record.images)
         elif record.result == "reverted" and record.reverts in held:
-            held[record.reverts] -= set(record.services) or held[record.reverts]
+            order = list(held)
+            for later in order[order.index(record.reverts) :]:
+                held[later] -= set(record.services) or held[later]
     return [good[id_] for id_, names in held.items() if (service in names if service else names)]
 
 
-def changes(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Change]:
-    """The images of all services that ran before or run after."""
-    names = sorted({*before, *after})
-    return {name: Change(before.get(name, ""), after.get(name, "")) for name in names}
+def changes(before: Mapping[str, Image], after: Mapping[str, Image]) -> dict[str, Change]:
+    """Return the images of all services that ran before or run after."""
+    none = Image("", "")
+    pairs = {name: (before.get(name, none), after.get(name, none)) for name in sorted({*before, *after})}
+    return {name: Change(old.id, new.id, old.tag, new.tag) for name, (old, new) in pairs.items()}
 
 
 _TEXTS = tuple(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
-from exporter.deploys.records import Change, Record, RecordsError, add, last, undoable
+from exporter.releases.commands import deploys
+from exporter.releases.records import Change, Image, Record, RecordsError, add, changes, last, undoable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from typer.testing import Result
 
 NASTY = 'a "b"\n\\c $d \u2028'
 
@@ -66,6 +70,14 @@ def test_where_it_cannot_be_written_is_said(tmp_path: Path) -> None:
         ([record("1"), record("2", services=("web",))], "api", ["1"]),
         ([record("1", services=("web",)), record("r", "reverted", ("web",), "1")], "", []),
         ([record("1"), record("r", "rollback_failed", reverts="1")], "", ["1"]),
+        ([record("1"), record("2"), record("3"), record("r", "reverted", reverts="2")], "", ["1"]),
+        ([record("1"), record("2"), record("3"), record("r", "reverted", ("web",), "2")], "web", ["1"]),
+        (
+            [record("1"), record("2"), record("3"), record("r", "reverted", ("web",), "2")],
+            "",
+            ["1", "2", "3"],
+        ),
+        ([record("1"), record("2"), record("r", "reverted", reverts="2"), record("3")], "", ["1", "3"]),
     ],
 )
 def test_what_can_be_undone(records: list[Record], service: str, expected: list[str]) -> None:
@@ -74,33 +86,35 @@ def test_what_can_be_undone(records: list[Record], service: str, expected: list[
 
 def test_the_commands(tmp_path: Path) -> None:
     file = tmp_path / "deploys.jsonl"
-    (tmp_path / "after").write_text("web sha256:2 shop/web:v1\n")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        code = "from exporter.deploys.commands import app; app()"
-        command = [sys.executable, "-c", code, *arguments, f"--file={file}"]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30)
-
-    options = [
-        "--id=1",
-        "--environment=e",
-        "--started=1",
-        "--version=v1",
-        f"--who=-{NASTY}",
-        f"--error=-{NASTY}",
-    ]
-    wrong = run("add", *options, "--result=nice")
-    assert (wrong.returncode, wrong.stdout) == (2, "")
-    assert "--result nice: write one of ok, failed" in wrong.stderr
-    assert run("last").returncode == 1
-    done = run("add", *options, "--result=ok", f"--after={tmp_path}/after", f"--before={tmp_path}/missing")
-    assert (done.returncode, done.stderr) == (0, "")
-    [found] = last(file, 2)
-    assert (found.who, found.error, found.images) == (
-        f"-{NASTY}",
-        f"-{NASTY}",
-        {"web": Change("", "sha256:2")},
+    images = changes(
+        {"web": Image("sha256:1", "v1")}, {"web": Image("sha256:2", "v2"), "api": Image("sha256:3", "v2")}
     )
-    assert run("undoable").stdout == "1\n"
-    assert " ok " in run("list").stdout
-    assert '"id": "1"' in run("last", "--good", "--json").stdout
+    for id_, result in (("20260101T000000Z-1", "ok"), ("20260102T000000Z-2", "rolled_back")):
+        add(file, replace(record(id_, result), images=images, who="\x1b[31mme", version="v2"))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(deploys, [*arguments, f"--file={file}"])
+
+    listed = run("list").stdout.splitlines()
+    assert listed[0].startswith("1970-01-01 00:00:02 UTC  ok               v2  all  by \\x1b[31mme (2026")
+    assert [line.split()[3] for line in listed] == ["ok", "rolled_back"]
+    assert len(run("list", "--last=1").stdout.splitlines()) == 1
+    assert '"id": "20260101T000000Z-1"' in run("last", "--good", "--json").stdout
+    shown = run("show", "20260102").stdout
+    for line in (
+        "web v1→v2",
+        "api v2 new",
+        "it was not healthy or was killed, and what ran before runs again",
+    ):
+        assert line in shown
+    assert "\x1b" not in shown
+    assert json.loads(run("show", "20260102", "--json").stdout)[0]["images"]["web"]["after_tag"] == "v2"
+    for words, sentence in (
+        ("2026", "2 deploys have an id that begins with 2026"),
+        ("x", "no deploy has an id"),
+    ):
+        done = run("show", words)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert sentence in done.stderr
+    file.unlink()
+    assert (run("last").exit_code, run("list").stdout) == (1, "")

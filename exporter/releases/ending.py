@@ -1,0 +1,123 @@
+"""End a deploy or rollback: its record, what it leaves for later rollbacks, and what no rollback needs any more."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from exporter.catalog.places import DEPLOYS
+from exporter.host.failures import NotThere, OperationError, Refused
+from exporter.host.state import RESTORING, RUNNING
+from exporter.releases import kept
+from exporter.releases.journal import Journal, Way, is_id
+from exporter.releases.pruning import disposable
+from exporter.releases.records import Image, Record, RecordsError, add, changes, last, undoable
+from exporter.releases.tags import ROLLBACK, rollback_name, tag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from exporter.host.state import StateFolder
+    from exporter.releases.context import Context
+    from exporter.releases.journal import Deploy
+    from exporter.releases.kept import ImageRow
+
+ALL = 1_000_000
+_RENAMED = 5
+"""How often an image that was gone back to can have been gone back to before."""
+
+
+def records_of(state: StateFolder) -> list[Record]:
+    """Return all records, the oldest first.
+
+    Raises:
+        OperationError: they cannot be read.
+    """
+    try:
+        return last(state.path / DEPLOYS, ALL)
+    except RecordsError as error:
+        raise OperationError(str(error)) from None
+
+
+def finish(context: Context, deploy: Deploy, result: str, error: str = "") -> Record:
+    """Write the record, and then end the journal; until the record is on the disk, the next run tries again."""
+    state = context.state
+    name = kept.UNDONE if deploy.kind is Way.ROLLBACK else kept.BEFORE
+    before = kept.read_rows(state, f"{kept.rollback_folder(deploy.base)}/{name}")
+    after = kept.images_of(context.containers())
+    record = Record(
+        id=deploy.id,
+        environment=context.site.environment,
+        services=(deploy.service,) if deploy.service else (),
+        who=deploy.user,
+        host=socket.gethostname(),
+        started=deploy.started,
+        finished=time.time(),
+        result=result,
+        version=deploy.tag,
+        images=changes(_images(state, before), _images(state, after)),
+        error=error,
+        reverts=deploy.base if deploy.kind is Way.ROLLBACK else "",
+    )
+    try:
+        add(state.path / DEPLOYS, record)
+    except RecordsError as problem:
+        raise OperationError(f"{problem}; the next run tries again") from None
+    Journal(state).end()
+    return record
+
+
+def keep_good(context: Context, deploy: Deploy) -> Record:
+    """End a good deploy: `running` says from now on that this is what runs."""
+    state = context.state
+    folder = kept.release_folder(deploy.id)
+    kept.copy_definitions(state, context.site.folder, folder)
+    state.write(f"{folder}/{kept.TAG}", f"{deploy.tag}\n")
+    kept.copy_files(state, folder)
+    kept.write_images(state, folder, {row.service: row.name for row in kept.images_of(context.containers())})
+    state.point_to(RUNNING, folder)
+    # A restore that was cut off after all was put back left services stopped, which run now.
+    if not deploy.service and not state.restore_left(context.site.environment):
+        state.remove(RESTORING)
+    return finish(context, deploy, "ok")
+
+
+def prune(context: Context) -> None:
+    """Remove folders and tags that no rollback needs. A tag that a container still runs by stays, with its folder."""
+    state, engine = context.state, context.engine
+    can_be_undone = undoable(records_of(state))
+    for folder in disposable(kept.folders(state), can_be_undone, kept.running_link(state)):
+        deploy = folder.rpartition("/")[2]
+        try:
+            for row in kept.read_rows(state, f"{folder}/{kept.BEFORE}"):
+                engine.untag(rollback_name(context.site.compose_project, row.service, deploy))
+        except NotThere:
+            pass
+        except Refused:
+            continue
+        state.remove(folder)
+
+
+def original_name(state: StateFolder, row: ImageRow) -> str:
+    """Return the name that an image was deployed by, also where it runs by the name that was kept for a rollback."""
+    for _ in range(_RENAMED):
+        tag = tag_of(row.name)
+        deploy = tag.removeprefix(ROLLBACK)
+        if deploy == tag or not is_id(deploy):
+            break
+        rows = kept.read_rows(state, f"{kept.rollback_folder(deploy)}/{kept.BEFORE}")
+        found = next((each for each in rows if each.service == row.service), None)
+        if found is None:
+            break
+        row = found
+    return row.name
+
+
+def tags_of(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, str]:
+    """Return the tag that each service runs by, as people know it."""
+    return {row.service: tag_of(original_name(state, row)) for row in rows}
+
+
+def _images(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, Image]:
+    return {row.service: Image(row.image, tag_of(original_name(state, row))) for row in rows}

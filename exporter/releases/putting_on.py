@@ -1,0 +1,111 @@
+"""Put a set of images, definitions and files on: the way from what runs to what should run, for deploy and rollback."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from exporter.host.shown import shown
+from exporter.releases.handover import Gateway
+from exporter.releases.mounted import READERS, install
+from exporter.releases.order import batches
+from exporter.releases.replicas import replace
+from exporter.releases.waiting import wait_healthy
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from pathlib import Path
+
+    from exporter.releases.context import Context
+    from exporter.releases.mounted import Source
+
+FILES = "files"
+
+
+def put_on(
+    context: Context, folder: Path, source: Source | None, services: Sequence[str] | None, only: str = ""
+) -> None:
+    """Install the files of `source`, start `services` as the Compose files in `folder` say, and have whatever ran
+    before read its files again.
+
+    `services` None: all that are in the files. `only`: the one service that this is about; without it, containers that
+    belong to no service of the files or the catalog are removed. `source` None: no files were kept, so they stay.
+
+    Raises:
+        UnhealthyError: something that others await is not healthy in time, or does not accept its files.
+    """
+    running = {each.id for each in context.containers() if each.running}
+    changed = _install(context, source, only)
+    there = context.compose(folder).services()
+    wanted = [name for name in there if services is None or name in services]
+    for batch in batches([name for name in wanted if not left_out(context, name, only)], context.levels):
+        _start(context, folder, batch)
+    if not only:
+        remove_orphans(context, there)
+    _reload(context, changed, running)
+
+
+def left_out(context: Context, service: str, only: str) -> bool:
+    """True for the gateway where all ports are open anyway, unless it was asked for or is there; Compose 1 names it all
+    the same."""
+    site = context.site
+    if not site.gateway_profile or service != site.gateway or only == service:
+        return False
+    return not context.containers(service)
+
+
+def orphans(context: Context, services: Collection[str]) -> list[str]:
+    """Return the services that have containers and are neither in the catalog nor among `services`."""
+    known = {*context.site.all_services, *services}
+    return sorted({each.service for each in context.containers() if each.service} - known)
+
+
+def remove_orphans(context: Context, services: Collection[str]) -> None:
+    """Remove containers whose service is neither in the catalog nor among `services`."""
+    names = orphans(context, services)
+    if names:
+        context.screen.say(f"removing what the catalog no longer has: {shown(' '.join(names), 500)}")
+        context.remove(context.containers(*names))
+
+
+def _install(context: Context, source: Source | None, only: str) -> list[str]:
+    changed = ["gateway"] if Gateway(context).restore() else []
+    if source is not None:
+        changed += install(source, context.state.path / FILES, only)
+    return list(dict.fromkeys(changed))
+
+
+def _start(context: Context, folder: Path, services: Sequence[str]) -> None:
+    """Start the services of one level, and wait for those that others await."""
+    site = context.site
+    replicas = {each.name: each.replicas for each in site.services if each.replicas > 1}
+    rolling = [name for name in services if name in replicas and context.containers(name)]
+    plain = [name for name in services if name not in rolling]
+    if plain:
+        context.act(f"starting {' '.join(plain)}", folder, "up", "-d", "--no-deps", "--no-build", *plain)
+    for name in rolling:
+        replace(context, folder, name, replicas[name])
+    waited = [name for name in services if name in context.awaited]
+    if waited:
+        end = time.monotonic() + site.verify_seconds
+        wait_healthy(context, lambda: context.containers(*waited), end)
+
+
+def _reload(context: Context, changed: Iterable[str], running: Collection[str]) -> None:
+    """Have what ran before the files changed, and still does, read them again."""
+    for part in changed:
+        service = READERS.get(part)
+        if service is None:
+            continue
+        there = [each for each in context.containers(service) if each.id in running and each.running]
+        if not there:
+            continue
+        context.screen.say(f"{service} reads its files again")
+        if service == context.site.gateway:
+            Gateway(context).reload(there)
+            continue
+        for each in there:
+            if service == "grafana":
+                context.engine.restart(each.id)  # it reads provisioning only when it starts
+            else:
+                context.engine.kill(each.id, "HUP")
