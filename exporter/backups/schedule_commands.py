@@ -29,9 +29,9 @@ def schedule(
     """
     import time
 
-    from exporter.backups import timer
     from exporter.backups.due import Tried, plan_of
     from exporter.backups.frame import backups_operation
+    from exporter.host import schedule as timer
     from exporter.host.failures import OperationError
 
     with backups_operation("backups schedule", config, environment, root) as (run, site):

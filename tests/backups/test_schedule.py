@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
-from exporter.backups import marks, timer
+from exporter.backups import marks
 from exporter.backups.due import DRILL, Tried, plan_of
 from exporter.backups.subjects import subjects
 from exporter.catalog.cron import longest_step, next_run, shortest_step
+from exporter.host import schedule as timer
 from exporter.host.failures import OperationError
+from exporter.host.screen import Screen
 from exporter.host.site import Site
 from exporter.host.state import StateFolder
 from tests.outputs.catalogs import catalog_of
@@ -185,3 +190,24 @@ def test_a_host_without_either_is_told_what_to_run(
     monkeypatch.setattr(timer, "_CRON_RUNNING", ())
     with pytest.raises(OperationError, match=r"neither systemd nor cron; .*run-due"):
         timer.entry_of(site)
+
+
+def test_a_deploy_sees_that_the_schedule_runs_unless_it_is_told_not_to(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    screen = Screen(Console(width=1000, file=io.StringIO()))
+    monkeypatch.setattr(screen, "warn", said.append)
+    monkeypatch.setattr(screen, "say", said.append)
+    installed: list[timer.Entry] = []
+    monkeypatch.setattr(timer, "install", installed.append)
+    monkeypatch.setattr(timer, "_RUNNING", tmp_path)
+    timer.ensure(replace(site, variables={timer.VARIABLE: "off"}), screen)
+    assert (installed, said) == ([], [])
+    timer.ensure(site, screen)
+    assert len(installed) == 1
+    assert "runs the schedule of backups now" in said[0]
+    monkeypatch.setattr(timer, "_RUNNING", tmp_path / "none")
+    monkeypatch.setattr(timer, "_CRON_RUNNING", ())
+    timer.ensure(site, screen)
+    assert "nothing on this host runs the schedule of backups: this host has neither" in said[1]

@@ -1,7 +1,7 @@
 """The one entry on a host that runs an environment's schedule: a systemd timer, or where there is no systemd, cron's.
 
 There is one entry for all schedules of the catalog: it asks every five minutes what is due. So a store that is added
-or saved more often needs no other line on the host. A scheduler in a container would need the Docker socket, the
+or saved more often needs no other line on the host, and a deploy installs the entry where it may. A scheduler in a container would need the Docker socket, the
 folders of secrets, state and backups, and age or gpg in its image, and would be gone when the engine is.
 """
 
@@ -18,10 +18,13 @@ from exporter.host.failures import OperationError
 from exporter.host.tools import run
 
 if TYPE_CHECKING:
+    from exporter.host.screen import Screen
     from exporter.host.site import Site
 
 SYSTEMD = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
+VARIABLE = "BACKUP_SCHEDULE"
+"""`off`: something else runs the schedule, and a deploy installs nothing."""
 _RUNNING = Path("/run/systemd/system")
 _CRON_RUNNING = (Path("/usr/sbin/cron"), Path("/usr/sbin/crond"))
 _SECONDS = 60.0
@@ -104,6 +107,23 @@ def entry_of(site: Site, systemd: Path = SYSTEMD, cron: Path = CRON) -> Entry:
     raise OperationError(
         "this host has neither systemd nor cron; let something run every five minutes: " + shlex.join(argv)
     )
+
+
+def ensure(site: Site, screen: Screen) -> None:
+    """See after a deploy that this host runs the schedule of backups, so that nobody has to think of it."""
+    catalog = site.catalog
+    things = (*catalog.stores.values(), *catalog.volumes.values())
+    if not (any(thing.backup for thing in things) or catalog.backup.configuration):
+        return
+    if site.variables.get(VARIABLE) == "off":
+        return
+    try:
+        entry = entry_of(site)
+        if not entry.is_installed():
+            install(entry)
+            screen.say(f"this host runs the schedule of backups now: {', '.join(map(str, entry.files))}")
+    except OperationError as error:
+        screen.warn(f"nothing on this host runs the schedule of backups: {error.sentence}")
 
 
 def install(entry: Entry) -> None:
