@@ -57,16 +57,6 @@ class Compose:
         return self._config
 
 
-class Context:
-    """The Context of a site."""
-
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-
-    def compose(self, folder: Path) -> Compose:  # noqa: ARG002
-        return Compose(self.config)
-
-
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fixture]:
     monkeypatch.setattr(restore_checks.Preflight, "findings", lambda *_, **__: iter(()))
@@ -83,7 +73,7 @@ def config(tmp_path: Path) -> dict[str, Any]:
 
 
 def checks_of(there: Fixture, host: Host, config: dict[str, Any], **settings: Any) -> Checks:
-    return Checks(host, there.site, Settings(**settings), Context(config))  # type: ignore[arg-type]
+    return Checks(host, there.site, Settings(**settings), lambda _: Compose(config))  # type: ignore[arg-type, return-value]
 
 
 def missing(there: Fixture, host: Host, config: dict[str, Any], *names: str, **settings: Any) -> list[str]:
