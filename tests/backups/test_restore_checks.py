@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.backups import restore_checks
 from exporter.backups.places import Settings
 from exporter.backups.restore_checks import Checks
 from exporter.backups.restore_plan import plan_restore
 from exporter.backups.subjects import subjects
 from exporter.host.failures import EngineLost, OperationError, Refused
 from exporter.host.findings import Finding, State
+from exporter.host.preflight import Preflight
 from tests.backups.restores import Events, FakeHost, Fixture, fixture, manifest
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Compose:
 
 @pytest.fixture
 def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fixture]:
-    monkeypatch.setattr(restore_checks.Preflight, "findings", lambda *_, **__: iter(()))
+    monkeypatch.setattr(Preflight, "findings", lambda *_, **__: iter(()))
     with fixture(tmp_path, monkeypatch) as made:
         yield made
 
@@ -129,7 +129,7 @@ def test_a_service_without_an_image(there: Fixture, config: dict[str, Any]) -> N
 
 
 def test_too_little_room(there: Fixture, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore_checks.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5}))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 5}))
     [found] = missing(there, Host(), config)
     assert found.startswith("room: / has 5 bytes free, and the backup alone takes 12 bytes")
 
@@ -137,7 +137,7 @@ def test_too_little_room(there: Fixture, config: dict[str, Any], monkeypatch: py
 def test_files_that_are_not_valid_are_said_once(there: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
     problem = Finding("compose", State.PROBLEM, "the Compose files are not valid")
     warning = Finding("clock", State.WARNING, "the clock is late")
-    monkeypatch.setattr(restore_checks.Preflight, "findings", lambda *_, **__: iter((problem, warning)))
+    monkeypatch.setattr(Preflight, "findings", lambda *_, **__: iter((problem, warning)))
     assert missing(there, Host(), {}) == ["the Compose files are not valid"]
 
 
