@@ -26,10 +26,11 @@ from exporter.backups.keys import key_file, make_key
 from exporter.backups.lock import backups_locked
 from exporter.backups.making import Making
 from exporter.backups.manifest import PARTIAL
+from exporter.backups.outcome import Outcome, rows_of, sentence_of, summary
 from exporter.backups.retention import prune
 from exporter.backups.s3 import Bucket
 from exporter.backups.sealing import seal
-from exporter.backups.steps import Steps, amount
+from exporter.backups.steps import Steps
 from exporter.backups.subjects import BackupsError, backups_folder, subjects
 from exporter.backups.work import keyring, remove_leftovers
 from exporter.host.failures import OperationError
@@ -60,29 +61,6 @@ class Settings:
     helper_image: str
     python_image: str = ""
     half_restored: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run has done. `id` is empty where nothing could be saved; `failed` has a sentence for each name."""
-
-    id: str = ""
-    folder: Path | None = None
-    saved: dict[str, Counts] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    markers_written: bool = True
-
-    @property
-    def verdict(self) -> str | None:
-        """Return the sentence of a run that failed; None if all is saved."""
-        if self.failed:
-            rest = f"; the rest is in {self.folder}" if self.folder else ""
-            return f"not saved: {' '.join(self.failed)}{rest}"
-        return (
-            None
-            if self.markers_written
-            else f"the backup {self.folder} is good, but its markers could not be written"
-        )
 
 
 class Saving:
@@ -236,7 +214,7 @@ class Saving:
             encryption=self._encryption.tool,
             exporter=__version__,
             key=key,
-            rows={name: rows_of(counts) for name, counts in self._outcome.saved.items()},
+            rows={name: rows_of(self._chosen[name], counts) for name, counts in self._outcome.saved.items()},
         )
 
     def _upload(self, place: Path) -> str:
@@ -305,35 +283,3 @@ class Saving:
         except (BackupsError, OSError) as error:
             self._screen.warn(sentence_of(error))
             self._outcome.markers_written = False
-
-
-def sentence_of(error: BaseException) -> str:
-    """Return an error as one sentence."""
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}"
-    return str(error)
-
-
-def rows_of(counts: Counts) -> int:
-    """Return the one number that says how much was saved: keys, files, or rows of all tables."""
-    for what in ("keys", "files"):
-        if what in counts:
-            return counts[what]
-    return sum(counts.values())
-
-
-_UNITS = {
-    "postgresql": ("rows", "tables"),
-    "mongodb": ("documents", "collections"),
-    "sqlite": ("rows", "tables"),
-}
-
-
-def summary(subject: Subject, counts: Counts) -> str:
-    """Return how much was saved, for a person."""
-    if subject.engine in _UNITS:
-        many, groups = _UNITS[subject.engine]
-        return f"{sum(counts.values()):,} {many} in {len(counts):,} {groups}"
-    shown = [amount(number) if what == "bytes" else f"{number:,} {what}" for what, number in counts.items()]
-    return ", ".join(shown)

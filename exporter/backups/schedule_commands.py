@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from exporter.backups.due import Turn
 
 Install = Annotated[
     bool, typer.Option("--install", help="Install the systemd timer, or cron's entry, that runs it; as root.")
@@ -35,41 +40,49 @@ def schedule(
     from exporter.host.failures import OperationError
 
     with backups_operation("backups schedule", config, environment, root) as (run, site):
-        entry = timer.entry_of(site)
-        if install:
+        why = f"nothing on this host runs the schedule; run: exporter backups schedule -e {site.environment} --install"
+        entry = None
+        try:
+            entry = timer.entry_of(site)
+        except OperationError as error:
+            why = error.sentence
+        if entry and install:
             timer.install(entry)
-        elif remove:
+        elif entry and remove:
             timer.uninstall(entry)
         now = time.time()
         plan = plan_of(site.catalog, Tried.read(site.state, now) if install else Tried(now, {}))
         turns = [*plan.backups, *([plan.drill] if plan.drill else [])]
-        places = [str(path) for path in entry.files]
+        installed = entry is not None and entry.is_installed()
+        places = [str(path) for path in entry.files] if entry else []
         if as_json:
-            rows = [
-                {
-                    "name": turn.name.removeprefix(":"),
-                    "schedule": turn.schedule,
-                    "last": turn.last.isoformat() if turn.last else None,
-                    "next": turn.next.isoformat() if turn.next else None,
-                }
-                for turn in turns
-            ]
-            typer.echo(json.dumps({"installed": entry.is_installed(), "entry": places, "turns": rows}))
+            typer.echo(
+                json.dumps({"installed": installed, "entry": places, "turns": [_row(turn) for turn in turns]})
+            )
         else:
-            width = max(len(turn.name) for turn in turns) if turns else 0
+            width = max((len(turn.name) for turn in turns), default=0)
             for turn in turns:
-                due = turn.next.strftime("%Y-%m-%d %H:%M %Z") if turn.next else "never"
-                last = turn.last.strftime("%Y-%m-%d %H:%M %Z") if turn.last else "never"
                 typer.echo(
-                    f"{turn.name.removeprefix(':'):{width}}  {turn.schedule:12}  last {last}  next {due}"
+                    f"{turn.name.removeprefix(':'):{width}}  {turn.schedule:12}  last {_moment(turn.last)}"
+                    f"  next {_moment(turn.next)}"
                 )
-        if entry.is_installed():
+        if installed:
             run.screen.say(f"this host runs the schedule: {', '.join(places)}")
         elif not remove:
-            raise OperationError(
-                f"nothing on this host runs the schedule; install it: exporter backups schedule -e {site.environment} "
-                "--install"
-            )
+            raise OperationError(why)
+
+
+def _row(turn: Turn) -> dict[str, str | None]:
+    return {
+        "name": turn.name.removeprefix(":"),
+        "schedule": turn.schedule,
+        "last": turn.last.isoformat() if turn.last else None,
+        "next": turn.next.isoformat() if turn.next else None,
+    }
+
+
+def _moment(time: datetime | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M %Z") if time else "never"
 
 
 def run_due(

@@ -1,8 +1,9 @@
 """The one entry on a host that runs an environment's schedule: a systemd timer, or where there is no systemd, cron's.
 
 There is one entry for all schedules of the catalog: it asks every five minutes what is due. So a store that is added
-or saved more often needs no other line on the host, and a deploy installs the entry where it may. A scheduler in a container would need the Docker socket, the
-folders of secrets, state and backups, and age or gpg in its image, and would be gone when the engine is.
+or saved more often needs no other line on the host, and a deploy installs the entry where it may. A scheduler in a
+container would need the Docker socket, the folders of secrets, state and backups, and age or gpg in its image, and
+would be gone when the Docker engine is.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ def entry_of(site: Site, systemd: Path = SYSTEMD, cron: Path = CRON) -> Entry:
 def ensure(site: Site, screen: Screen) -> None:
     """See after a deploy that this host runs the schedule of backups, so that nobody has to think of it."""
     catalog = site.catalog
-    things = (*catalog.stores.values(), *catalog.volumes.values())
-    if not (any(thing.backup for thing in things) or catalog.backup.configuration):
+    schedules = [store.backup for store in catalog.stores.values()] + [
+        each.backup for each in catalog.volumes.values()
+    ]
+    if not (any(schedules) or catalog.backup.configuration):
         return
     if site.variables.get(VARIABLE) == "off":
         return

@@ -1,4 +1,4 @@
-"""A backup of one subject in memory: the Target of one engine's save."""
+"""A backup of one subject in memory: the Target of one engine's save, and the Source of its load."""
 
 from __future__ import annotations
 
@@ -31,3 +31,23 @@ class Copy:
     def objects(self, content: str) -> tuple[str, ...]:
         """Return the objects of files."""
         return tuple(what for kind, what in self.files if kind == content)
+
+
+class Copied:
+    """A Source: what a Copy has got."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._copy = copy
+
+    def objects(self, content: str) -> tuple[str, ...]:
+        """Return the objects of files."""
+        return self._copy.objects(content)
+
+    @contextmanager
+    def open(self, content: str, what: str | None = None) -> Iterator[io.BytesIO]:
+        """Give a file back."""
+        yield io.BytesIO(self._copy.files[content, what or ""])
+
+    def fact(self, key: str) -> str:
+        """Return a fact."""
+        return self._copy.facts.get(key, "")

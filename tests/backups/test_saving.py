@@ -15,7 +15,8 @@ from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.docker_host import DRILL_LABEL, HELPER_LABEL
 from exporter.backups.frame import TimeIsUpError
 from exporter.backups.keys import read_key
-from exporter.backups.saving import Outcome, Saving, Settings, summary
+from exporter.backups.outcome import Outcome, summary
+from exporter.backups.saving import Saving, Settings
 from exporter.backups.subjects import BackupsError, Subject, chosen
 from exporter.host.failures import EngineLost
 from exporter.host.screen import Screen

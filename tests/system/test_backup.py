@@ -1,4 +1,4 @@
-"""Backups made and restored by the generated scripts, on a real engine with real stores: what was there before all was
+"""Backups made and restored by the commands, on a real engine with real stores: what was there before all was
 destroyed is there again, in full; and a backup that is not whole is never restored.
 
 MongoDB has a module of its own, test_backup_mongodb.py.
@@ -127,6 +127,66 @@ def test_one_failed_step_fails_the_backup_and_says_which_but_keeps_the_rest(site
     assert "cache does not run" in marker["last_run"]["error"]
     assert marker["last_success"]["backup"] == good
     assert site.marker("drafts")["last_run"]["success"] is True
+
+
+_LYING = r"""
+mv "$(command -v redis-cli)" /usr/local/bin/honest-redis-cli
+cat >/usr/bin/redis-cli <<'SH'
+#!/bin/sh
+case "$*" in
+  *LASTSAVE*) cat /tmp/lie ;;
+  *) exec /usr/local/bin/honest-redis-cli "$@" ;;
+esac
+SH
+chmod 755 /usr/bin/redis-cli
+"""
+
+
+@pytest.fixture
+def lying(site: Site) -> Iterator[str]:
+    """The container of a Redis whose LASTSAVE is the content of /tmp/lie."""
+    container = site.container("cache")
+    there = site.inside("cache", "sh", "-c", "command -v redis-cli")
+    assert there == "/usr/bin/redis-cli"
+    site.engine.docker("exec", "--user", "0", container, "sh", "-c", _LYING)
+    try:
+        yield container
+    finally:
+        site.engine.docker(
+            *("exec", "--user", "0", container, "mv", "/usr/local/bin/honest-redis-cli", "/usr/bin/redis-cli")
+        )
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "BASH_VERSINFO[$(touch {mark})]",
+        "x[$(touch {mark}; echo 1)]",
+        "$(touch {mark})",
+        "1; touch {mark}",
+        "",
+    ],
+)
+def test_a_redis_that_lies_runs_nothing_on_the_host(site: Site, lying: str, lie: str, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    there = sorted(site.backups.glob("*Z*"))
+    text = lie.replace("{mark}", str(mark))
+    site.engine.docker("exec", "--user", "0", lying, "sh", "-c", 'printf %s "$1" >/tmp/lie', "sh", text)
+    done = site.script("backup", "cache")
+    assert done.returncode == 1
+    assert "the time of the last save of cache is not a number" in done.stderr
+    assert not mark.exists()
+    assert sorted(site.backups.glob("*Z*")) == there
+
+
+def test_a_redis_that_never_ends_its_answer_is_cut_off(site: Site, lying: str) -> None:
+    site.engine.docker("exec", "--user", "0", lying, "sh", "-c", "rm -f /tmp/lie; ln -s /dev/zero /tmp/lie")
+    try:
+        done = site.script("backup", "cache")
+    finally:
+        site.engine.docker("exec", "--user", "0", lying, "rm", "/tmp/lie")
+    assert done.returncode == 1
+    assert "asking cache for a save failed: the answer is longer than" in done.stderr
 
 
 def test_a_full_disk_fails_the_backup_and_keeps_the_earlier_ones(site: Site, tmp_path: Path) -> None:
