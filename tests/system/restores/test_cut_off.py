@@ -61,7 +61,7 @@ def test_what_a_killed_script_had_started_is_waited_for(
 
 def test_two_at_once(site: Site, saved: tuple[str, dict[str, Any]], gate: Gate) -> None:
     backup, _ = saved
-    with gate.start("restore", "--drill", backup, "drafts", at="restore /drill*") as script:
+    with gate.start("restore", "--drill", backup, "drafts", at="*restore /drill*") as script:
         for other in (
             ("restore", backup, "drafts", "--yes"),
             ("restore", "--drill", backup),
