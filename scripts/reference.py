@@ -111,7 +111,7 @@ def metrics_page() -> str:
         "[the marker](backup-marker.md) that a backup leaves.",
         _families(BACKUP_FAMILIES),
         "## Deploys",
-        "From the records that `scripts/deploy.sh` keeps.",
+        "From the records of deploys.",
         _families(DEPLOY_FAMILIES),
         "## The exporter itself",
         _families(OWN_FAMILIES),

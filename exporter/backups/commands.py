@@ -24,7 +24,9 @@ app = typer.Typer(
 Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")]
 KeyFile = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--key", metavar="FILE", help="A copy of the key that the backup was made with."),
+    typer.Option(
+        "--key", metavar="FILE", help="A copy of the key that the backup was made with; - is standard input."
+    ),
 ]
 AcceptUnauthenticated = Annotated[
     bool,

@@ -14,9 +14,11 @@ from exporter.backups import marks
 from exporter.backups.docker_host import DRILL_LABEL
 from exporter.backups.engines import engine_of
 from exporter.backups.engines.shape import Mount, Place
+from exporter.backups.outcome import sentence_of
 from exporter.backups.places import data_folder_of, deadline_in
 from exporter.backups.restore_plan import WrongNameError
 from exporter.backups.restoring import check_opens, rows
+from exporter.backups.saving import STOPPED
 from exporter.backups.steps import Steps
 from exporter.backups.stored import Stored
 from exporter.backups.subjects import BackupsError
@@ -39,7 +41,6 @@ if TYPE_CHECKING:
     from exporter.host.screen import Screen
 
 DRILL_SECONDS = 3600.0
-STOPPED = "it was stopped before it ended"
 _FOLDER = "/drill"
 _DATABASE = f"{_FOLDER}/database"
 
@@ -94,7 +95,7 @@ def marked(
         raise
     except BaseException as error:
         known = isinstance(error, (BackupsError, OperationError, OSError))
-        marker.fail(str(error) if known else STOPPED)
+        marker.fail(sentence_of(error) if known else STOPPED)
         raise
 
 
@@ -127,7 +128,7 @@ class Drill:
                 except EngineLost:
                     raise
                 except (BackupsError, OperationError, OSError) as problem:
-                    error = str(problem)
+                    error = sentence_of(problem)
                     self.screen.say(error)
                     failed.append(item.name)
                 finally:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 KEY_FILE = "_backup_key"
 _BYTES = 32
 _TEXT = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
+_NO_KEY = f"no key of backups; one is {2 * _BYTES} hexadecimal digits"
+_STANDARD_INPUT = Path("-")
 _MAX_FILE = 1024
 _PURPOSE = b"pageforge-exporter backup manifest\0"
 """What is authenticated begins with this, so that the key proves nothing of any other text."""
@@ -97,7 +99,7 @@ def read_key(place: Path, *, private: bool = False) -> Key:
         raise KeyMissingError(f"there is no key of backups at {place}") from None
     except OSError as error:
         raise BackupsError(f"the key of backups {place} cannot be read: {error.strerror}") from None
-    return _key(text, f"{place} holds no key of backups; one is {2 * _BYTES} hexadecimal digits")
+    return _key(text, f"{place} holds {_NO_KEY}")
 
 
 def make_key(place: Path) -> tuple[Key, bool]:
@@ -140,6 +142,11 @@ def key_for_reading(place: Path, named: Path | None = None) -> Key:
         KeyMissingError: There is none, and no terminal to ask on.
         BackupsError: The file holds no key, or what was typed is none.
     """
+    if named == _STANDARD_INPUT:
+        return _key(
+            sys.stdin.buffer.read(_MAX_FILE).decode("ascii", "replace").strip(),
+            f"standard input holds {_NO_KEY}",
+        )
     if named is not None:
         return read_key(named)
     try:
@@ -151,7 +158,7 @@ def key_for_reading(place: Path, named: Path | None = None) -> Key:
                 "name a copy of it with --key FILE"
             ) from None
     text = getpass.getpass(f"Key of the backups ({2 * _BYTES} hexadecimal digits; not shown): ")
-    return _key(text.strip(), f"that is no key of backups; one is {2 * _BYTES} hexadecimal digits")
+    return _key(text.strip(), f"that is {_NO_KEY}")
 
 
 def _sync(folder: Path) -> None:

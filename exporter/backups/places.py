@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from exporter.backups.engines import redis
 from exporter.backups.engines.inside import wait_until_ready
 from exporter.backups.engines.shape import Place
+from exporter.backups.saving import HELPER_IMAGE
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from exporter.releases.context import Context
 
 READY_SECONDS = 120.0
-HELPER_IMAGE = "busybox:1.37"
 
 
 @dataclass(frozen=True, slots=True)

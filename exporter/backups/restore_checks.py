@@ -16,15 +16,15 @@ from exporter.host.preflight import Preflight
 from exporter.host.shown import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from exporter.backups.docker_host import DockerHost
     from exporter.backups.manifest import Manifest
     from exporter.backups.places import Settings
     from exporter.backups.restore_plan import Item, RestorePlan
+    from exporter.host.compose import Compose
     from exporter.host.containers import Json
     from exporter.host.site import Site
-    from exporter.releases.context import Context
 
 _NOT_FOR_RESTORES = {"files", "folders", "secrets", "rollback images", "unfinished"}
 """A restore goes on with files that somebody edited, checks all secrets that Compose mounts, and knows what is left."""
@@ -37,7 +37,8 @@ class Checks:
     host: DockerHost
     site: Site
     settings: Settings
-    context: Context
+    compose: Callable[[Path], Compose]
+    """On the files in a folder; asked only where what runs does not answer the question."""
     to_pull: dict[str, None] = field(default_factory=dict)
     """Images that are not here and in their registries."""
     _config: Json | None = field(default=None)
@@ -84,7 +85,7 @@ class Checks:
         """Return Compose's files, resolved. Raises OperationError."""
         if self._config is None:
             folder = self.site.state.running or self.site.folder
-            self._config = self.context.compose(folder).config()
+            self._config = self.compose(folder).config()
         return self._config
 
     def _host(self) -> list[str]:

@@ -214,7 +214,7 @@ class _Act:
     # --- both ---
 
     def _checks(self) -> Checks:
-        return Checks(self.host, self.site, self.settings, self._context())
+        return Checks(self.host, self.site, self.settings, lambda folder: self._context().compose(folder))
 
     def _find(self) -> tuple[Found, Trust]:
         request = self.request

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from exporter.backups.engines import engine_of
+from exporter.backups.outcome import sentence_of
 from exporter.backups.places import Places, stop
 from exporter.backups.restore_journal import Journal
 from exporter.backups.steps import Steps, printable
@@ -94,8 +95,8 @@ class Restoring:
             restored = engine_of(item.subject).load(place, self._stored(item))
         except EngineLost:
             raise
-        except (BackupsError, OperationError) as error:
-            raise BackupsError(f"{item.name} was not restored: {error}") from None
+        except (BackupsError, OperationError, OSError) as error:
+            raise BackupsError(f"{item.name} was not restored: {sentence_of(error)}") from None
         for line in rows(item.name, restored.compared):
             screen.say(line)
         for path in restored.files:

@@ -147,4 +147,4 @@ class Plan:
     backups: BackupsPlan | None = None
     web: WebPlan = field(default_factory=WebPlan)
     deploys: str | None = None
-    """The file of the environment's deploys, which deploy.sh adds to."""
+    """The file of the environment's deploys, which deploys add to."""

@@ -411,6 +411,8 @@ class Engine:
         """Get an image from its registry. Raises Refused if that does not have it."""
         with self._patient(), self._call(f"the image {shown(name)}"):
             self._client.pull(name)
+        if self.image(name) is None:  # what goes wrong on the way is in the answer's text, with status 200
+            raise Refused(f"the image {shown(name)} could not be pulled")
 
     def find_in_registry(self, name: str) -> None:
         """Ask the image's registry for it. Raises Refused if that does not have it, or cannot be reached."""

@@ -73,7 +73,7 @@ class Preflight:
                 f"the engine at {engine.where} is on another host, where the files that containers mount are not; "
                 "write docker_host as ssh://USER@HOST, or run this there"
             )
-            yield Finding("engine", State.PROBLEM, sentence)
+            yield Finding("engine's host", State.PROBLEM, sentence)
             return
         self.host.facts = facts
         yield Finding("engine", State.GOOD, f"Docker {facts.version} at {engine.where}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from exporter.host.shown import shown
 from exporter.releases.order import levels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from exporter.host.containers import Container
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from exporter.host.screen import Screen
     from exporter.host.site import Site
     from exporter.host.state import StateFolder
+
+
+PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,13 @@ class Context:
 
     @property
     def awaited(self) -> frozenset[str]:
-        """What must be healthy, or have ended, before others start."""
+        """Services and stores that must be healthy, or have ended, before others start."""
         services = (each.name for each in self.site.services if each.awaited)
         return frozenset((*services, *self.site.awaited_stores))
 
     @property
     def levels(self) -> dict[str, int]:
-        """Where each service stands in the order in which they start."""
+        """The level of each service in the order in which they start."""
         site = self.site
         services = {each.name: each.level for each in site.services}
         return levels(site.stores, services, site.gateway, site.all_services)
@@ -84,5 +89,16 @@ class Context:
     def remove(self, containers: list[Container]) -> None:
         """Stop and remove containers; each may end what it does."""
         ids = [each.id for each in containers]
-        self.engine.stop(*ids)
+        names = shown(" ".join(each.name for each in containers), 200)
+        with self.screen.live(f"stopping {names}"):
+            self.screen.waiting(f"stopping {names}")
+            self.engine.stop(*ids)
         self.engine.remove(*ids)
+
+    def pause(self, seconds: float, why: str, over: Callable[[], bool] = lambda: False) -> None:
+        """Wait so long, or until it is `over`, and say why."""
+        end = time.monotonic() + seconds
+        with self.screen.live(why):
+            while time.monotonic() < end and not over():
+                self.screen.waiting(why)
+                time.sleep(PAUSE_SECONDS)

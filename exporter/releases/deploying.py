@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from exporter.host.failures import EngineLost, Interrupted, OperationError
 from exporter.releases import kept
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from exporter.releases.plan import Plan
     from exporter.releases.records import Record
 
+T = TypeVar("T")
+
 
 class Mode(StrEnum):
-    """Which images are built or pulled."""
+    """Choice of the images that are built or pulled."""
 
     MISSING = "missing"
     BUILD = "build"
@@ -44,7 +46,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What was asked for: one service, or all if it is empty."""
+    """A request to deploy: one service, or all if it is empty."""
 
     tag: str
     service: str = ""
@@ -73,8 +75,7 @@ def planned(context: Context, wish: Wish) -> Plan:
     fetched = names if wish.mode is Mode.PULL else [name for name in names if is_built(context, name)]
     fetched = fetched if wish.mode is not Mode.MISSING else []
     containers = context.containers()
-    replicated = [each.name for each in context.site.services if each.replicas > 1]
-    rows = wanted(compose, names, context.image_id, replicated, fetched)
+    rows = wanted(compose, names, context.image_id, fetched)
     removed = [] if wish.service else orphans(context, compose.services())
     return plan(rows, containers, tags_of(context.state, kept.images_of(containers)), removed)
 
@@ -105,7 +106,8 @@ def release(context: Context, wish: Wish) -> Record:
     deploy = Deploy.begin(Way.DEPLOY, wish.tag, wish.service)
     journal = Journal(context.state)
     enter(context, journal, deploy, Step.PREPARE)
-    before = _keep_before(context, deploy)
+    sentence = "what runs now could not be kept for a rollback"
+    before = _or_nothing_changed(context, deploy, sentence, lambda: _keep_before(context, deploy))
     enter(context, journal, deploy, Step.BACKUP)
     _or_nothing_changed(context, deploy, "the backup failed", lambda: back_up(context, deploy))
     enter(context, journal, deploy, Step.IMAGES)
@@ -166,10 +168,10 @@ def _get_images(context: Context, wish: Wish) -> None:
         context.act(f"pulling {' '.join(pull)}", folder, "pull", *pull)
 
 
-def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Callable[[], None]) -> None:
+def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Callable[[], T]) -> T:
     """Do a step that changes nothing that runs; where it fails, the deploy ends with that."""
     try:
-        act()
+        return act()
     except (EngineLost, Interrupted):
         raise
     except OperationError as error:

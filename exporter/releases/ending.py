@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ALL = 1_000_000
 _RENAMED = 5
-"""How often an image that was gone back to can have been gone back to before."""
+"""Limit on rollbacks of rollbacks: how many kept names are followed to the original one."""
 
 
 def records_of(state: StateFolder) -> list[Record]:

@@ -20,7 +20,7 @@ CHECK_LINES = 5
 
 
 class UnhealthyError(OperationError):
-    """What was put on does not run well. `containers`: those to blame, as far as they are known."""
+    """Raised when a release does not run well. `containers`: those to blame, as far as they are known."""
 
     def __init__(self, why: str, containers: Sequence[Container] = ()) -> None:
         super().__init__(why)

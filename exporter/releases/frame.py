@@ -1,4 +1,4 @@
-"""What deploy and rollback have in common around their work: the plan, approval, the lock, and the last words."""
+"""Frame the work of deploy and rollback: show the plan, ask for approval, hold the lock, say how it ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What both operations can be told: change nothing, do not ask for approval, print JSON."""
+    """Options of both operations: change nothing, do not ask for approval, print JSON."""
 
     dry_run: bool = False
     approved: bool = False
@@ -41,7 +41,7 @@ def show_plan(context: Context, title: str, plan: Plan) -> None:
     screen, left = context.screen, Journal(context.state).interrupted()
     screen.enter(title)
     if left is not None:
-        screen.say(f'  would first repair the deploy that was killed at the step "{left[1]}"')
+        screen.say(f'  first: repair of the deploy that was killed at the step "{left[1]}"')
     for line in plan.lines():
         screen.say(f"  {shown(line, 500)}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,7 @@ class Gateway:
         for each in stopped:
             with suppress(Refused):
                 engine.start(each.id)
-        time.sleep(STARTING_SECONDS)
+        self._context.pause(STARTING_SECONDS, "the gateway starts")
 
     def networks(self) -> set[str]:
         """Return the networks that it is on."""
@@ -75,7 +74,8 @@ class Gateway:
         changed = with_addresses(text, service, addresses) if text else None
         if text is None or changed is None:
             # Its file is not the generated one: give it time to learn of the new ones from the engine's DNS.
-            time.sleep(self._context.site.gateway_resolve_seconds + 1)
+            seconds = self._context.site.gateway_resolve_seconds + 1
+            self._context.pause(seconds, f"the gateway learns the new replicas of {service}")
             return
         screen.say(
             f"{service}: {len(replicas)} new replicas are healthy; the gateway asks only them from now on"
@@ -84,16 +84,19 @@ class Gateway:
         self._write(changed)
         before = self._workers(gateway)
         self.reload(gateway)
-        end = time.monotonic() + DRAIN_SECONDS
-        while time.monotonic() < end and before & self._workers(gateway):
-            time.sleep(0.5)
+        self._context.pause(
+            DRAIN_SECONDS,
+            f"the gateway ends its requests to old replicas of {service}",
+            over=lambda: not before & self._workers(gateway),
+        )
 
     def ask_all(self) -> None:
         """Have it ask whoever has the services' names again, once it no longer knows those that were stopped."""
         if self._context.state.read(WHOLE) is None:
             return
         # It asks the engine's DNS again so long after the last answer; twice that leaves room on a busy host.
-        time.sleep(2 * self._context.site.gateway_resolve_seconds)
+        seconds = 2 * self._context.site.gateway_resolve_seconds
+        self._context.pause(seconds, "the gateway forgets the old replicas")
         self.restore()
         self.reload(self.containers())
 

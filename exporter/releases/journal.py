@@ -39,7 +39,7 @@ UNTOUCHED = frozenset({Step.PREPARE, Step.BACKUP, Step.IMAGES})
 
 
 class Way(StrEnum):
-    """Which command made the journal."""
+    """The command that made the journal."""
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"

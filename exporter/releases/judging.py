@@ -54,7 +54,7 @@ class Judgement:
 
     @property
     def bad(self) -> tuple[Container, ...]:
-        """What to blame: those that failed, or when time is up, those that are not well yet."""
+        """Containers to blame: those that failed, or when time is up, those that are not well yet."""
         return self.failed or self.waiting
 
     def rows(self) -> list[str]:

@@ -47,7 +47,7 @@ dashboards by itself."""
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the files come from: the generated ones and the catalog, or what a release kept."""
+    """Files to install: the generated ones and the catalog, or those that a release kept."""
 
     folder: Path
     catalog: Path

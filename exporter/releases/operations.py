@@ -1,4 +1,4 @@
-"""The two operations from their first check to their last word: deploy and rollback of one environment."""
+"""Run deploy and rollback of one environment, from the first check to the last word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""In which order services start: each after everything that it depends on, those of one level together.
+"""Order services: each starts after everything that it depends on, those of one level together.
 
 Compose gets the services of a level without their dependencies: Compose 2 recreates whatever depends on what it
 recreates, so the gateway would go down with each release of a service behind it.

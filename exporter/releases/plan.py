@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What happens to a service."""
+    """How a service changes."""
 
     NEW = "new"
     RELEASED = "released"
@@ -44,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What happens to one service. Tags are empty where it did not run or no longer will."""
+    """The change of one service. Tags are empty where it did not run or no longer will."""
 
     service: str
     kind: Kind

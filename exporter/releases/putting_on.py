@@ -11,9 +11,10 @@ from exporter.releases.mounted import READERS, install
 from exporter.releases.order import batches
 from exporter.releases.replicas import replace
 from exporter.releases.waiting import wait_healthy
+from exporter.releases.wanted import replicas_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from exporter.releases.context import Context
@@ -36,10 +37,11 @@ def put_on(
     """
     running = {each.id for each in context.containers() if each.running}
     changed = _install(context, source, only)
-    there = context.compose(folder).services()
+    compose = context.compose(folder)
+    there, replicas = compose.services(), replicas_of(compose.config())
     wanted = [name for name in there if services is None or name in services]
     for batch in batches([name for name in wanted if not left_out(context, name, only)], context.levels):
-        _start(context, folder, batch)
+        _start(context, folder, batch, replicas)
     if not only:
         remove_orphans(context, there)
     _reload(context, changed, running)
@@ -75,11 +77,9 @@ def _install(context: Context, source: Source | None, only: str) -> list[str]:
     return list(dict.fromkeys(changed))
 
 
-def _start(context: Context, folder: Path, services: Sequence[str]) -> None:
+def _start(context: Context, folder: Path, services: Sequence[str], replicas: Mapping[str, int]) -> None:
     """Start the services of one level, and wait for those that others await."""
-    site = context.site
-    replicas = {each.name: each.replicas for each in site.services if each.replicas > 1}
-    rolling = [name for name in services if name in replicas and context.containers(name)]
+    rolling = [name for name in services if replicas.get(name, 1) > 1 and context.containers(name)]
     plain = [name for name in services if name not in rolling]
     if plain:
         context.act(f"starting {' '.join(plain)}", folder, "up", "-d", "--no-deps", "--no-build", *plain)
@@ -87,7 +87,7 @@ def _start(context: Context, folder: Path, services: Sequence[str]) -> None:
         replace(context, folder, name, replicas[name])
     waited = [name for name in services if name in context.awaited]
     if waited:
-        end = time.monotonic() + site.verify_seconds
+        end = time.monotonic() + context.site.verify_seconds
         wait_healthy(context, lambda: context.containers(*waited), end)
 
 

@@ -71,7 +71,7 @@ class Record:
 
     @property
     def good(self) -> bool:
-        """Whether what it put there runs."""
+        """True if what it put there runs."""
         return self.result in ("ok", "reverted")
 
 

@@ -25,7 +25,7 @@ class Repaired(Enum):
     """It had been verified, and is recorded now."""
     TAKEN_BACK = auto()
     NOT_HEALTHY = auto()
-    """What ran before was put on, and is not healthy."""
+    """The state of before was put on, and is not healthy."""
 
 
 def repair(context: Context) -> Repaired:

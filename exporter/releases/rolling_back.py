@@ -60,10 +60,9 @@ def planned(context: Context, target: Target) -> Plan:
         images = Path(folder) / kept.IMAGES
         images.write_text(kept.images_text(image_names(context, before, now, deploy)), encoding="utf-8")
         compose = context.compose(state.path / kept.rollback_folder(target.base), images)
-        replicated = [each.name for each in context.site.services if each.replicas > 1]
         names = [name for name in context.levels if name in before]
         names += [name for name in before if name not in names]
-        rows = wanted(compose, names, context.image_id, replicated, ())
+        rows = wanted(compose, names, context.image_id, ())
     tags = tags_of(state, before.values())
     rows = [replace(row, tag=tags[row.service], image=before[row.service].image) for row in rows]
     return plan(rows, containers, tags_of(state, now.values()), removed)

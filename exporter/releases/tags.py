@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _ID_CHARACTERS = 12
-"""Of an image's id, as `docker images` shows it."""
+"""Length of an image's id as `docker images` shows it."""
 ROLLBACK = "rollback-"
-"""How the tags begin that keep the images of before a deploy from being removed."""
+"""Prefix of the tags that keep the images of before a deploy from being removed."""
 
 
 def is_tag(text: str) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What ran before the deploy `base`, which is undone with all later ones (`undone`, the newest last). `tag`: what
+    """The state before the deploy `base`, which is undone with all later ones (`undone`, the newest last). `tag`: what
     ran then; `release`: the deploy that had put it there, empty where none is known. `service`: only this one goes
     back; empty means all."""
 

@@ -38,7 +38,6 @@ def wanted(
     compose: Compose,
     names: Iterable[str],
     image_id: Callable[[str], str | None],
-    rolling: Collection[str],
     fetched: Collection[str],
 ) -> list[Wanted]:
     """Return what should run of `names`, in their order. `image_id` gives the id of an image that is on the engine."""
@@ -51,7 +50,7 @@ def wanted(
             image_id(images.get(name, "")),
             hashes.get(name, ""),
             replicas[name],
-            name in rolling,
+            replicas[name] > 1,
             name in fetched,
         )
         for name in names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import threading
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -21,9 +21,6 @@ from exporter.backups.keys import (
 from exporter.backups.subjects import BackupsError
 from exporter.catalog.values import _SECRET_NAME as SECRET_NAME
 from tests.backups.folders import catalog
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_first_backup_makes_it_and_the_others_use_it(tmp_path: Path) -> None:
@@ -101,6 +98,22 @@ def test_a_new_host_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("getpass.getpass", lambda _: "no key")
     with pytest.raises(BackupsError, match="that is no key"):
         key_for_reading(place)
+
+
+def test_it_comes_over_ssh_as_standard_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from exporter.host.ssh import there
+
+    assert there(["restore", "latest", "--key", "/media/key"]) == (
+        ["restore", "latest", "--key", "-"],
+        Path("/media/key"),
+    )
+    key = Key(bytes(range(32)))
+    stdin = io.TextIOWrapper(io.BytesIO(key.text().encode()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert key_for_reading(tmp_path / KEY_FILE, Path("-")) == key
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x")))
+    with pytest.raises(BackupsError, match="standard input holds no key"):
+        key_for_reading(tmp_path / KEY_FILE, Path("-"))
 
 
 def test_it_is_never_shown(tmp_path: Path) -> None:

@@ -40,12 +40,3 @@ def test_queries_of_runbooks_parse(tmp_path: Path) -> None:
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     promtool("check", "rules", file)
-
-
-def test_commands_of_compose_know_the_project_from_any_folder() -> None:
-    """Without it, Compose reads the files of the folder: compose.yaml alone has no exporter, and needs variables."""
-    for page in sorted(RUNBOOKS.iterdir()):
-        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
-            if "docker compose" in block:
-                assert block.startswith("export COMPOSE_PROJECT_NAME="), page.name
-            assert not re.search(r"docker (stats|inspect).* exporter$", block, re.MULTILINE), page.name

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -19,7 +20,7 @@ from exporter.host.screen import Screen
 from exporter.host.site import load_site
 from exporter.host.tools import Done
 from exporter.releases import context as context_module
-from exporter.releases import handover, replicas, verification, waiting
+from exporter.releases import putting_on, replicas, verification, waiting
 from exporter.releases.context import Context
 from exporter.releases.deploying import Mode, Wish, planned, release
 from exporter.releases.journal import Deploy
@@ -114,11 +115,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     def sleep(seconds: float) -> None:
         now[0] += seconds
 
-    for module in (handover, replicas, verification, waiting):
-        if hasattr(module, "time"):
-            monkeypatch.setattr(
-                module, "time", type("Clock", (), {"sleep": sleep, "monotonic": lambda: now[0]})
-            )
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: now[0])
+    for module in (context_module, putting_on, replicas, verification, waiting):
+        monkeypatch.setattr(module, "time", clock)
     ids = iter(range(1000))
     begin = Deploy.begin
 
@@ -284,6 +283,62 @@ def test_plans_say_what_would_change(host: Host) -> None:
     assert back.lines() == ["api v2→v1, 2 replicas, rolling", "web v2→v1", "unchanged: gateway"]
     host.back()
     assert planned(host.context("v2"), Wish("v2")).lines()[1] == "web v1→v2"
+
+
+def test_probes_run_where_the_stores_are_and_only_for_what_the_daemon_knows(host: Host) -> None:
+    """After a rollback the daemon has the catalog of then, which may lack what the catalog of now has."""
+    (host.folder / "deploy/live/compose.monitoring.yaml").write_text(
+        "services: {exporter: {image: 'nginx:1'}}\n"
+    )
+    host.deploy("v1")
+    asked = "run --rm --no-deps -T exporter check --json --deadline 20 "
+    assert [call for call in host.world.calls if call.startswith("run")] == [f"{asked}api web"]
+    catalog = host.folder / "config.yaml"
+    catalog.write_text(
+        catalog.read_text().replace("services:", "services:\n  mailer: {image: 'shop/web:v2', port: 1}")
+    )
+    compose = host.folder / "deploy/live/compose.yaml"
+    compose.write_text(compose.read_text() + "  mailer: {image: 'shop/web:v2'}\n")
+    host.site = load_site(catalog, "live")
+    host.deploy("v2")
+    assert "HUP exporter" in host.world.calls
+    host.back()
+    assert [call for call in host.world.calls if call.startswith("run")][1:] == [
+        f"{asked}mailer api web",
+        f"{asked}api web",
+    ]
+    assert "mailer" not in host.world.running()
+
+
+def test_what_the_catalog_no_longer_has_is_removed_and_comes_back(host: Host) -> None:
+    host.deploy("v1")
+    catalog, compose = host.folder / "config.yaml", host.folder / "deploy/live/compose.yaml"
+    catalog.write_text(re.sub("  web: .*\n", "", catalog.read_text()))
+    compose.write_text(re.sub("  web: .*\n", "", compose.read_text()))
+    host.site = load_site(catalog, "live")
+    assert planned(host.context(), Wish("v1")).lines() == ["web removed", "unchanged: api gateway"]
+    host.deploy("v1")
+    assert set(host.world.running()) == {"api", "gateway"}
+    host.back()
+    assert host.world.running() == runs("v1")
+
+
+def test_fewer_replicas_go_without_a_lost_request(host: Host) -> None:
+    host.deploy("v1")
+    catalog, compose = host.folder / "config.yaml", host.folder / "deploy/live/compose.yaml"
+    for file in (catalog, compose):
+        file.write_text(file.read_text().replace("replicas: 2", "replicas: 3"))
+    host.site = load_site(catalog, "live")
+    host.deploy("v1")
+    assert host.world.running()["api"] == ["v1"] * 3
+    for file in (catalog, compose):
+        file.write_text(file.read_text().replace("replicas: 3", "replicas: 2"))
+    host.site = load_site(catalog, "live")
+    assert planned(host.context(), Wish("v1")).lines()[0] == "api v1, 3→2 replicas"
+    reloads = host.world.calls.count("HUP gateway")
+    host.deploy("v1")
+    assert host.world.running()["api"] == ["v1"] * 2
+    assert host.world.calls.count("HUP gateway") == reloads + 2
 
 
 def test_an_image_that_is_missing_is_found_before_anything_is_touched(host: Host) -> None:

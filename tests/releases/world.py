@@ -215,7 +215,8 @@ class FakeCompose:
         tag = self.folder / "tag"
         value = tag.read_text().strip() if tag.exists() else self.site.tag or ""
         services: dict[str, Any] = {}
-        for file in (self.folder / "compose.yaml", self.folder / "images.yaml", *self.more_files):
+        names = ("compose.yaml", "compose.monitoring.yaml", "images.yaml")
+        for file in (*(self.folder / name for name in names), *self.more_files):
             read = _read(file.read_text().replace("${TAG}", value)) if file.exists() else {}
             for name, more in read.get("services", {}).items():
                 services[name] = services.get(name, {}) | more
@@ -233,7 +234,10 @@ class FakeCompose:
     def hash(self, service: str) -> str:
         return hash_of(self.config()["services"][service])
 
-    def answer(self, *arguments: str) -> Done:
+    def answer(self, *arguments: str, **_: float) -> Done:
+        if arguments[0] == "run":
+            self.world.call(" ".join(arguments))
+            return Done(0, b'{"probes": []}', ())
         assert arguments == ("config", "--hash", "*")
         lines = [f"{name} {self.hash(name)}\n" for name in self.services()]
         return Done(0, "".join(lines).encode(), ())

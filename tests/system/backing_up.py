@@ -1,4 +1,4 @@
-"""A small application on a Docker engine of the tests' own, whose data the commands save and restore by their scripts.
+"""A small application on a Docker engine of the tests' own, whose data the commands save and restore.
 
 PostgreSQL and Redis are real; a Python service holds a SQLite file and a volume of documents. Every name that a person
 may choose freely has in it what a shell, SQL or an archive would act upon.

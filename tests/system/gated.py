@@ -24,6 +24,7 @@ STEPS = {
     "backups seal": ("exporter.backups.saving", "seal"),
     "backups prune": ("exporter.backups.saving", "prune"),
     "backups upload": ("exporter.backups.s3", "Bucket.upload"),
+    "restore place": ("exporter.backups.places", "Places.of"),
     "backups mark begin": ("exporter.backups.marks", "begin"),
     "backups mark end": ("exporter.backups.marks", "end"),
     "backups mark drill-begin": ("exporter.backups.marks", "begin_drill"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import signal
 import tempfile
 import threading
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_a_release_goes_out_comes_back_when_it_is_bad_and_can_be_undone(app: App
     bad = app.deploy("broken")
     assert bad.returncode == 1
     assert "api_" in bad.stderr
+    assert "its health check answered: " in bad.stderr
     assert " | [::ffff:127.0.0.1]" in bad.stderr, "the log of the failing container"
     assert "tag broken was taken back" in bad.stderr
     assert app.running() == V2
@@ -174,7 +176,7 @@ def test_the_second_of_two_says_who_holds_the_lock(app_on_v1: Application) -> No
         _, said = first.communicate()
     assert first.returncode == 0, said
     assert second.returncode == 1
-    assert f"is locked by deploy.sh, process {first.pid} of " in second.stderr
+    assert f"is locked by exporter deploy, process {first.pid} of " in second.stderr
     assert f"process {first.pid}" in status.stdout
     assert app.running() == V1
 
@@ -182,12 +184,13 @@ def test_the_second_of_two_says_who_holds_the_lock(app_on_v1: Application) -> No
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("prodction",), "unknown environment prodction; known: development production staging"),
+        (("prodction",), "prodction"),
         ((ENVIRONMENT, "wbe"), "unknown service wbe; staging has data api web gateway"),
         ((ENVIRONMENT, "--tag", "a b"), "a b is not a tag of an image"),
         ((ENVIRONMENT, "--tag", "$(id)"), "$(id) is not a tag of an image"),
-        (("-x",), "unknown option -x"),
-        (("../staging",), "unknown environment ../staging"),
+        (("-x",), "name the environment first"),
+        ((ENVIRONMENT, "-x"), "No such option"),
+        (("../staging",), "../staging"),
         ((), "name an environment"),
     ],
 )
@@ -216,19 +219,21 @@ def test_what_is_wrong_is_found_before_anything_is_touched(app: Application) -> 
         stack.callback(compose.write_text, good)
         token.chmod(0o644)
         before = app.snapshot()
-        loose = app.run(
-            "deploy", ENVIRONMENT, "--tag", "v1", EXPORTER="/nowhere/exporter", MIN_FREE_MIB="999999999"
-        )
+        absent = app.run("deploy", ENVIRONMENT, "--tag", "v1", EXPORTER="/nowhere/exporter")
+        assert absent.returncode == 1
+        assert "the command /nowhere/exporter does not work" in absent.stderr
+        loose = app.run("deploy", ENVIRONMENT, "--tag", "v1", MIN_FREE_MIB="999999999")
         assert loose.returncode == 1
-        for sentence in ("the command /nowhere/exporter does not work", "has mode 644", "MiB left"):
+        for sentence in ("has mode 644", "MiB left"):
             assert sentence in loose.stderr
         assert "s3cr3t" not in loose.stderr
         compose.write_text(good.replace("command:", "comand:"))
         invalid = app.deploy("v1")
         assert invalid.returncode == 1
-        assert "the Compose files of staging are not valid" in invalid.stderr
+        assert f"the Compose files in {compose.parent} are not valid" in invalid.stderr
+        compose.write_text(good)
         gone = app.run("deploy", ENVIRONMENT, "--tag", "v1", DOCKER_HOST="unix:///nowhere/docker.sock")
-        assert gone.returncode == 1
+        assert gone.returncode == 3
         assert "the Docker engine at unix:///nowhere/docker.sock does not answer" in gone.stderr
         assert app.snapshot() == before
 
@@ -246,7 +251,9 @@ def test_an_image_that_cannot_be_had_stops_the_deploy_with_all_as_it_was(app_on_
     known = len(app.records())
     done = app.deploy("v9", "api")
     assert done.returncode == 1
-    assert "the images could not be built or pulled; nothing that runs was changed" in done.stderr
+    assert "the images could not be built or pulled (" in done.stderr
+    assert "; nothing that runs was changed" in done.stderr
+    assert f"the tools' output: {app.state}/logs/" in done.stderr
     assert [record["result"] for record in app.records()[known:]] == ["failed"]
     assert app.running() == V1
 
@@ -258,3 +265,62 @@ def test_values_are_data(app_on_v1: Application) -> None:
     assert f"NASTY={NASTY}" in found["Env"]
     assert found["Labels"]["nasty"] == NASTY
     assert found["Labels"]["com.docker.compose.project"] == PROJECT
+
+
+def test_a_stopped_gateway_does_not_stop_a_deploy(app_on_v1: Application) -> None:
+    app = app_on_v1
+    [gateway] = app.engine.docker("ps", "--quiet", "--filter", "name=gateway").split()
+    app.engine.docker("stop", gateway)
+    app.good("v2")
+    assert app.running() == V2
+
+
+def test_ctrl_c_says_where_it_stopped_and_the_next_run_repairs(app_on_v1: Application) -> None:
+    app = app_on_v1
+    known = len(app.records())
+    script = app.start(ENVIRONMENT, "--tag", "broken", "web")
+    until(lambda: app.step() == "verify" or script.poll() is not None, "the verification")
+    script.send_signal(signal.SIGINT)
+    _, said = script.communicate(timeout=60)
+    assert script.returncode == 130, said
+    assert 'at the step "verify": interrupted' in said
+    assert "The journal was kept" in said
+    assert "now runs: " in said
+    assert "taken back" not in said
+    assert len(app.records()) == known
+    repaired = app.run("rollback", ENVIRONMENT)
+    assert repaired.returncode == 0, repaired.stderr
+    assert app.running() == V1
+
+
+def test_a_lost_engine_is_not_taken_for_a_bad_release(app_on_v1: Application) -> None:
+    app = app_on_v1
+    known = len(app.records())
+    script = app.start(ENVIRONMENT, "--tag", "broken")
+    until(lambda: app.step() in ("up", "verify") or script.poll() is not None, "the release to be put on")
+    app.engine.stop()
+    _, said = script.communicate(timeout=120)
+    app.engine.start()
+    assert script.returncode == 3, said
+    assert "does not answer" in said
+    assert "The journal was kept" in said
+    assert "taken back" not in said
+    assert len(app.records()) == known
+    app.good("v2")
+    assert app.running() == V2
+
+
+def test_a_rollback_goes_to_a_tag_and_says_what_it_would_do(app: Application) -> None:
+    for tag in ("v1", "v2", "v1"):
+        app.good(tag)
+    listed = app.run("rollback", ENVIRONMENT, "--list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == ["v2", "v1"]
+    plan = app.run("rollback", ENVIRONMENT, "--dry-run")
+    assert "  web v1→v2" in plan.stderr
+    assert "  api v1→v2, 2 replicas, rolling" in plan.stderr
+    assert "  unchanged: data gateway" in plan.stderr
+    assert app.running() == V1
+    back = app.run("rollback", ENVIRONMENT, "--to", "v1")
+    assert back.returncode == 0, back.stderr
+    assert app.records()[-1]["version"] == "v1"
+    assert app.run("rollback", ENVIRONMENT, "--list").stdout == ""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 RESOLVER = "127.0.0.11"
 """Docker's own DNS server, inside each container."""
 LOOK_UP_SECONDS = 5
-"""For so long nginx keeps the addresses that it was told; deploy.sh waits for it before it stops old replicas."""
+"""How long nginx keeps an answer of DNS; a deploy waits for it before nginx asks by name again."""
 IDLE_SECONDS = 4
 """Shorter than the five seconds after which uvicorn and Node close an idle connection, so that no request is sent on
 one that is just being closed."""

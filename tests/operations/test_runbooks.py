@@ -1,0 +1,144 @@
+"""Every command in a runbook works as it is written: the real parsers take its words."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import typer
+
+from exporter.cli import app
+from tests.components import compose_2, require
+
+RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"
+PROGRAMS = ("exporter", "docker")
+LATER = {"deploy", "backup", "restore"}
+"""Commands that other rooms bring."""
+STANDS_FOR = {"ENVIRONMENT": "staging", "SERVICE": "web", "STORE": "web", "CONTAINER": "web-1", "TAG": "v1"}
+SERVICES = ("web", "exporter", "prometheus", "alertmanager")
+DEAD_ENGINE = "unix:///nowhere.sock"
+
+
+def texts(page: str) -> list[str]:
+    """Lines of shell blocks, and code within sentences."""
+    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    rest = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return lines + re.findall(r"`([^`\n]+)`", rest)
+
+
+def calls(text: str) -> list[list[str]]:
+    """The calls of PROGRAMS in a line of shell, each as its words; of `a $(b)` both."""
+    inner = re.findall(r"\$\(([^()]*)\)", text)
+    lexer = shlex.shlex(re.sub(r"\$\([^()]*\)", "VALUE", text), posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split = True
+    found: list[list[str]] = [[]]
+    try:
+        for word in lexer:
+            if set(word) <= set("|&;"):
+                found.append([])
+            else:
+                found[-1].append(word)
+    except ValueError:
+        found = []  # a word such as `it's` that is no command
+    commands = [words for words in found if words and words[0] in PROGRAMS and len(words) > 1]
+    return [*commands, *(words for text in inner for words in calls(text))]
+
+
+def cut(words: list[str]) -> list[str]:
+    """Without redirections, and with a value for each placeholder."""
+    ends = [index for index, word in enumerate(words) if set(word) & set("<>") and len(word) < 3]
+    return [STANDS_FOR.get(word, word) for word in words[: ends[0] if ends else None]]
+
+
+ALL = sorted(
+    {
+        tuple(cut(words))
+        for page in RUNBOOKS.glob("*.md")
+        for text in texts(page.read_text(encoding="utf-8"))
+        for words in calls(text)
+    }
+)
+EXPORTER = [words[1:] for words in ALL if words[0] == "exporter"]
+DOCKER = [words[1:] for words in ALL if words[0] == "docker"]
+
+
+def compose_calls() -> list[tuple[str, ...]]:
+    """What follows `exporter compose -e ENVIRONMENT --`; of `exec`, what runs in the container does not matter."""
+    found = {words[words.index("--") + 1 :] for words in EXPORTER if words[0] == "compose"}
+    return sorted({("exec", "web", "true") if words[0] == "exec" else words for words in found})
+
+
+def test_there_are_commands_in_runbooks() -> None:
+    assert len(EXPORTER) > 30
+    assert len(compose_calls()) > 8
+    assert calls("a | exporter check -e X $(docker ps -q) > f; docker 'a b'") == [
+        ["exporter", "check", "-e", "X", "VALUE", ">", "f"],
+        ["docker", "a b"],
+        ["docker", "ps", "-q"],
+    ]
+
+
+def test_none_depends_on_the_folder_that_one_stands_in() -> None:
+    for page in RUNBOOKS.glob("*.md"):
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"docker[ -]compose [a-z]", text), page.name
+        assert "COMPOSE_PROJECT_NAME" not in text, page.name
+        assert not re.search(r"docker (stats|inspect).* exporter$", text, re.MULTILINE), page.name
+    for words in EXPORTER:
+        if words[0] not in ("gen", "validate", "healthcheck"):
+            assert "-e" in words, words
+
+
+@pytest.mark.parametrize("words", EXPORTER, ids=" ".join)
+def test_the_exporter_takes_its_words(words: tuple[str, ...]) -> None:
+    group = typer.main.get_command(app)
+    parent = group.make_context("exporter", ["version"])
+    assert isinstance(group, typer.core.TyperGroup)
+    if words[0] in LATER and words[0] not in group.commands:
+        return
+    name, command, rest = group.resolve_command(parent, list(words))
+    assert command is not None
+    command.make_context(name, rest, parent=parent)
+
+
+@pytest.mark.parametrize("version", ["1.29", "2"])
+def test_both_versions_of_compose_take_its_words(version: str, tmp_path: Path) -> None:
+    program = require("docker-compose") if version == "1.29" else compose_2()
+    services = "".join(f"  {name}: {{image: x}}\n" for name in SERVICES)
+    (tmp_path / "compose.yaml").write_text(f"services:\n{services}")
+    for words in compose_calls():
+        done = compose(program, tmp_path, *words)
+        assert "unknown" not in done, (words, done)
+        assert words == ("config",) or "nowhere.sock" in done or "Couldn't connect" in done, (words, done)
+    wrong = compose(program, tmp_path, "logs", "--not-an-option", "web")
+    assert "Usage: logs" in wrong or "unknown flag" in wrong
+
+
+def compose(program: str, folder: Path, *words: str) -> str:
+    """What Compose says when its engine does not answer: a mistake in its words, it says before."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DOCKER_HOST": DEAD_ENGINE}
+    done = subprocess.run(
+        [program, *words], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", DOCKER, ids=" ".join)
+def test_docker_takes_its_words(words: tuple[str, ...], tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [require("docker"), "--host", DEAD_ENGINE, *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        input="y\n",
+    )
+    said = done.stdout + done.stderr
+    assert "nowhere.sock" in said, said
+    assert "unknown" not in said
