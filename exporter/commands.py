@@ -9,6 +9,10 @@ class Commands(LazyGroup):
     """The commands of `exporter.cli`, and these."""
 
     table = {  # noqa: RUF012 - a ClassVar of LazyGroup
+        "backup": Lazy(
+            "exporter.backups.backup_command", "Save stores, volumes and configuration.", "backup"
+        ),
+        "restore": Lazy("exporter.backups.restore_command", "Restore a backup, or try it.", "restore"),
         "backups": Lazy(
             "exporter.backups.commands",
             "Seal, verify, prune and move backups.",

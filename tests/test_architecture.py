@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "probes": {"catalog"},
     "containers": {"catalog"},
     "storage": {"catalog"},
-    "backups": {"catalog", "storage"},
+    "backups": {"catalog", "storage", "host", "releases"},
     "releases": {"catalog", "host"},
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "releases", "demo"},

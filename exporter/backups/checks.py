@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from exporter.backups.manifest import CHECKSUM, ID, MANIFEST, PARTIAL, files_in, hash_of, read_manifest
+from exporter.backups.authentic import Trust, read_manifest
+from exporter.backups.manifest import CHECKSUM, CODE, ID, MANIFEST, PARTIAL, files_in, hash_of
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _SPARE = 1.1
 """A backup grows."""
 
 
-def findings(folder: Path, *, called: str | None = None, sums: bool = True) -> list[str]:
+def findings(folder: Path, trust: Trust, *, called: str | None = None, sums: bool = True) -> list[str]:
     """What is wrong with a backup, one sentence each; `sums`: its files are read too, and not only measured.
 
     `called`: its id, where the folder's name is not yet it.
@@ -29,7 +30,7 @@ def findings(folder: Path, *, called: str | None = None, sums: bool = True) -> l
     if not folder.is_dir():
         return [f"there is no backup {folder}"]
     try:
-        manifest = read_manifest(folder)
+        manifest = read_manifest(folder, trust)
     except BackupsError as error:
         return [str(error)]
     found = [f"{folder} is called {id}, but it is the backup {manifest.id}"] if manifest.id != id else []
@@ -45,9 +46,9 @@ def whole_backups(folder: Path) -> list[Path]:
     )
 
 
-def check_room(folder: Path, names: Iterable[str]) -> None:
+def check_room(folder: Path, names: Iterable[str], trust: Trust) -> None:
     """Raises BackupsError where a backup as large as the last one of these names would not fit."""
-    need = sum(_last_size(folder, name) for name in names)
+    need = sum(_last_size(folder, name, trust) for name in names)
     free = shutil.disk_usage(folder).free
     if need * _SPARE > free:
         raise BackupsError(
@@ -56,10 +57,10 @@ def check_room(folder: Path, names: Iterable[str]) -> None:
         )
 
 
-def _last_size(folder: Path, name: str) -> int:
+def _last_size(folder: Path, name: str, trust: Trust) -> int:
     for backup in whole_backups(folder):
         try:
-            saved = read_manifest(backup).of(name)
+            saved = read_manifest(backup, trust).of(name)
         except BackupsError:
             continue  # `verify` and `prune` report it
         if saved:
@@ -70,7 +71,7 @@ def _last_size(folder: Path, name: str) -> int:
 def _of_files(folder: Path, manifest: Manifest, sums: bool) -> Iterator[str]:
     there = files_in(folder)
     known = {file.path for file in manifest.files}
-    for path in sorted(there - known - {MANIFEST, CHECKSUM}):
+    for path in sorted(there - known - {MANIFEST, CHECKSUM, CODE}):
         yield f"{folder}: {path!r} was added"
     for file in manifest.files:
         place = folder / file.path

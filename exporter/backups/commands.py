@@ -1,116 +1,89 @@
-"""`exporter backups …`: what the generated backup.sh and restore.sh leave to Python. Each body is one call."""
+"""`exporter backups …`: list, verify, prune and move backups. Each body is one call."""
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from exporter.backups.schedule_commands import run_due, schedule
+from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root
 
-    from exporter.catalog.catalog import Catalog
+if TYPE_CHECKING:
+    from exporter.backups.authentic import Trust
+    from exporter.host.site import Site
 
 app = typer.Typer(
     name="backups",
-    help="Seal, verify, prune and move backups; what backup.sh and restore.sh call.",
+    help="List, verify, prune, move and schedule backups.",
     no_args_is_help=True,
 )
 
-# Optional, not `| None`: typer reads these annotations at run time.
-Config = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="EXPORTER_CONFIG", metavar="FILE", help="The service catalog."),
-]
-Environment = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads it at run time
+Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")]
+KeyFile = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
     typer.Option(
-        "--environment", "-e", envvar="EXPORTER_ENVIRONMENT", metavar="NAME", help="The environment."
+        "--key", metavar="FILE", help="A copy of the key that the backup was made with; - is standard input."
     ),
 ]
-Names = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads it at run time
-    typer.Argument(metavar="[NAME]...", help="Stores and volumes, or configuration; all if none is named."),
+AcceptUnauthenticated = Annotated[
+    bool,
+    typer.Option(
+        "--accept-unauthenticated",
+        help="Accept a backup of an earlier version, which anybody who could write to its folder can have made.",
+    ),
 ]
-Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's folder.")]
-Error = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads it at run time
-    typer.Option("--error", metavar="SENTENCE", help="Why it failed; without, it went well."),
-]
-Seconds = Annotated[float, typer.Option("--time-limit", metavar="SECONDS", help="When it must be over.")]
-DEFAULT_CONFIG = Path("config.yaml")
 
 
-class Moment(StrEnum):
-    BEGIN = "begin"
-    END = "end"
-    DRILL_BEGIN = "drill-begin"
-    DRILL_END = "drill-end"
+@app.command(name="list")
+def list_backups(
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    as_json: Json = False,
+) -> None:
+    """List the backups that are whole, here and in the bucket, the newest first."""
+    import time
 
+    from exporter.backups.frame import backups_operation
+    from exporter.backups.listing import list_backups as listed
+    from exporter.backups.subjects import backups_folder
 
-@app.command()
-def plan(names: Names = None, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
-    """Print what is saved, for a shell to read: name, key and value, each ended by a zero byte."""
-    from exporter.backups.plan_text import plan_text
-
-    _do(config, environment, lambda catalog: sys.stdout.write(plan_text(catalog, names or [])))
-
-
-@app.command()
-def room(names: Names = None, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
-    """Whether a backup as large as the last one fits on the disk."""
-    from exporter.backups.checks import check_room
-    from exporter.backups.subjects import backups_folder, chosen
-
-    _do(
-        config,
-        environment,
-        lambda catalog: check_room(backups_folder(catalog), chosen(catalog, names or [])),
-    )
+    with backups_operation("exporter backups list", config, environment, root) as (run, site):
+        listing = listed(site.catalog, backups_folder(site.catalog), _local(site), time.time())
+        if listing.silent:
+            run.screen.warn(f"the bucket does not answer: {listing.silent}")
+        if as_json:
+            typer.echo(json.dumps(listing.as_json(), indent=2))
+        elif listing.rows:
+            for line in listing.table():
+                typer.echo(line)
+        else:
+            run.screen.say(
+                f"no backup yet in {backups_folder(site.catalog)}; make one with: exporter backup -e {site.environment}"
+            )
 
 
 @app.command()
-def seal(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
-    """Write the manifest of a half-made backup, ID.partial, and give it its name; prints the folder."""
-    from exporter import __version__
-    from exporter.backups.manifest import seal as seal_folder
-    from exporter.backups.subjects import subjects
-
-    def act(catalog: Catalog) -> None:
-        encryption = catalog.backup.encrypt.tool if catalog.backup.encrypt else ""
-        place = seal_folder(
-            folder,
-            subjects(catalog),
-            project=catalog.project,
-            environment=catalog.environment_name,
-            encryption=encryption,
-            exporter=__version__,
-        )
-        typer.echo(place)
-
-    _do(config, environment, act)
-
-
-@app.command()
-def verify(folder: Folder) -> None:
-    """Check that a backup is whole: every file there, none altered, none added. One sentence for each finding."""
+def verify(
+    folder: Folder,
+    config: Config = DEFAULT_CONFIG,
+    environment: Environment = None,
+    root: Root = None,
+    key: KeyFile = None,
+    accept_unauthenticated: AcceptUnauthenticated = False,
+) -> None:
+    """Check that a backup is authentic and whole: no file altered, missing or added. One sentence for each finding."""
     from exporter.backups.checks import findings
+    from exporter.backups.frame import backups_operation
 
-    found = findings(folder)
-    for sentence in found:
-        typer.echo(sentence, err=True)
-    raise typer.Exit(1 if found else 0)
-
-
-@app.command()
-def contents(folder: Folder) -> None:
-    """Print what a backup holds, for a shell to read: name, key and value, each ended by a zero byte."""
-    from exporter.backups.plan_text import contents_text
-
-    _say_errors(lambda: sys.stdout.buffer.write(contents_text(folder)))
+    with backups_operation("exporter backups verify", config, environment, root) as (run, site):
+        found = findings(folder, _trust(site, key, accept_unauthenticated))
+        for sentence in found:
+            run.screen.say(sentence)
+        raise typer.Exit(1 if found else 0)
 
 
 @app.command()
@@ -129,30 +102,34 @@ def prune(
     ] = None,
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
+    root: Root = None,
 ) -> None:
     """Remove backups that are beyond their keep, never the last good one, and what runs that died have left."""
+    from exporter.backups.frame import backups_operation
     from exporter.backups.retention import prune as prune_folder
     from exporter.backups.subjects import backups_folder, subjects
 
-    def act(catalog: Catalog) -> None:
-        kept = {name: keep or subject.keep for name, subject in subjects(catalog).items()}
-        pruned = prune_folder(folder or backups_folder(catalog), kept)
+    with backups_operation("exporter backups prune", config, environment, root) as (run, site):
+        kept = {name: keep or subject.keep for name, subject in subjects(site.catalog).items()}
+        pruned = prune_folder(folder or backups_folder(site.catalog), kept, _local(site))
         for path in pruned.removed:
-            typer.echo(f"removed {path}", err=True)
+            run.screen.say(f"removed {path}")
         for sentence in pruned.findings:
-            typer.echo(sentence, err=True)
+            run.screen.say(sentence)
         if pruned.findings:
             raise typer.Exit(1)
 
-    _do(config, environment, act)
-
 
 @app.command()
-def upload(folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
+def upload(
+    folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None, root: Root = None
+) -> None:
     """Upload a backup to the catalog's bucket, and verify what arrived."""
+    from exporter.backups.frame import backups_operation
     from exporter.backups.s3 import Bucket
 
-    _do(config, environment, lambda catalog: Bucket(catalog).upload(folder))
+    with backups_operation("exporter backups upload", config, environment, root) as (_, site):
+        Bucket(site.catalog).upload(folder, _local(site))
 
 
 @app.command()
@@ -160,141 +137,33 @@ def download(
     id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002 - what it is called everywhere
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
+    root: Root = None,
+    key: KeyFile = None,
+    accept_unauthenticated: AcceptUnauthenticated = False,
 ) -> None:
     """Download a backup from the catalog's bucket into the environment's folder; prints where it is."""
+    from exporter.backups.frame import backups_operation
     from exporter.backups.s3 import Bucket
     from exporter.backups.subjects import backups_folder
 
-    _do(
-        config,
-        environment,
-        lambda catalog: typer.echo(Bucket(catalog).download(id, backups_folder(catalog))),
-    )
+    with backups_operation("exporter backups download", config, environment, root) as (_, site):
+        trust = _trust(site, key, accept_unauthenticated)
+        typer.echo(Bucket(site.catalog).download(id, backups_folder(site.catalog), trust))
 
 
-@app.command(name="list")
-def list_backups(
-    config: Config = DEFAULT_CONFIG,
-    environment: Environment = None,
-    s3: Annotated[bool, typer.Option("--s3", help="Those in the bucket.")] = False,
-) -> None:
-    """Print the ids of finished backups, the newest first."""
-    from exporter.backups.checks import whole_backups
-    from exporter.backups.s3 import Bucket
-    from exporter.backups.subjects import backups_folder
+def _local(site: Site) -> Trust:
+    from exporter.backups.authentic import local_trust
+    from exporter.backups.keys import KEY_FILE
 
-    def act(catalog: Catalog) -> None:
-        ids = (
-            Bucket(catalog).backups()
-            if s3
-            else [path.name for path in whole_backups(backups_folder(catalog))]
-        )
-        for id in ids:  # noqa: A001 - what it is called everywhere
-            typer.echo(id)
-
-    _do(config, environment, act)
+    return local_trust(site.secrets_folder / KEY_FILE)
 
 
-@app.command()
-def mark(
-    moment: Annotated[Moment, typer.Argument(help="What has just happened.")],
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Of which stores and volumes.")],
-    time_limit: Seconds = 3600,
-    backup: Annotated[str, typer.Option("--backup", help="end: its folder; drill-end: its id.")] = "",
-    error: Error = None,
-    config: Config = DEFAULT_CONFIG,
-    environment: Environment = None,
-) -> None:
-    """Write the markers that the daemon exports."""
-    from exporter.backups import marks
-    from exporter.backups.subjects import BackupsError, chosen
+def _trust(site: Site, key: Path | None, accept_unauthenticated: bool) -> Trust:
+    from exporter.backups.authentic import trust_of
+    from exporter.backups.keys import KEY_FILE
 
-    def act(catalog: Catalog) -> None:
-        them = chosen(catalog, names).values()
-        if moment is Moment.END and not backup and not error:
-            raise BackupsError("a run that ended has a --backup, or an --error")
-        if moment is Moment.BEGIN:
-            marks.begin(catalog, them, time_limit)
-        elif moment is Moment.END:
-            marks.end(catalog, them, backup=Path(backup) if backup else None, error=error)
-        elif moment is Moment.DRILL_BEGIN:
-            marks.begin_drill(catalog, them, time_limit)
-        else:
-            marks.end_drill(catalog, them, backup=backup, error=error)
-
-    _do(config, environment, act)
+    return trust_of(site.secrets_folder / KEY_FILE, key, without_code=accept_unauthenticated)
 
 
-@app.command()
-def inventory(
-    to: Annotated[
-        Optional[Path],  # noqa: UP045 - typer reads it at run time
-        typer.Option(
-            "--to", metavar="FILE", help="Write it here, and pass the archive on to standard output."
-        ),
-    ] = None,
-) -> None:
-    """Read a tar archive from standard input, and say what it holds: counts, and one checksum of everything."""
-    from exporter.backups.inventory import inventory as inventory_of
-
-    def act() -> None:
-        text = inventory_of(sys.stdin.buffer, sys.stdout.buffer if to else None)
-        if to:
-            sys.stdout.buffer.flush()
-            to.write_text(text)
-        else:
-            sys.stdout.write(text)
-
-    _say_errors(act)
-
-
-@app.command(name="pack-configuration")
-def pack_configuration(config: Config = DEFAULT_CONFIG, environment: Environment = None) -> None:
-    """Write the files of backup.configuration to standard output, as a tar archive."""
-    from exporter.backups.configuration import pack
-
-    _do(
-        config,
-        environment,
-        lambda catalog: pack(catalog.folder, catalog.backup.configuration, sys.stdout.buffer),
-    )
-
-
-@app.command(name="unpack-configuration")
-def unpack_configuration(folder: Folder) -> None:
-    """Put the files of such an archive, from standard input, in their places below FOLDER."""
-    from exporter.backups.configuration import unpack
-
-    def act() -> None:
-        for path in unpack(sys.stdin.buffer, folder):
-            typer.echo(f"restored {path!r}", err=True)
-
-    _say_errors(act)
-
-
-def _do(config: Path, environment: str | None, act: Callable[[Catalog], object]) -> None:
-    from exporter.catalog.loading import load_catalog
-    from exporter.catalog.reading.problems import CatalogError
-
-    try:
-        catalog = load_catalog(config, environment)
-    except CatalogError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(2) from None
-    _say_errors(lambda: act(catalog))
-
-
-def _say_errors(act: Callable[[], object]) -> None:
-    from exporter.backups.subjects import BackupsError
-
-    try:
-        act()
-    except BackupsError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        typer.echo(f"{where}{error.strerror or error}", err=True)
-        raise typer.Exit(1) from None
+app.command(name="schedule")(schedule)
+app.command(name="run-due")(run_due)

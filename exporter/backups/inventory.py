@@ -8,24 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from exporter.backups.engines.shape import Readable, Writable
 
 _CHUNK = 1024 * 1024
-
-
-class _Source(Protocol):
-    def read(self, size: int, /) -> bytes: ...
 
 
 class _Tee:
     """What is read goes on to `target`."""
 
-    def __init__(self, source: _Source, target: BinaryIO | None) -> None:
+    def __init__(self, source: Readable, target: Writable | None) -> None:
         self._source = source
         self._target = target
 
@@ -36,7 +32,7 @@ class _Tee:
         return chunk
 
 
-def inventory(source: BinaryIO, target: BinaryIO | None = None) -> str:
+def inventory(source: Readable, target: Writable | None = None) -> str:
     """Counts and one checksum of all names, types, owners, modes, link targets and contents of a tar archive.
 
     Times are left out: they change with each restore of a folder. `target` gets the archive, byte for byte. Raises

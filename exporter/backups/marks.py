@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from exporter.backups.manifest import read_manifest
+from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.subjects import BackupsError, backups_folder
 from exporter.catalog.planning.places import MARKERS
 from exporter.storage import backup_marker
@@ -35,9 +35,16 @@ def begin(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None
     _change_all(catalog, subjects, change)
 
 
-def end(catalog: Catalog, subjects: Iterable[Subject], *, backup: Path | None, error: str | None) -> None:
-    """It is over: with an error, or with the backup that is in this folder. Raises BackupsError."""
-    manifest = read_manifest(backup) if backup is not None and error is None else None
+def end(
+    catalog: Catalog,
+    subjects: Iterable[Subject],
+    *,
+    backup: Path | None,
+    error: str | None,
+    trust: Trust | None = None,
+) -> None:
+    """It is over: with an error, or with the backup in this folder, which `trust` can read. Raises BackupsError."""
+    manifest = read_manifest(backup, trust or Trust(None)) if backup is not None and error is None else None
 
     def change(subject: Subject) -> Callable[[str | None], str]:
         saved = manifest.of(subject.name) if manifest else None
@@ -56,12 +63,15 @@ def end(catalog: Catalog, subjects: Iterable[Subject], *, backup: Path | None, e
 
 
 def begin_drill(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
-    """Raises BackupsError."""
-    _change_all(
-        catalog,
-        subjects,
-        lambda _: lambda old: backup_marker.begin_drill(_begun(old), now=time.time(), time_limit=seconds),
-    )
+    """A drill of these begins; a host that never made a backup has no markers yet. Raises BackupsError."""
+
+    def change(subject: Subject) -> Callable[[str | None], str]:
+        new = backup_marker.new_marker(
+            name=subject.name, kind=subject.kind, environment=catalog.environment_name
+        )
+        return lambda old: backup_marker.begin_drill(old or new, now=time.time(), time_limit=seconds)
+
+    _change_all(catalog, subjects, change)
 
 
 def end_drill(catalog: Catalog, subjects: Iterable[Subject], *, backup: str, error: str | None) -> None:

@@ -7,8 +7,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.checks import findings, whole_backups
-from exporter.backups.manifest import PARTIAL, read_manifest
+from exporter.backups.manifest import PARTIAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 DEAD_SECONDS = 24 * 3600
 """A half-made backup that nobody has written to for so long is of a run that died."""
-_REMOVED = ".removed"
+REMOVED = ".removed"
 
 
 @dataclass(slots=True)
@@ -27,7 +28,7 @@ class Pruned:
     findings: list[str] = field(default_factory=list)
 
 
-def prune(folder: Path, keep: Mapping[str, int], *, now: float | None = None) -> Pruned:
+def prune(folder: Path, keep: Mapping[str, int], trust: Trust, *, now: float | None = None) -> Pruned:
     """Remove what is beyond `keep`, by name; names that it does not hold keep all of theirs.
 
     A backup goes when none of its names needs it. One that is not good counts for none: it does not push out a good
@@ -38,13 +39,13 @@ def prune(folder: Path, keep: Mapping[str, int], *, now: float | None = None) ->
     needed: set[Path] = set()
     names: dict[Path, set[str]] = {}
     for backup in whole_backups(folder):
-        wrong = findings(backup, sums=False)
+        wrong = findings(backup, trust, sums=False)
         result.findings += wrong
-        names[backup] = set() if wrong else {saved.name for saved in read_manifest(backup).subjects}
+        names[backup] = set() if wrong else {saved.name for saved in read_manifest(backup, trust).subjects}
     read: dict[Path, bool] = {}
     for name in {name for held in names.values() for name in held}:
         good = [backup for backup, held in names.items() if name in held]
-        first = next((backup for backup in good if _whole(backup, read, result)), None)
+        first = next((backup for backup in good if _whole(backup, trust, read, result)), None)
         if first is None:
             needed.update(good)  # none is known to be good, so none is known to be superfluous
             continue
@@ -61,9 +62,9 @@ def prune(folder: Path, keep: Mapping[str, int], *, now: float | None = None) ->
     return result
 
 
-def _whole(backup: Path, read: dict[Path, bool], result: Pruned) -> bool:
+def _whole(backup: Path, trust: Trust, read: dict[Path, bool], result: Pruned) -> bool:
     if backup not in read:
-        wrong = findings(backup)
+        wrong = findings(backup, trust)
         result.findings += wrong
         read[backup] = not wrong
     return read[backup]
@@ -72,7 +73,7 @@ def _whole(backup: Path, read: dict[Path, bool], result: Pruned) -> bool:
 def _dead(folder: Path, now: float) -> list[Path]:
     dead = []
     for path in sorted(folder.iterdir()):
-        died = path.name.endswith(_REMOVED) or (
+        died = path.name.endswith(REMOVED) or (
             path.name.endswith(PARTIAL) and now - _last_change(path) > DEAD_SECONDS
         )
         if died and path.is_dir() and not path.is_symlink():
@@ -87,6 +88,6 @@ def _last_change(folder: Path) -> float:
 
 def _remove(backup: Path) -> None:
     """It loses its name first, so that one that is removed in part is never taken for a backup."""
-    going = backup.with_name(backup.name + _REMOVED)
+    going = backup.with_name(backup.name + REMOVED)
     backup.rename(going)
     shutil.rmtree(going)

@@ -11,8 +11,9 @@ import hashlib
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from exporter.backups.authentic import Trust, proof_of, read_manifest
 from exporter.backups.checks import findings
-from exporter.backups.manifest import CHECKSUM, ID, MANIFEST, PARTIAL, read_manifest
+from exporter.backups.manifest import CHECKSUM, CODE, ID, MANIFEST, MAX_MANIFEST, MAX_PROOF, PARTIAL
 from exporter.backups.subjects import BackupsError
 from exporter.catalog.planning.secret_paths import resolve
 from exporter.catalog.values.secret_text import SecretError
@@ -48,15 +49,16 @@ class Bucket:
         with self._said():
             self._client = _client(catalog, s3)
 
-    def upload(self, folder: Path) -> None:
+    def upload(self, folder: Path, trust: Trust) -> None:
         """Put a backup there, and see that what arrived is what was sent."""
-        if wrong := findings(folder):
+        if wrong := findings(folder, trust):
             raise BackupsError(wrong[0])
         with self._said():
-            for path in (*(file.path for file in read_manifest(folder).files), CHECKSUM, MANIFEST):
+            proofs = [name for name in (CHECKSUM, CODE) if (folder / name).exists()]
+            for path in (*(file.path for file in read_manifest(folder, trust).files), *proofs, MANIFEST):
                 self._put(folder / path, f"{self._prefix}{folder.name}/{path}")
 
-    def download(self, id: str, folder: Path) -> Path:  # noqa: A002 - what it is called everywhere
+    def download(self, id: str, folder: Path, trust: Trust) -> Path:  # noqa: A002 - what it is called everywhere
         """Get a backup into `folder`/ID; it is there when all of it is, and whole."""
         if not ID.fullmatch(id):
             raise BackupsError(f"{id!r} is no backup's id; one is like 20260102T030000Z")
@@ -67,7 +69,7 @@ class Bucket:
             shutil.rmtree(partial)  # of a download that was cut off
         partial.mkdir(mode=0o700, parents=True)
         try:
-            self._fetch(id, partial)
+            self._fetch(id, partial, trust)
         except BackupsError as error:
             shutil.rmtree(partial)  # what is of no use does not fill the disk
             raise BackupsError(
@@ -76,13 +78,14 @@ class Bucket:
         partial.rename(place)
         return place
 
-    def _fetch(self, id: str, partial: Path) -> None:  # noqa: A002 - what it is called everywhere
+    def _fetch(self, id: str, partial: Path, trust: Trust) -> None:  # noqa: A002 - what it is called everywhere
         with self._said():
-            for name in (MANIFEST, CHECKSUM):
-                self._get(id, name, partial)
-            for file in read_manifest(partial).files:
-                self._get(id, file.path, partial)
-        if wrong := findings(partial, called=id):
+            self._get(id, MANIFEST, partial, limit=MAX_MANIFEST)
+            proof = proof_of(partial)
+            self._get(id, proof, partial, limit=MAX_PROOF)
+            for file in read_manifest(partial, trust).files:
+                self._get(id, file.path, partial, limit=file.bytes)
+        if wrong := findings(partial, trust, called=id):
             raise BackupsError(wrong[0])
 
     def backups(self) -> list[str]:
@@ -131,12 +134,15 @@ class Bucket:
             digest.update(chunk)
         return base64.b64encode(digest.digest()).decode()
 
-    def _get(self, id: str, path: str, folder: Path) -> None:  # noqa: A002 - what it is called everywhere
+    def _get(self, id: str, path: str, folder: Path, *, limit: int) -> None:  # noqa: A002 - what it is called everywhere
         from botocore.exceptions import ClientError
 
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         key = f"{self._prefix}{id}/{path}"
         try:
+            size = self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
+            if size > limit:  # what somebody else put there does not fill this disk
+                raise BackupsError(f"s3://{self._bucket}/{key} has {size} bytes and may have {limit}")
             self._client.download_file(self._bucket, key, str(folder / path))
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ class Subject:
     `service`: the Compose service in whose container it is; empty of volumes and the configuration. `secret`: the name
     of the password's secret, which that container has in /run/secrets; empty without. `volume`: a volume's own name.
     `path`: SQLite's file in the container. `writers`: services that may write to it. `databases`: those that a backup
-    must hold.
+    must hold. `schedule`: when it is saved, as cron has it.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Subject:
     path: str = ""
     writers: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    schedule: str = Schedule().schedule
 
 
 def subjects(catalog: Catalog) -> dict[str, Subject]:
@@ -81,7 +82,7 @@ def backups_folder(catalog: Catalog) -> Path:
 def _all(catalog: Catalog) -> Iterator[Subject]:
     for name, store in catalog.stores.items():
         if store.backup:
-            yield _store(catalog, name, store, store.backup.keep)
+            yield replace(_store(catalog, name, store, store.backup.keep), schedule=store.backup.schedule)
     for name, volume in catalog.volumes.items():
         if volume.backup:
             mounting = [
@@ -90,7 +91,14 @@ def _all(catalog: Catalog) -> Iterator[Subject]:
                 if any(mount.volume == name and not mount.read_only for mount in what.volumes)
             ]
             mounting += [store for store, what in catalog.stores.items() if what.volume == name]
-            yield Subject(name, "volume", volume.backup.keep, volume=name, writers=tuple(mounting))
+            yield Subject(
+                name,
+                "volume",
+                volume.backup.keep,
+                volume=name,
+                writers=tuple(mounting),
+                schedule=volume.backup.schedule,
+            )
     if catalog.backup.configuration:
         yield Subject(CONFIGURATION, "configuration", Schedule().keep)
 

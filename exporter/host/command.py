@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
 import typer
 
 from exporter.host.failures import INTERRUPTED, WRONG_USAGE, EngineLost, OperationError
-from exporter.host.state import CURRENT
+from exporter.host.state import CURRENT, RESTORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ class Run:
         """Make the file for what tools say; the last line of a failed command names it."""
         if self.site is None:
             raise RuntimeError("load() comes first")
-        self.log = self.site.state.new_log(self.name)
+        self.log = self.site.state.new_log(self.name.removeprefix("exporter ").replace(" ", "-"))
         return self.log
 
 
@@ -160,13 +160,19 @@ def _kept(run: Run) -> str:
     """Say what is left on the host, and the next command."""
     if run.site is None:
         return "Nothing was changed."
-    environment = run.site.environment
-    next_command = f"exporter status -e {environment}"
+    site = run.site
+    next_command = f"exporter status -e {site.environment}"
     try:
-        step = run.site.state.fields(CURRENT).get("step")
+        step = site.state.fields(CURRENT).get("step")
+        left = site.state.half_restored(site.environment)
     except OperationError as error:
         return f"{error.sentence}. Next: {next_command}{_log(run)}"
-    journal = f"The journal was kept ({run.site.state_folder / CURRENT}). " if step else ""
+    journal = f"The journal was kept ({site.state_folder / CURRENT}). " if step else ""
+    if left:
+        journal += (
+            f"The journal was kept ({site.state_folder / RESTORING}); not put back: {' '.join(left.names)}. "
+        )
+        next_command = left.command
     return f"{journal}Next: {next_command}{_log(run)}"
 
 

@@ -28,7 +28,7 @@ from exporter.host.engine_calls import as_text as _text
 from exporter.host.engine_calls import as_texts as _texts
 from exporter.host.engine_storage import StorageCalls
 from exporter.host.engine_values import Ended, EngineFacts, Helper, Image
-from exporter.host.failures import EngineLost, NotThere, OperationError
+from exporter.host.failures import EngineLost, NotThere, OperationError, Refused
 from exporter.host.shown import shown, shown_lines
 from exporter.host.streams import Conversation
 
@@ -290,6 +290,29 @@ class Engine(StorageCalls):
             )
         return _text(_json(made).get("Id"))
 
+    def create_store(
+        self,
+        image: str,
+        labels: Mapping[str, str],
+        environment: Mapping[str, str],
+        volumes: Sequence[str] = (),
+    ) -> str:
+        """Make a container without a network that runs its image's own program, without starting it; return its id.
+
+        `volumes`: folders that get an anonymous volume. The caller removes both.
+        """
+        with self._call(f"a container of {shown(image)}"):
+            config = self._client.create_host_config(network_mode="none", security_opt=["no-new-privileges"])
+            made = self._client.create_container(
+                image,
+                host_config=cast("Any", config),
+                environment=dict(environment),
+                labels=dict(labels),
+                volumes=list(volumes),
+                **cast("Any", {"use_config_proxy": False}),
+            )
+        return _text(_json(made).get("Id"))
+
     # --- images ---
 
     def image(self, name: str) -> Image | None:
@@ -313,6 +336,18 @@ class Engine(StorageCalls):
             if isinstance(labels, dict)
             else {},
         )
+
+    def pull(self, name: str) -> None:
+        """Get an image from its registry. Raises Refused if that does not have it."""
+        with self._patient(), self._call(f"the image {shown(name)}"):
+            self._client.pull(name)
+        if self.image(name) is None:  # what goes wrong on the way is in the answer's text, with status 200
+            raise Refused(f"the image {shown(name)} could not be pulled")
+
+    def find_in_registry(self, name: str) -> None:
+        """Ask the image's registry for it. Raises Refused if that does not have it, or cannot be reached."""
+        with self._call(f"the image {shown(name)}"):
+            self._client.inspect_distribution(name)
 
     def tag(self, image: str, name: str) -> None:
         """Give an image another name, `REPOSITORY:TAG`."""

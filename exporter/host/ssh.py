@@ -40,8 +40,8 @@ FOLDERS = ("scripts", "dashboards", "alert_rules")
 """Generated folders that all environments share."""
 LOCATIONS = ("--config", "-c", "--environment", "-e", "--root")
 """Options that name a place on this host: there, variables do."""
-FROM_FILE = "--from-file"
-"""The option that names a file of this host, whose content goes along as standard input."""
+FROM_FILE = ("--from-file", "--key")
+"""Options that name a file of this host, whose content goes along as standard input."""
 COPY_SECONDS = 600.0
 _BROKE_OFF = 255
 
@@ -102,11 +102,11 @@ def there(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
             continue
         if word[:2] in LOCATIONS and not word.startswith("--"):
             continue  # -eNAME
-        if option == FROM_FILE and (found or left):
+        if option in FROM_FILE and (found or left):
             value = value if found else left.pop(0)
             if value != "-":
                 given = Path(value)
-            words += [FROM_FILE, "-"]
+            words += [option, "-"]
             continue
         words.append(word)
     return words, given

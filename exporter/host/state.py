@@ -38,6 +38,18 @@ _FIELDS_BYTES = 1024 * 1024
 _NEW = ".new."
 
 
+_PATH_CHARACTERS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class HalfRestored:
+    """What an interrupted restore has not put back. `command` completes it."""
+
+    names: tuple[str, ...]
+    command: str
+    sentence: str
+
+
 @dataclass(frozen=True, slots=True)
 class StateFolder:
     """`path` may not exist yet: nothing is read from it then, and the first write makes it."""
@@ -137,18 +149,25 @@ class StateFolder:
         text = self.read(f"{RUNNING}/tag")
         return text.strip() if text else None
 
-    def restore_left(self, environment: str) -> str | None:
-        """Say what a restore has not put back and how that is done; None where nothing is left."""
-        left = {key: shown(value) for key, value in self.fields(RESTORING).items()}
-        names, backup = left.get("names"), left.get("backup", "")
+    def half_restored(self, environment: str) -> HalfRestored | None:
+        """Return what a restore has left; None where nothing is left. Whether it still runs is not asked."""
+        fields = self.fields(RESTORING)
+        names = tuple(shown(name) for name in fields.get("names", "").split())
         if not names:
             return None
-        return (
-            f"the restore from the backup {backup}, begun by {left.get('user', '?')} at {left.get('since', '?')}, "
-            f"has not put back: {names}. Services that write are stopped. Run "
-            f"exporter restore -e {environment} {backup} {names} again (or remove {self.path / RESTORING}, "
-            "if the data is to stay as it is)"
+        backup = shown(fields.get("backup", ""), _PATH_CHARACTERS)
+        command = f"exporter restore -e {environment} {backup} {' '.join(names)}"
+        sentence = (
+            f"the restore from the backup {backup}, begun by {shown(fields.get('user', '?'))} at "
+            f"{shown(fields.get('since', '?'))}, has not put back: {' '.join(names)}. Services that write are stopped. "
+            f"Run {command} again (or remove {self.path / RESTORING}, if the data is to stay as it is)"
         )
+        return HalfRestored(names, command, sentence)
+
+    def restore_left(self, environment: str) -> str | None:
+        """Say what a restore has not put back and how that is done; None where nothing is left."""
+        left = self.half_restored(environment)
+        return left.sentence if left else None
 
     def new_log(self, command: str) -> Path:
         """Make the file to which the tools of one run of `command` write; the oldest ones are removed."""

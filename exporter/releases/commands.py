@@ -57,6 +57,7 @@ def deploy(
     usage, 3: the engine was lost, 130: interrupted.
     """
     from exporter.host.failures import WRONG_USAGE, OperationError
+    from exporter.host.schedule import ensure
     from exporter.releases.deploying import Mode, Wish
     from exporter.releases.frame import Options
     from exporter.releases.operations import check_service
@@ -77,6 +78,8 @@ def deploy(
         check_service(site, service)
         site = run.site = replace(site, requested_tag=chosen_tag(tag, site))
         do(run, site, Wish(site.tag or "", service, mode), Options(dry_run, yes, json))
+        if not dry_run:
+            ensure(site, run.screen)
 
 
 @app.command(

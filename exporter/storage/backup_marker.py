@@ -140,6 +140,11 @@ def end_run(
     return _text(fields)
 
 
+def new_marker(*, name: str, kind: Kind, environment: str) -> str:
+    """Return a marker that knows of no run yet, for a drill on a host that never made a backup."""
+    return _text({"format": FORMAT, "name": name, "kind": kind, "environment": environment})
+
+
 def begin_drill(old: str, *, now: float, time_limit: float) -> str:
     """A restore drill begins. Raises MarkerError."""
     return _begun(_fields(old), "drill", now, time_limit)

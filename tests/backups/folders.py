@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.backups.manifest import PARTS, seal
+from exporter.backups.authentic import Trust
+from exporter.backups.keys import Key
+from exporter.backups.manifest import PARTS
+from exporter.backups.sealing import seal
 from exporter.backups.subjects import subjects
 from tests.outputs.catalogs import catalog_of
 
@@ -14,6 +17,10 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 NAMES = ("first", "second")
+FILE = "volume.tar.gz"
+"""What each of them has."""
+KEY = Key(bytes(range(32)))
+TRUST = Trust(KEY)
 CATALOG = """
 project: shop
 services: {{web: {{image: web, port: 80, volumes: ["first:/a", "second:/b"]}}}}
@@ -33,8 +40,8 @@ def half_made(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = 
     partial = folder / f"{id}.partial"
     for name in names:
         (partial / name).mkdir(parents=True)
-        (partial / name / "data -x $y").write_text(f"{name} {id}")
-        (partial / name / PARTS).write_bytes(b"file\0data -x $y\0volume\0$o'\n\0fact\0image\0a:1\0\0")
+        (partial / name / FILE).write_text(f"{name} {id}")
+        (partial / name / PARTS).write_bytes(b"file\0volume.tar.gz\0volume\0\0fact\0image\0a:1\0\0")
     assert set(names) <= set(subjects(catalog))
     return partial
 
@@ -48,4 +55,5 @@ def sealed(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAM
         environment="staging",
         encryption="",
         exporter="0",
+        key=KEY,
     )

@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from exporter.backups.authentic import read_manifest
 from exporter.backups.checks import check_room, findings, whole_backups
-from exporter.backups.configuration import pack, unpack
+from exporter.backups.engines.configuration import pack, unpack
 from exporter.backups.inventory import inventory
-from exporter.backups.manifest import PARTS, read_manifest, seal
+from exporter.backups.manifest import CODE, MANIFEST, PARTS
 from exporter.backups.marks import begin, end
 from exporter.backups.retention import DEAD_SECONDS, prune
+from exporter.backups.sealing import seal
 from exporter.backups.subjects import BackupsError, backups_folder, chosen, subjects
 from exporter.storage.backup_marker import parse_marker
-from tests.backups.folders import NAMES, catalog, half_made, sealed
+from tests.backups.folders import FILE, KEY, NAMES, TRUST, catalog, half_made, sealed
 from tests.outputs.catalogs import EXAMPLE, catalog_of
 
 if TYPE_CHECKING:
@@ -33,24 +35,24 @@ IDS = [f"2026010{day}T030000Z" for day in range(1, 7)]
 def test_what_was_sealed_is_whole_and_says_what_it_holds(tmp_path: Path) -> None:
     place = sealed(catalog(tmp_path), tmp_path, ID)
     assert place == tmp_path / ID
-    assert findings(place) == []
-    saved = read_manifest(place).of("second")
+    assert findings(place, TRUST) == []
+    saved = read_manifest(place, TRUST).of("second")
     assert saved is not None
     assert saved.facts == {"image": "a:1"}
     [file] = saved.files
-    assert (file.path, file.object, file.bytes) == ("second/data -x $y", "$o'\n", len(f"second {ID}"))
+    assert (file.path, file.object, file.bytes) == (f"second/{FILE}", "", len(f"second {ID}"))
 
 
 def _truncate(place: Path) -> None:
-    os.truncate(place / "first" / "data -x $y", 3)
+    os.truncate(place / "first" / FILE, 3)
 
 
 def _alter(place: Path) -> None:
-    (place / "first" / "data -x $y").write_text(f"First {ID}")
+    (place / "first" / FILE).write_text(f"First {ID}")
 
 
 def _lose(place: Path) -> None:
-    (place / "first" / "data -x $y").unlink()
+    (place / "first" / FILE).unlink()
 
 
 def _add(place: Path) -> None:
@@ -58,8 +60,8 @@ def _add(place: Path) -> None:
 
 
 def _link(place: Path) -> None:
-    (place / "first" / "data -x $y").rename(place.parent / "away")
-    (place / "first" / "data -x $y").symlink_to(place.parent / "away")
+    (place / "first" / FILE).rename(place.parent / "away")
+    (place / "first" / FILE).symlink_to(place.parent / "away")
 
 
 def _alter_manifest(place: Path) -> None:
@@ -82,16 +84,16 @@ HARMS = [_truncate, _alter, _lose, _add, _link, _alter_manifest, _lose_manifest]
 def test_one_finding_for_each_harm(tmp_path: Path, harm: Callable[[Path], None]) -> None:
     place = sealed(catalog(tmp_path), tmp_path, ID)
     harm(place)
-    [sentence] = findings(place)
+    [sentence] = findings(place, TRUST)
     assert str(place) in sentence
 
 
 def test_a_backup_under_another_name_or_half_made_is_refused(tmp_path: Path) -> None:
     there = catalog(tmp_path)
-    assert "never finished" in findings(half_made(there, tmp_path, IDS[2]))[0]
+    assert "never finished" in findings(half_made(there, tmp_path, IDS[2]), TRUST)[0]
     _rename(sealed(there, tmp_path, ID))
-    assert ID in findings(tmp_path / IDS[0])[0]
-    assert "there is no backup" in findings(tmp_path / IDS[5])[0]
+    assert ID in findings(tmp_path / IDS[0], TRUST)[0]
+    assert "there is no backup" in findings(tmp_path / IDS[5], TRUST)[0]
 
 
 @pytest.mark.parametrize("lack", ["stray", "missing", "unnoted", "empty", "name"])
@@ -101,7 +103,7 @@ def test_what_is_not_whole_is_not_sealed(tmp_path: Path, lack: str) -> None:
     if lack == "stray":
         (partial / "first" / "stray").touch()
     elif lack == "missing":
-        (partial / "first" / "data -x $y").unlink()
+        (partial / "first" / FILE).unlink()
     elif lack == "unnoted":
         (partial / "first" / PARTS).unlink()
     elif lack == "empty":
@@ -109,7 +111,7 @@ def test_what_is_not_whole_is_not_sealed(tmp_path: Path, lack: str) -> None:
     else:
         partial = partial.rename(tmp_path / "x.partial")
     with pytest.raises(BackupsError):
-        seal(partial, subjects(there), project="", environment="", encryption="", exporter="")
+        seal(partial, subjects(there), project="a", environment="b", encryption="", exporter="0", key=KEY)
     assert partial.is_dir()
 
 
@@ -121,7 +123,7 @@ def test_a_database_that_the_catalog_names_must_be_there(tmp_path: Path) -> None
     (partial / "db" / "1").touch()
     (partial / "db" / PARTS).write_bytes(b"file\x001\0database\0y\0")
     with pytest.raises(BackupsError, match="no database 'x'"):
-        seal(partial, subjects(there), project="", environment="", encryption="", exporter="")
+        seal(partial, subjects(there), project="a", environment="b", encryption="", exporter="0", key=KEY)
 
 
 def test_the_newest_of_each_name_are_kept(tmp_path: Path) -> None:
@@ -129,10 +131,10 @@ def test_the_newest_of_each_name_are_kept(tmp_path: Path) -> None:
     for id in IDS[:4]:  # noqa: A001
         sealed(there, tmp_path, id)
     sealed(there, tmp_path, IDS[4], ("first",))
-    removed = prune(tmp_path, {"first": 2, "second": 2})
+    removed = prune(tmp_path, {"first": 2, "second": 2}, TRUST)
     assert [path.name for path in removed.removed] == [IDS[1], IDS[0]]
     assert removed.findings == []
-    prune(tmp_path, {"first": 1, "second": 1})
+    prune(tmp_path, {"first": 1, "second": 1}, TRUST)
     assert [path.name for path in whole_backups(tmp_path)] == [IDS[4], IDS[3]]
 
 
@@ -144,7 +146,7 @@ def test_the_last_good_one_stays_while_newer_ones_are_broken(
     places = [sealed(there, tmp_path, each) for each in IDS[:4]]
     for place in places[1:]:
         harm(place)
-    pruned = prune(tmp_path, dict.fromkeys(NAMES, 1))
+    pruned = prune(tmp_path, dict.fromkeys(NAMES, 1), TRUST)
     assert places[0].is_dir()
     assert pruned.findings
     for place in places[1:]:
@@ -155,7 +157,7 @@ def test_broken_ones_go_when_good_ones_are_newer(tmp_path: Path) -> None:
     there = catalog(tmp_path)
     _truncate(sealed(there, tmp_path, IDS[0]))
     sealed(there, tmp_path, IDS[1])
-    assert [path.name for path in prune(tmp_path, dict.fromkeys(NAMES, 1)).removed] == [IDS[0]]
+    assert [path.name for path in prune(tmp_path, dict.fromkeys(NAMES, 1), TRUST).removed] == [IDS[0]]
 
 
 def test_what_dead_runs_left_goes_after_a_day_and_names_that_are_unknown_stay(tmp_path: Path) -> None:
@@ -164,22 +166,20 @@ def test_what_dead_runs_left_goes_after_a_day_and_names_that_are_unknown_stay(tm
     for id in IDS[:3]:  # noqa: A001
         sealed(there, tmp_path, id)
     (tmp_path / f"{IDS[4]}.removed").mkdir()
-    assert [path.name for path in prune(tmp_path, {}).removed] == [f"{IDS[4]}.removed"]
-    assert prune(tmp_path, {}, now=time.time() + DEAD_SECONDS + 10).removed == [partial]
+    assert [path.name for path in prune(tmp_path, {}, TRUST).removed] == [f"{IDS[4]}.removed"]
+    assert prune(tmp_path, {}, TRUST, now=time.time() + DEAD_SECONDS + 10).removed == [partial]
     assert len(whole_backups(tmp_path)) == 3
 
 
 def test_room_is_asked_for_by_the_last_size(tmp_path: Path) -> None:
     there = catalog(tmp_path)
     place = sealed(there, tmp_path, ID)
-    check_room(tmp_path, NAMES)
-    text = (place / "manifest.json").read_text().replace(f'"bytes": {len(ID) + 6}', f'"bytes": {10**16}')
-    (place / "manifest.json").write_text(text)
-    import hashlib
-
-    (place / "manifest.json.sha256").write_text(hashlib.sha256(text.encode()).hexdigest())
+    check_room(tmp_path, NAMES, TRUST)
+    text = (place / MANIFEST).read_text().replace(f'"bytes": {len(ID) + 6}', f'"bytes": {2**52}')
+    (place / MANIFEST).write_text(text)
+    (place / CODE).write_text(KEY.seal(text.encode()))
     with pytest.raises(BackupsError, match="MiB free"):
-        check_room(tmp_path, NAMES)
+        check_room(tmp_path, NAMES, TRUST)
 
 
 def test_markers_say_how_it_went(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_markers_say_how_it_went(tmp_path: Path) -> None:
     them = chosen(there, ["first"])
     begin(there, them.values(), 60)
     place = sealed(there, folder, ID, ("first",))
-    end(there, them.values(), backup=place, error=None)
+    end(there, them.values(), backup=place, error=None, trust=TRUST)
     begin(there, them.values(), 60)
     end(there, them.values(), backup=None, error="it\x1b[31m \nbroke")
     marker = parse_marker((folder / "markers" / "first.json").read_text(), "first")
@@ -197,7 +197,7 @@ def test_markers_say_how_it_went(tmp_path: Path) -> None:
     assert marker.last_run is not None
     assert marker.last_run.error == "it [31m broke"
     with pytest.raises(BackupsError, match="no run was begun"):
-        end(there, them.values(), backup=place, error=None)
+        end(there, them.values(), backup=place, error=None, trust=TRUST)
 
 
 def test_what_is_saved_of_the_example() -> None:

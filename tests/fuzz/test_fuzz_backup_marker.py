@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from exporter.backups.manifest import CHECKSUM, MANIFEST, read_manifest
+from exporter.backups.authentic import read_manifest
+from exporter.backups.manifest import CODE, MANIFEST
 from exporter.backups.subjects import BackupsError
 from exporter.storage.backup_marker import (
     MarkerError,
@@ -20,7 +22,7 @@ from exporter.storage.backup_marker import (
     end_run,
     parse_marker,
 )
-from tests.backups.test_manifest import GOOD
+from tests.backups.test_manifest import GOOD, KEY, TRUST
 from tests.fuzz.json_values import mutated, text_of
 
 if TYPE_CHECKING:
@@ -59,13 +61,30 @@ def test_a_marker(told: object) -> None:
             parse_marker(change(text.decode()))
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(mutated(GOOD))
 def test_a_manifest(told: object) -> None:
+    """Also one that was made with the right key is refused, or holds nothing that could do harm."""
     text = text_of(told)
     with tempfile.TemporaryDirectory() as name, suppress(BackupsError):
         folder = Path(name)
         (folder / MANIFEST).write_bytes(text)
-        (folder / CHECKSUM).write_text(hashlib.sha256(text).hexdigest())
-        manifest = read_manifest(folder)
-        assert all((folder / file.path).resolve().is_relative_to(folder.resolve()) for file in manifest.files)
+        (folder / CODE).write_text(KEY.seal(text))
+        manifest = read_manifest(folder, TRUST)
+        assert all((folder / file.path).parent.parent == folder for file in manifest.files)
+        texts = [manifest.id, manifest.project, manifest.environment, manifest.exporter]
+        texts += [text for saved in manifest.subjects for text in (saved.name, *saved.facts.values())]
+        texts += [text for file in manifest.files for text in (file.path, file.content, file.sha256)]
+        assert all(text.isprintable() and len(text) <= 1000 for text in texts)
+        assert not any("\0" in file.object for file in manifest.files)
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(st.binary(max_size=400), st.binary(max_size=120))
+def test_a_manifest_of_any_bytes(text: bytes, code: bytes) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / MANIFEST).write_bytes(text)
+        (folder / CODE).write_bytes(code)
+        with pytest.raises(BackupsError):
+            read_manifest(folder, TRUST)

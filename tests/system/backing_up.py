@@ -1,4 +1,4 @@
-"""A small application on a Docker engine of the tests' own, whose data the generated scripts save and restore.
+"""A small application on a Docker engine of the tests' own, whose data the commands save and restore.
 
 PostgreSQL and Redis are real; a Python service holds a SQLite file and a volume of documents. Every name that a person
 may choose freely has in it what a shell, SQL or an archive would act upon.
@@ -135,6 +135,7 @@ class Site:
             **{name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
             "DOCKER_HOST": self.engine.host,
             "STATE_FOLDER": str(self.folder / "state"),
+            "SECRETS_FOLDER": str(self.folder / "secrets"),
             "EXPORTER": str(Path(sys.executable).parent / "exporter"),
             "BACKUP_IMAGE": IMAGE,
             **more,

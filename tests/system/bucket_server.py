@@ -1,7 +1,7 @@
 """A bucket on moto's server, which speaks S3's protocol, on loopback; it stops or ends in the middle of an upload.
 
 server = BucketServer()
-server.block_at("manifest.json.sha256")     # such an object is never taken
+server.block_at("manifest.json.mac")     # such an object is never taken
 until(server.blocked.is_set, "the upload")
 """
 

@@ -4,8 +4,9 @@
     script = gate.start("restore", backup, "--yes", at="*pg_restore*", half=1000)
     script.kill()
 
-Programs that the scripts call stand earlier in PATH under their own names. The first call whose arguments match `at`
-stops before it does anything, or, with `half`, after so many bytes of its standard input; the others pass.
+Programs that the commands call come earlier in PATH under their own names, and `exporter` itself is gated.py. The first
+call whose words match `at` stops before it does anything, or, with `half`, after so many bytes of its standard input;
+the others pass.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import signal
 import sqlite3
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +43,12 @@ if [[ -n ${GATE:-} && $* == $GATE ]] && mkdir "$GATE_FOLDER/reached" 2>/dev/null
 fi
 exec "$REAL" "$@"
 """
+
+_EXPORTER = """#!/bin/sh
+PYTHONPATH={root} exec {python} {gated} "$@"
+"""
+_ROOT = Path(__file__).parents[2]
+_GATED = Path(__file__).with_name("gated.py")
 
 
 class Stopped:
@@ -83,13 +91,14 @@ class Gate:
         (folder / "bin").mkdir(parents=True)
         self.work.mkdir()
         os.mkfifo(folder / "pipe")
-        for name, real in (
-            ("docker", require("docker")),
-            ("docker-compose", require("docker-compose")),
-            ("exporter", site.variables()["EXPORTER"]),
-        ):
+        texts = {
+            "docker": _PROGRAM.replace("$REAL", require("docker")),
+            "docker-compose": _PROGRAM.replace("$REAL", require("docker-compose")),
+            "exporter": _EXPORTER.format(python=sys.executable, root=_ROOT, gated=_GATED),
+        }
+        for name, text in texts.items():
             program = folder / "bin" / name
-            program.write_text(_PROGRAM.replace("$REAL", real))
+            program.write_text(text)
             program.chmod(0o755)
 
     def variables(self, **more: str) -> dict[str, str]:
@@ -120,7 +129,6 @@ class Gate:
                 start_new_session=True,
                 env={
                     **self._site.variables(**self.variables()),
-                    "BACKUP_TIMED": "1",  # without the watchdog, so that the script itself is killed
                     "GATE": at,
                     "GATE_HALF": str(half or ""),
                     **(more or {}),

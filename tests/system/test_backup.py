@@ -1,4 +1,4 @@
-"""Backups made and restored by the generated scripts, on a real engine with real stores: what was there before all was
+"""Backups made and restored by the commands, on a real engine with real stores: what was there before all was
 destroyed is there again, in full; and a backup that is not whole is never restored.
 
 MongoDB has a module of its own, test_backup_mongodb.py.
@@ -129,6 +129,67 @@ def test_one_failed_step_fails_the_backup_and_says_which_but_keeps_the_rest(site
     assert site.marker("drafts")["last_run"]["success"] is True
 
 
+_LYING = r"""
+set -e
+mv "$(command -v redis-cli)" /usr/bin/honest-redis-cli
+cat >/usr/bin/redis-cli <<'SH'
+#!/bin/sh
+case "$*" in
+  *LASTSAVE*) cat /tmp/lie ;;
+  *) exec /usr/bin/honest-redis-cli "$@" ;;
+esac
+SH
+chmod 755 /usr/bin/redis-cli
+"""
+
+
+@pytest.fixture
+def lying(site: Site) -> Iterator[str]:
+    """The container of a Redis whose LASTSAVE is the content of /tmp/lie."""
+    container = site.container("cache")
+    there = site.inside("cache", "sh", "-c", "command -v redis-cli")
+    assert there == "/usr/bin/redis-cli"
+    site.engine.docker("exec", "--user", "0", container, "sh", "-c", _LYING)
+    try:
+        yield container
+    finally:
+        site.engine.docker(
+            *("exec", "--user", "0", container, "mv", "/usr/bin/honest-redis-cli", "/usr/bin/redis-cli")
+        )
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        "BASH_VERSINFO[$(touch {mark})]",
+        "x[$(touch {mark}; echo 1)]",
+        "$(touch {mark})",
+        "1; touch {mark}",
+        "",
+    ],
+)
+def test_a_redis_that_lies_runs_nothing_on_the_host(site: Site, lying: str, lie: str, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    there = sorted(site.backups.glob("*Z*"))
+    text = lie.replace("{mark}", str(mark))
+    site.engine.docker("exec", "--user", "0", lying, "sh", "-c", 'printf %s "$1" >/tmp/lie', "sh", text)
+    done = site.script("backup", "cache")
+    assert done.returncode == 1
+    assert "the time of the last save of cache is not a number" in done.stderr
+    assert not mark.exists()
+    assert sorted(site.backups.glob("*Z*")) == there
+
+
+def test_a_redis_that_never_ends_its_answer_is_cut_off(site: Site, lying: str) -> None:
+    site.engine.docker("exec", "--user", "0", lying, "sh", "-c", "rm -f /tmp/lie; ln -s /dev/zero /tmp/lie")
+    try:
+        done = site.script("backup", "cache")
+    finally:
+        site.engine.docker("exec", "--user", "0", lying, "rm", "/tmp/lie")
+    assert done.returncode == 1
+    assert "asking cache for a save failed: the answer is longer than" in done.stderr
+
+
 def test_a_full_disk_fails_the_backup_and_keeps_the_earlier_ones(site: Site, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -175,10 +236,7 @@ def test_a_killed_backup_is_no_backup_and_the_next_one_works(site: Site) -> None
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={
-            **site.variables(),
-            "BACKUP_TIMED": "1",
-        },  # without the watchdog, so that the script itself is killed
+        env=site.variables(),
     )
     until(lambda: list(site.backups.glob("*.partial/db/*.dump")), "the backup to be under way")
     process.send_signal(signal.SIGKILL)

@@ -124,7 +124,7 @@ def test_an_upload_that_was_killed_is_no_backup_in_the_bucket(
 ) -> None:
     good = site.backup("drafts", **here)
     with gate.start("backup", "drafts", at="backups upload*", more=here) as script:
-        server.block_at("manifest.json.sha256")
+        server.block_at("manifest.json.mac")
         script.open()
         until(server.blocked.is_set, "the last but one object")
         script.kill()

@@ -19,12 +19,16 @@ from urllib.parse import quote
 
 import pytest
 
+from exporter.backups.keys import KEY_FILE, read_key
+from exporter.backups.manifest import CODE, MANIFEST
 from tests.docker_engine import DockerEngine
 from tests.system.mongodb_image import import_mongodb
 from tests.system.mongodb_site import COLLECTION, PASSWORD, STORES, MongoSite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from exporter.backups.keys import Key
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +139,7 @@ def test_a_drill_of_what_was_not_whole_when_it_was_sealed_fails_and_says_why(
     for name in ("before.counts", "after.counts"):
         counts = bad / "sealed" / name
         counts.write_text(counts.read_text().replace('["shop","orders",2500]', '["shop","orders",2501]'))
-    _seal_again(bad)
+    _seal_again(bad, read_key(site.folder / "secrets" / KEY_FILE))
     done = site.script("restore", "--drill", str(bad))
     assert done.returncode == 1
     assert "Failed: " in done.stderr  # by the tool: why, and not only that it did
@@ -167,12 +171,12 @@ def _command_lines() -> Iterator[str]:
             continue
 
 
-def _seal_again(backup: Path) -> None:
+def _seal_again(backup: Path, key: Key) -> None:
     """With the checksums of the files as they are now."""
-    manifest = json.loads((backup / "manifest.json").read_text())
+    manifest = json.loads((backup / MANIFEST).read_text())
     for file in (file for subject in manifest["subjects"] for file in subject["files"]):
         content = (backup / file["path"]).read_bytes()
         file["bytes"], file["sha256"] = len(content), hashlib.sha256(content).hexdigest()
     text = json.dumps(manifest)
-    (backup / "manifest.json").write_text(text)
-    (backup / "manifest.json.sha256").write_text(hashlib.sha256(text.encode()).hexdigest() + "\n")
+    (backup / MANIFEST).write_text(text)
+    (backup / CODE).write_text(key.seal(text.encode()))

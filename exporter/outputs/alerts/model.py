@@ -26,6 +26,8 @@ class Subject:
     runbook: str | None = None
     limit: Decimal | None = None
     """A threshold that the catalog holds elsewhere than in `alerts`."""
+    first_due: float = 0
+    """Seconds until there must be something for the first time, where a recipe waits for that."""
     service: str | None = None
     """The label `service` of the alert, where the series has none."""
     values: Mapping[str, str] = field(default_factory=dict, hash=False)
@@ -107,6 +109,8 @@ class Recipe:
     """None of them: it cannot be shown with these settings."""
     each: str = ""
     label: str = "service"
+    waits: bool = False
+    """Unless the catalog says how long it must last, it must last longer by the subject's `first_due`."""
     window: int = 0
     """Minutes that the expression looks back."""
     keeps: str = ""

@@ -33,6 +33,8 @@ def alert_rules(catalog: Catalog, subjects: Mapping[str, Sequence[Subject]]) -> 
         groups: dict[tuple[Settings, str], list[Subject]] = {}
         for subject in subjects[recipe.subjects]:
             settings = settings_of(catalog, recipe.alert, subject)
+            if settings and recipe.waits and not _lasts(catalog, recipe.alert, subject):
+                settings = replace(settings, for_=settings.for_ + subject.first_due)
             if settings and "<limit>" not in recipe.expr:
                 settings = replace(settings, limit=None)
             if settings:
@@ -84,6 +86,12 @@ def settings_of(catalog: Catalog, alert: str, subject: Subject) -> Settings | No
         runbook=_runbook(catalog, alert, own, subject, general),
         service=subject.service,
     )
+
+
+def _lasts(catalog: Catalog, alert: str, subject: Subject) -> bool:
+    """True if the catalog says how long this alert's condition must last here."""
+    written = (subject.alerts.get(alert), catalog.defaults.alerts.get(alert))
+    return any(entry and entry.for_ is not None for entry in written)
 
 
 def _limit(threshold: Threshold | None) -> Decimal | None:

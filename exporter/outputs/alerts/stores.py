@@ -143,8 +143,10 @@ STORE_RECIPES = (
         expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
         each="absent(backup_last_success_timestamp_seconds{<who>})",
         summary="{{ $labels.service }} has no backup",
-        description="The catalog asks for backups of {{ $labels.service }}, and no good one is known.",
+        description="The catalog asks for backups of {{ $labels.service }}, the first one was due, and no good one is "
+        "known.",
         dashboard="stores",
+        waits=True,
         example=lambda e: (
             Series(f"backup_last_success_timestamp_seconds{{{e.who}}}", None, 1),
             Series('up{job="exporter"}', 1, 1),

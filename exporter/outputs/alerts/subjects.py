@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.services import Service
 from exporter.catalog.planning.jobs import wanted
-from exporter.outputs.alerts.backup_age import max_age
+from exporter.outputs.alerts.backup_age import first_due, max_age
 from exporter.outputs.alerts.model import Subject
 from exporter.outputs.alerts.requests import probed_names
 from exporter.outputs.base import Refusals
@@ -97,7 +97,7 @@ def _subject(
         if metrics
         else {}
     )
-    return Subject(name, container.alerts, owner, container.runbook, limit, service, values)
+    return Subject(name, container.alerts, owner, container.runbook, limit, service=service, values=values)
 
 
 def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
@@ -129,16 +129,21 @@ def _backups(catalog: Catalog) -> Iterator[Subject]:
     for name, store in catalog.stores.items():
         if store.backup:
             with refusals.gathered():
-                yield _subject(catalog, name, store, limit=max_age(store.backup, ("stores", name)))
+                path = ("stores", name)
+                due = first_due(store.backup, path)
+                yield replace(
+                    _subject(catalog, name, store, limit=max_age(store.backup, path)), first_due=due
+                )
     for name, volume in catalog.volumes.items():
         if not volume.backup:
             continue
         with refusals.gathered():
             age = max_age(volume.backup, ("volumes", name))
+            due = first_due(volume.backup, ("volumes", name))
             if name in users:
-                yield _subject(catalog, name, users[name][1], limit=age)
+                yield replace(_subject(catalog, name, users[name][1], limit=age), first_due=due)
             else:
-                yield Subject(name, owner=catalog.defaults.owner, limit=age)
+                yield Subject(name, owner=catalog.defaults.owner, limit=age, first_due=due)
     refusals.end()
 
 

@@ -39,6 +39,14 @@ WRAPPERS = {
         "Creates, lists, checks, rotates and reverts the secrets of an environment.",
         "create|list|check|rotate|revert [NAME]... [OPTION]...",
     ),
+    "backup": Wrapper(
+        "backup", "Saves the stores, volumes and configuration of an environment.", "[NAME]... [OPTION]..."
+    ),
+    "restore": Wrapper(
+        "restore",
+        "Restores a backup into an environment, or tries it with --drill.",
+        "BACKUP|latest [NAME]... [OPTION]...",
+    ),
     "deploy": Wrapper(
         "deploy",
         "Puts a release on an environment's host, and takes it back if it is not healthy.",

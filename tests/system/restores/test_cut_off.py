@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
+import signal
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,7 +25,7 @@ def test_nobody_takes_for_whole_what_is_there_by_half(
     half = half_of(site, backup, "db", "*.dump")
     with gate.start("restore", backup, "db", "drafts", "--yes", at="*pg_restore*", half=half) as script:
         script.kill()
-    again = f"scripts/restore.sh staging {backup} db drafts"
+    again = f"exporter restore -e staging {backup} db drafts"
     assert again in site.script("status").stdout
     deploy = site.script("deploy", "--dry-run", "--tag", "v1")
     assert deploy.returncode == 1
@@ -45,22 +46,77 @@ def test_what_a_killed_script_had_started_is_waited_for(
 ) -> None:
     backup, contents = saved
     spoil(site, "db")
-    with gate.start("restore", backup, "db", "--yes", at="*pg_restore*", half=1000) as script:
+    site.engine.docker("stop", site.container("db"))
+    with gate.start("restore", backup, "db", "--yes", at="*up -d --no-deps --no-build db") as script:
         script.kill_alone()
-        done = site.script("restore", backup, "db", "--yes")
-        assert done.returncode == 1
-        assert "under way" in done.stderr
-        script.open()
-        locks = [str(site.backups / ".lock"), str(site.folder / "state" / "lock")]
-        until(lambda: all(map(_free, locks)), "the killed script's children to end", 60)
-    assert site.told()["cut_off"] is True
+        assert site.told()["cut_off"] is False, "Compose still works on it"
+        timer = threading.Timer(3, script.open)
+        timer.start()
+        said = site.restore(backup, "db", "--yes", **gate.variables())
+        timer.join()
+    assert "waiting for what a killed command left running" in said
+    assert site.contents() == contents
+    assert gate.leftovers() == set()
+
+
+def test_two_at_once(site: Site, saved: tuple[str, dict[str, Any]], gate: Gate) -> None:
+    backup, _ = saved
+    with gate.start("restore", "--drill", backup, "drafts", at="*restore /drill*") as script:
+        for other in (
+            ("restore", backup, "drafts", "--yes"),
+            ("restore", "--drill", backup),
+            ("backup", "drafts"),
+        ):
+            done = site.script(*other)
+            assert done.returncode == 1
+            assert "under way" in done.stderr
+        status, said = script.end()
+    assert status == 0, said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_that_is_interrupted_says_the_step_the_journal_and_the_next_command(
+    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate, number: signal.Signals
+) -> None:
+    backup, contents = saved
+    spoil(site, "db")
+    half = half_of(site, backup, "db", "*.dump")
+    with gate.start("restore", backup, "db", "--yes", at="*pg_restore*", half=half) as script:
+        script.process.send_signal(number)
+        status = script.process.wait(30)
+        said = (script.folder / "said").read_text(errors="replace")
+    assert status == 130
+    assert 'at the step "db": interrupted' in said
+    assert "The journal was kept" in said
+    assert f"Next: exporter restore -e staging {backup} db" in said
+    assert "Traceback" not in said
     site.restore(backup, "db", "--yes", **gate.variables())
     assert site.contents() == contents
     assert gate.leftovers() == set()
 
 
-def _free(lock: str) -> bool:
-    return subprocess.run(["flock", "--nonblock", lock, "true"], check=False).returncode == 0
+def test_a_lost_engine_is_not_taken_for_a_backup_that_is_not_good(
+    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate
+) -> None:
+    backup, contents = saved
+    spoil(site, "drafts")
+    with gate.start("restore", backup, "drafts", "--yes", at="*restore /app/data/*") as script:
+        site.engine.stop()
+        try:
+            status, said = script.end()
+        finally:
+            site.engine.start()
+            site.compose("up", "-d")
+            until(site.redis_answers, "Redis", 60)
+    assert status == 3
+    assert "does not answer" in said
+    assert "The journal was kept" in said
+    assert f"Next: exporter restore -e staging {backup} drafts" in said
+    assert "was not restored" not in said
+    assert "Traceback" not in said
+    assert site.told()["cut_off"] is True
+    site.restore(backup, "drafts", "--yes", **gate.variables())
+    assert site.contents() == contents
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.backups.keys import KEY_FILE, read_key
+from exporter.backups.manifest import CODE, MANIFEST
 from tests.system.stopped_scripts import spoil
 from tests.waiting import until
 
@@ -17,13 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.system.backing_up import Site
-    from tests.system.stopped_scripts import Gate
 
 pytestmark = pytest.mark.timeout(400)
 
 
 def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Path:
-    """The backup, made anew with the last such file cut in half: its checksums are right, its content is not."""
+    """The backup with the last such file cut in half: its checksums and code are right, its content is not."""
     place = folder / backup
     shutil.copytree(site.backups / backup, place)
     file = sorted((place / name).glob(pattern))[-1]
@@ -36,8 +37,8 @@ def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Pa
             if one["path"] == str(file.relative_to(place)):
                 one["bytes"], one["sha256"] = len(content), hashlib.sha256(content).hexdigest()
     text = json.dumps(manifest)
-    (place / "manifest.json").write_text(text)
-    (place / "manifest.json.sha256").write_text(hashlib.sha256(text.encode()).hexdigest())
+    (place / MANIFEST).write_text(text)
+    (place / CODE).write_text(read_key(site.folder / "secrets" / KEY_FILE).seal(text.encode()))
     return place
 
 
@@ -57,7 +58,7 @@ def test_a_store_that_cannot_be_restored_keeps_what_it_had(
         until(site.redis_answers, "Redis")
     assert site.contents() == before != contents
     # The record names the backup in a way that a shell reads.
-    assert f"scripts/restore.sh staging {broken} {name}" in done.stderr
+    assert f"exporter restore -e staging {broken} {name}" in done.stderr
     site.restore(backup, name, "--yes")
     assert site.contents() == contents
 
@@ -97,20 +98,19 @@ def test_a_volume_whose_disk_is_full_is_not_restored_and_is_when_there_is_room(
     assert done.returncode == 1
     assert "documents was not restored: filling the volume documents failed" in done.stderr
     assert "No space left on device" in done.stderr
-    assert f"scripts/restore.sh staging {backup} documents" in done.stderr
+    assert f"exporter restore -e staging {backup} documents" in done.stderr
     site.restore(backup, "documents", "--yes")
     assert site.contents() == contents
 
 
 def test_a_file_of_sqlite_stays_as_it_is_when_its_backup_cannot_be_read(
-    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate
+    site: Site, saved: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     backup, contents = saved
-    unreadable = gate.folder / "bin" / "gzip"
-    unreadable.write_text("#!/bin/sh\nexit 1\n")
-    unreadable.chmod(0o755)
-    done = site.script("restore", backup, "drafts", "--yes", **gate.variables())
+    before = site.contents()["drafts"]
+    broken = halved(site, backup, "drafts", "database.gz", tmp_path)
+    done = site.script("restore", str(broken), "drafts", "--yes")
     assert done.returncode == 1
-    assert site.contents()["drafts"] == contents["drafts"]
-    assert "stays as it is" in done.stderr
+    assert "drafts was not restored" in done.stderr
+    assert site.contents()["drafts"] == before == contents["drafts"]
     site.restore(backup, "drafts", "--yes")

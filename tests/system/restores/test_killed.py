@@ -1,4 +1,4 @@
-"""restore.sh killed in the middle, at each of its steps: the next one completes it, and until then it is told."""
+"""A restore killed in the middle, at each of its steps: the next one completes it, and until then it is told."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(400)
 
 
 STOPS = {
-    "services stopped": ("documents", "volume ls*volume=documents*", ""),
+    "services stopped": ("documents", "restore place", ""),
     "database half restored": ("db", "*pg_restore*", "*.dump"),
     "files of Redis half there": ("cache", "*sh put /data*", "dump.rdb"),
     "volume half filled": ("documents", "*tar -C /volume -xpf -*", "volume.tar.gz"),

@@ -1,0 +1,25 @@
+"""One module for each kind of data that is saved, all of one shape (`shape.py`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exporter.backups.engines import configuration, mongodb, postgresql, redis, sqlite, volume
+
+if TYPE_CHECKING:
+    from exporter.backups.engines.shape import Engine
+    from exporter.backups.subjects import Subject
+
+ENGINES: dict[str, Engine] = {
+    "postgresql": postgresql,
+    "mongodb": mongodb,
+    "redis": redis,
+    "sqlite": sqlite,
+    "volume": volume,
+    "configuration": configuration,
+}
+
+
+def engine_of(subject: Subject) -> Engine:
+    """Return the engine of a subject: that of its store, of volumes, or of the configuration."""
+    return ENGINES[subject.engine or subject.kind]
