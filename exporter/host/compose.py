@@ -78,7 +78,7 @@ class Compose:
             found = None
         if not isinstance(found, dict):
             raise OperationError(f"the answer of {' '.join(self.command)} config is not a YAML mapping")
-        return found
+        return _without_escapes(found)
 
     def services(self) -> list[str]:
         """Return the names of the services, without those of profiles that are not asked for."""
@@ -183,6 +183,15 @@ def replace_process(compose: Compose, arguments: Sequence[str]) -> None:
         os.execvpe(argv[0], argv, {**os.environ, **compose.env()})  # noqa: S606 - argv, no shell
     except OSError as error:
         raise OperationError(f"{argv[0]} cannot be started: {error.strerror}") from None
+
+
+def _without_escapes(value: Any) -> Any:
+    """Return what Compose prints as its input, where `$$` is a dollar sign, with each text as it is."""
+    if isinstance(value, str):
+        return value.replace("$$", "$")
+    if isinstance(value, dict):
+        return {key: _without_escapes(one) for key, one in value.items()}
+    return [_without_escapes(one) for one in value] if isinstance(value, list) else value
 
 
 def _mapping(value: object) -> dict[Any, Any]:
