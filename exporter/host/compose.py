@@ -78,7 +78,7 @@ class Compose:
             found = None
         if not isinstance(found, dict):
             raise OperationError(f"the answer of {' '.join(self.command)} config is not a YAML mapping")
-        return _without_escapes(found)
+        return {key: _without_escapes(value) for key, value in found.items()}
 
     def services(self) -> list[str]:
         """Return the names of the services, without those of profiles that are not asked for."""
