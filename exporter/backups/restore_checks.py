@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from exporter.host.site import Site
 
 _NOT_FOR_RESTORES = {"files", "folders", "secrets", "rollback images", "clock", "unfinished"}
-"""A restore goes on with edited files and a late clock, checks what Compose mounts as secrets, and knows what is left."""
+"""A restore goes on with edited files and a late clock; secrets, and what is left, are looked at here."""
 
 
 @dataclass(slots=True)
