@@ -65,6 +65,7 @@ def test_what_a_killed_script_had_started_is_waited_for(
             until(lambda: waits in said.read_text() or other.poll() is not None, waits, 60)
             script.open()
             assert other.wait(110) == 0, said.read_text()
+            assert waits in said.read_text()
         finally:
             other.kill()
     assert site.contents() == contents
