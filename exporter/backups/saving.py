@@ -7,6 +7,7 @@ went, also when the run was interrupted.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import time
 from contextlib import ExitStack
@@ -228,7 +229,7 @@ class Saving:
             self._screen.say(sentence_of(error))
             return (
                 f"the upload to the bucket {s3.bucket} failed, so the backup is on this host only; "
-                f"try again with: exporter backups upload {place}"
+                f"try again with: exporter backups upload -e {self._catalog.environment_name} {shlex.quote(str(place))}"
             )
         return ""
 

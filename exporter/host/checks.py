@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.host import lock
-from exporter.host.containers import moment
 from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
 from exporter.host.shown import shown
@@ -132,9 +131,8 @@ def rollback_images(host: Host) -> Iterator[Finding]:
 def clock(host: Host) -> Iterator[Finding]:
     """See that the clock agrees with the engine's, and has not gone back since the last operation."""
     now = time.time()
-    engine = moment(host.facts.now) if host.facts else None
-    if engine and abs(engine.timestamp() - now) > _DRIFT_SECONDS:
-        drift = engine.timestamp() - now
+    drift = host.facts.drift if host.facts else 0.0
+    if abs(drift) > _DRIFT_SECONDS:
         sentence = f"the engine's clock is {abs(drift):.0f} s {'ahead' if drift > 0 else 'behind'}; start NTP on both"
         yield Finding("clock", State.PROBLEM, sentence)
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -78,7 +78,7 @@ class Compose:
             found = None
         if not isinstance(found, dict):
             raise OperationError(f"the answer of {' '.join(self.command)} config is not a YAML mapping")
-        return {key: _without_escapes(value) for key, value in found.items()}
+        return cast("Json", _plain(found))
 
     def services(self) -> list[str]:
         """Return the names of the services, without those of profiles that are not asked for."""
@@ -185,13 +185,13 @@ def replace_process(compose: Compose, arguments: Sequence[str]) -> None:
         raise OperationError(f"{argv[0]} cannot be started: {error.strerror}") from None
 
 
-def _without_escapes(value: Any) -> Any:
-    """Return what Compose prints as its input, where `$$` is a dollar sign, with each text as it is."""
+def _plain(value: object) -> object:
+    """Return a value of `config` as it is meant: Compose writes a dollar twice, so that it could read it again."""
     if isinstance(value, str):
         return value.replace("$$", "$")
     if isinstance(value, dict):
-        return {key: _without_escapes(one) for key, one in value.items()}
-    return [_without_escapes(one) for one in value] if isinstance(value, list) else value
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _mapping(value: object) -> dict[Any, Any]:

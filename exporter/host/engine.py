@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -22,6 +23,7 @@ from exporter.host.containers import (
     Container,
     Json,
     container_of,
+    moment,
 )
 from exporter.host.failures import EngineLost, NotThere, OperationError, Refused
 from exporter.host.shown import shown, shown_lines
@@ -50,6 +52,8 @@ class EngineFacts:
     swarm: bool
     now: str
     images: int
+    drift: float = 0.0
+    """Seconds by which its clock is ahead of this host's, at least; negative where it is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,9 @@ class Engine:
     def facts(self) -> EngineFacts:
         """Return its version, folder and clock."""
         with self._call("its facts"):
+            before = time.time()
             info = _json(self._client.info())
+            after = time.time()
             version = _json(self._client.version())
         swarm = info.get("Swarm")
         return EngineFacts(
@@ -169,6 +175,7 @@ class Engine:
             swarm=isinstance(swarm, dict) and swarm.get("ControlAvailable") is True,
             now=_text(info.get("SystemTime")),
             images=info["Images"] if isinstance(info.get("Images"), int) else 0,
+            drift=drift_of(_text(info.get("SystemTime")), before, after),
         )
 
     @property
@@ -559,6 +566,18 @@ def _cause(error: BaseException) -> str:
             break
         error = within[0]
     return ""
+
+
+def drift_of(now: str, before: float, after: float) -> float:
+    """Return by how many seconds an engine's time `now` is not between those when it was asked and had answered.
+
+    A busy engine answers late, which is no error of its clock.
+    """
+    found = moment(now)
+    if found is None:
+        return 0.0
+    told = found.timestamp()
+    return told - after if told > after else min(told - before, 0.0)
 
 
 def _together(act: Callable[[str], None], ids: Sequence[str]) -> None:

@@ -70,6 +70,12 @@ def test_what_it_says_of_a_configuration(site: Site, tmp_path: Path) -> None:
     assert compose.hash("web") == "abc123"
 
 
+def test_a_dollar_is_one_dollar(site: Site, tmp_path: Path) -> None:
+    config = 'services: {web: {image: "a$$b"}}\nsecrets: {token: {file: "/a b$$c/token", list: ["$$$$"]}}'
+    found = Compose(site, site.folder, (str(Fake(tmp_path, config).program),)).config()
+    assert found["secrets"] == {"token": {"file": "/a b$c/token", "list": ["$$"]}}
+
+
 def test_files_project_and_variables_are_of_the_environment(site: Site, tmp_path: Path) -> None:
     fake = Fake(tmp_path)
     Compose(site, site.folder, (str(fake.program),), engine="unix:///e").do("up", "-d", "web")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from exporter.host.engine import connected
+from exporter.host.engine import connected, drift_of
 from exporter.host.failures import EngineLost, NotThere, Refused
 from tests.host.fake_engine import FakeEngine, described, fake_engine
 
@@ -80,3 +81,13 @@ def test_no_json_is_no_answer(fake: FakeEngine) -> None:
     fake.answers["GET /info"] = 200, b"<html>"
     with connected(fake.where) as engine, pytest.raises(EngineLost):
         engine.facts()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "drift"),
+    [("00", 0.0), ("07", 0.0), ("20", 0.0), ("30", 10.0), ("-10", -10.0), ("never", 0.0)],
+)
+def test_an_engine_that_answers_late_has_no_wrong_clock(seconds: str, drift: float) -> None:
+    start = datetime(2026, 11, 30, 17, 0, 0, tzinfo=UTC)
+    told = {"-10": "2026-11-30T16:59:50.0Z", "never": "x"}.get(seconds, f"2026-11-30T17:00:{seconds}.0Z")
+    assert drift_of(told, start.timestamp(), start.timestamp() + 20) == drift

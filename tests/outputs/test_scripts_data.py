@@ -129,17 +129,3 @@ def test_scripts_are_the_same_for_every_catalog_and_pass_shellcheck(tmp_path: Pa
         [require("shellcheck"), *(file.path for file in files)], cwd=tmp_path, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "")
-
-
-@pytest.mark.parametrize("script", ["backup", "restore"])
-def test_help_needs_nothing(tmp_path: Path, script: str) -> None:
-    for file in render(catalog_of(tmp_path, CATALOG)):
-        (tmp_path / file.path).write_text(file.text)
-    done = subprocess.run(
-        [require("bash"), tmp_path / f"{script}.sh", "--help"],
-        capture_output=True,
-        text=True,
-        env={"PATH": "/usr/bin:/bin"},
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(f"usage: scripts/{script}.sh ENVIRONMENT")

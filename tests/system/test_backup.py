@@ -130,12 +130,13 @@ def test_one_failed_step_fails_the_backup_and_says_which_but_keeps_the_rest(site
 
 
 _LYING = r"""
-mv "$(command -v redis-cli)" /usr/local/bin/honest-redis-cli
+set -e
+mv "$(command -v redis-cli)" /usr/bin/honest-redis-cli
 cat >/usr/bin/redis-cli <<'SH'
 #!/bin/sh
 case "$*" in
   *LASTSAVE*) cat /tmp/lie ;;
-  *) exec /usr/local/bin/honest-redis-cli "$@" ;;
+  *) exec /usr/bin/honest-redis-cli "$@" ;;
 esac
 SH
 chmod 755 /usr/bin/redis-cli
@@ -153,7 +154,7 @@ def lying(site: Site) -> Iterator[str]:
         yield container
     finally:
         site.engine.docker(
-            *("exec", "--user", "0", container, "mv", "/usr/local/bin/honest-redis-cli", "/usr/bin/redis-cli")
+            *("exec", "--user", "0", container, "mv", "/usr/bin/honest-redis-cli", "/usr/bin/redis-cli")
         )
 
 

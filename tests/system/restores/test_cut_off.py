@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.system.backing_up import Site
     from tests.system.stopped_scripts import Gate
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_nobody_takes_for_whole_what_is_there_by_half(

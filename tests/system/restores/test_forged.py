@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.system.backing_up import Site
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 KEY_OF_SOMEBODY_ELSE = Key(bytes(32))
 
