@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from exporter.host.containers import Json
     from exporter.host.site import Site
 
-_NOT_FOR_RESTORES = {"files", "folders", "secrets", "rollback images", "unfinished"}
-"""A restore goes on with files that somebody edited, checks all secrets that Compose mounts, and knows what is left."""
+_NOT_FOR_RESTORES = {"files", "folders", "secrets", "rollback images", "clock", "unfinished"}
+"""A restore goes on with edited files and a late clock; secrets, and what is left, are looked at here."""
 
 
 @dataclass(slots=True)

@@ -21,9 +21,11 @@ from exporter.backups.subjects import BackupsError, backups_folder, chosen, subj
 from exporter.backups.work import keyring, remove_leftovers
 from exporter.host.command import confirm
 from exporter.host.compose import find_compose
+from exporter.host.containers import PROJECT_LABEL
 from exporter.host.engine import connected
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.lock import locked
+from exporter.host.shown import shown
 from exporter.releases.context import Context
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class _Act:
             plan = self._plan(found)  # again: nobody else restores now
             if plan.completes:
                 screen.say("completing what an interrupted restore has left")
-            self._install_key(trust)
+            self._install_key(trust, found)
             try:
                 restoring = replace(restoring, plan=plan)
                 restoring.run()
@@ -131,8 +133,7 @@ class _Act:
 
     def _show(self, found: Found, plan: RestorePlan) -> None:
         screen, manifest = self.run.screen, found.manifest
-        other = (manifest.project, manifest.environment) != (self.site.project, self.site.environment)
-        origin = f" of {manifest.project} in {manifest.environment}" if other else ""
+        origin = f" of {manifest.project} in {manifest.environment}" if self._is_foreign(found) else ""
         screen.say(
             f"This overwrites in {self.site.environment}, by the backup {found.folder.name}{origin}, "
             f"made {manifest.finished}: {' '.join(plan.names)}"
@@ -141,16 +142,17 @@ class _Act:
             screen.say(f"  {item.line}")
         screen.say(f"Stopped meanwhile: {' '.join(plan.stopped) or 'nothing'}")
 
+    def _is_foreign(self, found: Found) -> bool:
+        """True if it is a backup of another project or environment."""
+        made = (found.manifest.project, found.manifest.environment)
+        return made != (self.site.project, self.site.environment)
+
     def _not_bare(self) -> list[str]:
         there = self.host.engine.containers(self.site.compose_project)
         if there:
             return [f"--bare is for a host without containers of {self.site.title}; there are {len(there)}"]
-        volumes = [
-            item.name
-            for item in subjects(self.site.catalog).values()
-            if item.volume and self.host.volume_of(item.volume)
-        ]
-        return [f"--bare is for a host without data; there is the volume {name}" for name in volumes]
+        volumes = self.host.engine.volumes({PROJECT_LABEL: self.site.compose_project})
+        return [f"--bare is for a host without data; there is the volume {shown(name)}" for name in volumes]
 
     def _ask(self) -> None:
         if self.request.approved or self.request.bare:
@@ -158,10 +160,10 @@ class _Act:
         if not confirm("What is there now is lost.", self.site.environment):
             raise OperationError("nothing was restored: it was not confirmed (--yes does it without asking)")
 
-    def _install_key(self, trust: Trust) -> None:
-        """Keep a key that was named or typed on a host that has none: its backups go on with it."""
+    def _install_key(self, trust: Trust, found: Found) -> None:
+        """Keep a key that was named or typed on a host that has none, if it is this environment's own."""
         place = self.site.secrets_folder / KEY_FILE
-        if trust.key and install_key(trust.key, place):
+        if trust.key and not self._is_foreign(found) and install_key(trust.key, place):
             self.run.screen.say(f"wrote the key of the backups to {place}")
 
     # --- drill ---

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,7 +25,7 @@ services:
   api: {image: 'shop/api:v1'}
   built: {build: .}
 networks: {edge: {name: shop-network}, default: {}}
-secrets: {token: {file: /s/token}, other: {external: true}}
+secrets: {token: {file: /s $$x/token}, other: {external: true}}
 """
 FAKE = """#!{python}
 import json, os, sys
@@ -62,6 +62,8 @@ def test_what_it_says_of_a_configuration(site: Site, tmp_path: Path) -> None:
     compose = Compose(site, site.folder, (str(Fake(tmp_path).program),))
     assert compose.images() == {"web": "shop/web:v1", "api": "shop/api:v1"}
     assert compose.secrets() == ["token"]
+    secrets: Any = compose.config()["secrets"]
+    assert secrets["token"] == {"file": "/s $x/token"}, "as a file is called, not as Compose reads it"
     assert compose.networks("web") == ["shop-network", "shop-staging_default"]
     assert compose.networks("api") == ["shop-staging_default"]
     assert compose.services() == ["web", "api"]

@@ -149,7 +149,7 @@ class Site:
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            timeout=110,
+            timeout=300,  # a guard; a busy machine takes its time
             env=self.variables(**more),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-import threading
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,10 +12,12 @@ from tests.system.stopped_scripts import half_of, spoil
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.system.backing_up import Site
     from tests.system.stopped_scripts import Gate
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def test_nobody_takes_for_whole_what_is_there_by_half(
@@ -42,7 +44,7 @@ def test_nobody_takes_for_whole_what_is_there_by_half(
 
 
 def test_what_a_killed_script_had_started_is_waited_for(
-    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate
+    site: Site, saved: tuple[str, dict[str, Any]], gate: Gate, tmp_path: Path
 ) -> None:
     backup, contents = saved
     spoil(site, "db")
@@ -50,11 +52,22 @@ def test_what_a_killed_script_had_started_is_waited_for(
     with gate.start("restore", backup, "db", "--yes", at="*up -d --no-deps --no-build db") as script:
         script.kill_alone()
         assert site.told()["cut_off"] is False, "Compose still works on it"
-        timer = threading.Timer(3, script.open)
-        timer.start()
-        said = site.restore(backup, "db", "--yes", **gate.variables())
-        timer.join()
-    assert "waiting for what a killed command left running" in said
+        said = tmp_path / "said"
+        with said.open("w") as stream:
+            other = subprocess.Popen(
+                [site.folder / "scripts" / "restore.sh", "staging", backup, "db", "--yes"],
+                stdin=subprocess.DEVNULL,
+                stderr=stream,
+                env=site.variables(**gate.variables()),
+            )
+        try:
+            waits = "waiting for what a killed command left running"
+            until(lambda: waits in said.read_text() or other.poll() is not None, waits, 60)
+            script.open()
+            assert other.wait(110) == 0, said.read_text()
+            assert waits in said.read_text()
+        finally:
+            other.kill()
     assert site.contents() == contents
     assert gate.leftovers() == set()
 

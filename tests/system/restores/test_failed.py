@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.system.backing_up import Site
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Path:

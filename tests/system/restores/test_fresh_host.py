@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.system.backing_up import Site
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture

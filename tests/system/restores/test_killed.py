@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tests.system.backing_up import Site
     from tests.system.stopped_scripts import Gate
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 STOPS = {
