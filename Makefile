@@ -7,7 +7,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/lock tools/mongodb-stand-in tools/python-env tools/test-components exporter/outputs/scripts/*.sh
+SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/lock tools/mongodb-stand-in tools/python-env tools/test-components scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help

@@ -76,7 +76,6 @@ OUTPUTS = (
     Output("grafana", "exporter.outputs.grafana", f"{DEPLOY}/grafana"),
     Output("compose", "exporter.outputs.compose", DEPLOY),
     Output("monitoring", "exporter.outputs.monitoring", DEPLOY),
-    Output("environment", "exporter.outputs.scripts.data", DEPLOY),
     Output("images", "exporter.outputs.images", f"{DEPLOY}/images"),
     Output("gateway", "exporter.outputs.gateway", f"{DEPLOY}/gateway"),
     Output("scripts", "exporter.outputs.scripts", "scripts"),

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.loading import load_catalog
-from exporter.outputs.scripts import data, render
+from exporter.outputs.scripts import render
 from tests.components import require
 from tests.docker_engine import IMAGE
 from tests.system.base_images import PYTHON
@@ -119,8 +119,6 @@ class Site:
             )
         )
         catalog = load_catalog(config, ENVIRONMENT)
-        for file in data.render(catalog):
-            (place / file.path).write_text(file.text)
         (self.folder / "scripts").mkdir(exist_ok=True)
         for file in render(catalog):
             script = self.folder / "scripts" / file.path

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.loading import load_catalog
-from exporter.outputs.scripts import data, render
+from exporter.outputs.scripts import render
 from tests.components import require
 from tests.docker_engine import IMAGE
 from tests.waiting import free_port
@@ -138,8 +138,6 @@ class Application:
             place = self.folder / "deploy" / environment
             place.mkdir(parents=True)
             found = load_catalog(config, environment)
-            for file in data.render(found):
-                (place / file.path).write_text(file.text)
             for file in render(found):
                 script = self.folder / "scripts" / file.path
                 script.write_text(file.text)

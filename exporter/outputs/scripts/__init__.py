@@ -1,7 +1,6 @@
 """The scripts in a user's repository: each runs one command of the exporter for an environment that it names.
 
-They are wrappers of one template, the same for every catalog. A script that is not a command yet is copied as it is;
-what differs between catalogs is in environment.sh for those (`data.py`).
+They are wrappers of one template, the same for every catalog.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).parent
 _TEMPLATE = "wrapper.sh.in"
-_LIBRARY = "lib.sh"
-"""How the names of files end that others source, and that are not executable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +60,9 @@ WRAPPERS = {
 
 
 def render(catalog: Catalog) -> Iterable[File]:  # noqa: ARG001 - the contract of outputs
-    """Every script: the wrappers, and what is still a script of its own."""
+    """Yield every script."""
     for name, wrapper in sorted(WRAPPERS.items()):
         yield File(f"{name}.sh", wrapped(name, wrapper), executable=True)
-    for file in sorted(_FOLDER.glob("*.sh")):
-        yield File(file.name, file.read_text(encoding="utf-8"), executable=not file.name.endswith(_LIBRARY))
 
 
 def wrapped(name: str, wrapper: Wrapper, version: str = __version__) -> str:
