@@ -42,7 +42,7 @@ lint: $(VENV)/.dev ## formatting, lint, types, generated files; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m tools.reference --check
-	$(BIN)/python -m exporter gen --config config.example.yaml --check
+	$(BIN)/python -m exporter gen --config config.example.yaml -e production --check
 	@if command -v shellcheck >/dev/null; then echo shellcheck -x $(SCRIPTS); shellcheck -x $(SCRIPTS); \
 	else echo 'shellcheck is not installed: scripts were not checked'; fi
 
@@ -52,7 +52,7 @@ format: $(VENV)/.dev ## format the code and repair what lint can repair
 
 docs: $(VENV)/.dev ## write the reference pages and the generated files of the example again
 	$(BIN)/python -m tools.reference
-	$(BIN)/python -m exporter gen --config config.example.yaml
+	$(BIN)/python -m exporter gen --config config.example.yaml -e production
 
 lock: $(BIN)/python ## resolve the dependencies again, at their newest allowed versions
 	tools/lock $(BIN)/python
