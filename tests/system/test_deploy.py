@@ -167,18 +167,18 @@ def test_a_roll_back_that_was_killed_is_finished_by_the_next_deploy(app_on_v1: A
 
 def test_the_second_of_two_says_who_holds_the_lock(app_on_v1: Application) -> None:
     app = app_on_v1
-    first = app.start(ENVIRONMENT, "--tag", "v1")
+    first = app.start(ENVIRONMENT, "--tag", "v2")
     try:
         until(app.step, "the first to begin", 60)
-        second = app.deploy("v2")
         status = app.run("status", ENVIRONMENT)
+        second = app.deploy("v1")
     finally:
         _, said = first.communicate()
     assert first.returncode == 0, said
     assert second.returncode == 1
     assert f"is locked by exporter deploy, process {first.pid} of " in second.stderr
     assert f"process {first.pid}" in status.stdout
-    assert app.running() == V1
+    assert app.running() == V2
 
 
 @pytest.mark.parametrize(
