@@ -47,7 +47,8 @@ class Steps:
         def tick() -> None:
             while not over.wait(_TICK_SECONDS):
                 size = f", {amount(self.written)}" if self.written else ""
-                show(f"{self.current}{size}")
+                if self.current:
+                    show(f"{self.current}{size}")
 
         thread = threading.Thread(target=tick, name="ticking", daemon=True)
         thread.start()
