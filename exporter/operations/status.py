@@ -11,9 +11,9 @@ from exporter.host import lock
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT, RESTORING
-from exporter.operations.release_names import ReleaseNames
 from exporter.operations.rows import MISSING, ServiceRow, rows, wanted
 from exporter.operations.stores import StoreRow, store_rows
+from exporter.releases.ending import release_of
 from exporter.releases.records import Record, RecordsError, last
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def look(site: Site, engine: Engine) -> Status:
         raise OperationError(str(error)) from None
     held = (lock.holder(state) or "an unknown command") if lock.is_locked(state) else None
     restoring = state.fields(RESTORING)
-    services = rows(wanted(site), containers, ReleaseNames(state).of)
+    services = rows(wanted(site), containers, lambda each: release_of(state, each))
     status = Status(
         project=site.project,
         environment=site.environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.checks import CONFIGURATION
@@ -32,7 +33,10 @@ def back_up(context: Context, deploy: Deploy) -> None:
     ):
         context.screen.say("there is nothing to back up before this deploy")
         return
-    argv = (str(site.root / "scripts/backup.sh"), site.environment)
+    argv = (
+        *(sys.executable, "-m", "exporter", "backup", "--environment", site.environment),
+        *("--config", str(site.config), "--root", str(site.root)),
+    )
     with context.screen.live("backing up"):
         done = run(argv, seconds=SECONDS, log=context.log, watch=lambda: context.screen.waiting("backing up"))
     if not done.good:

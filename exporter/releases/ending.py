@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.planning.places import DEPLOYS
 from exporter.host.failures import NotThere, OperationError, Refused
+from exporter.host.shown import shown
 from exporter.host.state import RESTORING, RUNNING
 from exporter.releases import kept
 from exporter.releases.journal import Journal, Way, is_id
+from exporter.releases.kept import ImageRow
 from exporter.releases.pruning import disposable
 from exporter.releases.records import Image, Record, RecordsError, add, changes, last, undoable
 from exporter.releases.tags import ROLLBACK, rollback_name, tag_of
@@ -18,10 +20,10 @@ from exporter.releases.tags import ROLLBACK, rollback_name, tag_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from exporter.host.containers import Container
     from exporter.host.state import StateFolder
     from exporter.releases.context import Context
     from exporter.releases.journal import Deploy
-    from exporter.releases.kept import ImageRow
 
 ALL = 1_000_000
 _RENAMED = 5
@@ -112,6 +114,12 @@ def original_name(state: StateFolder, row: ImageRow) -> str:
             break
         row = found
     return row.name
+
+
+def release_of(state: StateFolder, container: Container) -> str:
+    """Return the tag that a container runs by, as people know it, safe to print."""
+    row = ImageRow(container.service, container.image_id, container.image_name)
+    return shown(tag_of(original_name(state, row)))
 
 
 def tags_of(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, str]:

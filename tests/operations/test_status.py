@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from exporter.cli import app
 from exporter.host.containers import container_of
-from exporter.operations.release_names import ReleaseNames, tag_of
 from exporter.operations.rows import ServiceRow, Wanted, rows
+from exporter.releases.ending import release_of
 from tests.host.fake_engine import FakeEngine, described, fake_engine
 from tests.host.places import make_site
 
@@ -253,7 +253,7 @@ def test_a_lost_engine_is_not_known(environment: Environment) -> None:
 
 
 def row(service: Wanted, *containers: dict[str, Any]) -> ServiceRow:
-    [found] = rows([service], map(container_of, containers), lambda each: tag_of(each.image_name))
+    [found] = rows([service], map(container_of, containers), lambda each: each.image_name)
     return found
 
 
@@ -295,22 +295,18 @@ TAGS = {
     "registry:5000/shop/web": "latest",
     "registry:5000/shop/web:v1@sha256:" + "a" * 64: "v1",
     "shop/web@sha256:" + "a" * 64: "a" * 12,
-    "sha256:" + "a" * 64: "",
+    "sha256:" + "a" * 64: "a" * 12,
     "shop/web:\x1b": "\\x1b",
+    "shop-staging/web:rollback-20260102T030405Z-2": "v0",
+    "shop-staging/web:rollback-20260102T030405Z-9": "rollback-20260102T030405Z-9",
+    "x/../../y:rollback-..-etc": "rollback-..-etc",
 }
 
 
 @pytest.mark.parametrize(("image", "tag"), TAGS.items())
-def test_tags(image: str, tag: str) -> None:
-    assert tag_of(image) == tag
-
-
-def test_after_a_rollback_the_tag_is_that_of_before(tmp_path: Path) -> None:
+def test_the_release_is_a_tag_and_after_a_rollback_that_of_before(
+    image: str, tag: str, tmp_path: Path
+) -> None:
     site = make_site(tmp_path)
-    site.state.write("rollback/1-2/before", "web sha256:1 shop/web:v0\n")
-    names = ReleaseNames(site.state)
-    assert names.of(container_of(described("1", "web", image="shop-staging/web:rollback-1-2"))) == "v0"
-    assert (
-        names.of(container_of(described("1", "web", image="shop-staging/web:rollback-9-9"))) == "rollback-9-9"
-    )
-    assert names.of(container_of(described("1", "web", image="x/../../y:rollback-..-etc"))) != ""
+    site.state.write("rollback/20260102T030405Z-2/before", f"web sha256:{1:064} shop/web:v0\n")
+    assert release_of(site.state, container_of(described("1", "web", image=image))) == tag
