@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(400)
 
 UID = "65532"
-GREETING = r'a "b" $c ${d} \e `f` #g ü'
+GREETING = r'a "b" $c $(d) \e `f` #g ü'
 VOLUME = '/app/it\'s "my" $data `x`'
 CATALOG = f"""
 project: shop
