@@ -198,6 +198,8 @@ class Discovery:
             self._lanes.drop(event.container)
             self._remove(event.container)
             return
+        if event.action == "die" and event.container in self._ooms:
+            self._ooms[event.container].ended(event.at / 1e9)
         if event.action == "oom":
             told = event.at, event.container
             if told in self._told_ooms:
