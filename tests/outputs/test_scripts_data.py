@@ -118,17 +118,12 @@ def test_the_example_in_all_environments(tmp_path: Path, environment: str) -> No
     )
 
 
-def test_scripts_are_the_same_for_every_catalog_and_pass_shellcheck(tmp_path: Path) -> None:
+def test_scripts_are_the_same_for_every_catalog(tmp_path: Path) -> None:
+    """`make lint` shows them to shellcheck."""
     files = list(render(catalog_of(tmp_path, CATALOG)))
     assert files == list(render(load_catalog(EXAMPLE)))
     assert {"deploy.sh", "rollback.sh", "status.sh", "lib.sh"} <= {file.path for file in files}
     assert all(file.executable != file.path.endswith("lib.sh") for file in files)
-    for file in files:
-        (tmp_path / file.path).write_text(file.text)
-    done = subprocess.run(
-        [require("shellcheck"), *(file.path for file in files)], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("script", ["deploy", "rollback", "status"])
