@@ -161,6 +161,8 @@ class Discovery:
             return
         if event.action == "oom" and not self._known.note_oom_event(event):
             return
+        if event.action == "die":
+            self._known.note_end(event)
         self._lanes.ask(event.container)
         if event.action == "health_status" and self.info is not None and self.info.product == "podman":
             # It tells of a check before it writes down how the check ended.

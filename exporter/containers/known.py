@@ -85,6 +85,11 @@ class KnownContainers:
             self._ooms[container].kernel_counted(kills)
             self._show_oom_events(container)
 
+    def note_end(self, event: Event) -> None:
+        """Note that a container ended: its out-of-memory kills before and after are of different lives."""
+        if event.container in self._ooms:
+            self._ooms[event.container].ended(event.at / 1e9)
+
     def note_oom_event(self, event: Event) -> bool:
         """Count an event of the engine; False if it was told before."""
         told = event.at, event.container

@@ -18,7 +18,8 @@ _KEPT_TIMES = 32
 """Events may come early too, before the container was seen to live again."""
 _ONE_KILL_SECONDS = 1.0
 """With cgroup v1 the kernel notifies the engine once for each thread that waits for memory, so one kill may make
-several events. If there were two kills within this time, the kernel's own count says so.
+several events. If there were two kills within this time, and the container did not end between them, the kernel's own
+count says so.
 """
 
 
@@ -28,6 +29,8 @@ class _Life:
     earlier_events: int = 0
     """Those whose times are no longer kept."""
     times: deque[float] = field(default_factory=deque)
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
+    """When it ended: lives that follow quickly may not have been seen apart."""
     flagged: bool = False
     flagged_before: bool = False
     """It had ended so when the daemon began to watch."""
@@ -39,7 +42,7 @@ class _Life:
     def events(self) -> int:
         last, found = float("-inf"), self.earlier_events
         for at in sorted(self.times):
-            if at - last >= _ONE_KILL_SECONDS:
+            if at - last >= _ONE_KILL_SECONDS or any(last < end <= at for end in self.ends):
                 found, last = found + 1, at
         return found
 
@@ -81,6 +84,10 @@ class OomCount:
                 return
         self._settled += 1
 
+    def ended(self, at: float) -> None:
+        """The engine said at this time that it ended."""
+        self._lives[-1].ends.append(at)
+
     def inspected(self, began: float | None, *, oom_killed: bool) -> None:
         """The engine was seen to say this of the life that began at this time, and has ended if it was killed."""
         past, self._unseen = self._unseen, False
@@ -104,6 +111,7 @@ class OomCount:
         """What was told of this life before it was seen stands with the one before it, and moves."""
         before, life = self._lives[-1], _Life(began)
         life.times.extend(at for at in before.times if at >= began)
+        life.ends.extend(before.ends)
         before.times = deque(at for at in before.times if at < began)
         self._lives.append(life)
         if len(self._lives) > _KEPT_LIVES:

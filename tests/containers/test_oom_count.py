@@ -18,6 +18,10 @@ def event(at: float) -> Step:
     return lambda count: count.event(at)
 
 
+def end(at: float) -> Step:
+    return lambda count: count.ended(at)
+
+
 def seen(began: float | None, *, killed: bool = False) -> Step:
     return lambda count: count.inspected(began, oom_killed=killed)
 
@@ -51,6 +55,9 @@ def lives(number: int) -> list[Step]:
         ([seen(10), event(11), event(11.1), event(11.2), event(11.3)], 1),
         ([seen(10), event(11), event(11.1), kernel(2)], 2),
         ([seen(10), event(11), event(11.6), event(12.2)], 2),
+        # Lives that follow so quickly that none but the last is seen.
+        ([seen(10), event(11), end(11.1), event(11.5), end(11.6), event(11.9), end(12)], 3),
+        ([seen(10), end(11.1), event(11.2), end(11.6), event(11.7), seen(11.5, killed=True)], 2),
         ([seen(10), event(10.2), event(10.7), seen(10.5, killed=True)], 2),
         ([seen(10), *(event(11 + 2 * number) for number in range(40))], 40),
         # The event comes before the life that it is of.
