@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exporter.backups.subjects import backups_folder, subjects
-from exporter.catalog.cron import next_run, shortest_step
 from exporter.catalog.planning.places import MARKERS
+from exporter.catalog.values.cron import next_run, shortest_step
 from exporter.files import read_in_time
 from exporter.storage.backup_marker import MAX_BYTES, BackupMarker, MarkerError, parse_marker
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from exporter.backups import marks
 from exporter.backups.due import DRILL, Tried, plan_of
 from exporter.backups.subjects import subjects
-from exporter.catalog.cron import longest_step, next_run, shortest_step
+from exporter.catalog.values.cron import longest_step, next_run, shortest_step
 from exporter.host import schedule as timer
 from exporter.host.failures import OperationError
 from exporter.host.screen import Screen

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from exporter.catalog.cron import longest_step
 from exporter.catalog.keys.container.alerts import ALERTS
 from exporter.catalog.loading import load_catalog
 from exporter.catalog.planning.planner import build_plan
 from exporter.catalog.reading.problems import CatalogError
+from exporter.catalog.values.cron import longest_step
 from exporter.outputs.alerts import render, split
 from exporter.outputs.alerts.requests import probed_names
 from exporter.outputs.alerts.rules import RECIPES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from exporter.catalog.cron import longest_step
+from exporter.catalog.values.cron import longest_step
 from exporter.outputs.base import OutputError
 
 if TYPE_CHECKING:
