@@ -53,7 +53,7 @@ def begin(function: Callable[[], T]) -> asyncio.Future[T]:
         error: BaseException | None = None
         try:
             result = function()
-        except BaseException as raised:  # noqa: BLE001 - whoever asked shall see whatever it was
+        except BaseException as raised:  # noqa: BLE001 - the caller gets any exception
             error = raised
         with suppress(RuntimeError):  # the loop was closed while the call was stuck: nobody waits
             loop.call_soon_threadsafe(settle, result, error)

@@ -26,32 +26,14 @@ count says so.
 @dataclass(slots=True)
 class _Life:
     began: float
-    earlier_events: int = 0
-    """Those whose times are no longer kept."""
-    times: deque[float] = field(default_factory=deque)
-    ends: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
-    """When it ended: lives that follow quickly may not have been seen apart."""
+    events: int = 0
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
     flagged: bool = False
     flagged_before: bool = False
     """It had ended so when the daemon began to watch."""
     kills: int = 0
     kills_before: int | None = 0
     """The kernel's count when the daemon began to watch; None until its first reading."""
-
-    @property
-    def events(self) -> int:
-        last, found = float("-inf"), self.earlier_events
-        for at in sorted(self.times):
-            if at - last >= _ONE_KILL_SECONDS or any(last < end <= at for end in self.ends):
-                found, last = found + 1, at
-        return found
-
-    def event(self, at: float) -> None:
-        """Count the event at this time."""
-        self.times.append(at)
-        if len(self.times) > _KEPT_TIMES:
-            first = self.times.popleft()
-            self.earlier_events += self.times[0] - first >= _ONE_KILL_SECONDS
 
     @property
     def count(self) -> int:
@@ -64,12 +46,13 @@ class OomCount:
     `existed`: the container was there when the daemon began to watch, so what is said of it first is of the past.
     """
 
-    __slots__ = ("_lives", "_settled", "_unseen", "existed")
+    __slots__ = ("_ends", "_lives", "_settled", "_unseen", "existed")
 
     def __init__(self, *, existed: bool = False) -> None:
         self.existed = existed
         self._unseen = existed
         self._lives = [_Life(0.0)]
+        self._ends: deque[float] = deque(maxlen=_KEPT_TIMES)
         self._settled = 0
 
     @property
@@ -80,13 +63,15 @@ class OomCount:
         """The engine said at this time, in seconds since the epoch, that it ran out of memory."""
         for life in reversed(self._lives):
             if life.began <= at:
-                life.event(at)
+                if not any(self._is_same_kill(at, other) for other in life.times):
+                    life.events += 1
+                    life.times.append(at)
                 return
         self._settled += 1
 
     def ended(self, at: float) -> None:
         """The engine said at this time that it ended."""
-        self._lives[-1].ends.append(at)
+        self._ends.append(at)
 
     def inspected(self, began: float | None, *, oom_killed: bool) -> None:
         """The engine was seen to say this of the life that began at this time, and has ended if it was killed."""
@@ -107,12 +92,18 @@ class OomCount:
             life.kills_before = max(0, kills - life.events)
         life.kills = max(life.kills, kills)
 
+    def _is_same_kill(self, one: float, other: float) -> bool:
+        """Lives that follow quickly may not have been seen apart, but the engine told of the ends between them."""
+        first, last = sorted((one, other))
+        return last - first < _ONE_KILL_SECONDS and not any(first < end <= last for end in self._ends)
+
     def _begin(self, began: float) -> None:
         """What was told of this life before it was seen stands with the one before it, and moves."""
         before, life = self._lives[-1], _Life(began)
-        life.times.extend(at for at in before.times if at >= began)
-        life.ends.extend(before.ends)
-        before.times = deque(at for at in before.times if at < began)
+        for at in before.times:
+            if at >= began:
+                before.events -= 1
+                life.events += 1
         self._lives.append(life)
         if len(self._lives) > _KEPT_LIVES:
             self._settled += self._lives.pop(0).count

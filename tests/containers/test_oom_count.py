@@ -60,6 +60,7 @@ def lives(number: int) -> list[Step]:
         ([seen(10), end(11.1), event(11.2), end(11.6), event(11.7), seen(11.5, killed=True)], 2),
         ([seen(10), event(10.2), event(10.7), seen(10.5, killed=True)], 2),
         ([seen(10), *(event(11 + 2 * number) for number in range(40))], 40),
+        ([seen(10), *(event(11 + 0.5 * number) for number in range(100))], 50),
         # The event comes before the life that it is of.
         ([seen(10), event(21), seen(20, killed=True)], 1),
         ([seen(10), event(11), event(21), seen(20), seen(20, killed=True)], 2),

@@ -60,7 +60,7 @@ class Container(Model):
         default=Slo(), description="Objectives; a plain percentage is short for availability."
     )
     alerts: Alerts = Field(default={}, description="Alerts that differ here; off switches one off.")
-    runbook: Words | None = Field(default=None, description="URL of a page for whoever is woken.")
+    runbook: Words | None = Field(default=None, description="URL of the page that helps the person on call.")
     logs: LogsOrShort = Field(
         default=None, description="What is counted in its log; on for the usual error levels."
     )
