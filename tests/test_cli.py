@@ -322,3 +322,27 @@ def test_a_stranger_on_the_port_is_not_repeated() -> None:
         1,
         f"{address} does not answer as HTTP; if it serves TLS, name its --web.config.file\n",
     )
+
+
+def test_a_container_pays_little_for_its_health_check() -> None:
+    """Docker runs it every few seconds in each container, so it loads none of the large libraries."""
+    address = f"127.0.0.1:{free_port()}"
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "exporter", "healthcheck", "--listen", address],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert result.returncode == 1
+    assert f"no answer from {address}" in result.stderr
+    for name in ("typer", "pydantic", "yaml", "asyncio"):
+        assert f"| {name}\n" not in result.stderr, name
+
+
+@pytest.mark.parametrize("arguments", [["--listen", "nowhere"], ["--nothing"], ["--help"]], ids=" ".join)
+def test_the_health_check_reads_its_arguments_as_any_command(arguments: list[str]) -> None:
+    result = run("healthcheck", *arguments)
+    assert "Traceback" not in result.stderr
+    assert (result.returncode, "healthcheck" in result.stdout or "--listen" in result.stdout) == (
+        (0, True) if arguments == ["--help"] else (2, False)
+    )
