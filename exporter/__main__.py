@@ -1,4 +1,4 @@
-"""`python -m exporter`."""
+"""Entry point of `python -m exporter`."""
 
 import sys
 
@@ -6,7 +6,7 @@ from exporter.signals import end_quietly
 
 
 def main() -> None:
-    """Run the command line; signals first, since its imports take a while."""
+    """Run the command line. Signals are set up first, because the imports take a while."""
     end_quietly()
     if sys.argv[1:2] == ["healthcheck"]:
         from exporter.daemon.healthcheck import quick_answer

@@ -1,7 +1,7 @@
-"""Blocking calls beside the loop, with a deadline: a file of a dead disk or server may never answer.
+"""Blocking calls in threads, with a deadline: a file on a dead disk or server may never answer.
 
-Each call has a thread to itself, which does not keep the process from ending. What is stuck stays stuck alone: while
-a call has not returned, no other with its key is begun.
+Each call has its own thread, which does not keep the process from exiting. A stuck call blocks only its own key:
+until it returns, no other call with this key is started.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 IDLE_SECONDS = 5.0
-"""How long a thread waits for its next call: to start one costs three times as much as to wake one up."""
+"""How long a thread waits for its next call. Starting a thread costs three times as much as waking one up."""
 
 _under_way: set[Hashable] = set()
 
 
 class AsideTimeoutError(Exception):
-    """The call did not return in time; it may still be under way."""
+    """A call that did not return in time; it may still be running."""
 
 
 class AsideBusyError(Exception):
-    """An earlier call of the same key has not returned yet, so none was begun."""
+    """A call that was not started, because an earlier one with the same key has not returned yet."""
 
 
 def begin(function: Callable[[], T]) -> asyncio.Future[T]:
-    """Call `function` in a thread. The future has what it returns or raises; to cancel it ends only the wait.
+    """Call `function` in a thread. The future gets its result or exception; cancelling it ends only the wait.
 
     Raises:
-        RuntimeError: this machine has no thread left.
+        RuntimeError: this machine has no threads left.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[T] = loop.create_future()
@@ -46,7 +46,7 @@ def begin(function: Callable[[], T]) -> asyncio.Future[T]:
         if error is not None:
             answer.set_exception(error)
         else:
-            answer.set_result(result)  # type: ignore[arg-type] # without an error it is what the function gave
+            answer.set_result(result)  # type: ignore[arg-type] # without an error it is what the function returned
 
     def work() -> None:
         result: T | None = None
@@ -55,7 +55,7 @@ def begin(function: Callable[[], T]) -> asyncio.Future[T]:
             result = function()
         except BaseException as raised:  # noqa: BLE001 - the caller gets any exception
             error = raised
-        with suppress(RuntimeError):  # the loop was closed while the call was stuck: nobody waits
+        with suppress(RuntimeError):  # the loop was closed while the call was stuck
             loop.call_soon_threadsafe(settle, result, error)
 
     _hand_over(work)
@@ -63,7 +63,12 @@ def begin(function: Callable[[], T]) -> asyncio.Future[T]:
 
 
 async def aside(key: Hashable, function: Callable[[], T], seconds: float) -> T:
-    """What `function` returns or raises. Raises AsideTimeoutError after `seconds`, AsideBusyError at once."""
+    """Return what `function` returns, or raise what it raises.
+
+    Raises:
+        AsideTimeoutError: it did not return within `seconds`.
+        AsideBusyError: an earlier call with this key has not returned; raised at once.
+    """
     if key in _under_way:
         raise AsideBusyError("an earlier call has not returned yet")
 
@@ -89,7 +94,7 @@ async def aside(key: Hashable, function: Callable[[], T], seconds: float) -> T:
 
 
 class _Worker(threading.Thread):
-    """A thread that takes one call after the other, and ends when none has come for a while."""
+    """A thread that runs one call after another, and ends after a while without calls."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         super().__init__(name="aside", daemon=True)
@@ -104,15 +109,15 @@ class _Worker(threading.Thread):
                 try:
                     _idle.remove(self)
                 except ValueError:
-                    continue  # somebody has just taken it, and hands over a call
+                    continue  # a caller has just taken this thread, and will hand over a call
                 return
             work()
-            del work  # it holds the caller's loop
+            del work  # it refers to the caller's loop
             _idle.append(self)
 
 
 _idle: list[_Worker] = []
-"""Threads without a call. Each operation on it is atomic."""
+"""Threads without a call. Each operation on this list is atomic."""
 
 
 def _hand_over(work: Callable[[], None]) -> None:

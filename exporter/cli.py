@@ -1,4 +1,4 @@
-"""The command line. Each body is one call into a room; what a command needs is imported when it runs."""
+"""The command line. Each command is one call into a package, which is imported when the command runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ app = typer.Typer(
     cls=Commands,
     help="One service catalog in; health metrics, dashboards, alerts and deploy files out.",
     invoke_without_command=True,
-    rich_markup_mode=None,  # rich would take longer to import than help may take
+    rich_markup_mode=None,  # importing rich would take longer than --help may take
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -58,7 +58,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def without_command(
     context: typer.Context,
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    version: Annotated[  # noqa: ARG001 - its callback prints it
         bool,
         typer.Option("--version", "-V", callback=_print_version, is_eager=True, help="Print the version."),
     ] = False,
@@ -81,11 +81,11 @@ def run(
         bool,
         typer.Option(
             "--demo",
-            help="Start a demo: watch simulated services on loopback. Without a catalog: PageForge's, an example.",
+            help="Start a demo with simulated services on loopback. Without a catalog it uses the PageForge example.",
         ),
     ] = False,
 ) -> None:
-    """Watch the services and serve their metrics. SIGTERM or Ctrl-C ends it; SIGHUP reloads the catalog."""
+    """Watch the services and serve their metrics. SIGTERM or Ctrl-C stops it; SIGHUP reloads the catalog."""
     from exporter.daemon.loading import LoadError
     from exporter.daemon.run import ListenError
     from exporter.daemon.run import run as run_daemon
@@ -106,7 +106,7 @@ def run(
 def check(
     services: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="SERVICE", help="Only these services and stores; all if none is named."),
+        typer.Argument(metavar="SERVICE", help="Only these services and stores; default: all."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
@@ -121,7 +121,7 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Probe everything once, now. Exit status 0: all healthy, 1: something is not, 2: wrong usage or catalog."""
+    """Probe everything once. Exit status 0: all healthy, 1: something is unhealthy, 2: wrong usage or catalog."""
     from exporter.catalog.loading import load_plan
     from exporter.catalog.reading.problems import CatalogError
     from exporter.daemon.check import UnknownServiceError, check_once
@@ -139,12 +139,12 @@ def check(
 def validate(
     file: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Argument(metavar="FILE", help="The catalog; --config if not given."),
+        typer.Argument(metavar="FILE", help="The catalog; default: --config."),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     json: Json = False,
 ) -> None:
-    """Check the catalog in all environments; show every mistake."""
+    """Check the catalog in all environments. Show every mistake."""
     from exporter.catalog.report import report
     from exporter.outputs.checks import Rendering
     from exporter.outputs.registry import OUTPUTS
@@ -172,7 +172,7 @@ def gen(
             "--environment",
             "-e",
             metavar="NAME",
-            help="Write deploy files of this environment only; of all if not given.",
+            help="Write deploy files for this environment only; default: for all.",
         ),
     ] = None,
     out: Out = Path(),
@@ -180,7 +180,7 @@ def gen(
         Optional[str],  # noqa: UP045
         typer.Option(
             metavar="NAMES",
-            help="Write only these outputs, with commas between: dashboards, alerts, prometheus, alertmanager, web, "
+            help="Write only these outputs, separated by commas: dashboards, alerts, prometheus, alertmanager, web, "
             "grafana, compose, monitoring, environment, images, gateway, scripts.",
         ),
     ] = None,
@@ -189,7 +189,7 @@ def gen(
     force: Force = False,
     json: Json = False,
 ) -> None:
-    """Generate every file from the catalog. One that only watches gets dashboards and rules, and no deploy files."""
+    """Generate every file from the catalog. A catalog that deploys nothing gets only dashboards and rules."""
     from exporter.outputs.registry import OUTPUTS, outputs_named
 
     try:
@@ -267,7 +267,7 @@ def healthcheck(
     listen: Listen = None,
     web_config: WebConfig = None,
 ) -> None:
-    """Ask the daemon on this machine whether it is alive. Needs no shell tool, for a container's health check."""
+    """Check that the daemon on this machine is alive. For a container's health check; needs no shell tools."""
     from exporter.daemon.healthcheck import ask
 
     answer = ask(config, environment, address(listen), web_config)
@@ -284,7 +284,7 @@ def version(json: Json = False) -> None:
 
 
 def example_catalog() -> Path:
-    """Return the example catalog: the package's copy, which a wheel brings, or the checkout's."""
+    """Return the path of the example catalog: the copy in the package, as in a wheel, or the one in the checkout."""
     package = Path(__file__).parent
     copy = package / "config.example.yaml"
     return copy if copy.is_file() else package.parent / copy.name

@@ -1,4 +1,4 @@
-"""The table of the commands that rooms have of their own: a line each, imported when it is named."""
+"""Table of the commands that other packages define. A command is imported when it is used."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from exporter.lazy_commands import Lazy, LazyGroup
 
 
 class Commands(LazyGroup):
-    """The commands of `exporter.cli`, and these."""
+    """The commands of `exporter.cli` and those of this table."""
 
     table = {  # noqa: RUF012 - a ClassVar of LazyGroup
         "backup": Lazy(
             "exporter.backups.backup_command", "Save stores, volumes and configuration.", "backup"
         ),
-        "restore": Lazy("exporter.backups.restore_command", "Restore a backup, or try it.", "restore"),
+        "restore": Lazy("exporter.backups.restore_command", "Restore a backup, or test one.", "restore"),
         "backups": Lazy(
             "exporter.backups.commands",
             "Seal, verify, prune and move backups.",
         ),
-        "deploy": Lazy("exporter.releases.commands", "Put a release on an environment's host.", "deploy"),
-        "rollback": Lazy("exporter.releases.commands", "Go back to what ran before.", "rollback"),
+        "deploy": Lazy("exporter.releases.commands", "Deploy a release to an environment's host.", "deploy"),
+        "rollback": Lazy("exporter.releases.commands", "Roll back to the previous release.", "rollback"),
         "deploys": Lazy("exporter.releases.commands", "Show the records of deploys.", app="deploys"),
         "secrets": Lazy("exporter.secrets.commands", "Create, check and rotate secrets."),
-        "status": Lazy("exporter.operations.commands", "Show what should run and what does.", "status"),
-        "doctor": Lazy("exporter.operations.commands", "Check all that an operation needs.", "doctor"),
+        "status": Lazy("exporter.operations.commands", "Show what should run and what is running.", "status"),
+        "doctor": Lazy("exporter.operations.commands", "Check everything that an operation needs.", "doctor"),
         "compose": Lazy(
             "exporter.operations.commands", "Run Compose with an environment's files.", "compose"
         ),

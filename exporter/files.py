@@ -1,7 +1,7 @@
-"""Files that a user names: read at most a limit of them, and never wait for one that does not answer.
+"""Reading of files that a user names: at most a limit of bytes, and without waiting forever.
 
-A path of the catalog may lead to a named pipe that nobody writes to, to a device, or to a disk that is gone. All
-failures are OSErrors whose `strerror` a person understands.
+A path in the catalog may lead to a named pipe that nobody writes to, to a device, or to a disk that is gone. Every
+failure is an OSError with a readable `strerror`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 SECONDS = 2.0
-"""A local disk answers within milliseconds; a server that is gone, never."""
+"""A local disk answers within milliseconds; a server that is gone never does."""
 _KINDS = {
     stat.S_IFIFO: "it is a named pipe",
     stat.S_IFSOCK: "it is a socket",
@@ -26,12 +26,12 @@ _KINDS = {
 
 
 def open_regular(path: str | PathLike[str]) -> int:
-    """A descriptor for reading. Waits for no writer, and never opens a device, which might act on it.
+    """Return a descriptor for reading. Never waits for a writer, and never opens a device, which might react to it.
 
     Raises:
         OSError: it cannot be opened, or is not a regular file.
     """
-    _refuse_irregular(os.stat(path))  # noqa: PTH116 - beside os.open
+    _refuse_irregular(os.stat(path))  # noqa: PTH116 - as os.open below
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         _refuse_irregular(os.fstat(descriptor))  # it may have been replaced in between
@@ -42,7 +42,7 @@ def open_regular(path: str | PathLike[str]) -> int:
 
 
 def read_regular(path: str | PathLike[str], limit: int) -> bytes:
-    """The file's first `limit` + 1 bytes: more than `limit` means that it is too large. Waits for its disk.
+    """Return the file's first `limit` + 1 bytes: more than `limit` means that it is too large. Waits for its disk.
 
     Raises:
         OSError: it cannot be read, or is not a regular file.
@@ -55,7 +55,7 @@ def read_regular(path: str | PathLike[str], limit: int) -> bytes:
 
 
 def read_whole(path: str | PathLike[str], limit: int) -> bytes:
-    """Return all that a file holds. Waits for its disk.
+    """Return the whole content of a file. Waits for its disk.
 
     Raises:
         OSError: as `read_regular`, or it is larger than `limit` bytes.
@@ -67,7 +67,7 @@ def read_whole(path: str | PathLike[str], limit: int) -> bytes:
 
 
 def read_up_to(descriptor: int, limit: int) -> bytes:
-    """`limit` + 1 bytes, or less where the file ends before."""
+    """Return `limit` + 1 bytes, or fewer if the file ends earlier."""
     pieces = []
     left = limit + 1
     while left and (piece := os.read(descriptor, left)):
@@ -77,9 +77,10 @@ def read_up_to(descriptor: int, limit: int) -> bytes:
 
 
 def read_in_time(path: str | PathLike[str], limit: int, seconds: float = SECONDS) -> bytes:
-    """As `read_regular`, for a command: a disk that does not answer within `seconds` is an OSError.
+    """Read as `read_regular` does, for a command: a disk that does not answer within `seconds` is an OSError.
 
-    Its thread stays behind, since nothing ends a read of a dead disk. It does not keep the process from ending.
+    The thread stays behind, because nothing interrupts a read of a dead disk. It does not keep the process from
+    exiting.
     """
     answer: list[bytes | BaseException] = []
 
@@ -100,7 +101,7 @@ def read_in_time(path: str | PathLike[str], limit: int, seconds: float = SECONDS
 
 
 def no_answer(seconds: float) -> OSError:
-    """The error of a disk that has not answered for `seconds`."""
+    """Return the error for a disk that has not answered for `seconds`."""
     return TimeoutError(errno.ETIMEDOUT, f"its file system has not answered for {seconds:.2g} s")
 
 
@@ -108,5 +109,5 @@ def _refuse_irregular(status: os.stat_result) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "it is special")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "it is a special file")
         raise OSError(errno.EINVAL, f"{kind}, not a regular file")

@@ -1,7 +1,8 @@
-"""JSON paths (RFC 9535) on a peer's JSON: the time of a query is counted in steps, so that it can be interrupted.
+"""JSON paths (RFC 9535) on a peer's JSON: the work of a query is counted in steps, so that it can be interrupted.
 
-The library parses a query and checks its types. It evaluates one in a single call that takes 5 µs and more for each
-value, so a query over a large document would hold the loop for seconds; and it searches with a backtracking engine.
+The library only parses a query and checks its types. It would evaluate it in a single call that takes 5 µs or more
+for each value, so a query over a large document would block the loop for seconds; and its regular expressions
+backtrack.
 """
 
 from __future__ import annotations
@@ -38,23 +39,23 @@ if TYPE_CHECKING:
     from jsonpath_rfc9535.selectors import JSONPathSelector
 
 PAUSE_STEPS = 5000
-"""About 2 ms."""
+"""Steps until a pause: about 2 ms."""
 MAX_STEPS = 50_000
-"""Between two pauses, since a filter cannot be interrupted: 30 ms."""
+"""Limit of steps between two pauses, for filters, which cannot be interrupted: 30 ms."""
 CHARACTERS_A_STEP = 100
-"""Of a text that is compared or searched."""
+"""Characters of a compared or searched text that count as one step."""
 
 PAUSE = object()
 NOTHING = object()
-"""The result of a query that selects nothing, where a value is compared (RFC 9535 section 2.4.1)."""
+"""The value in a comparison of a query that selects nothing (RFC 9535 section 2.4.1)."""
 
 
 class TooManySteps(Exception):  # noqa: N818 - a verdict on the document, not an error of the program
-    """A filter looks at too much of the document for each value."""
+    """A filter that examines too much of the document for each value."""
 
 
 class Meter:
-    """Counts the steps of one evaluation since its last pause."""
+    """Counter of the steps of one evaluation since its last pause."""
 
     __slots__ = ("steps",)
 
@@ -65,7 +66,7 @@ class Meter:
         """Count work that cannot be interrupted.
 
         Raises:
-            TooManySteps: it has been too much.
+            TooManySteps: the work exceeds the limit.
         """
         self.steps += steps
         if self.steps > MAX_STEPS:
@@ -73,7 +74,7 @@ class Meter:
 
 
 Selector = Callable[[Any, Any, Meter], Iterator[Any]]
-"""The children that it selects of a value: `(root, value, meter)`."""
+"""Selects children of a value: `(root, value, meter)`."""
 Operand = Callable[[Any, Any, Meter], Any]
 """Part of a filter: `(root, current, meter)`."""
 
@@ -82,7 +83,7 @@ class Query:
     """A compiled path.
 
     Raises:
-        jsonpath_rfc9535.JSONPathError, ValueError: it is not one, or a regular expression in it is not RE2's.
+        jsonpath_rfc9535.JSONPathError, ValueError: the path is not valid, or RE2 rejects a regular expression in it.
     """
 
     __slots__ = ("_segments",)
@@ -95,7 +96,7 @@ class Query:
         )
 
     def values(self, root: Any, current: Any, meter: Meter, *, pauses: bool = False) -> Iterator[Any]:
-        """The values that it selects, from `current` on, in no particular order; now and then `PAUSE`.
+        """Yield the values that the path selects from `current`, in no particular order; now and then `PAUSE`.
 
         Raises:
             TooManySteps: a filter took too long.
@@ -124,7 +125,7 @@ class Query:
 
 
 def children(value: Any) -> Any:
-    """The values within a list or an object, and of another value none."""
+    """Return the values inside a list or an object; nothing for any other value."""
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
@@ -166,7 +167,7 @@ def _filter(holds: Operand) -> Selector:
 
 
 def _truth(expression: Expression) -> Operand:
-    """A test (RFC 9535 section 2.3.5.1)."""
+    """Compile a test (RFC 9535 section 2.3.5.1)."""
     match expression:
         case FilterExpression(expression=inner):
             return _truth(inner)
@@ -189,7 +190,7 @@ def _truth(expression: Expression) -> Operand:
 
 
 def _operand(expression: Expression) -> Operand:
-    """A value, or `NOTHING`."""
+    """Compile an operand, which gives a value or `NOTHING`."""
     match expression:
         case FilterExpressionLiteral(value=value):
             return lambda *_: value
@@ -226,7 +227,7 @@ def _only(values: Iterator[Any]) -> Any:
 
 def _search(name: str, text: Operand, pattern: Expression) -> Operand:
     if not isinstance(pattern, StringLiteral):
-        raise ValueError(  # noqa: TRY004 - it is the catalog that is wrong
+        raise ValueError(  # noqa: TRY004 - the catalog is wrong
             f"the expression of {name}() must be written in the path, not selected by it"
         )
     written = _without_line_ends(pattern.value)
@@ -243,7 +244,7 @@ def _search(name: str, text: Operand, pattern: Expression) -> Operand:
 
 
 def _without_line_ends(pattern: str) -> str:
-    """The pattern with a dot that matches neither kind of line end, as RFC 9485 has it."""
+    """Return the pattern with dots that do not match line ends, as RFC 9485 requires."""
     parts, position, in_class = [], 0, False
     while position < len(pattern):
         size = 2 if pattern[position] == "\\" else 1
@@ -279,7 +280,7 @@ def _is_number(value: Any) -> bool:
 
 
 def same(one: Any, other: Any, meter: Meter) -> bool:
-    """Equality as JSON has it: `true` is not 1, at any depth."""
+    """True if two values are equal in JSON: `true` is not 1, at any depth."""
     meter.add()
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(same(a, b, meter) for a, b in zip(one, other, strict=True))

@@ -1,4 +1,4 @@
-"""Commands of the rooms, imported when one of them is named: `exporter --help` imports none."""
+"""Commands of other packages, imported when they are used: `exporter --help` imports nothing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from exporter.signals import interruptible
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """A command of a room: its module, which has a Typer app, and the line for it in `exporter --help`.
+    """A command of another package: its module, which has a Typer app, and its line in `exporter --help`.
 
-    `command`: the member of that app which it is; None is the whole app, a group of commands. `app`: the app's name.
+    `command`: its name in that app; None is the whole app, a group of commands. `app`: the app's name in the module.
     """
 
     module: str
@@ -25,15 +25,15 @@ class Lazy:
     app: str = "app"
 
     def load(self) -> Any:
-        """Import the command."""
+        """Import and return the command."""
         app = getattr(import_module(self.module), self.app)
-        app.rich_markup_mode = None  # plain help, as everywhere
+        app.rich_markup_mode = None  # plain help, as in every command
         group = get_group(app)
         return group if self.command is None else group.commands[self.command]
 
 
 class LazyGroup(TyperGroup):
-    """A group that has the commands of `table`, too."""
+    """A group that also has the commands of `table`."""
 
     table: ClassVar[dict[str, Lazy]] = {}
 
@@ -43,14 +43,14 @@ class LazyGroup(TyperGroup):
             self.add_command(TyperCommand(name, help=lazy.help, rich_markup_mode=None))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command that the first argument names, importing it."""
+        """Import the command that the first argument names, and find it."""
         if args and args[0] in self.table:
             interruptible()
             self.load(args[0])
         return super().resolve_command(ctx, args)
 
     def load(self, name: str) -> Any:
-        """Return a command of the table, imported."""
+        """Import and return a command of the table."""
         command = self.table[name].load()
         command.name = name
         self.commands[name] = command

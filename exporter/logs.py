@@ -1,7 +1,7 @@
-"""Logs on standard error, as text for a person or as one JSON object a line.
+"""Logs on standard error, as text for people or as one JSON object per line.
 
-Whatever a record holds, nothing of it acts on a terminal or looks like another record, and nobody waits for a reader
-of the log that has stopped to read.
+Nothing in a record can act on a terminal or look like another record, and logging never waits for a reader that has
+stopped reading.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 FIELDS = ("service", "probe", "reason", "down_seconds")
-"""What a record may have beside its message, for programs."""
+"""Fields that a record may have besides its message, for programs."""
 MOST_CHARACTERS = 64 * 1024
-"""Of one record; a traceback has some thousands."""
+"""Limit of one record; a traceback has a few thousand."""
 MOST_WAITING_BYTES = 1024 * 1024
-"""Of records that wait for a reader; later ones are dropped, and counted."""
+"""Limit of the records that wait for a reader; later ones are dropped and counted."""
 AT_ONCE_BYTES = select.PIPE_BUF
-"""A pipe that can be written to takes so many without waiting."""
+"""A pipe that is ready for writing takes this many bytes without blocking."""
 CONTINUED = "\n    "
 """Begins each further line of a record."""
 
 
 def printable(text: str) -> str:
-    """`text` with what does not print as escapes."""
+    """Return `text` with escapes for unprintable characters."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class TextFormatter(logging.Formatter):
-    """Time with its zone, level and message; further lines are indented."""
+    """Formatter for people: time with its zone, level and message; further lines are indented."""
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().isoformat(" ", "milliseconds")
@@ -52,8 +52,8 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """`time` (RFC 3339, UTC), `level`, `logger`, `message`, those of `FIELDS` that the record has, and `exception`
-    where there is one.
+    """Formatter for programs: `time` (RFC 3339, UTC), `level`, `logger`, `message`, the `FIELDS` that the record has,
+    and `exception` if there is one.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -73,7 +73,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class Output(logging.Handler):
-    """Writes to a descriptor, at once where that waits for nobody, and otherwise in a thread."""
+    """Handler that writes to a descriptor: at once if that does not block, otherwise in a thread."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class Output(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             data = f"{self.format(record)}\n".encode("utf-8", "backslashreplace")
-        except Exception:  # noqa: BLE001 - as logging's own handlers: a record with wrong arguments ends nobody
+        except Exception:  # noqa: BLE001 - as logging's own handlers: a record with wrong arguments stops nothing
             self.handleError(record)
             return
         with self._changed:
@@ -97,19 +97,19 @@ class Output(logging.Handler):
                 self._put(data)
 
     def flush(self, seconds: float = 1.0) -> None:
-        """Wait until all is written, at most so long."""
+        """Wait until everything is written, for at most `seconds`."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, seconds)
 
     def _written_at_once(self, data: bytes) -> bytes:
-        """What is left of `data` after that."""
+        """Write as much as possible without blocking, and return the rest of `data`."""
         writable = select.poll()
         writable.register(self._descriptor, select.POLLOUT)
         while data and writable.poll(0):
             try:
                 data = data[os.write(self._descriptor, data[:AT_ONCE_BYTES]) :]
             except OSError:
-                return b""  # the reader has gone, or the disk is full: there is nobody to tell
+                return b""  # the reader is gone or the disk is full: there is no other place to report it
         return data
 
     def _put(self, data: bytes) -> None:
@@ -143,7 +143,7 @@ class Output(logging.Handler):
 
 
 def set_up_logs(form: str) -> None:
-    """Send every log of level INFO and above to standard error, as `text` or `json`."""
+    """Send all records of level INFO and above to standard error, as `text` or `json`."""
     handler = Output(sys.stderr.fileno())
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -155,7 +155,7 @@ def set_up_logs(form: str) -> None:
 
 
 def flush(seconds: float) -> None:
-    """Wait until what was logged is written, at most so long."""
+    """Wait until everything logged is written, for at most `seconds`."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, Output):
             handler.flush(seconds)

@@ -1,4 +1,4 @@
-"""Options that commands share, and how a command ends that cannot do what it should."""
+"""Options that commands share, and the exit of a command that fails."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ Environment = Annotated[
         "-e",
         envvar="EXPORTER_ENVIRONMENT",
         metavar="NAME",
-        help="One of the catalog's environments; the first if not given.",
+        help="Environment of the catalog; default: the first.",
     ),
 ]
 Logs = Annotated[
     LogFormat,
-    typer.Option("--log-format", envvar="EXPORTER_LOG_FORMAT", help="How to log to standard error."),
+    typer.Option("--log-format", envvar="EXPORTER_LOG_FORMAT", help="Format of the log on standard error."),
 ]
 Listen = Annotated[
     Optional[str],  # noqa: UP045
@@ -51,7 +51,7 @@ Listen = Annotated[
         "--listen",
         envvar="EXPORTER_LISTEN",
         metavar="HOST:PORT",
-        help="Where to serve, instead of the catalog's exporter.listen.",
+        help="Address to listen on, instead of the catalog's exporter.listen.",
     ),
 ]
 WebConfig = Annotated[
@@ -63,19 +63,19 @@ WebConfig = Annotated[
         help="TLS and users of the web server, in the format of Prometheus's exporter-toolkit.",
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
-Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.")]
 Check = Annotated[
     bool,
-    typer.Option("--check", help="Write nothing; exit with 1 and show a diff when a file is not up to date."),
+    typer.Option("--check", help="Write nothing; exit with 1 and show a diff if a file is not up to date."),
 ]
-Diff = Annotated[bool, typer.Option("--diff", help="As --check: write nothing and show what would change.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite files that were edited by hand, too.")]
+Diff = Annotated[bool, typer.Option("--diff", help="Like --check: write nothing and show what would change.")]
+Force = Annotated[bool, typer.Option("--force", help="Also overwrite files that were edited by hand.")]
 
 
 def address(listen: str | None) -> tuple[str, int] | None:
-    """Return `HOST:PORT`, `[V6]:PORT` or `:PORT` as a pair; exit when it is none of these."""
+    """Return `HOST:PORT`, `[V6]:PORT` or `:PORT` as a pair; exit if it has another form."""
     if listen is None:
         return None
     host, _, port = listen.rpartition(":")

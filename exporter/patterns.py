@@ -1,7 +1,7 @@
-"""Regular expressions by RE2: the time of a search grows with the length of the text and with nothing else.
+"""Regular expressions with RE2: the time of a search grows only with the length of the text.
 
-A backtracking engine can be held for minutes by a peer's text that fits an expression badly. The syntax is the one
-that Prometheus and blackbox_exporter take: https://github.com/google/re2/wiki/Syntax
+A backtracking engine can be kept busy for minutes by a peer's text. The syntax is that of Prometheus and
+blackbox_exporter: https://github.com/google/re2/wiki/Syntax
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MAX_PATTERN_BYTES = 64 * 1024
 LONG_TEXT_BYTES = 16 * 1024
-"""A longer text is searched in a thread: where an expression has very many states, RE2 takes seconds for a megabyte."""
+"""A longer text is searched in a thread: with an expression of very many states, RE2 takes seconds for a megabyte."""
 
 ADVICE = tuple(
     (re.compile(sign), advice)
@@ -41,19 +41,19 @@ ADVICE = tuple(
         (r"\\[A-Za-z]", "RE2 does not know this escape; see https://github.com/google/re2/wiki/Syntax"),
         (
             r"\{[0-9,]+\}",
-            "a repetition can be at most 1000, nested ones together, and starts with the smaller number",
+            "a repetition can be at most 1000 (nested ones multiplied), with the smaller number first",
         ),
     )
 )
-"""What to write for what Python and PCRE have and RE2 does not; the first sign in the part that RE2 repeats counts."""
+"""What to write in place of syntax that RE2 lacks and Python or PCRE have; the first sign in RE2's error counts."""
 
 
 class PatternError(ValueError):
-    """RE2 does not accept a pattern. The text is a clause that says why and what to write instead."""
+    """A pattern that RE2 does not accept. The text is a clause that says why and what to write instead."""
 
 
 class Pattern:
-    """A compiled regular expression. With `captures` its groups can be read by `search`; a search without is faster.
+    """A compiled regular expression. With `captures`, `search` can read its groups; without, a search is faster.
 
     Raises:
         PatternError: RE2 does not accept it.
@@ -63,7 +63,7 @@ class Pattern:
 
     def __init__(self, text: str, *, captures: bool = False) -> None:
         self.text = text
-        """As the catalog has it."""
+        """As written in the catalog."""
         options = re2.Options()
         options.log_errors = False  # the library would write to standard error
         options.never_capture = not captures
@@ -83,7 +83,7 @@ class Pattern:
 
     @property
     def groups(self) -> frozenset[int | str]:
-        """The numbers and names of its groups; 0 is the whole match. Needs `captures`."""
+        """Return the numbers and names of its groups; 0 is the whole match. Needs `captures`."""
         names = (name.decode() for name in self._regexp.groupindex)
         return frozenset((*range(self._regexp.groups + 1), *names))
 
@@ -92,17 +92,17 @@ class Pattern:
         return self._regexp.search(_utf8(text)) is not None
 
     def found_in_utf8(self, text: bytes | bytearray) -> bool:
-        """As `found_in`, for bytes that are valid UTF-8: Python holds its lock while it looks at megabytes of them."""
+        """True if some part of `text`, valid UTF-8, matches. Checking megabytes of it would hold Python's lock."""
         return self._regexp.search(text) is not None
 
     async def found_soon(self, text: str | bytes) -> bool:
-        """As `found_in`, without holding the loop while a long text is searched."""
+        """True if some part of `text` matches. A long text does not block the loop while it is searched."""
         if len(text) <= LONG_TEXT_BYTES:
             return self.found_in(text)
-        return await asyncio.to_thread(self.found_in, text)  # RE2 lets go of Python's lock
+        return await asyncio.to_thread(self.found_in, text)  # RE2 releases Python's lock
 
     def search(self, text: str | bytes) -> Mapping[int | str, str] | None:
-        """The groups of the first match by number and name, empty where one took no part. Needs `captures`."""
+        """Return the groups of the first match by number and name, empty if unmatched. Needs `captures`."""
         match = self._regexp.search(_utf8(text))
         if match is None:
             return None
@@ -114,12 +114,12 @@ class Pattern:
 
 
 def literal(text: str) -> str:
-    """The pattern that matches `text` and nothing else."""
+    """Return the pattern that matches `text` and nothing else."""
     return str(re2.escape(text))
 
 
 def _utf8(text: str | bytes) -> bytes:
-    """Valid UTF-8: RE2's `.` does not match other bytes, so an expression would end at the first of them."""
+    """Return valid UTF-8: RE2's `.` does not match other bytes, so a match would end at the first of them."""
     if isinstance(text, str):
         return text.encode("utf-8", "replace")
     if text.isascii():
@@ -133,7 +133,7 @@ def _utf8(text: str | bytes) -> bytes:
 
 def _explained(text: str, error: bytes | str) -> str:
     said = error.decode("utf-8", "replace") if isinstance(error, bytes) else error
-    # What it repeats is the part that it does not take, or all of the pattern where that lacks something.
+    # RE2 quotes the part that it rejects, or the whole pattern if something is missing in it.
     part = "" if said.startswith(("missing", "unexpected")) else said or text
     advice = next((advice for sign, advice in ADVICE if sign.search(part)), None)
     return f"{said}; {advice}" if advice else said

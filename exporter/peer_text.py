@@ -1,8 +1,8 @@
-"""The words of a peer, in the one form in which a person may see them.
+"""Text from a peer, and the only form in which it is shown to a person.
 
-What a target, a container, a store or an engine sent can hold escape sequences for a terminal, a hundred kilobytes,
-or the secret that it was sent. `PeerText` carries such bytes and cannot be formatted; `Secrets.shown` is the only way
-to their text: secrets removed in every spelling, *then* cut, then quoted.
+What a target, a container, a store or an engine sends can hold escape sequences for a terminal, a hundred kilobytes
+of text, or the secret that was sent to it. `PeerText` carries such bytes and cannot be formatted. Only
+`Secrets.shown` gives their text: it removes secrets in every spelling, *then* cuts, then quotes.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SHOWN_CHARACTERS = 120
-"""Of a peer's own words."""
+"""Limit of a peer's text in a message."""
 LOOKED_AT_BYTES = 4 * 1024
-"""How much is searched for secrets: far more than is shown, and 20 ms at the worst."""
+"""How much is searched for secrets: far more than is shown, in 20 ms at worst."""
 KNOWN_BY_BYTES = 8
-"""The beginning of a secret that gives it away: a peer may repeat no more of it."""
+"""A peer may repeat only the beginning of a secret: this much of it is recognised."""
 REDACTED = "***"
 
 _PERCENT = re.compile(rb"%(?P<byte>[0-9A-Fa-f]{2})")
@@ -46,7 +46,7 @@ SPELLINGS = (
     (_HTML,),
     (_HTML, _IN_CHARACTERS),
 )
-"""How URLs, forms, C, JSON and HTML write a character that they cannot hold as it is, also one within another."""
+"""Escapes of URLs, forms, C, JSON and HTML for characters that they cannot hold as they are, also nested."""
 _LETTERS = dict(zip(b"abfnrtv0", b"\a\b\f\n\r\t\v\0", strict=True))
 _NAMED = {b"amp": b"&", b"lt": b"<", b"gt": b">", b"quot": b'"', b"apos": b"'"}
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
@@ -54,19 +54,19 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PeerText:
-    """Bytes of a peer, or text that was decoded from them."""
+    """Bytes from a peer, or text that was decoded from them."""
 
     raw: bytes | str
 
     def __str__(self) -> NoReturn:
-        raise TypeError("the text of a peer is shown by Secrets.shown alone")
+        raise TypeError("only Secrets.shown shows the text of a peer")
 
     def __format__(self, spec: str) -> NoReturn:
-        raise TypeError("the text of a peer is shown by Secrets.shown alone")
+        raise TypeError("only Secrets.shown shows the text of a peer")
 
 
 class Sentence:
-    """One sentence of ours with a `{}` for each of `words`; without words, braces are just braces."""
+    """A sentence with a `{}` for each of `words`; without words, braces are just braces."""
 
     __slots__ = ("template", "words")
 
@@ -75,7 +75,7 @@ class Sentence:
         self.words = words
 
     def shown(self, secrets: Secrets) -> str:
-        """The sentence for a person, without `secrets` where the peer repeated them."""
+        """Return the sentence for a person, with `secrets` that the peer repeated removed."""
         if not self.words:
             return self.template
         return self.template.format(
@@ -84,7 +84,7 @@ class Sentence:
 
 
 class Secrets:
-    """The secrets that one conversation sends, to be removed from what comes back."""
+    """The secrets that are sent in one conversation, to be removed from what comes back."""
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[bytes] = set()
@@ -92,7 +92,7 @@ class Secrets:
             self.add(value)
 
     def add(self, value: str) -> None:
-        """Remove `value`, too; an empty one is no secret."""
+        """Also remove `value`; an empty one is not a secret."""
         if value:
             self._values.add(value.encode("utf-8", "surrogateescape"))
             self.__dict__.pop("_encoded", None)
@@ -105,7 +105,7 @@ class Secrets:
         return self._removed(raw) != raw
 
     def shown(self, peer: PeerText) -> str:
-        """The text of a peer in quotes: no secret, `SHOWN_CHARACTERS` at most, what does not print as an escape."""
+        """Return a peer's text in quotes: no secrets, `SHOWN_CHARACTERS` at most, unprintable characters as escapes."""
         raw = peer.raw if isinstance(peer.raw, bytes) else peer.raw.encode("utf-8", "replace")
         text = self._removed(raw[:LOOKED_AT_BYTES]).decode("utf-8", "replace")
         if len(raw) > LOOKED_AT_BYTES or len(text) > SHOWN_CHARACTERS:
@@ -123,7 +123,7 @@ class Secrets:
         return kept + raw[end:]
 
     def _spans(self, raw: bytes) -> Iterator[tuple[int, int]]:
-        """Where a spelling of a secret begins and ends in `raw`."""
+        """Yield the start and end of each spelling of a secret in `raw`."""
         plain = _Reading(raw, range(len(raw) + 1))
         readings = [plain]
         for escapes in SPELLINGS:
@@ -146,7 +146,7 @@ class Secrets:
 
     @cached_property
     def _encoded(self) -> set[bytes]:
-        """What base64 makes of each secret whatever comes before and after it: 3 alignments, both alphabets."""
+        """Return the base64 of each secret, whatever comes before and after it: 3 alignments, both alphabets."""
         cores = set()
         for value in self._values:
             for shift in range(3):
@@ -158,7 +158,7 @@ class Secrets:
 
 
 class _Reading:
-    """A text, perhaps unescaped, and the place in the original of each of its bytes and of its end."""
+    """A text, perhaps unescaped, and the position in the original of each of its bytes and of its end."""
 
     def __init__(self, text: bytes, places: range | list[int]) -> None:
         self.text = text
@@ -177,7 +177,7 @@ class _Reading:
         return _Reading(bytes(text + self.text[end:]), [*places, *self.places[end:]])
 
     def find(self, wanted: bytes, around: int = 0) -> Iterator[tuple[int, int]]:
-        """The places of `wanted`, or of its beginning, in the original, with `around` more bytes on each side."""
+        """Yield where `wanted`, or its beginning, is in the original, with `around` more bytes on each side."""
         text, start = self.text, wanted[:KNOWN_BY_BYTES]
         at = text.find(start)
         while at >= 0:

@@ -1,4 +1,4 @@
-"""The form in which SCRAM takes a password (RFC 4013)."""
+"""Preparation of passwords for SCRAM (SASLprep, RFC 4013)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROHIBITED = (
 
 
 def saslprep(password: str) -> str:
-    """The form of a password that SCRAM uses (RFC 4013), which leaves printable ASCII as it is.
+    """Return the form of a password that SCRAM uses (RFC 4013); printable ASCII stays as it is.
 
     Raises:
         ValueError: it holds characters that SCRAM does not allow.
@@ -39,5 +39,7 @@ def saslprep(password: str) -> str:
         to_the_left and to_the_left[0] and to_the_left[-1]
     )
     if any(to_the_left) and mixed:
-        raise ValueError("the password mixes directions of writing, which SCRAM does not allow")
+        raise ValueError(
+            "the password mixes left-to-right and right-to-left text, which SCRAM does not allow"
+        )
     return prepared

@@ -1,8 +1,8 @@
-"""How a command ends by a signal before it can answer one by itself: at once, and without a traceback.
+"""Signals that arrive before a command can handle them itself: it exits at once, without a traceback.
 
-Python raises KeyboardInterrupt wherever it is, in the middle of an import too. And the first process of a container
-has no default for SIGTERM: without a handler the signal is lost. The daemon answers SIGTERM, Ctrl-C and SIGHUP (a
-reload) itself, in `exporter.daemon.run`.
+Python raises KeyboardInterrupt wherever it is, even in the middle of an import. The first process of a container has
+no default for SIGTERM: without a handler the signal is lost. The daemon handles SIGTERM, Ctrl-C and SIGHUP (reload)
+itself, in `exporter.daemon.run`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def end_at_once(number: int, _: FrameType | None) -> None:
-    """End as a shell reports a process that the signal ended. There is nothing to clean up yet."""
+    """Exit with the status that a shell reports for a process ended by the signal. There is nothing to clean up yet."""
     os._exit(128 + number)
 
 
 def end_quietly() -> None:
-    """From here on SIGTERM and Ctrl-C end the process at once; a signal that is ignored stays so."""
+    """Let SIGTERM and Ctrl-C end the process at once from now on; ignored signals stay ignored."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, end_at_once)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -29,6 +29,6 @@ def end_quietly() -> None:
 
 
 def interruptible() -> None:
-    """From here on Ctrl-C is a KeyboardInterrupt: the command has something to clean up."""
+    """Let Ctrl-C raise KeyboardInterrupt from now on: the command has something to clean up."""
     if signal.getsignal(signal.SIGINT) is end_at_once:
         signal.signal(signal.SIGINT, signal.default_int_handler)

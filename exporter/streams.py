@@ -1,4 +1,4 @@
-"""Standard streams of a command: closed ones, names that are not text, full disks, pipes that close early."""
+"""Standard streams of a command: closed streams, names that are not valid text, full disks, pipes that close early."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run_with_streams(command: Callable[[], None]) -> None:
-    """Run a command and exit. What the machine refuses, a full disk or a pipe that closes early, is no traceback."""
+    """Run a command and exit. A full disk or a pipe that closes early gives no traceback."""
     open_streams()
     status: str | int | None = 0
     try:
@@ -33,8 +33,8 @@ def run_with_streams(command: Callable[[], None]) -> None:
 
 
 def open_streams() -> None:
-    """Have standard streams that can be written to: a closed one's number would go to the next file that is opened,
-    and a name that is not text must not end the command.
+    """Make the standard streams usable: the number of a closed one would go to the next file that is opened, and a
+    name that is not valid text must not end the command.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
@@ -47,7 +47,7 @@ def open_streams() -> None:
 
 
 def _said(error: OSError) -> int:
-    """Say what the machine refused; of a pipe that closed early (`exporter schema | head`) there is nothing to say."""
+    """Print what failed, except a pipe that closed early (`exporter schema | head`), and return the exit status."""
     if not isinstance(error, BrokenPipeError):
         where = "standard output" if error.filename is None else error.filename
         with contextlib.suppress(OSError):
