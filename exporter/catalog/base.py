@@ -1,4 +1,4 @@
-"""The base of every model: what a person writes is checked strictly, and unknown keys are errors."""
+"""Base of every model: input is checked strictly, and unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class AbsenceError(ValueError):
-    """Something that should be there is missing. Where a mistake was taken out, this only follows from it."""
+    """Something required is missing. If a mistake was removed there, this error only follows from that."""
 
 
 class Model(BaseModel):
     """One mapping of the catalog.
 
-    Strict, because YAML has types of its own: `port: "8000"` is a mistake to show, not to guess around. Inputs
-    are hidden in pydantic's errors, because an input can be a secret that stands in the wrong place.
+    Strict, because YAML has its own types: `port: "8000"` is a mistake to report, not to guess around. Pydantic's
+    errors hide the input, because it can be a secret in the wrong place.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
@@ -30,10 +30,10 @@ def _as_mapping(value: object) -> object:
 
 
 def one_or_many(item: Any) -> BeforeValidator:
-    """One value in place of a list of one."""
+    """Accept one value in place of a list of one."""
     return BeforeValidator(_as_tuple, json_schema_input_type=item | tuple[item, ...])
 
 
 def empty_allowed(model: Any) -> BeforeValidator:
-    """A name with nothing after it, which YAML reads as null, is an empty mapping."""
+    """Accept a name with nothing after it, which YAML reads as null, as an empty mapping."""
     return BeforeValidator(_as_mapping, json_schema_input_type=model | None)

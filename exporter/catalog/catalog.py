@@ -1,4 +1,4 @@
-"""The root of the catalog."""
+"""Root of the catalog."""
 
 from __future__ import annotations
 
@@ -33,54 +33,52 @@ from exporter.catalog.values.texts import Interpolated
 
 
 class Catalog(Model):
-    """A team's services, as they are in one environment."""
+    """A team's services in one environment."""
 
     project: Label = Field(
-        description="The name of the whole; it begins the names of networks, volumes and images."
+        description="Name of the project; it begins the names of networks, volumes and images."
     )
     title: Words = Field(
         default="",
-        description="Its name as people write it; default: the project's, its words with capitals.",
+        description="Display name; default: the project's name, its words capitalised.",
     )
-    description: Words = Field(default="", description="What it is, for people.")
+    description: Words = Field(default="", description="Description, for people.")
     registry: Interpolated | None = Field(
-        default=None, description="Where images that are built here are pushed, such as ghcr.io/team."
+        default=None, description="Registry that built images are pushed to, such as ghcr.io/team."
     )
     network: Label | None = Field(
         default=None,
-        description="The name of the services' network; default: the project's name and -network.",
+        description="Name of the services' network; default: the project's name followed by -network.",
     )
-    exporter: Exporter = Field(default=Exporter(), description="The daemon.")
-    defaults: Defaults = Field(
-        default=Defaults(), description="What holds for every service that does not say otherwise."
-    )
-    owners: dict[Label, Owner] = Field(default={}, description="Who hears of what.")
+    exporter: Exporter = Field(default=Exporter(), description="Settings of the daemon.")
+    defaults: Defaults = Field(default=Defaults(), description="Defaults for all services.")
+    owners: dict[Label, Owner] = Field(default={}, description="Who is notified, and how.")
     services: dict[Label, Service] = Field(default={}, description="The services, by name.")
     stores: dict[Label, Store] = Field(default={}, description="Databases and caches, by name.")
     volumes: dict[Label, VolumeOrEmpty] = Field(default={}, description="Named volumes of services.")
     secrets: dict[SecretName, SecretSourceOrEmpty] = Field(
-        default={}, description="Names of secrets and where they come from, never values."
+        default={}, description="Names of secrets and where they come from, never their values."
     )
     not_secret: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(),
-        description="Names of variables, headers and parameters whose values look like secrets and are none.",
+        description="Names of variables, headers and parameters whose values look like secrets but are not.",
     )
     gateway: Gateway | None = Field(default=None, description="The load balancer at the edge.")
-    backup: Backup = Field(default=Backup(), description="Where backups go.")
+    backup: Backup = Field(default=Backup(), description="Where backups are stored.")
     pipeline: Pipeline | None = Field(default=None, description="Continuous integration and delivery.")
-    maintenance: tuple[Maintenance, ...] = Field(default=(), description="Times in which nobody is woken.")
-    prometheus: Prometheus = Field(default=Prometheus(), description="Prometheus.")
+    maintenance: tuple[Maintenance, ...] = Field(default=(), description="Maintenance windows.")
+    prometheus: Prometheus = Field(default=Prometheus(), description="Settings of Prometheus.")
     alertmanager: Alertmanager = Field(default=Alertmanager(), description="How alerts are grouped and sent.")
-    grafana: Grafana = Field(default=Grafana(), description="Grafana.")
+    grafana: Grafana = Field(default=Grafana(), description="Settings of Grafana.")
     kubernetes: Kubernetes = Field(
-        default=Kubernetes(), description="What generated Kubernetes files say beside the services."
+        default=Kubernetes(), description="Settings of generated Kubernetes files."
     )
     infrastructure: Infrastructure | None = Field(
-        default=None, description="The machine that generated infrastructure code asks for."
+        default=None, description="The machine that generated infrastructure code creates."
     )
-    costs: Costs | None = Field(default=None, description="Prices, for the report.")
+    costs: Costs | None = Field(default=None, description="Prices, for the cost report.")
     environments: dict[Label, EnvironmentOrEmpty] = Field(
-        default={}, description="Where it runs; the first is the default."
+        default={}, description="Environments, by name; the first is the default."
     )
 
     _environment_name: str = PrivateAttr(DEFAULT_ENVIRONMENT)
@@ -88,26 +86,26 @@ class Catalog(Model):
 
     @property
     def environment_name(self) -> str:
-        """The environment whose values these are."""
+        """Return the name of the environment that this catalog describes."""
         return self._environment_name
 
     @property
     def environment(self) -> Environment:
-        """The settings of that environment."""
+        """Return the settings of that environment."""
         return self.environments.get(self._environment_name) or Environment()
 
     @property
     def network_name(self) -> str:
-        """The name of the services' network."""
+        """Return the name of the services' network."""
         return self.network or f"{self.project}-network"
 
     @property
     def folder(self) -> Path:
-        """The absolute folder of the catalog's file, which relative paths start from."""
+        """Return the absolute folder of the catalog's file, which relative paths start from."""
         return self._folder
 
     def in_place(self, environment_name: str, folder: Path) -> Catalog:
-        """This catalog, knowing its environment and folder."""
+        """Set the environment and folder of this catalog, and return it."""
         self._environment_name = environment_name
         self._folder = folder
         return self

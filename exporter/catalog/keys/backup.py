@@ -14,14 +14,15 @@ from exporter.catalog.values.schedules import Cron
 
 
 class Schedule(Model):
-    """When a store or volume is saved, and how many copies are kept."""
+    """Backup schedule of a store or volume, and the number of backups to keep."""
 
     schedule: Cron = Field(
         default="0 3 * * *", description="The five fields of cron: minute, hour, day, month, weekday."
     )
-    keep: Annotated[int, Field(ge=1)] = Field(default=14, description="How many good backups are kept.")
+    keep: Annotated[int, Field(ge=1)] = Field(default=14, description="Number of good backups to keep.")
     max_age: Duration | None = Field(
-        default=None, description="An older last backup is stale; default: twice the schedule's step."
+        default=None,
+        description="Age at which the last backup is stale; default: twice the schedule's interval.",
     )
 
 
@@ -35,18 +36,18 @@ BackupSchedule = Annotated[
 
 
 class S3(Model):
-    """A bucket that copies are uploaded to."""
+    """A bucket that backups are uploaded to."""
 
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] = Field(
-        description="The bucket."
+        description="Name of the bucket."
     )
-    prefix: Words = Field(default="", description="What object names begin with.")
+    prefix: Words = Field(default="", description="Prefix of object names.")
     region: Words | None = Field(default=None, description="The bucket's region.")
-    endpoint: Url | None = Field(default=None, description="Another provider of the same protocol.")
+    endpoint: Url | None = Field(default=None, description="URL of another S3-compatible provider.")
     access_key: Secret | None = Field(
         default=None, description="Access key, by reference; default: the environment's credentials."
     )
-    secret_key: Secret | None = Field(default=None, description="Its secret key, by reference.")
+    secret_key: Secret | None = Field(default=None, description="Secret key, by reference.")
 
 
 def _s3_shorthand(value: object) -> object:
@@ -54,23 +55,23 @@ def _s3_shorthand(value: object) -> object:
 
 
 class Encryption(Model):
-    """Who can read the backups."""
+    """Encryption of backups."""
 
     recipient_file: Words = Field(description="File of the public key, relative to the catalog.")
     tool: Annotated[str, Field(pattern="^(age|gpg)$")] = Field(default="age", description="age or gpg.")
 
 
 class Backup(Model):
-    """Where backups go."""
+    """Storage of backups."""
 
     directory: Words = Field(default="/var/backups", description="The folder on the host.")
     s3: Annotated[S3, BeforeValidator(_s3_shorthand, json_schema_input_type=S3 | str)] | None = Field(
         default=None, description="Upload to a bucket; a plain name is short for it."
     )
-    encrypt: Encryption | None = Field(default=None, description="Encryption of the copies.")
+    encrypt: Encryption | None = Field(default=None, description="Encryption of backups.")
     configuration: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=(), description="Files and folders beside the catalog that are saved too."
+        default=(), description="More files and folders to back up with the catalog."
     )
     drill: Schedule | None = Field(
-        default=None, description="When a restore is tried in throw-away containers."
+        default=None, description="When a test restore into throw-away containers runs."
     )

@@ -16,10 +16,10 @@ from exporter.catalog.values.scalars import Duration, Words
 
 
 class DefaultTimes(Model):
-    """How often to check, and how long to wait, where nothing else is written."""
+    """Default interval and timeout of probes."""
 
     interval: Duration = Field(default=15.0, description="Time between two checks.")
-    timeout: Duration = Field(default=5.0, description="Time that one check may take, at most the interval.")
+    timeout: Duration = Field(default=5.0, description="Time limit of one check, at most the interval.")
 
 
 class Defaults(Model):
@@ -32,11 +32,11 @@ class Defaults(Model):
     )
     resources: Resources = Field(default=Resources(), description="Limits of each container.")
     slo: SloOrShort = Field(default=Slo(), description="Objectives.")
-    alerts: Alerts = Field(default={}, description="Alerts that differ from the built-in table.")
+    alerts: Alerts = Field(default={}, description="Changes to the built-in alerts.")
     runbooks: Words | None = Field(
         default=None, description="URL of the runbooks; {alert} and {service} are filled in."
     )
-    owner: Label | None = Field(default=None, description="Who hears of what has no owner.")
-    restart: RestartPolicy = Field(default="unless-stopped", description="When containers are started again.")
-    healthcheck: HealthCheck = Field(default=HealthCheck(), description="The containers' own health check.")
+    owner: Label | None = Field(default=None, description="Default owner.")
+    restart: RestartPolicy = Field(default="unless-stopped", description="When containers are restarted.")
+    healthcheck: HealthCheck = Field(default=HealthCheck(), description="Health check of the containers.")
     logging: LogRotation = Field(default=LogRotation(), description="Rotation of container logs.")

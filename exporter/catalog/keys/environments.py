@@ -12,7 +12,7 @@ from exporter.catalog.values.scalars import Duration, Text, Words
 
 
 class Verify(Model):
-    """How a deploy is judged."""
+    """Verification of a deploy."""
 
     deadline: Duration = Field(
         default=120.0,
@@ -25,34 +25,32 @@ NOT_OVERLAID = frozenset({"project", "environments"})
 
 
 class Environment(Model):
-    """One environment: how it differs. Any other key of the catalog lays its values over it."""
+    """One environment. It can also set any other key of the catalog, which overrides the catalog's value."""
 
     description: Words = Field(default="", description="What it is for.")
     address: AddressTemplate = Field(
         default="{service}:{port}",
-        description="Where the daemon finds each service and store; "
+        description="Address at which the daemon finds each service and store; "
         "{service}, {port}, {project} and {environment} are filled in.",
     )
     docker_host: Annotated[str, Field(pattern=r"^(unix|ssh|tcp|npipe)://")] | None = Field(
-        default=None, description="The engine that is deployed to; default: the local one."
+        default=None, description="Engine to deploy to; default: the local one."
     )
-    protected: bool = Field(default=False, description="Whether deploys ask for approval, and back up first.")
+    protected: bool = Field(default=False, description="Ask for approval before a deploy, and back up first.")
     publish: Literal["all", "edge"] | None = Field(
         default=None,
-        description="Ports opened on the host: of every service, or of the gateway alone; "
-        "default: all where address is on localhost, else edge.",
+        description="Ports to publish on the host: of every service, or only of the gateway; "
+        "default: all if address is on localhost, else edge.",
     )
     mount_sources: bool = Field(
-        default=False, description="Whether the sources of built services are mounted into their containers."
+        default=False, description="Mount the sources of built services into their containers."
     )
-    tag: Text | None = Field(
-        default=None, description="The tag of images that are built here; default: the commit."
-    )
-    verify: Verify = Field(default=Verify(), description="How a deploy is judged.")
+    tag: Text | None = Field(default=None, description="Tag of built images; default: the commit.")
+    verify: Verify = Field(default=Verify(), description="Verification of a deploy.")
 
     @property
     def publishes_all(self) -> bool:
-        """Whether each service's port is opened on the host."""
+        """True if each service's port is published on the host."""
         if self.publish:
             return self.publish == "all"
         return self.address.startswith(("localhost", "127.", "[::1]"))

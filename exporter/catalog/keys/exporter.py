@@ -16,32 +16,31 @@ from exporter.catalog.values.words import shown
 
 
 class Containers(Model):
-    """How containers are watched."""
+    """Settings for watching containers."""
 
     source: Literal["auto", "cgroup", "api", "off"] = Field(
         default="auto",
-        description="Where readings come from: cgroup files, the engine's API, or the better of both.",
+        description="Source of readings: cgroup files, the engine's API, or the better of the two.",
     )
     interval: Duration = Field(default=10.0, description="Time between two readings.")
-    strangers: bool = Field(
-        default=True, description="Whether containers that the catalog does not name are watched too."
-    )
+    strangers: bool = Field(default=True, description="Also watch containers that the catalog does not name.")
     docker: Text | None = Field(
         default=None,
         description="The engine's address, such as unix:///var/run/docker.sock; "
         "default: DOCKER_HOST, then the usual socket.",
     )
     cgroup: Words | None = Field(
-        default=None, description="Where the host's cgroup files are mounted; default: found."
+        default=None, description="Where the host's cgroup files are mounted; default: detected."
     )
     proc: Words | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
     projects: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(),
-        description="Compose projects and Swarm stacks whose services are the catalog's; "
-        "default: the project's name, and the project's name and -environment.",
+        description="Compose projects and Swarm stacks that run the catalog's services; "
+        "default: the project's name, and that name followed by - and the environment.",
     )
     labels: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=(), description="Container labels that become labels of series, beside those of Compose."
+        default=(),
+        description="Container labels that become labels of series, in addition to those of Compose.",
     )
 
 
@@ -67,21 +66,21 @@ class Exporter(Model):
 
     listen: Listen = Field(
         default=DEFAULT_LISTEN,
-        description="Address and port of its own web server.",
+        description="Address and port of the daemon's web server.",
         json_schema_extra={"default": "0.0.0.0:9877"},
     )
     hosts: Annotated[tuple[HostPattern, ...], one_or_many(HostPattern)] = Field(
         default=(),
-        description="Further names under which its web server is asked, such as metrics.example.com, *.example.com, or "
-        "* for any. Addresses, names without a dot, private ones such as *.internal and the machine's own need not be "
-        "named.",
+        description="More host names that its web server answers to, such as metrics.example.com, *.example.com, or "
+        "* for any. Addresses, names without a dot, private names such as *.internal and the machine's own are always "
+        "accepted.",
     )
     reload: bool = Field(
-        default=True, description="Reload the catalog on POST /-/reload, too; SIGHUP always does."
+        default=True, description="Also reload the catalog on POST /-/reload; SIGHUP always does."
     )
     web: Web | None = Field(
         default=None,
-        description="TLS and logins of its web server; makes web-config.yml, and Prometheus's side of it.",
+        description="TLS and logins of its web server; generates web-config.yml and Prometheus's settings for it.",
     )
     alertmanagers: Annotated[tuple[Url, ...], one_or_many(Url)] = Field(
         default=(), description="Alertmanagers that Prometheus sends alerts to."
@@ -92,7 +91,9 @@ class Exporter(Model):
             _containers_shorthand,
             json_schema_input_type=Containers | Literal["auto", "cgroup", "api", "off", False],
         ),
-    ] = Field(default=Containers(), description="How containers are watched; a plain source is short for it.")
+    ] = Field(
+        default=Containers(), description="Settings for watching containers; a plain source is short for it."
+    )
     volumes: Annotated[
         str,
         *value_type(
@@ -100,6 +101,6 @@ class Exporter(Model):
         ),
     ] = Field(
         default="/volumes/{volume}",
-        description="The folder at which the daemon sees a volume, for its free space and for files of SQLite.",
+        description="Folder where the daemon finds a volume, for its free space and for SQLite files.",
     )
     image: Interpolated | None = Field(default=None, description="The daemon's image in the generated stack.")

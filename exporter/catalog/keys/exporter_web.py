@@ -1,4 +1,4 @@
-"""TLS and logins of the daemon's own web server, and how Prometheus passes them."""
+"""TLS and logins of the daemon's web server, and Prometheus's settings for them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _parse_key(value: object) -> str | TextTemplate:
 
 
 def parse_named(value: object) -> TextTemplate:
-    """Parse one of the catalog's `secrets`: a container has it as a file, which is read again when it changes.
+    """Parse one of the catalog's `secrets`: it is a file in the container, and is read again when it changes.
 
     Raises:
-        ValueError: it is something else. The sentence never holds it.
+        ValueError: it is something else. The message never holds it.
     """
     template = parse_template(value)
     if len(template.parts) != 1 or not isinstance(template.parts[0], NamedSecret):
@@ -56,56 +56,58 @@ KeyFile = Annotated[
 
 
 class Clients(Model):
-    """Certificates that clients must have, and Prometheus's own."""
+    """Required client certificates, and the one of Prometheus."""
 
     ca: Text = Field(description="File of the certificate authorities that issue them.")
     names: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(),
-        description="Names of which the certificate must have one: DNS, address, e-mail or URI; default: any name.",
+        description="The certificate must have one of these names: DNS, address, e-mail or URI; default: any name.",
     )
-    certificate: Text = Field(description="File of the certificate that Prometheus shows.")
+    certificate: Text = Field(description="File of the certificate that Prometheus presents.")
     key: KeyFile = Field(description="The key of that certificate: a file, or one of the catalog's secrets.")
 
 
 class WebTls(Model):
-    """HTTPS in place of HTTP."""
+    """HTTPS settings."""
 
-    certificate: Text = Field(description="File of the certificate, followed by those that issued it.")
+    certificate: Text = Field(
+        description="File of the certificate, followed by its intermediate certificates."
+    )
     key: KeyFile = Field(description="Its key: a file, or one of the catalog's secrets.")
     ca: Text | None = Field(
         default=None,
         description="File of the certificate authorities that Prometheus trusts; default: the system's.",
     )
     server_name: Host | None = Field(
-        default=None, description="The certificate's name that Prometheus expects; default: exporter."
+        default=None, description="Name that Prometheus expects in the certificate; default: exporter."
     )
     min_version: Literal["1.2", "1.3"] = Field(
-        default="1.2", description="The lowest TLS version that is served, in quotes."
+        default="1.2", description="Lowest TLS version that is accepted, in quotes."
     )
-    clients: Clients | None = Field(default=None, description="Certificates that clients must have.")
+    clients: Clients | None = Field(default=None, description="Require clients to present a certificate.")
 
 
 class Web(Model):
-    """Who may ask the daemon's web server, and how."""
+    """Access to the daemon's web server."""
 
-    tls: WebTls | None = Field(default=None, description="HTTPS in place of HTTP.")
+    tls: WebTls | None = Field(default=None, description="Serve HTTPS in place of HTTP.")
     users: dict[User, Named] = Field(
         default={}, description="User names, and the secret that holds the password of each."
     )
     username: User | None = Field(
-        default=None, description="The user as whom Prometheus asks; default: the first."
+        default=None, description="User that Prometheus logs in as; default: the first."
     )
 
     @model_validator(mode="after")
     def _something(self) -> Self:
         if self.tls is None and not self.users:
-            raise AbsenceError("this says neither tls nor users; remove it if HTTP without a login is meant")
+            raise AbsenceError("needs tls or users; remove it to serve HTTP without a login")
         if self.username is not None and self.username not in self.users:
-            raise AbsenceError(f"username is none of the users; {suggestion(self.username, self.users)}")
+            raise AbsenceError(f"username is not one of the users; {suggestion(self.username, self.users)}")
         return self
 
     @property
     def scraper(self) -> tuple[str, TextTemplate] | None:
-        """The user name and password with which Prometheus asks; None where nobody logs in."""
+        """Return the user name and password that Prometheus logs in with; None if there are no logins."""
         name = self.username or next(iter(self.users), None)
         return None if name is None else (name, self.users[name])

@@ -21,19 +21,19 @@ class GatewayTls(Model):
     min_version: Literal["1.2", "1.3"] = Field(
         default="1.2", description="The lowest TLS version that is accepted."
     )
-    redirect: bool = Field(default=True, description="Whether plain HTTP is sent to HTTPS.")
+    redirect: bool = Field(default=True, description="Redirect plain HTTP to HTTPS.")
 
 
 class Route(Model):
-    """Where requests below one path go."""
+    """Destination of the requests below one path."""
 
     service: Label = Field(description="The service.")
-    strip: bool = Field(default=False, description="Whether the path's prefix is taken off.")
-    websocket: bool = Field(default=False, description="Whether connections may be upgraded.")
+    strip: bool = Field(default=False, description="Remove the path's prefix from the request.")
+    websocket: bool = Field(default=False, description="Allow connections to be upgraded.")
     read_timeout: Duration | None = Field(
-        default=None, description="Time to wait for an answer; default: the gateway's."
+        default=None, description="Time to wait for a response; default: the gateway's."
     )
-    max_body: Size | None = Field(default=None, description="Largest request; default: the gateway's.")
+    max_body: Size | None = Field(default=None, description="Largest request body; default: the gateway's.")
 
 
 def _route_shorthand(value: object) -> object:
@@ -41,11 +41,11 @@ def _route_shorthand(value: object) -> object:
 
 
 class GatewayTimeouts(Model):
-    """How long the gateway waits for a service."""
+    """Timeouts of the gateway's requests to a service."""
 
-    connect: Duration = Field(default=5.0, description="For a connection.")
-    read: Duration = Field(default=60.0, description="For an answer.")
-    send: Duration = Field(default=60.0, description="For a request to go out.")
+    connect: Duration = Field(default=5.0, description="Time to connect.")
+    read: Duration = Field(default=60.0, description="Time to wait for a response.")
+    send: Duration = Field(default=60.0, description="Time to send a request.")
 
 
 class Gateway(Model):
@@ -53,9 +53,9 @@ class Gateway(Model):
 
     host: Host = Field(description="The public host name.")
     aliases: Annotated[tuple[Host, ...], one_or_many(Host)] = Field(
-        default=(), description="Further host names."
+        default=(), description="More host names."
     )
-    image: Interpolated | None = Field(default=None, description="nginx's image; default: a pinned one.")
+    image: Interpolated | None = Field(default=None, description="Image of nginx; default: a pinned one.")
     http_port: Port = Field(default=80, description="Port of plain HTTP on the host.")
     https_port: Port = Field(default=443, description="Port of HTTPS on the host.")
     tls: GatewayTls | None = Field(default=None, description="TLS; default: plain HTTP only.")
@@ -66,10 +66,10 @@ class Gateway(Model):
         UrlPath, Annotated[Route, BeforeValidator(_route_shorthand, json_schema_input_type=Route | Label)]
     ] = Field(default={}, description="Paths and the service that answers below each; the longest path wins.")
     timeouts: GatewayTimeouts = Field(
-        default=GatewayTimeouts(), description="How long it waits for a service."
+        default=GatewayTimeouts(), description="Timeouts of requests to a service."
     )
     max_fails: Annotated[int, Field(ge=0)] = Field(
-        default=3, description="Failures until a replica is left out."
+        default=3, description="Failures until a replica is skipped."
     )
-    fail_timeout: Duration = Field(default=30.0, description="How long it is left out.")
-    max_body: Size = Field(default=10 * 1024 * 1024, description="Largest request.")
+    fail_timeout: Duration = Field(default=30.0, description="How long a failed replica is skipped.")
+    max_body: Size = Field(default=10 * 1024 * 1024, description="Largest request body.")

@@ -10,12 +10,14 @@ from exporter.catalog.values.scalars import Text
 
 
 class Kubernetes(Model):
-    """What generated Kubernetes files say beside the services."""
+    """Settings of generated Kubernetes files."""
 
     namespace: Label | None = Field(
         default=None, description="The namespace; default: the project and environment."
     )
-    ingress_class: Text = Field(default="nginx", description="The ingress controller.")
+    ingress_class: Text = Field(
+        default="nginx", description="Ingress class, which selects the ingress controller."
+    )
     storage_class: Text | None = Field(
-        default=None, description="The class of volumes; default: the cluster's."
+        default=None, description="Storage class of volumes; default: the cluster's."
     )

@@ -12,9 +12,9 @@ from exporter.catalog.values.schedules import TimeZone, WeeklyWindow
 
 
 class Maintenance(Model):
-    """A time in which nobody is woken."""
+    """A maintenance window, in which nobody is notified."""
 
-    name: Label = Field(description="What it is called.")
+    name: Label = Field(description="Name of the window.")
     when: WeeklyWindow = Field(
         description="Days and hours, such as Sun 02:00-04:00; without days, every day."
     )

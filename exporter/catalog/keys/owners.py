@@ -27,19 +27,19 @@ Severities = Annotated[tuple[Severity, ...], one_or_many(Severity)]
 
 
 class Receiver(Model):
-    """What every way of telling shares."""
+    """Keys that all receivers share."""
 
     severities: Severities = Field(
         default=(),
-        description="Only these severities; default: all, and critical alone of PagerDuty and Opsgenie.",
+        description="Only these severities; default: all (PagerDuty, Opsgenie: critical only).",
     )
-    resolved: bool = Field(default=True, description="Whether the end of an alert is told too.")
+    resolved: bool = Field(default=True, description="Also notify when the alert resolves.")
 
 
 class Slack(Receiver):
     """A Slack channel."""
 
-    channel: Text = Field(description="The channel, in quotes: # begins a comment.")
+    channel: Text = Field(description="Channel, in quotes, because # begins a comment.")
     url: Secret | None = Field(
         default=None, description="Incoming webhook, by reference; default: alertmanager.slack_url."
     )
@@ -58,9 +58,9 @@ class EmailReceiver(Receiver):
 
 
 class Webhook(Receiver):
-    """An HTTP endpoint of your own."""
+    """Your own HTTP endpoint."""
 
-    url: Template = Field(description="Where alerts are posted; may hold references.")
+    url: Template = Field(description="URL that alerts are posted to; may hold references.")
     bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
 
 
@@ -96,24 +96,24 @@ def _receivers(model: Any, key: str, short: Any) -> BeforeValidator:
 
 
 class Owner(Model):
-    """Who hears of a service. Each way takes one receiver or a list."""
+    """People who are notified. Each kind of receiver takes one or a list."""
 
     description: Words = Field(default="", description="Who they are.")
     slack: Annotated[tuple[Slack, ...], _receivers(Slack, "channel", Text)] = Field(
-        default=(), description="A channel."
+        default=(), description="Slack channel."
     )
     pagerduty: Annotated[tuple[PagerDuty, ...], _receivers(PagerDuty, "key", Secret)] = Field(
-        default=(), description="A routing key."
+        default=(), description="PagerDuty routing key."
     )
     email: Annotated[tuple[EmailReceiver, ...], _receivers(EmailReceiver, "to", Email)] = Field(
-        default=(), description="An address."
+        default=(), description="E-mail address."
     )
     webhook: Annotated[tuple[Webhook, ...], _receivers(Webhook, "url", Template)] = Field(
-        default=(), description="A URL."
+        default=(), description="Webhook URL."
     )
     teams: Annotated[tuple[Teams, ...], _receivers(Teams, "url", Secret)] = Field(
-        default=(), description="A Microsoft Teams workflow."
+        default=(), description="URL of a Microsoft Teams workflow."
     )
     opsgenie: Annotated[tuple[Opsgenie, ...], _receivers(Opsgenie, "key", Secret)] = Field(
-        default=(), description="An API key."
+        default=(), description="Opsgenie API key."
     )

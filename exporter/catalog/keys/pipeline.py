@@ -14,7 +14,7 @@ from exporter.catalog.values.scalars import Text
 class Pipeline(Model):
     """Continuous integration and delivery."""
 
-    provider: Literal["github"] = Field(default="github", description="Whose workflow is written.")
+    provider: Literal["github"] = Field(default="github", description="Provider to generate a workflow for.")
     branches: dict[Text, Label] = Field(
         default={}, description="Branches, and the environment that each is deployed to."
     )
@@ -22,8 +22,8 @@ class Pipeline(Model):
         default=("main",), description="Branches whose pull requests are checked."
     )
     checks: Annotated[tuple[Literal["tests", "lint", "security"], ...], one_or_many(Text)] = Field(
-        default=("tests", "lint", "security"), description="What is run before images are built."
+        default=("tests", "lint", "security"), description="Checks to run before images are built."
     )
     platforms: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=("linux/amd64",), description="Platforms that images are built for."
+        default=("linux/amd64",), description="Platforms to build images for."
     )

@@ -17,8 +17,8 @@ class Prometheus(Model):
         description="Time between two scrapes of the exporter.",
     )
     retention: Duration = Field(default=1296000.0, description="How long series are kept.")
-    retention_size: Size | None = Field(default=None, description="How large they may grow.")
-    version: Text | None = Field(default=None, description="The image's tag in the generated stack.")
+    retention_size: Size | None = Field(default=None, description="Maximum disk space for series.")
+    version: Text | None = Field(default=None, description="Image tag in the generated stack.")
     external_labels: dict[LabelName, Text] = Field(
-        default={}, description="Labels of everything it sends elsewhere."
+        default={}, description="Labels that are added to everything that it sends to other systems."
     )

@@ -1,4 +1,4 @@
-"""Services and what belongs to one: image, resources, scaling, objectives, metrics, logs, mounts."""
+"""Services and their parts: image, resources, scaling, objectives, metrics, logs, mounts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from exporter.catalog.values.words import shown
 
 
 class Build(Model):
-    """How the service's image is built."""
+    """Build of the service's image."""
 
     context: Words = Field(default=".", description="Folder of the sources, relative to the catalog.")
     runtime: Literal["python", "node"] | None = Field(
-        default=None, description="The recipe of a generated Dockerfile."
+        default=None, description="Recipe for a generated Dockerfile."
     )
     dockerfile: Words | None = Field(
-        default=None, description="A Dockerfile of your own, relative to the context."
+        default=None, description="Your own Dockerfile, relative to the context."
     )
     target: Words | None = Field(default=None, description="The stage to build.")
     arguments: dict[EnvironmentName, Interpolated] = Field(
@@ -35,15 +35,13 @@ class Build(Model):
     )
     entry: Words | None = Field(
         default=None,
-        description="What a generated Dockerfile starts, such as main:app; default: the recipe's.",
+        description="Entry point of a generated Dockerfile, such as main:app; default: the recipe's.",
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.runtime and self.dockerfile:
-            raise ValueError(
-                "runtime and dockerfile exclude each other; a Dockerfile of your own needs no recipe"
-            )
+            raise ValueError("runtime and dockerfile cannot be combined; your own Dockerfile needs no recipe")
         return self
 
 
@@ -52,12 +50,14 @@ def _build_shorthand(value: object) -> object:
 
 
 class Scale(Model):
-    """How many replicas an autoscaler may run, and what it aims at."""
+    """Autoscaling: limits of the number of replicas, and targets."""
 
-    min: Annotated[int, Field(ge=1)] = Field(default=1, description="At least so many.")
-    max: Annotated[int, Field(ge=1)] = Field(description="At most so many.")
-    cpu: Percentage | None = Field(default=None, description="Target use of the CPU request.")
-    memory: Percentage | None = Field(default=None, description="Target use of the memory request.")
+    min: Annotated[int, Field(ge=1)] = Field(default=1, description="Minimum number of replicas.")
+    max: Annotated[int, Field(ge=1)] = Field(description="Maximum number of replicas.")
+    cpu: Percentage | None = Field(default=None, description="Target usage, as a share of the CPU request.")
+    memory: Percentage | None = Field(
+        default=None, description="Target usage, as a share of the memory request."
+    )
 
     @model_validator(mode="after")
     def _range(self) -> Self:
@@ -69,7 +69,7 @@ class Scale(Model):
 class Metrics(Model):
     """The service's own Prometheus metrics."""
 
-    path: UrlPath = Field(default="/metrics", description="Where they are served.")
+    path: UrlPath = Field(default="/metrics", description="Path at which they are served.")
     port: Port | None = Field(default=None, description="The port; default: the service's.")
     scheme: Literal["http", "https"] = Field(default="http", description="http or https.")
     interval: Duration | None = Field(
@@ -96,10 +96,11 @@ class Dependency(Model):
     """Another service or store that this one needs."""
 
     condition: Literal["started", "healthy", "completed"] = Field(
-        default="healthy", description="What must hold before this one starts."
+        default="healthy", description="State that it must reach before this one starts."
     )
     optional: bool = Field(
-        default=False, description="Whether this one works without it, so its failure explains nothing here."
+        default=False,
+        description="This one works without it, so a failure there does not explain a failure here.",
     )
 
 
@@ -134,16 +135,16 @@ class Mount(Model):
     target: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] = Field(
         description="The absolute path inside the container."
     )
-    read_only: bool = Field(default=False, description="Whether the container may only read it.")
+    read_only: bool = Field(default=False, description="Mount it read-only.")
 
     @property
     def volume(self) -> str | None:
-        """The volume's name; none of a folder of the host."""
+        """Return the volume's name; None for a folder of the host."""
         return None if self.source.startswith((".", "/", "~")) else self.source
 
 
 def _mount_shorthand(value: object) -> object:
-    """`source:target` or `source:target:ro`."""
+    """Return the long form of `source:target` or `source:target:ro`."""
     if not isinstance(value, str):
         return value
     source, _, rest = value.partition(":")
@@ -165,7 +166,7 @@ class Service(Container):
         Field(
             default=None,
             description="How its image is built; a plain folder is short for context. "
-            "Neither build nor image: watched and not deployed.",
+            "Without build and image it is watched but not deployed.",
         )
     )
     health: HealthOrShort | None = Field(
@@ -183,13 +184,11 @@ class Service(Container):
     volumes: Annotated[tuple[MountOrShort, ...], one_or_many(Mount | str)] = Field(
         default=(), description="Mounts, such as data:/app/data."
     )
-    public: bool = Field(default=False, description="Whether it is on the edge network, behind the gateway.")
-    replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="How many containers run.")
-    scale: Scale | None = Field(default=None, description="Automatic scaling, where the platform has it.")
+    public: bool = Field(default=False, description="Put it on the edge network, behind the gateway.")
+    replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="Number of containers.")
+    scale: Scale | None = Field(default=None, description="Autoscaling, on platforms that support it.")
     user: Interpolated | None = Field(default=None, description="The user inside the container.")
-    read_only: bool = Field(
-        default=True, description="Whether the container's root file system is read-only."
-    )
+    read_only: bool = Field(default=True, description="Make the container's root file system read-only.")
     writable: Annotated[tuple[Words, ...], one_or_many(Words)] = Field(
         default=("/tmp",),  # noqa: S108 - a path inside the container
         description="Folders that stay writable, in memory.",
@@ -197,7 +196,7 @@ class Service(Container):
 
     @property
     def deployed(self) -> bool:
-        """False of somebody else's service: watched and not deployed."""
+        """True if it is deployed, not only watched because somebody else runs it."""
         return bool(self.build or self.image)
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
 
 @dataclass(frozen=True, slots=True)
 class EngineDefaults:
-    """`data`: the folder inside the container that a volume holds."""
+    """Defaults of one engine. `data`: the folder inside the container where the volume is mounted."""
 
     port: int
     image: str
@@ -34,30 +34,28 @@ ENGINES: dict[str, EngineDefaults] = {
     "mongodb": EngineDefaults(27017, "mongo", "8.0", None, "/data/db"),
     "redis": EngineDefaults(6379, "redis", "7.4", None, "/data"),
 }
-"""Engines that run in a container of their own; SQLite is a file inside a service's."""
+"""Engines that run in their own container; SQLite is a file in the container of a service."""
 
 _FILE_KEYS = ("service", "path")
 _SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls")
 
 
 class Replica(Model):
-    """Another server that follows this store."""
+    """A replica of this store."""
 
-    host: Words = Field(description="Its host.")
+    host: Words = Field(description="Host of the replica.")
     port: Annotated[int, Field(ge=1, le=65535)] | None = Field(
-        default=None, description="Its port; default: the store's."
+        default=None, description="Port of the replica; default: the store's."
     )
-    max_lag: Duration | None = Field(default=None, description="How far behind it may be.")
+    max_lag: Duration | None = Field(default=None, description="Largest acceptable replication lag.")
 
 
 class Store(Container):
     """One store."""
 
-    engine: Engine = Field(description="What it is.")
-    version: Text | None = Field(
-        default=None, description="The image's tag; default: the engine's pinned version."
-    )
-    username: Text | None = Field(default=None, description="The user who connects; default: the engine's.")
+    engine: Engine = Field(description="Database engine.")
+    version: Text | None = Field(default=None, description="Image tag; default: the engine's pinned version.")
+    username: Text | None = Field(default=None, description="User to connect as; default: the engine's.")
     password: Secret | None = Field(default=None, description="That user's password, by reference.")
     databases: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Databases that it holds."
@@ -66,15 +64,16 @@ class Store(Container):
         default=None, description="The volume of its data; needs no entry in volumes."
     )
     backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
-    tls: Tls | None = Field(default=None, description="TLS of connections to it.")
+    tls: Tls | None = Field(default=None, description="TLS for connections to it.")
     max_connections: Percentage | None = Field(
-        default=None, description="Share of connections in use that is too many; default: the alert's."
+        default=None,
+        description="Alert if more than this share of connections is in use; default: the alert's threshold.",
     )
     replicas: tuple[Replica, ...] = Field(
         default=(),
-        description="Servers that follow it; each is probed, and an alert fires when fewer are connected to it.",
+        description="Its replicas; each is probed, and an alert fires if fewer are connected.",
     )
-    service: Label | None = Field(default=None, description="SQLite: the service whose file it is.")
+    service: Label | None = Field(default=None, description="SQLite: the service that owns the file.")
     path: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] | None = Field(
         default=None, description="SQLite: the file inside that service's container."
     )
@@ -99,7 +98,7 @@ class Store(Container):
 
     @property
     def listen_port(self) -> int | None:
-        """Its port, or its engine's; none of SQLite."""
+        """Return its port, or its engine's; None for SQLite."""
         if self.engine == "sqlite":
             return None
         return self.port or ENGINES[self.engine].port

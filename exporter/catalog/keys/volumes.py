@@ -16,9 +16,9 @@ class Volume(Model):
 
     description: Words = Field(default="", description="What it holds.")
     backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
-    external: bool = Field(default=False, description="Whether it exists already and is not created.")
+    external: bool = Field(default=False, description="It already exists and is not created.")
     size: Annotated[str, Field(pattern=r"^[0-9]+[MGT]i?$")] | None = Field(
-        default=None, description="What a cluster is asked for, such as 10Gi."
+        default=None, description="Size to request from a cluster, such as 10Gi."
     )
 
 

@@ -1,4 +1,4 @@
-"""The alerts that are generated, in one table: what a person can set, and what holds when nothing is set."""
+"""Table of the generated alerts: what can be set, and the defaults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class AlertDefault:
-    """`for_` in seconds. `threshold`: none where the alert has no limit to set."""
+    """Defaults of one alert. `for_`: seconds. `threshold`: None if the alert has no limit to set."""
 
     meaning: str
     severity: Severity
@@ -55,9 +55,11 @@ ALERTS: dict[str, AlertDefault] = {
     "ServiceFlapping": AlertDefault(
         "A probe changes state more often than the threshold in an hour.", "warning", 0, _count(6)
     ),
-    "ServiceAbsent": AlertDefault("The service is configured, and no series of it exists.", "warning", 300),
-    "ServiceNotRunning": AlertDefault("No container of the service runs.", "critical", 120),
-    "ReplicasMissing": AlertDefault("Fewer containers of the service run than its replicas.", "warning", 300),
+    "ServiceAbsent": AlertDefault("The service is configured but has no series.", "warning", 300),
+    "ServiceNotRunning": AlertDefault("No container of the service is running.", "critical", 120),
+    "ReplicasMissing": AlertDefault(
+        "Fewer containers of the service are running than its replicas.", "warning", 300
+    ),
     "ScrapeTargetDown": AlertDefault("Prometheus cannot scrape the service's own metrics.", "warning", 300),
     "CertificateExpiring": AlertDefault(
         "A certificate expires within the threshold.", "warning", 3600, _seconds(str(14 * _DAY))
@@ -67,20 +69,26 @@ ALERTS: dict[str, AlertDefault] = {
     ),
     "CertificateExpired": AlertDefault("A certificate has expired.", "critical", 0),
     "HighErrorRate": AlertDefault(
-        "The ratio of 5xx answers is over the threshold.", "warning", 300, _percent(5)
+        "The ratio of 5xx responses is above the threshold.", "warning", 300, _percent(5)
     ),
     "HighLatency": AlertDefault(
-        "The 95th percentile of request durations is over the threshold.", "warning", 300, _seconds("1")
+        "The 95th percentile of request durations is above the threshold.", "warning", 300, _seconds("1")
     ),
     "SloBurnRateFast": AlertDefault(
-        "The error budget burns so fast that it ends within days.", "critical", 120
+        "The error budget burns so fast that it will be used up within days.", "critical", 120
     ),
-    "SloBurnRateSlow": AlertDefault("The error budget burns faster than it is granted.", "warning", 900),
+    "SloBurnRateSlow": AlertDefault("The error budget burns faster than its period allows.", "warning", 900),
     "HighMemoryUsage": AlertDefault(
-        "A container's working set is over the threshold of its limit.", "warning", 300, _percent(80)
+        "A container's working set is above the threshold, a share of its limit.",
+        "warning",
+        300,
+        _percent(80),
     ),
     "CpuThrottling": AlertDefault(
-        "A container is throttled in more periods than the threshold.", "warning", 900, _percent(25)
+        "A container is throttled in a larger share of its periods than the threshold.",
+        "warning",
+        900,
+        _percent(25),
     ),
     "ContainerRestarting": AlertDefault(
         "A container restarted, or was replaced, more often than the threshold in 15 minutes.",
@@ -89,30 +97,30 @@ ALERTS: dict[str, AlertDefault] = {
         _count(3),
     ),
     "ContainerOomKilled": AlertDefault("A process of a container was killed: out of memory.", "critical", 0),
-    "ContainerUnhealthy": AlertDefault("A container's own health check fails.", "warning", 120),
+    "ContainerUnhealthy": AlertDefault("The health check of a container fails.", "warning", 120),
     "ContainerExited": AlertDefault(
-        "A container ended with an error, or could not be started.", "critical", 60
+        "A container exited with an error, or could not be started.", "critical", 60
     ),
     "StoreDown": AlertDefault("The store's probes fail.", "critical", 60),
     "StoreConnectionsHigh": AlertDefault(
-        "Connections in use are over the threshold of the maximum.", "warning", 300, _percent(80)
+        "Connections in use are above the threshold, a share of the maximum.", "warning", 300, _percent(80)
     ),
     "StoreReplicationLag": AlertDefault(
         "A replica is further behind than the threshold.", "warning", 300, _seconds("30")
     ),
     "StoreReplicationBroken": AlertDefault("A replica receives nothing from its primary.", "critical", 120),
     "StoreReplicasMissing": AlertDefault(
-        "Fewer replicas are connected than the threshold; default: those in the catalog.",
+        "Fewer replicas are connected than the threshold; default: the number in the catalog.",
         "warning",
         300,
         _count(1),
     ),
     "StoreWithoutPrimary": AlertDefault(
-        "A store with replicas answers, and none of its servers is the primary.", "critical", 60
+        "A store with replicas answers, but no server is its primary.", "critical", 60
     ),
-    "StoreWritesRefused": AlertDefault("The store answers, and refuses writes.", "critical", 60),
+    "StoreWritesRefused": AlertDefault("The store answers but refuses writes.", "critical", 60),
     "StoreMemoryHigh": AlertDefault(
-        "Memory is over the threshold of its limit, and the store evicts nothing.",
+        "Memory is above the threshold, a share of its limit, and the store evicts nothing.",
         "warning",
         300,
         _percent(90),
@@ -122,23 +130,23 @@ ALERTS: dict[str, AlertDefault] = {
     "BackupFailed": AlertDefault("The last backup failed.", "critical", 0),
     "BackupDrillFailed": AlertDefault("The last restore drill failed.", "critical", 0),
     "DiskFilling": AlertDefault(
-        "A volume's file system is fuller than the threshold, or full within a day.",
+        "A volume's file system is fuller than the threshold, or will be full within a day.",
         "warning",
         900,
         _percent(85),
     ),
     "LogErrors": AlertDefault(
-        "More log lines a minute match a pattern than the threshold.", "warning", 300, _count(10)
+        "More log lines per minute match a pattern than the threshold.", "warning", 300, _count(10)
     ),
     "ExporterDown": AlertDefault("Prometheus cannot scrape the exporter.", "critical", 120),
     "ExporterReloadFailed": AlertDefault(
-        "The exporter runs on an older catalog than the file.", "warning", 300
+        "The exporter uses an older catalog than the one in its file.", "warning", 300
     ),
     "ExporterWebConfigFailed": AlertDefault(
-        "The exporter serves by an older web configuration than its files.", "warning", 300
+        "The exporter uses an older web configuration than the one in its files.", "warning", 300
     ),
     "ExporterProbesMissed": AlertDefault(
-        "Probes are missed, since the one before still runs.", "warning", 600
+        "Probes are missed because the previous run has not finished.", "warning", 600
     ),
     "ExporterStalled": AlertDefault("The exporter stalls for seconds at a time.", "warning", 300),
     "ExporterOutOfResources": AlertDefault(
@@ -146,17 +154,17 @@ ALERTS: dict[str, AlertDefault] = {
     ),
     "ExporterDockerUnreachable": AlertDefault("The exporter cannot reach Docker.", "warning", 300),
     "ExporterDockerRefused": AlertDefault(
-        "A socket proxy refuses what the exporter asks of Docker.", "warning", 300
+        "A socket proxy refuses requests of the exporter to Docker.", "warning", 300
     ),
     "ExporterContainersUnknown": AlertDefault(
-        "There are containers of which Docker says nothing usable.", "warning", 600
+        "Docker gives no usable data about some containers.", "warning", 600
     ),
-    "ExporterInternalErrors": AlertDefault("An error in the exporter itself.", "warning", 0),
+    "ExporterInternalErrors": AlertDefault("The exporter has an internal error.", "warning", 0),
     "ExporterTlsFileUnusable": AlertDefault(
         "A certificate or key file has changed and cannot be used.", "warning", 300
     ),
     "ExporterNoTargets": AlertDefault("The exporter watches nothing.", "warning", 300),
-    "Watchdog": AlertDefault("Always fires; its absence means that alerts do not arrive.", "info", 0),
+    "Watchdog": AlertDefault("Always fires. If it stops arriving, alerting is broken.", "info", 0),
 }
 
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
@@ -192,11 +200,11 @@ AlertName = Annotated[
 
 
 class Alert(Model):
-    """What one alert does differently here."""
+    """Changes to one alert."""
 
     enabled: bool = Field(
         default=True,
-        description="Whether the alert exists; `off` in place of the mapping is short for false.",
+        description="Generate the alert; `off` in place of the mapping is short for false.",
     )
     threshold: (
         Annotated[
@@ -205,11 +213,15 @@ class Alert(Model):
             WithJsonSchema({"type": ["string", "number"], "title": "threshold"}),
         ]
         | None
-    ) = Field(default=None, description="The limit: a percentage, a duration or a number, as the alert asks.")
-    for_: Wait | None = Field(
-        default=None, alias="for", description="How long it must last before it fires; 0s: at once."
+    ) = Field(
+        default=None, description="Limit: a percentage, a duration or a number, depending on the alert."
     )
-    severity: Severity | None = Field(default=None, description="Who is woken by it.")
+    for_: Wait | None = Field(
+        default=None,
+        alias="for",
+        description="How long the condition must last before the alert fires; 0s: at once.",
+    )
+    severity: Severity | None = Field(default=None, description="Severity, which decides who is notified.")
     runbook: Words | None = Field(default=None, description="URL of the runbook.")
 
 
@@ -228,10 +240,10 @@ Alerts = dict[
 
 
 def threshold_problem(name: str, threshold: Threshold) -> str | None:
-    """Why this threshold does not suit this alert; none when it does."""
+    """Return why this threshold does not suit this alert; None if it does."""
     default = ALERTS[name].threshold
     if default is None:
-        return f"{quoted(name)} has no threshold to set"
+        return f"{quoted(name)} has no threshold"
     if default.kind != threshold.kind:
-        return f"the threshold of {quoted(name)} is a {default.kind}, found a {threshold.kind}"
+        return f"the threshold of {quoted(name)} must be a {default.kind}, found a {threshold.kind}"
     return None

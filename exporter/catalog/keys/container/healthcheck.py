@@ -11,14 +11,14 @@ from exporter.catalog.values.scalars import Duration
 
 
 class HealthCheck(Model):
-    """How often the container engine asks the health probe."""
+    """Health check that the container engine runs."""
 
     interval: Duration = Field(default=30.0, description="Time between two checks.")
-    timeout: Duration = Field(default=10.0, description="Time that one check may take.")
+    timeout: Duration = Field(default=10.0, description="Time limit of one check.")
     retries: Annotated[int, Field(ge=1)] = Field(
-        default=3, description="Failures in a row until the container is unhealthy."
+        default=3, description="Consecutive failures until the container is unhealthy."
     )
     start_period: Duration = Field(
         default=30.0,
-        description="Time to start, in which failures do not count.",
+        description="Time to start, during which failures do not count.",
     )

@@ -11,7 +11,7 @@ from exporter.catalog.values.scalars import Size
 
 
 class LogRotation(Model):
-    """How large a container's log grows."""
+    """Rotation of a container's log."""
 
     max_size: Size = Field(default=10 * 1024 * 1024, description="Size of one file.")
-    max_files: Annotated[int, Field(ge=1)] = Field(default=3, description="Files that are kept.")
+    max_files: Annotated[int, Field(ge=1)] = Field(default=3, description="Number of files to keep.")

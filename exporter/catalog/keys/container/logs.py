@@ -1,4 +1,4 @@
-"""The key `logs`: what is counted in a container's log."""
+"""The key `logs`: patterns to count in a container's log."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from exporter.catalog.values.scalars import Regex, Size
 
 
 class Logs(Model):
-    """What is counted in the container's log. Nothing of the text itself is exported."""
+    """Patterns to count in the container's log. The text itself is never exported."""
 
     patterns: dict[SecretName, Regex] = Field(
-        default={}, description="Names and the regular expressions of lines to count."
+        default={}, description="Names, and the regular expressions of the lines to count."
     )
-    levels: bool = Field(default=True, description="Whether lines of the usual error levels are counted too.")
+    levels: bool = Field(default=True, description="Also count lines of the usual error levels.")
     max_line: Size = Field(default=16 * 1024, description="Longer lines are cut.")
 
 

@@ -25,21 +25,23 @@ Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
 
 
 class Container(Model):
-    """Keys that a service and a store share: one container and what watches it."""
+    """Keys that services and stores share: one container, and how it is watched."""
 
     description: Words = Field(default="", description="What it does, for people.")
-    owner: Label | None = Field(default=None, description="Who hears of its alerts: a name in owners.")
+    owner: Label | None = Field(default=None, description="Who receives its alerts: a name in owners.")
     image: Interpolated | None = Field(
-        default=None, description="The image to run; with build, the name of what is built."
+        default=None, description="Image to run; with build, the name of the built image."
     )
     port: Port | None = Field(default=None, description="The port it listens on.")
     host_port: Port | None = Field(
-        default=None, description="The port on the host where ports are published; default: port."
+        default=None, description="Port on the host, if ports are published; default: port."
     )
     address: AddressTemplate | None = Field(
-        default=None, description="Where the daemon finds it; default: the environment's address."
+        default=None, description="Address at which the daemon finds it; default: the environment's address."
     )
-    probes: tuple[Probe, ...] = Field(default=(), description="Checks beside or in place of health.")
+    probes: tuple[Probe, ...] = Field(
+        default=(), description="Checks in addition to health, or in place of it."
+    )
     probe: ProbeTimes = Field(
         default=ProbeTimes(), description="Interval and timeout of its probes; default: defaults.probe."
     )
@@ -51,34 +53,34 @@ class Container(Model):
     )
     resources: Resources = Field(default=Resources(), description="Limits; default: defaults.resources.")
     restart: RestartPolicy | None = Field(
-        default=None, description="When it is started again; default: defaults.restart."
+        default=None, description="When it is restarted; default: defaults.restart."
     )
     healthcheck: HealthCheck | None = Field(
-        default=None, description="The container's own health check; default: defaults.healthcheck."
+        default=None, description="Health check of the container; default: defaults.healthcheck."
     )
     slo: SloOrShort = Field(
         default=Slo(), description="Objectives; a plain percentage is short for availability."
     )
-    alerts: Alerts = Field(default={}, description="Alerts that differ here; off switches one off.")
-    runbook: Words | None = Field(default=None, description="URL of the page that helps the person on call.")
+    alerts: Alerts = Field(default={}, description="Changes to alerts; off disables one.")
+    runbook: Words | None = Field(default=None, description="URL of the runbook, for the person on call.")
     logs: LogsOrShort = Field(
-        default=None, description="What is counted in its log; on for the usual error levels."
+        default=None, description="Patterns to count in its log; on counts the usual error levels."
     )
     labels: dict[str, Interpolated] = Field(default={}, description="Labels of the container.")
-    command: Command = Field(default=(), description="Replaces the image's command.")
-    stop_grace: Duration | None = Field(default=None, description="Time to end before it is killed.")
+    command: Command = Field(default=(), description="Command in place of the image's.")
+    stop_grace: Duration | None = Field(default=None, description="Time to stop before it is killed.")
 
     @property
     def listen_port(self) -> int | None:
-        """The port inside its container."""
+        """Return the port inside its container."""
         return self.port
 
     @property
     def deployed(self) -> bool:
-        """False of what somebody else runs: watched and not deployed."""
+        """True if it is deployed, not only watched because somebody else runs it."""
         return True
 
     @property
     def published_port(self) -> int | None:
-        """Its port on the host, where ports are published; none of what is not deployed."""
+        """Return its port on the host, if ports are published; None if it is not deployed."""
         return (self.host_port or self.listen_port) if self.deployed else None

@@ -13,7 +13,7 @@ from exporter.catalog.values.words import shown
 
 
 class Resources(Model):
-    """What one container may use."""
+    """Limits of one container."""
 
     cpu: (
         Annotated[
@@ -26,7 +26,7 @@ class Resources(Model):
     ) = Field(default=None, description="Cores, such as 0.5.")
     memory: Size | None = Field(default=None, description="Memory.")
     processes: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Processes and threads at once."
+        default=None, description="Number of processes and threads."
     )
 
 

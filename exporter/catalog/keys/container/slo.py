@@ -12,7 +12,7 @@ from exporter.catalog.values.scalars import Duration, Percentage, duration_text
 
 
 class Latency(Model):
-    """An objective of speed: this share of requests is faster than this."""
+    """A latency objective: this share of requests must be faster than this duration."""
 
     under: Duration = Field(description="The duration.")
     for_: Percentage = Field(
@@ -27,7 +27,7 @@ def _latency_shorthand(value: object) -> object:
 
 
 DEFAULT_PERIOD = 30 * 86400.0
-"""Seconds; of an objective whose period is written neither here nor in defaults."""
+"""Seconds; used if neither the objective nor defaults sets a period."""
 
 _ALWAYS = Decimal(100)
 

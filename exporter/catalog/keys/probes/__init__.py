@@ -1,1 +1,1 @@
-"""How probes are written: one module per protocol, named like the protocol's key."""
+"""Keys of probes: one module per protocol, named like the protocol's key."""

@@ -12,7 +12,7 @@ from exporter.catalog.values.network import Address, Host, Port
 
 
 def tls_shorthand(value: object) -> object:
-    """`tls: true` is TLS with the defaults, `tls: off` is none."""
+    """Return the long form: `tls: true` is TLS with the defaults, `tls: off` is no TLS."""
     if value is True:
         return {}
     return None if value is False or value == "off" else value
@@ -24,7 +24,7 @@ TlsOrOff = Annotated[
 
 
 class AddressedProbe(Model):
-    """What a probe of one port has: where the port is."""
+    """Keys that probes of one port share: where the port is."""
 
     address: Address | None = Field(default=None, description="host:port; default: the service's address.")
     host: Host | None = Field(default=None, description="The host; default: the service's.")
@@ -33,12 +33,12 @@ class AddressedProbe(Model):
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         if self.address is not None and (self.host is not None or self.port is not None):
-            raise ValueError("address is whole; take host and port out")
+            raise ValueError("address already has the host and port; remove host and port")
         return self
 
 
 def address_shorthand(value: object) -> object:
-    """`true` is the service's own port; a number is a port, text is host:port."""
+    """Return the long form: `true` is the service's own port, a number is a port, text is host:port."""
     if value is True:
         return {}
     if isinstance(value, int) and not isinstance(value, bool):

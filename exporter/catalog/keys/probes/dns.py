@@ -1,4 +1,4 @@
-"""The key `dns` of a probe: one question and what its answer must be."""
+"""The key `dns` of a probe: one question and the conditions on its answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from exporter.catalog.values.scalars import Regex
 
 
 class DnsAnswers(Model):
-    """What the text of the answer's records must be."""
+    """Conditions on the text of the answer's records."""
 
     matches: Annotated[tuple[Regex, ...], one_or_many(Regex)] = Field(
         default=(), description="Each must match at least one record."
@@ -40,9 +40,9 @@ Rcode = Literal["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED
 
 
 class DnsProbe(Model):
-    """One DNS question and what its answer must be."""
+    """One DNS question and the conditions on its answer."""
 
-    name: Host = Field(description="The name that is asked for.")
+    name: Host = Field(description="Name to look up.")
     type: Annotated[
         str,
         Field(pattern=r"^[A-Z][A-Z0-9]{0,15}$"),
@@ -56,9 +56,9 @@ class DnsProbe(Model):
         ]
         | None
     ) = Field(
-        default=None, description="The DNS server, perhaps with a port; default: the system's resolvers."
+        default=None, description="DNS server, optionally with a port; default: the system's resolvers."
     )
-    transport: Literal["udp", "tcp"] = Field(default="udp", description="How the question travels.")
+    transport: Literal["udp", "tcp"] = Field(default="udp", description="Transport protocol of the question.")
     rcodes: Annotated[tuple[Rcode, ...], one_or_many(Rcode)] = Field(
         default=("NOERROR",), description="Response codes that count as success."
     )
@@ -67,15 +67,15 @@ class DnsProbe(Model):
         BeforeValidator(_answers_shorthand, json_schema_input_type=DnsAnswers | Regex | tuple[Regex, ...]),
     ] = Field(
         default=DnsAnswers(),
-        description="What the records must be; a plain regular expression is short for matches.",
+        description="Conditions on the records; a plain regular expression is short for matches.",
     )
     min_answers: Annotated[int, Field(ge=0)] | None = Field(
         default=None,
-        description="How many records there must be at least; "
-        "default: 1, or 0 where a response code other than NOERROR is expected.",
+        description="Minimum number of records; "
+        "default: 1, or 0 if a response code other than NOERROR is expected.",
     )
-    recursion: bool = Field(default=True, description="Whether the server is asked to resolve recursively.")
-    ip: IpProtocol = Field(default="any", description="Address family of the way to the server.")
+    recursion: bool = Field(default=True, description="Ask the server to resolve recursively.")
+    ip: IpProtocol = Field(default="any", description="Address family for reaching the server.")
 
 
 def dns_shorthand(value: object) -> object:

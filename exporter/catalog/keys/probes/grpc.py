@@ -18,14 +18,14 @@ _OWN_METADATA = frozenset(
     {"connection", "content-length", "content-type", "host", "keep-alive", "proxy-connection", "te"}
     | {"transfer-encoding", "upgrade", "user-agent"}
 )
-"""What belongs to the call itself, or what HTTP/2 forbids."""
+"""Keys that belong to the call itself, or that HTTP/2 forbids."""
 
 
 def _parse_metadata_key(value: object) -> str:
     if not isinstance(value, str) or not _METADATA_KEY.fullmatch(value):
         raise ValueError(f"{shown(value)} is not a metadata key; use letters, digits, hyphens, dots and _")
     if value.lower() in _OWN_METADATA or value.lower().startswith("grpc-"):
-        raise ValueError(f"metadata cannot hold {shown(value)}, which gRPC writes itself")
+        raise ValueError(f"metadata cannot hold {shown(value)}, which gRPC sets itself")
     return value
 
 
@@ -37,7 +37,7 @@ MetadataKey = Annotated[
 def _printable(template: TextTemplate) -> TextTemplate:
     if not all(" " <= character <= "~" for character in template.literal or ""):
         raise ValueError(
-            "metadata cannot hold line breaks and what is not ASCII; write such a value as base64, "
+            "metadata can hold only ASCII without line breaks; write any other value as base64, "
             "under a key that ends in -bin"
         )
     return template
@@ -51,11 +51,11 @@ class GrpcProbe(AddressedProbe):
 
     service: Text = Field(
         default="",
-        description="The gRPC service asked about, such as shop.Orders; default: the whole server.",
+        description="gRPC service to check, such as shop.Orders; default: the whole server.",
     )
     metadata: dict[MetadataKey, MetadataValue] = Field(
         default={},
-        description="Metadata of the call; values may hold references. That of a key in -bin is base64.",
+        description="Metadata of the call; values may hold references. The value of a key that ends in -bin is base64.",
     )
     tls: TlsOrOff = Field(default=None, description="TLS (true for the defaults); default: none.")
     ip: IpProtocol = Field(

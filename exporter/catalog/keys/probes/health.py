@@ -1,4 +1,4 @@
-"""The key `health`: the HTTP probe that the container's own health check runs too."""
+"""The key `health`: the HTTP probe that the container's health check also runs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from exporter.catalog.values.network import Url, UrlPath
 from exporter.catalog.values.scalars import Duration  # noqa: TC001 - pydantic reads it at run time
 
 HEALTH_PROBE = "health"
-"""The name of the probe that the key `health` makes."""
+"""Name of the probe that the key `health` creates."""
 
 
 class Health(HttpProbe):
-    """The HTTP probe named health, which the container's own health check asks too."""
+    """The HTTP probe named health, which the container's health check also runs."""
 
     interval: Duration | None = Field(
         default=None, description="Time between two checks; default: the service's."
     )
     timeout: Duration | None = Field(
-        default=None, description="Time that one check may take; default: the service's."
+        default=None, description="Time limit of one check; default: the service's."
     )
 
 

@@ -1,4 +1,4 @@
-"""The key `http` of a probe: one request and what its answer must be."""
+"""The key `http` of a probe: one request and the conditions on its response."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from exporter.catalog.values.words import shown
 
 
 def _parse_redirects(value: object) -> int:
-    """How many to follow; -1 is `off`, which judges the redirect itself."""
+    """Return how many redirects to follow; -1 for `off`, which checks the redirect itself."""
     if value is False or value == "off":
         return -1
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100:
@@ -43,7 +43,7 @@ def _parse_redirects(value: object) -> int:
 
 
 def _parse_proxy(value: object) -> TextTemplate:
-    """A URL whose user name and password, if any, hold no literal password."""
+    """Parse the URL of a proxy, which must not hold a literal password."""
     template = parse_template(value)
     if isinstance(value, str):
         scheme, separator, rest = value.partition("://")
@@ -62,7 +62,7 @@ Proxy = Annotated[
 
 def _check_max_json(size: int) -> int:
     if size > MAX_MAX_JSON_BYTES:
-        raise ValueError("more than 1Mi of JSON would hold up other probes; write 1Mi or less, or use body")
+        raise ValueError("more than 1Mi of JSON would delay other probes; write 1Mi or less, or use body")
     return size
 
 
@@ -94,17 +94,17 @@ class BasicAuth(Model):
 
 
 class HttpProbe(Model):
-    """One HTTP request and what its answer must be."""
+    """One HTTP request and the conditions on its response."""
 
     url: UrlText | None = Field(
         default=None, description="The whole URL; default: scheme, address of the service, and path."
     )
     path: PathText = Field(
-        default="/", description="The path, perhaps with a query, at the service's address."
+        default="/", description="Path, optionally with a query, at the service's address."
     )
     scheme: Literal["http", "https"] = Field(default="http", description="With path: the URL's scheme.")
     port: Port | None = Field(default=None, description="With path: the port; default: the service's.")
-    method: Method = Field(default="GET", description="The method.")
+    method: Method = Field(default="GET", description="HTTP method.")
     headers: dict[HeaderName, Template] = Field(
         default={}, description="Headers of the request; values may hold references."
     )
@@ -116,14 +116,14 @@ class HttpProbe(Model):
     )
     versions: Annotated[tuple[Literal["1.0", "1.1", "2"], ...], one_or_many(Text)] = Field(
         default=(),
-        description="HTTP versions that count as success, in quotes; default: any. TLS offers what is listed here.",
+        description="HTTP versions that count as success, in quotes; default: any. Over TLS, only these are offered.",
     )
     body: Annotated[
         BodyConditions,
         BeforeValidator(body_shorthand, json_schema_input_type=BodyConditions | Text | tuple[Text, ...]),
     ] = Field(
         default=BodyConditions(),
-        description="What the answer's body must hold; plain text is short for contains.",
+        description="Conditions on the response body; plain text is short for contains.",
     )
     json_conditions: Annotated[
         tuple[
@@ -145,13 +145,13 @@ class HttpProbe(Model):
         ],
     ] = Field(
         default={},
-        description="Conditions on the answer's headers; a plain regular expression is short for matches.",
+        description="Conditions on the response headers; a plain regular expression is short for matches.",
     )
     redirects: Redirects = Field(
         default=10,
-        description="How many redirects are followed; off follows none and judges the redirect itself.",
+        description="How many redirects to follow; off follows no redirect and checks the redirect itself.",
     )
-    tls: Tls = Field(default=Tls(), description="TLS of an https URL.")
+    tls: Tls = Field(default=Tls(), description="TLS settings of an https URL.")
     basic_auth: BasicAuth | None = Field(default=None, description="Basic authentication.")
     bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
     proxy: Proxy | None = Field(
@@ -166,37 +166,37 @@ class HttpProbe(Model):
     )
     max_json: Annotated[Size, AfterValidator(_check_max_json)] = Field(
         default=DEFAULT_MAX_JSON_BYTES,
-        description="A larger body is a failure where json has conditions; 1Mi at most.",
+        description="A larger body is a failure if json has conditions; 1Mi at most.",
     )
     http2_prior_knowledge: bool = Field(
         default=False,
-        description="Speak HTTP/2 from the first byte, without asking by ALPN; also without TLS (h2c).",
+        description="Use HTTP/2 from the first byte, without ALPN; also without TLS (h2c).",
     )
     compression: Literal["gzip", "deflate"] | None = Field(
-        default=None, description="The body must arrive compressed so."
+        default=None, description="Required content encoding."
     )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         check_place(self, self.url)
         if self.http2_prior_knowledge and self.versions and "2" not in self.versions:
-            raise ValueError("http2_prior_knowledge speaks HTTP/2 alone, and versions does not list it")
+            raise ValueError("http2_prior_knowledge uses only HTTP/2, but versions does not list it")
         return self
 
 
 def check_place(probe: Model, url: str | None) -> None:
-    """See that nothing of the address stands beside a whole `url`.
+    """Check that no part of the address is written next to a whole `url`.
 
     Raises:
-        ValueError: something does.
+        ValueError: some part is.
     """
     parts = [key for key in ("path", "scheme", "port") if key in probe.model_fields_set]
     if url is not None and parts:
-        raise ValueError(f"url is whole; take {' and '.join(parts)} out")
+        raise ValueError(f"url is the whole address; remove {' and '.join(parts)}")
 
 
 def http_shorthand(value: object) -> object:
-    """`/path` or `https://…` in place of the mapping."""
+    """Return the long form of `/path` or `https://…`."""
     if not isinstance(value, str):
         return value
     return {"path": value} if value.startswith("/") else {"url": value}

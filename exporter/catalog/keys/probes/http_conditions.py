@@ -1,4 +1,4 @@
-"""Conditions on an HTTP answer: its body, JSON and headers."""
+"""Conditions on an HTTP response: its body, JSON and headers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from exporter.catalog.values.scalars import JsonPath, Regex, Text, unescaped
 
 
 class BodyConditions(Model):
-    """What the answer's body must hold. Every line must be met; each takes one text or a list."""
+    """Conditions on the response body. All must hold; each takes one text or a list."""
 
     contains: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=(), description="Literal text that must be there."
+        default=(), description="Literal text that must be present."
     )
     absent: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=(), description="Literal text that must not be there."
+        default=(), description="Literal text that must be absent."
     )
     matches: Annotated[tuple[Regex, ...], one_or_many(Regex)] = Field(
         default=(), description="Regular expressions that must match."
@@ -43,26 +43,26 @@ def _plain_json(value: object) -> object:
 
 
 class JsonCondition(Model):
-    """A JSON path (RFC 9535) and what it selects must be. With neither equals nor matches: at least one value."""
+    """A JSON path (RFC 9535) and a condition. Without equals or matches, the path must select something."""
 
     path: JsonPath = Field(description="The path, such as $.status.")
     equals: Annotated[Any, BeforeValidator(_plain_json), WithJsonSchema({"title": "JSON value"})] = Field(
         default=None, description="One value must equal this: text, number, boolean, list or mapping."
     )
     matches: Regex | None = Field(default=None, description="The text of one value must match.")
-    absent: bool = Field(default=False, description="Turns the condition round: no value may be so.")
+    absent: bool = Field(default=False, description="Negates the condition: no value may match.")
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         if "equals" in self.model_fields_set and self.matches is not None:
-            raise ValueError("equals and matches exclude each other; write two conditions")
+            raise ValueError("equals and matches cannot be combined; write two conditions")
         if isinstance(self.equals, float) and not isfinite(self.equals):
-            raise ValueError("equals is no number that JSON has")
+            raise ValueError("equals is a number that JSON cannot hold")
         return self
 
     @property
     def equals_json(self) -> str | None:
-        """`equals` as JSON text; none where it was not written (`equals: null` was)."""
+        """Return `equals` as JSON text; None if it was not written (`equals: null` counts as written)."""
         if "equals" not in self.model_fields_set:
             return None
         return json.dumps(self.equals, ensure_ascii=False, sort_keys=True)
@@ -73,13 +73,13 @@ def json_shorthand(value: object) -> object:
 
 
 class HeaderCondition(Model):
-    """What one header of the answer must be."""
+    """Conditions on one response header."""
 
     matches: Regex | None = Field(default=None, description="The value must match.")
     not_matches: Regex | None = Field(
         default=None, description="The value must not match; a missing header passes."
     )
-    absent: bool = Field(default=False, description="The header must not be there at all.")
+    absent: bool = Field(default=False, description="The header must be absent.")
 
     @model_validator(mode="after")
     def _some_condition(self) -> Self:

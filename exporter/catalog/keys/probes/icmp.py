@@ -16,7 +16,7 @@ class IcmpProbe(Model):
     host: Host | None = Field(default=None, description="The host; default: the service's.")
     payload: Annotated[int, Field(ge=0, le=65507)] = Field(default=56, description="Bytes of payload.")
     ttl: Annotated[int, Field(ge=1, le=255)] = Field(
-        default=64, description="Hops that the request may take."
+        default=64, description="Maximum number of hops of the request."
     )
     ip: IpProtocol = Field(default="any", description="Address family.")
 

@@ -1,4 +1,4 @@
-"""The key `probes`: one check of a service, by one protocol."""
+"""The key `probes`: one check of a service, with one protocol."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ProtocolProbe = HttpProbe | TcpProbe | DnsProbe | IcmpProbe | GrpcProbe | WebSoc
 
 
 class Probe(Model):
-    """One check of a service. Exactly one protocol."""
+    """One check of a service, with exactly one protocol."""
 
     name: Label = Field(description="The name of the probe, unique in its service.")
     http: HttpProbeOrShort | None = Field(
@@ -59,7 +59,7 @@ class Probe(Model):
         default=None, description="Time between two checks; default: the service's."
     )
     timeout: Duration | None = Field(
-        default=None, description="Time that one check may take; default: the service's."
+        default=None, description="Time limit of one check; default: the service's."
     )
 
     @model_validator(mode="after")
@@ -73,11 +73,11 @@ class Probe(Model):
 
     @property
     def protocol(self) -> str:
-        """The protocol's key."""
+        """Return the protocol's key."""
         return next(name for name in PROTOCOLS if getattr(self, name) is not None)
 
     @property
     def spec(self) -> ProtocolProbe:
-        """The protocol's part."""
+        """Return the value of the protocol's key."""
         spec: ProtocolProbe = getattr(self, self.protocol)
         return spec

@@ -1,4 +1,4 @@
-"""The key `tcp` of a probe: a connection, and perhaps a conversation."""
+"""The key `tcp` of a probe: a connection, optionally with a conversation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from exporter.catalog.values.scalars import Regex
 
 
 class TcpExchange(Model):
-    """One step of a conversation: wait for a line, then send one, then perhaps start TLS."""
+    """One step of a conversation: wait for a line, then send one, then optionally start TLS."""
 
     expect: Regex | None = Field(default=None, description="Wait for a line that matches.")
     send: Template | None = Field(default=None, description="Then send this line; may hold references.")
@@ -36,7 +36,9 @@ class TcpProbe(AddressedProbe):
     starttls: Literal["smtp"] | None = Field(
         default=None, description="The protocol whose STARTTLS comes before TLS."
     )
-    exchanges: tuple[TcpExchange, ...] = Field(default=(), description="What is expected and sent, in order.")
+    exchanges: tuple[TcpExchange, ...] = Field(
+        default=(), description="Lines to expect and to send, in order."
+    )
     ip: IpProtocol = Field(
         default="any", description="Address family: one only, one first, or whichever answers first."
     )
@@ -44,5 +46,5 @@ class TcpProbe(AddressedProbe):
     @model_validator(mode="after")
     def _one_starttls(self) -> Self:
         if sum(step.starttls for step in self.exchanges) + (self.starttls is not None) > 1:
-            raise ValueError("starttls can stand once; TLS inside TLS is not a thing that servers speak")
+            raise ValueError("starttls can be written only once; servers do not support TLS inside TLS")
         return self

@@ -9,9 +9,9 @@ from exporter.catalog.values.scalars import Duration
 
 
 class ProbeTimes(Model):
-    """How often to check, and how long to wait."""
+    """Interval and timeout of probes."""
 
     interval: Duration | None = Field(default=None, description="Time between two checks.")
     timeout: Duration | None = Field(
-        default=None, description="Time that one check may take, at most the interval."
+        default=None, description="Time limit of one check, at most the interval."
     )

@@ -16,9 +16,9 @@ from exporter.catalog.values.words import shown
 
 
 def _parse_ciphers(value: object) -> str:
-    """OpenSSL's list of cipher suites, in one text.
+    """Parse OpenSSL's list of cipher suites, in one text.
 
-    OpenSSL passes over each name that it does not know while one is left, so a slip would go unnoticed.
+    OpenSSL ignores unknown names as long as one known name is left, so a typo would go unnoticed.
     """
     if not isinstance(value, str):
         example = "ECDHE+AESGCM:!aNULL"
@@ -31,7 +31,7 @@ def _parse_ciphers(value: object) -> str:
             name.startswith(("@", "!", "-")) or _is_cipher(name.lstrip("+"))
         ):
             raise ValueError(
-                f"{shown(name)} is no cipher that OpenSSL has here; for the names, run: openssl ciphers"
+                f"{shown(name)} is not a cipher of the installed OpenSSL; for the names, run: openssl ciphers"
             )
     if not _is_cipher(":".join(names)):
         raise ValueError(f"{shown(value)} leaves no cipher")
@@ -57,15 +57,15 @@ Ciphers = Annotated[str, *value_type(_parse_ciphers, text_schema(".", "ECDHE+AES
 
 
 class Tls(Model):
-    """How a TLS connection is made and judged."""
+    """Settings and checks of a TLS connection."""
 
     verify: bool = Field(
         default=True,
-        description="Whether an untrusted or expired certificate, or one of another name, is a failure.",
+        description="Fail if the certificate is untrusted, expired, or for another name.",
     )
     server_name: Host | None = Field(
         default=None,
-        description="The name that is asked for and that the certificate must have; default: the host.",
+        description="Name to ask for (SNI), which the certificate must have; default: the host.",
     )
     min_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = Field(
         default=None, description="The lowest TLS version that is accepted, in quotes; default: 1.2."
@@ -79,7 +79,7 @@ class Tls(Model):
     )
     ca: Words | None = Field(
         default=None,
-        description="File of the certificates to trust, in place of the system's authorities; an intermediate one is "
+        description="File of the certificates to trust in place of the system's authorities; an intermediate one is "
         "enough. This file and the next two are read again when they change.",
     )
     certificate: Words | None = Field(default=None, description="File of the client's certificate.")
@@ -88,9 +88,9 @@ class Tls(Model):
     @model_validator(mode="after")
     def _pair(self) -> Self:
         if self.key and not self.certificate:
-            raise AbsenceError("a key without a certificate proves nothing; write certificate too")
+            raise AbsenceError("a key is useless without its certificate; also write certificate")
         lowest = self.min_version or "1.2"
         if self.max_version is not None and self.max_version < lowest:
-            default = "" if self.min_version else ", the default; write min_version too"
+            default = "" if self.min_version else ", the default; also write min_version"
             raise ValueError(f"max_version {self.max_version} is below min_version {lowest}{default}")
         return self

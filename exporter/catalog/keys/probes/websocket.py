@@ -1,4 +1,4 @@
-"""The key `websocket` of a probe: a handshake, and perhaps one message each way."""
+"""The key `websocket` of a probe: a handshake, optionally with one message each way."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from exporter.catalog.values.words import shown
 def _parse_websocket_url(value: object) -> str:
     url = parse_url_text(value, ("ws", "wss"))
     if "#" in url:
-        raise ValueError(f"{shown(url)} is not a URL of a WebSocket; take the fragment out")
+        raise ValueError(f"{shown(url)} is not a WebSocket URL; remove the fragment")
     return url
 
 
@@ -33,8 +33,8 @@ WebSocketUrl = Annotated[
 
 def _not_of_handshake(name: str) -> str:
     if name.lower() in ("connection", "upgrade") or name.lower().startswith("sec-websocket-"):
-        instead = "; write subprotocols" if name.lower() == "sec-websocket-protocol" else ""
-        raise ValueError(f"headers cannot hold {shown(name)}, which the handshake writes itself{instead}")
+        instead = "; use subprotocols" if name.lower() == "sec-websocket-protocol" else ""
+        raise ValueError(f"headers cannot hold {shown(name)}, which the handshake sets itself{instead}")
     return name
 
 
@@ -59,13 +59,13 @@ Subprotocol = Annotated[
 
 
 class WebSocketProbe(Model):
-    """One WebSocket handshake, and perhaps one message each way."""
+    """One WebSocket handshake, optionally with one message each way."""
 
     url: WebSocketUrl | None = Field(
         default=None, description="The whole URL; default: scheme, address of the service, and path."
     )
     path: PathText = Field(
-        default="/", description="The path, perhaps with a query, at the service's address."
+        default="/", description="Path, optionally with a query, at the service's address."
     )
     scheme: Literal["ws", "wss"] = Field(default="ws", description="With path: the URL's scheme.")
     port: Port | None = Field(default=None, description="With path: the port; default: the service's.")
@@ -79,9 +79,9 @@ class WebSocketProbe(Model):
         default=None, description="A text message sent after the handshake; may hold references."
     )
     expect: Regex | None = Field(
-        default=None, description="Wait for a text message that matches; others are passed over."
+        default=None, description="Wait for a text message that matches; others are ignored."
     )
-    tls: Tls = Field(default=Tls(), description="TLS of a wss URL.")
+    tls: Tls = Field(default=Tls(), description="TLS settings of a wss URL.")
     basic_auth: BasicAuth | None = Field(default=None, description="Basic authentication.")
     bearer_token: Secret | None = Field(default=None, description="A bearer token, by reference.")
     ip: IpProtocol = Field(
