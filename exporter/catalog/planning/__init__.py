@@ -1,1 +1,1 @@
-"""From a checked catalog to the flat plan that the daemon runs on."""
+"""Conversion of a checked catalog into the flat plan that the daemon uses."""

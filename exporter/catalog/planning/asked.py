@@ -1,4 +1,4 @@
-"""A probe that the catalog asks for: what is written, where, and of which service or store."""
+"""A probe that the catalog asks for: its keys, where they are written, and its service or store."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class AskedStore:
-    """The questions that a store gets by its engine alone: to its server and those that follow it, or to its file."""
+    """The probes that a store gets because of its engine: of its server and replicas, or of its file."""
 
     service: str
     container: Store

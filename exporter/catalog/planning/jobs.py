@@ -1,4 +1,4 @@
-"""Which containers must run all the time, and which end when their work is done."""
+"""Containers that must run all the time, and jobs, which end when their work is done."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.services import Service
 
 MAY_END = ("no", "on-failure")
-"""Restart policies that leave a container alone that has ended with 0."""
+"""Restart policies that do not restart a container that has exited with 0."""
 
 
 def jobs(catalog: Catalog) -> frozenset[str]:
     """Return the services whose containers are expected to end.
 
-    `restart: "no"` alone does not make a job: what listens on a port, or is probed, serves somebody and is missed.
+    `restart: "no"` alone does not make a job: a service that listens on a port or is probed is needed all the time.
     """
     awaited = {
         name
@@ -29,7 +29,7 @@ def jobs(catalog: Catalog) -> frozenset[str]:
 
 
 def wanted(catalog: Catalog) -> dict[str, int]:
-    """Return how many containers must run, of each service and store that is deployed, no job, and no mere file."""
+    """Return how many containers must run of each deployed service and store that is neither a job nor a file."""
     ending = jobs(catalog)
     services = {
         name: service.replicas
@@ -43,7 +43,7 @@ def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:
     if not service.deployed:
         return False
     if (service.restart or catalog.defaults.restart) not in MAY_END:
-        # The generated Compose file sets "no" for it, unless it says something itself.
+        # The generated Compose file sets "no" for it, unless the catalog sets restart.
         return awaited and service.restart is None
     serves = service.port or service.public or service.health or service.probes or service.metrics
     return awaited or not serves

@@ -1,24 +1,24 @@
-r"""Lines of the usual error levels, in the forms in which loggers write them.
+r"""Patterns for log lines of the usual error levels, in the forms that loggers write.
 
-A level is told by its place and not by the word alone, so that `errors=0` and `no error` are none. It is one of
-- a word in capitals that stands alone: `ERROR:root:…`, `[main] ERROR com.example`, `… UTC [1] FATAL:  …`
+A level is recognised by its place, not only by the word, so `errors=0` and `no error` do not count. It is one of
+- a separate word in capitals: `ERROR:root:…`, `[main] ERROR com.example`, `… UTC [1] FATAL:  …`
 - a word in brackets, whatever its case: `[error]`, `[core:error]`, `[Warning]`
 - the value of a level's key: `level=error`, `"level": "error"`, `"severity":"ERROR"`, the numbers of pino and bunyan
-- what a line begins with, perhaps after a time: `error: …`, `TypeError: …`, `panic: …`, `E0102 15:04:05` of klog
-A line of free text in which such a word stands in capitals counts too: the loggers leave no way to tell.
+- the beginning of a line, perhaps after a time: `error: …`, `TypeError: …`, `panic: …`, `E0102 15:04:05` of klog
+A line of free text with such a word in capitals also counts: the two cannot be distinguished.
 
-RE2 cannot look around, so each expression also takes in the characters next to the word. That changes nothing:
-a line counts once per expression, wherever it matches.
+RE2 has no look-around, so each expression also matches the characters next to the word. That does no harm: a line
+counts once per expression, wherever it matches.
 """
 
 from __future__ import annotations
 
 _ALONE = r"(?:^|[^\w.\"'/=-]|\dm)"
-"""What is before a word that is no part of a longer word, a path, an option or a value; it may be coloured."""
+"""Before a word that is not part of a longer word, a path, an option or a value; the word may be coloured."""
 _NO_KEY = r"(?:$|[^\w=\"':]|:(?:$|[^ ]| (?:$|[^0]|0\w)))"
-"""What is after it: neither the rest of a word or key, nor `: 0`."""
+"""After the word: not the rest of a word or key, and not `: 0`."""
 _FIRST = r"(?:^|\dm|[\dZ\]] )"
-"""A line's beginning, or what is before the first word after a time, a bracket or a colour."""
+"""The beginning of a line, or the end of a time, a bracket or a colour before the first word."""
 _KEY = r"(?:^|[^?&\w])"
 _COLON = r"(?:\x1b\[\d+m)?: "
 
@@ -32,7 +32,7 @@ def _beginning(words: str) -> str:
 
 
 def _keyed(values: str, number: int, letter: str) -> tuple[str, ...]:
-    """`number`: of pino and bunyan. `letter`: of MongoDB, and of klog at a line's beginning."""
+    """Return the forms with a key. `number`: of pino and bunyan. `letter`: of MongoDB, and of klog as first letter."""
     value = rf"\"?[=:] ?(?:\"?(?i:{values})\b|{number}\b)"
     return (
         rf"{_KEY}(?:le?ve?l|log\.?level|levelname){value}",
@@ -81,4 +81,4 @@ DEFAULT_PATTERNS: tuple[tuple[str, str], ...] = (
     ("error", "|".join(_ERROR)),
     ("warning", "|".join(_WARNING)),
 )
-"""Names and regular expressions of `logs: on`. A line counts in each whose expression is found in it."""
+"""Names and regular expressions of `logs: on`. A line counts for each expression that matches in it."""

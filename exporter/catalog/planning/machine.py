@@ -1,7 +1,7 @@
-"""What differs by the machine that the daemon runs on, and not by the catalog: variables of its process.
+"""Settings that depend on the machine of the daemon, not on the catalog: environment variables.
 
-The generated stack sets them: in a container the host's files have other places, and services are found by name even
-where the catalog's `address` is that of a laptop. Each wins over what the catalog says.
+The generated stack sets them: in a container the host's files are at other places, and services are found by name
+even if the catalog's `address` is for a laptop. Each overrides the catalog.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import os
 from exporter.catalog.values.network import parse_address_template
 
 ADDRESS = "EXPORTER_ADDRESS"
-"""An address template for what is deployed beside the daemon, such as {service}:{port}."""
+"""An address template for services that are deployed with the daemon, such as {service}:{port}."""
 DOCKER = "EXPORTER_DOCKER"
 CGROUP = "EXPORTER_CGROUP"
 PROC = "EXPORTER_PROC"
 
 
 def own_address() -> str | None:
-    """The address template by which the daemon finds deployed services from where it runs, if that is said.
+    """Return the address template for deployed services as seen from the daemon, if the variable is set.
 
     Raises:
-        ValueError: it is none; one sentence.
+        ValueError: it is not an address template; one sentence.
     """
     written = os.environ.get(ADDRESS)
     if not written:
@@ -33,5 +33,5 @@ def own_address() -> str | None:
 
 
 def own_place(variable: str, written: str | None) -> str | None:
-    """What the variable says, or else what is written in the catalog."""
+    """Return the value of the variable, or else the one in the catalog."""
     return os.environ.get(variable) or written

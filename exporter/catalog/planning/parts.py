@@ -1,4 +1,4 @@
-"""What the specs of probes are made of: addresses, TLS, headers, and references to secrets, resolved."""
+"""Parts of the specs of probes: addresses, TLS, headers and resolved references to secrets."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "
 
 @dataclass(frozen=True, slots=True)
 class SecretUse:
-    """A secret that a probe reads, and the key that asks for it."""
+    """A secret that a probe reads, and the key that refers to it."""
 
     path: CatalogPath
     text: SecretText
 
 
 class Parts:
-    """Of one catalog. Equal parts are one object, so a plan of thousands of targets pickles small.
+    """The parts of one catalog. Equal parts are one object, so a plan of thousands of targets pickles small.
 
     `uses`: every secret that was resolved. `findings`: what is wrong.
     """
@@ -50,7 +50,7 @@ class Parts:
         self.findings: list[Finding] = []
 
     def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
-        """Host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
+        """Return host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
         beside = own_address() if container.deployed and container.address is None else None
         published = container.host_port if self._environment.publishes_all and beside is None else None
         chosen = port or published or container.listen_port
@@ -69,7 +69,7 @@ class Parts:
         return host, port or given
 
     def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
-        """host:port of the service's own metrics: the scheme's port where none is written, as of HTTP probes."""
+        """Return host:port of the service's own metrics; the default is the scheme's port, as for HTTP probes."""
         try:
             host, port = self.address(name, service, metrics.port)
         except ValueError as error:
@@ -80,7 +80,7 @@ class Parts:
     def url(
         self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
     ) -> tuple[str, SecretText | None]:
-        """The URL as it is shown; and its path and query, where they hold references."""
+        """Return the URL as it is shown; and its path and query, if they hold references."""
         if written.url is not None:
             shown, asked = request_path(written.url)
         else:
@@ -91,7 +91,7 @@ class Parts:
         return shown, asked
 
     def port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
-        """Host and port of a probe of one port."""
+        """Return host and port of a probe of one port."""
         if written.address is not None:
             host, port = written.address
         elif written.host is not None:

@@ -1,4 +1,4 @@
-"""Names and folders of a host by which the daemon, the generated files and the scripts find one another."""
+"""Names and folders of a host that the daemon, the generated files and the scripts share."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 MARKERS = "markers"
-"""The folder of the backups' markers; docs/backup-marker.md has their format."""
+"""Folder of the backup markers; docs/backup-marker.md describes their format."""
 DEPLOYS = "deploys.jsonl"
-"""The records of deploys, in the folder of the state."""
+"""File of the deploy records, in the state folder."""
 
 
 def compose_project(catalog: Catalog) -> str:
-    """The name that keeps one environment of a host from another."""
+    """Return the Compose project, which separates the environments of a host."""
     return f"{catalog.project}-{catalog.environment_name}"
 
 
 def state_folder(catalog: Catalog) -> str:
-    """Where a host keeps what deploys of an environment leave, unless STATE_FOLDER says otherwise."""
+    """Return the host's folder for the state of an environment, unless STATE_FOLDER overrides it."""
     return f"/var/lib/{catalog.project}/{catalog.environment_name}"
 
 
 def secrets_folder(catalog: Catalog) -> str:
-    """Where a host keeps the files of an environment's secrets, unless SECRETS_FOLDER says otherwise."""
+    """Return the host's folder for the secrets of an environment, unless SECRETS_FOLDER overrides it."""
     return f"/etc/{catalog.project}/{catalog.environment_name}/secrets"

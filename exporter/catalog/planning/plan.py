@@ -1,8 +1,8 @@
-"""What the daemon needs of a catalog: plain frozen values, no pydantic, cheap to pickle, compare and keep.
+"""Plan of the daemon: plain frozen values, without pydantic, cheap to pickle, compare and keep.
 
-The catalog's models are a person's text made true; a `Plan` is that text made flat for one environment. The
-daemon's process never imports the models: a short-lived child loads the catalog and hands over a plan, so a
-reload of thousands of services neither stalls a probe nor leaves the models' memory behind.
+A `Plan` is the catalog, flattened for one environment. The daemon's process never imports the catalog's models: a
+short-lived child loads the catalog and hands over a plan, so a reload of thousands of services neither delays a probe
+nor keeps the memory of the models.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One probe of one service: what to ask, how often, and the labels of its series."""
+    """One probe of one service: its spec, its interval, and the labels of its series."""
 
     service: str
     probe: str
     target: str
-    """The label: the URL, `host:port` or name that is asked. Never holds a credential."""
+    """The label: the URL, `host:port` or name that is probed. Never holds a credential."""
     interval: float
     """Seconds."""
     timeout: float
@@ -30,22 +30,22 @@ class Target:
 
     @property
     def key(self) -> tuple[str, str]:
-        """Unique in a plan."""
+        """Return the key of the target, unique in a plan."""
         return self.service, self.probe
 
 
 @dataclass(frozen=True, slots=True)
 class LogsPlan:
-    """What is counted in a service's log: names and regular expressions, matched against each line."""
+    """Patterns to count in a service's log: names and regular expressions, matched against each line."""
 
     patterns: tuple[tuple[str, str], ...]
     max_line: int
-    """Bytes of a line that are looked at."""
+    """Bytes of a line that are examined."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A Docker engine's Unix socket, or its host and port, with TLS where there is a `tls`."""
+    """A Docker engine's Unix socket, or its host and port; with TLS if `tls` is set."""
 
     shown: str
     """The address, for people."""
@@ -57,13 +57,13 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class ContainersPlan:
-    """How containers are watched.
+    """Settings for watching containers.
 
-    `docker`: the address of the engine as the catalog has it; none means DOCKER_HOST, the context, or the usual
-    socket. `endpoint`: the engine that this led to, once it was looked for. `cgroup`, `proc`: where the host's files
-    are mounted; none of `cgroup` means where this process sees them. `projects`: Compose projects and Swarm stacks
-    whose services are the catalog's. `labels`: names of container labels that become labels of series beside those of
-    Compose and Swarm.
+    `docker`: the address of the engine in the catalog; None means DOCKER_HOST, the context, or the usual socket.
+    `endpoint`: the engine that was found this way, once it was looked for. `cgroup`, `proc`: where the host's files
+    are mounted; `cgroup` None means where this process sees them. `projects`: Compose projects and Swarm stacks that
+    run the catalog's services. `labels`: names of container labels that become labels of series, in addition to those
+    of Compose and Swarm.
     """
 
     source: Literal["auto", "cgroup", "api", "off"] = "auto"
@@ -79,7 +79,7 @@ class ContainersPlan:
 
 @dataclass(frozen=True, slots=True)
 class VolumePlan:
-    """A volume, and the folder at which the daemon sees it."""
+    """A volume, and the folder where the daemon finds it."""
 
     name: str
     path: str
@@ -87,7 +87,7 @@ class VolumePlan:
 
 @dataclass(frozen=True, slots=True)
 class BackupsPlan:
-    """Whose backups are watched: names of stores and volumes, and the folder of their markers."""
+    """Backups to watch: names of stores and volumes, and the folder of their markers."""
 
     folder: str
     names: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class BackupsPlan:
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """What the status page says of a service or store beside its probes."""
+    """A service or store as the status page shows it, without its probes."""
 
     name: str
     kind: Literal["service", "store"]
@@ -104,26 +104,26 @@ class ServicePlan:
     depends_on: tuple[str, ...] = ()
     runbook: str | None = None
     deployed: bool = True
-    """False of a service with neither build nor image: somebody else's, watched and not deployed."""
+    """False for a service without build and image: somebody else runs it, so it is only watched."""
     port: int | None = None
     metrics_path: str | None = None
     metrics_target: str | None = None
-    """host:port at which Prometheus finds the service's own metrics; none where it has none."""
+    """host:port at which Prometheus finds the service's own metrics; None if it has no metrics."""
     metrics_scheme: Literal["http", "https"] = "http"
     metrics_interval: float | None = None
     """Seconds."""
     replicas: int = 1
     wanted: int | None = None
-    """How many of its containers must run on the engine; None of what is not deployed, of a job, and of a file."""
+    """How many of its containers must run on the engine; None if it is not deployed, or is a job or a file."""
     ends: bool = False
-    """True of a job: its container is done when it has ended with 0."""
+    """True for a job: its container is done when it has exited with 0."""
     logs: LogsPlan | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class WebPlan:
-    """How the daemon's own web server answers. `hosts`: names beside the usual ones. `reload`: whether over HTTP.
-    `configured`: whether the catalog asks for TLS or a login, which a web configuration file holds."""
+    """Settings of the daemon's web server. `hosts`: names in addition to the usual ones. `reload`: also over HTTP.
+    `configured`: the catalog asks for TLS or a login, which a web configuration file holds."""
 
     hosts: tuple[str, ...] = ()
     reload: bool = True
@@ -132,7 +132,7 @@ class WebPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that the daemon runs on."""
+    """Everything that the daemon needs to know."""
 
     project: str
     environment: str
@@ -141,10 +141,10 @@ class Plan:
     services: tuple[ServicePlan, ...]
     targets: tuple[Target, ...]
     buckets: tuple[float, ...] = ()
-    """Upper bounds, in seconds, that SLOs ask of `probe_latency_seconds` beside the default ones."""
+    """Upper bounds, in seconds, that SLOs need in `probe_latency_seconds` in addition to the default ones."""
     containers: ContainersPlan = field(default_factory=ContainersPlan)
     volumes: tuple[VolumePlan, ...] = ()
     backups: BackupsPlan | None = None
     web: WebPlan = field(default_factory=WebPlan)
     deploys: str | None = None
-    """The file of the environment's deploys, which deploys add to."""
+    """The file to which deploys of the environment append their records."""

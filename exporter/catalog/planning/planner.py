@@ -1,4 +1,4 @@
-"""A catalog made flat: the targets that the daemon probes in one environment."""
+"""Conversion of a catalog into a plan: the targets that the daemon probes in one environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
-    """The plan of the catalog's environment, every secret that its probes read, and what is wrong with it."""
+    """Return the plan of the catalog's environment, every secret that its probes read, and what is wrong."""
     parts = Parts(catalog)
     ending, numbers = jobs(catalog), wanted(catalog)
     services = (
@@ -111,7 +111,7 @@ def _web(catalog: Catalog) -> WebPlan:
 
 
 def volume_names(catalog: Catalog) -> list[str]:
-    """Every volume of the catalog once: those of `volumes`, and those that stores bring."""
+    """Return every volume of the catalog once: those in `volumes`, and those of stores."""
     stores = (store.volume for store in catalog.stores.values() if store.volume)
     return list(dict.fromkeys((*catalog.volumes, *stores)))
 

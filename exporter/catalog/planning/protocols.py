@@ -1,4 +1,4 @@
-"""Specs of probes, made of what is written: one function per protocol."""
+"""Specs of probes, made from the catalog: one function per protocol."""
 
 from __future__ import annotations
 
@@ -197,4 +197,4 @@ _SPECS: dict[type[Model], Callable[[Parts, Asked, Any], tuple[str, ProbeSpec]]] 
     GrpcProbe: _grpc,
     WebSocketProbe: _websocket,
 }
-"""How the spec of each protocol is made of its model."""
+"""Function that makes a spec from each protocol's model."""

@@ -1,4 +1,4 @@
-"""Where a secret's value is read at run time, decided once when the plan is made.
+"""Places where a secret's value is read at run time, chosen once when the plan is made.
 
 A name in `secrets` is read from the first of these:
 
@@ -6,7 +6,7 @@ A name in `secrets` is read from the first of these:
 2. the environment variable that `env` names;
 3. `/run/secrets/NAME`, where Docker mounts secrets, if it exists;
 4. NAME in the folder that the variable SECRETS_FOLDER names, if it can be read: the generated scripts set it on a host;
-5. the file that `file` names, or `./secrets/NAME` beside the catalog.
+5. the file that `file` names, or `./secrets/NAME` next to the catalog.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ DEFAULT_FOLDER = "secrets"
 
 
 def file_variable(name: str) -> str:
-    """The variable that holds the path of a mounted secret: `DB_PASSWORD_FILE` for `db_password`."""
+    """Return the variable that holds the path of a mounted secret: `DB_PASSWORD_FILE` for `db_password`."""
     return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_FILE"
 
 
 def secret_file(catalog: Catalog, name: str) -> Path:
-    """The file beside the catalog that holds a secret which comes from a file."""
+    """Return the file, next to the catalog, of a secret that comes from a file."""
     source = catalog.secrets.get(name)
     return catalog.folder / (source.file if source and source.file else f"{DEFAULT_FOLDER}/{name}")
 
 
 def resolve(catalog: Catalog, template: TextTemplate) -> str | SecretText:
-    """The text itself, or references whose paths are absolute."""
+    """Return the text itself, or references whose paths are absolute."""
     literal = template.literal
     if literal is not None:
         return literal
@@ -72,5 +72,5 @@ def _named(catalog: Catalog, name: str) -> EnvironmentReference | FileReference:
 
 
 def absolute(catalog: Catalog, path: str) -> str:
-    """A path of the catalog, which starts from the catalog's folder."""
+    """Return the absolute form of a path in the catalog, which starts from the catalog's folder."""
     return os.path.normpath(catalog.folder / path)

@@ -1,4 +1,4 @@
-"""What each protocol's probe is asked to do: plain frozen values, made of what a person wrote."""
+"""Specs of the probes of each protocol: plain frozen values, made from the catalog."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ IpProtocol = Literal["any", "ip4", "ip6", "prefer_ip4", "prefer_ip6"]
 
 @dataclass(frozen=True, slots=True)
 class TlsSpec:
-    """How a TLS connection is made and judged. Paths are absolute."""
+    """Settings and checks of a TLS connection. Paths are absolute."""
 
     verify: bool = True
     server_name: str | None = None
     min_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
     max_version: Literal["1.0", "1.1", "1.2", "1.3"] | None = None
     ciphers: str | None = None
-    """As OpenSSL lists them; of TLS 1.2 and below."""
+    """As OpenSSL lists them; for TLS 1.2 and below."""
     ca_file: str | None = None
     certificate_file: str | None = None
     key_file: str | None = None
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files that a connection needs."""
+        """Return the files that a connection needs."""
         return tuple(f for f in (self.ca_file, self.certificate_file, self.key_file) if f)
 
 
@@ -53,9 +53,9 @@ class HeaderCondition:
 
 @dataclass(frozen=True, slots=True)
 class JsonCondition:
-    """An RFC 9535 path and what its values must be: one equal to `equals` (JSON text), or matching `pattern`.
+    """An RFC 9535 path and a condition: one value must equal `equals` (JSON text), or match `pattern`.
 
-    With neither, the path must select at least one value; with `present=False` the condition is reversed.
+    Without both, the path must select something. `present=False` negates the condition.
     """
 
     path: str
@@ -72,9 +72,9 @@ class BasicAuth:
 
 @dataclass(frozen=True, slots=True)
 class HttpSpec:
-    """One HTTP or HTTPS request and what its answer must be.
+    """One HTTP or HTTPS request and the conditions on its response.
 
-    `url`: as labels and pages show it. `request_path`: its path and query, where they hold references to secrets.
+    `url`: as labels and pages show it. `request_path`: its path and query, if they hold references to secrets.
     """
 
     url: str
@@ -102,7 +102,7 @@ class HttpSpec:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One step of a TCP conversation: wait for a line that matches, then send, then perhaps start TLS."""
+    """One step of a TCP conversation: wait for a line that matches, then send, then optionally start TLS."""
 
     expect: str | None = None
     send: str | SecretText | None = None
@@ -123,10 +123,10 @@ class TcpSpec:
 
 @dataclass(frozen=True, slots=True)
 class DnsSpec:
-    """One DNS question. `server` is `host`, `host:port` or `[v6]:port`; none means the system's resolvers.
+    """One DNS question. `server` is `host`, `host:port` or `[v6]:port`; None means the system's resolvers.
 
-    `answers`: each regular expression must match the text of at least one answer record (or, with
-    `present=False`, of none). `rcodes`: the response codes that count as success.
+    `answers`: each regular expression must match the text of at least one answer record (with
+    `present=False`, of no record). `rcodes`: the response codes that count as success.
     """
 
     name: str
@@ -152,10 +152,10 @@ class IcmpSpec:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketSpec:
-    """One WebSocket handshake (RFC 6455), and perhaps one message each way.
+    """One WebSocket handshake (RFC 6455), optionally with one message each way.
 
     `url` begins with `ws:` or `wss:`. `send`: a text message sent after the handshake. `expect`: a regular expression
-    that a text message from the server must match before the deadline. `request_path`: as of `HttpSpec`.
+    that a text message from the server must match before the deadline. `request_path`: as in `HttpSpec`.
     """
 
     url: str
@@ -172,7 +172,7 @@ class WebSocketSpec:
 
 @dataclass(frozen=True, slots=True)
 class GrpcSpec:
-    """One call of `grpc.health.v1.Health/Check`. An empty `service` asks for the server as a whole."""
+    """One call of `grpc.health.v1.Health/Check`. An empty `service` checks the whole server."""
 
     host: str
     port: int
@@ -184,7 +184,7 @@ class GrpcSpec:
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlSpec:
-    """One connection to PostgreSQL, a login, and questions. `tls`: none means a connection in the clear."""
+    """One connection to PostgreSQL, a login, and queries. `tls`: None means an unencrypted connection."""
 
     host: str
     port: int
@@ -197,7 +197,7 @@ class PostgresqlSpec:
 
 @dataclass(frozen=True, slots=True)
 class RedisSpec:
-    """One connection to Redis, a login where there is a password, and questions."""
+    """One connection to Redis, a login if there is a password, and queries."""
 
     host: str
     port: int
@@ -209,7 +209,7 @@ class RedisSpec:
 
 @dataclass(frozen=True, slots=True)
 class MongodbSpec:
-    """One connection to MongoDB, a login where there is a user, and questions. `database`: where the user is known."""
+    """One connection to MongoDB, a login if there is a user, and queries. `database`: where the user is defined."""
 
     host: str
     port: int
@@ -222,7 +222,7 @@ class MongodbSpec:
 
 @dataclass(frozen=True, slots=True)
 class SqliteSpec:
-    """A file of SQLite, opened for reading only. `check_interval`: seconds between two `PRAGMA quick_check`."""
+    """A SQLite file, opened read-only. `check_interval`: seconds between two `PRAGMA quick_check`."""
 
     path: str
     check_interval: float = 21600.0

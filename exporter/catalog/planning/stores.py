@@ -1,4 +1,4 @@
-"""Specs of stores, made of what is written: questions to a server and those that follow it, or to a file."""
+"""Specs of stores, made from the catalog: for a server and its replicas, or for a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.catalog.values.secret_text import SecretText
 
 _MAINTENANCE_DATABASE = "postgres"
-"""The database that every PostgreSQL server has; asked where the catalog names none."""
+"""The database that every PostgreSQL server has; used if the catalog names no database."""
 
 
 def store_specs(parts: Parts, asked: AskedStore) -> list[tuple[str, str, ProbeSpec]]:
@@ -63,7 +63,7 @@ def _server(
 
 
 def _file(catalog: Catalog, store: Store) -> SqliteSpec:
-    """Return the questions to a file, where the daemon sees the volume that holds it."""
+    """Return the spec of a file, at its place in the volume as the daemon sees it."""
     service = catalog.services.get(store.service or "")
     path = PurePosixPath(store.path or "/")
     mounts = service.volumes if service else ()
@@ -73,7 +73,7 @@ def _file(catalog: Catalog, store: Store) -> SqliteSpec:
             f"no volume of {store.service} holds {path}: mount one there, so that the file outlives the container "
             "and the daemon can read it"
         )
-    if not holding:  # the service does not exist, which is a finding of its own
+    if not holding:  # the service does not exist, which is reported separately
         return SqliteSpec(str(path), store.check_interval)
     mount = max(holding, key=lambda mount: len(PurePosixPath(mount.target).parts))
     seen = PurePosixPath(_seen_at(catalog, mount)) / path.relative_to(mount.target)
@@ -81,7 +81,7 @@ def _file(catalog: Catalog, store: Store) -> SqliteSpec:
 
 
 def volume_path(catalog: Catalog, volume: str) -> str:
-    """Where the daemon sees a volume."""
+    """Return the folder where the daemon finds a volume."""
     text = catalog.exporter.volumes.format(
         volume=volume, project=catalog.project, environment=catalog.environment_name
     )

@@ -1,7 +1,7 @@
-"""Targets of a catalog: which probes it asks for, whom each of them asks, and how often.
+"""Targets of a catalog: the probes that it asks for, their addresses, and how often they run.
 
-One way: what is asked (here) gets its times (`times`) and its specs (`protocols`, `stores`), which are made of
-addresses, TLS and secrets (`parts`).
+This module collects the probes. Each gets its times from `times` and its specs from `protocols` or `stores`, which
+are made of addresses, TLS and secrets (`parts`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PORT_PROBE = "port"
 
 
 def targets(catalog: Catalog, parts: Parts) -> list[Target]:
-    """Return every target; what is wrong with one goes to `parts.findings`."""
+    """Return every target; mistakes go to `parts.findings`."""
     found = []
     for asked in _asked(catalog):
         interval, timeout, finding = times(catalog, asked.container, asked.path, asked.times)

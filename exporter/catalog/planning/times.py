@@ -1,4 +1,4 @@
-"""How often a probe runs, and how long it may take: the nearest level that says so counts."""
+"""Interval and timeout of a probe: the nearest level that sets them wins."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def times(
 ) -> tuple[float, float, Finding | None]:
     """Return interval and timeout of the probe at `path`, in seconds, and what is wrong with them.
 
-    A timeout from further away than the interval gives way to it: whoever writes `interval: 2s` need not write a
-    timeout too. One that is as near or nearer was meant for this interval, so it is a mistake.
+    A timeout from a more distant level than the interval is shortened to it: with `interval: 2s`, no timeout has to
+    be written. A longer timeout from the same level or a nearer one was meant for this interval, so it is a mistake.
     """
     defaults = catalog.defaults.probe
     levels = ((path, written), ((*path[:2], "probe"), container.probe), (("defaults", "probe"), defaults))
