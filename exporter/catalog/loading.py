@@ -1,4 +1,4 @@
-"""The public doors: a file in, a Catalog or a Plan out, or every mistake of the file at once."""
+"""Entry points: load a file as a Catalog or a Plan, or report every mistake of the file at once."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _MISSED = frozenset(
     {"address", "engine", "health", "host_port", "interval", "path", "port", "probe", "publish", "replicas"}
     | {"service", "timeout", "volumes"}
 )
-"""Keys without which a service asks for what it does not need: its port, a shorter time-out, a volume."""
+"""Keys whose removal causes other findings: a missing port, a timeout that is too long, a missing volume."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """One environment of a file, checked; `findings` says what is wrong with it."""
+    """One environment of a file, checked; `findings` is what is wrong with it."""
 
     merged: Node
     catalog: Catalog | None
@@ -48,10 +48,10 @@ class _Loaded:
 
 
 def load_catalog(path: str | PathLike[str], environment: str | None = None) -> Catalog:
-    """The catalog as it is in one environment; `None` is the first of the file.
+    """Return the catalog of one environment; `None` is the first in the file.
 
     Raises:
-        CatalogError: the file cannot be read or is wrong in that environment; it holds every problem.
+        CatalogError: the file cannot be read or is wrong in that environment; the error holds every problem.
     """
     source, name = open_source(path, environment)
     catalog = _checked(source, name).catalog
@@ -66,11 +66,11 @@ def load_plan(
     secrets: bool = True,
     of: Collection[str] = (),
 ) -> Plan:
-    """What the daemon runs on in one environment; `None` is the first of the file.
+    """Return the daemon's plan for one environment; `None` is the first in the file.
 
-    With `secrets`, every secret that a probe of this environment refers to is read once, so that a variable that is
-    not set or a file that is missing shows now; its value is dropped. `of` names the services and stores whose secrets
-    these are; without it, all.
+    With `secrets`, every secret that a probe of this environment refers to is read once, so that an unset variable or
+    a missing file is found now; its value is dropped. `of` names the services and stores whose secrets are read;
+    default: all.
 
     Raises:
         CatalogError: the file cannot be read, is wrong in that environment, or a probe's secret cannot be read.
@@ -86,24 +86,24 @@ def load_plan(
 
 
 class Refused(Protocol):
-    """What the outputs cannot express of a catalog; `partial`: one from which mistakes were taken out."""
+    """Finder of what the outputs cannot express of a catalog; `partial`: mistakes were removed from it."""
 
     def __call__(self, catalog: Catalog, *, partial: bool) -> list[Finding]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A valid file: the catalog of each environment, in the file's order; and what is most likely not meant."""
+    """A valid file: the catalog of each environment, in the file's order; and likely mistakes."""
 
     catalogs: dict[str, Catalog]
     warnings: tuple[Problem, ...]
 
 
 def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
-    """Check the base of the file and every environment, also for `refused`; secrets' values are not asked for.
+    """Check the base of the file and every environment, also with `refused`. Values of secrets are not read.
 
     Raises:
-        CatalogError: it holds every problem; one that several environments share is there once.
+        CatalogError: it holds every problem; one that several environments share is in it once.
     """
     source, first = open_source(path, None)
     names: list[str | None] = [None, *environment_names(source.root)]
@@ -113,7 +113,7 @@ def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
     for name in names:
         loaded = _load(source, name)
         findings = loaded.findings
-        # Nothing is generated of the base alone, where there are environments.
+        # If there are environments, nothing is generated from the base alone.
         if loaded.catalog is not None and (name or first is None):
             catalogs[loaded.catalog.environment_name] = loaded.catalog
             refusals = refused(loaded.catalog, partial=bool(findings))
@@ -129,7 +129,7 @@ def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
 
 
 def _in_environment(problem: Problem, environments: list[str | None]) -> Problem:
-    """Says where a problem shows, if neither the base nor its place tells."""
+    """Add the environments of a problem to its sentence, unless the base has it or its path names one."""
     names = [name for name in environments if name]
     if len(names) < len(environments) or problem.path.startswith("environments."):
         return problem
@@ -157,7 +157,7 @@ def _load(source: Source, environment: str | None) -> _Loaded:
     plan, uses, plan_findings = build_plan(catalog)
     findings += [(left.written(path), sentence) for path, sentence in check(catalog, merged)]
     findings += misplaced(catalog, merged, left)
-    # What was taken out of a service or section may be what these miss in it.
+    # These may miss only what was removed from their service or section.
     touched = {path[:2] for path in left.removed if path[-1] in _MISSED or len(path) < 2}
     findings += [
         (left.written(path), sentence)

@@ -1,4 +1,4 @@
-"""What `validate` says of a catalog, to a person or to a program."""
+"""Report of `validate` on a catalog, for a person or for a program."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def report(file: Path, refused: Refused, *, as_json: bool) -> bool:
-    """Check the catalog in every environment and print what was found. Returns whether it is valid.
+    """Check the catalog in every environment and print what was found. Return True if it is valid.
 
-    `refused`: what the outputs cannot express.
+    `refused`: finds what the outputs cannot express.
     """
     try:
         validated = validate_file(file, refused)
@@ -44,7 +44,7 @@ def report(file: Path, refused: Refused, *, as_json: bool) -> bool:
 
 
 def print_warnings(warnings: tuple[Problem, ...]) -> None:
-    """One line for each on standard error, 100 at most."""
+    """Print one line for each on standard error, at most 100."""
     for warning in warnings[:MAX_SHOWN]:
         print(replace(warning, sentence=f"warning: {warning.sentence}"), file=sys.stderr)
     if len(warnings) > MAX_SHOWN:

@@ -1,1 +1,1 @@
-"""From the file to a checked catalog: YAML with positions, environments, and every mistake at once."""
+"""Conversion of the file into a checked catalog: YAML with positions, environments, and every mistake at once."""

@@ -1,4 +1,4 @@
-"""What only the whole catalog can tell: names that must exist, cycles, names and ports that are taken."""
+"""Checks of the whole catalog: names that must exist, cycles, names and ports that are taken."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.yaml_nodes import Node
 
 CONFIGURATION = "configuration"
-"""What the backup of the configuration is called, beside those of stores and volumes."""
+"""Name of the backup of the configuration, among those of stores and volumes."""
 _MAX_SHOWN = 12
-"""Names of a cycle that are printed."""
+"""Most names of a cycle that are printed."""
 
 
 def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
-    """Every mistake between parts of a catalog.
+    """Yield every mistake between parts of a catalog.
 
-    `tree` is the text it was made of: a name whose entry has a mistake of its own still exists.
+    `tree` is the text that it was made from: a name whose entry has its own mistake still exists.
     """
     yield from _references(catalog, tree)
     yield from _cycles(catalog)
@@ -39,7 +39,7 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
 
 
 class _Names:
-    """Names of one kind that exist."""
+    """Existing names of one kind."""
 
     def __init__(self, what: str, *sections: Iterable[str]) -> None:
         self._what = what
@@ -47,11 +47,11 @@ class _Names:
         self._sentences: dict[str, str] = {}
 
     def missing(self, path: CatalogPath, name: str | None) -> Iterator[Finding]:
-        """A finding, unless the name exists (or none is written)."""
+        """Yield a finding, unless the name exists or is None."""
         if name is None or name in self._names:
             return
         if name not in self._sentences:
-            # Comparing with every name takes long, and no more than these are shown.
+            # Comparing with every name is slow, and no more than these are shown.
             hint = f"; {suggestion(name, self._names)}" if len(self._sentences) < MAX_SHOWN else ""
             self._sentences[name] = f"unknown {self._what} {quoted(name)}{hint}"
         yield path, self._sentences[name]
@@ -105,13 +105,13 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
 
 
 def _dependency(tree: Node, service: str, needed: str, index: int) -> CatalogPath:
-    """Where a dependency is written: under its name in a mapping, at its index in a list."""
+    """Return where a dependency is written: under its name in a mapping, at its index in a list."""
     path: CatalogPath = ("services", service, "depends_on", needed)
     return path if tree.at(path)[1] == len(path) else (*path[:-1], index)
 
 
 def _cycles(catalog: Catalog) -> Iterator[Finding]:
-    """Each cycle of depends_on once, named from its first service in the order of the file."""
+    """Yield each cycle of depends_on once, named from its first service in the order of the file."""
     needs = {name: tuple(service.depends_on) for name, service in catalog.services.items()}
     done: set[str] = set()
     for start in needs:
@@ -146,9 +146,9 @@ def _probe_names(catalog: Catalog) -> Iterator[Finding]:
             for index, probe in enumerate(container.probes):
                 if probe.name in taken:
                     reason = (
-                        "health makes one of that name"
+                        "the key health creates a probe of that name"
                         if probe.name == HEALTH_PROBE and index == 0
-                        else "one probe of this service has it already"
+                        else "another probe of this service already has it"
                     )
                     yield (
                         (section, name, "probes", index, "name"),
@@ -158,28 +158,28 @@ def _probe_names(catalog: Catalog) -> Iterator[Finding]:
 
 
 def _shared_names(catalog: Catalog) -> Iterator[Finding]:
-    """A service and a store share one network, so they share one set of names."""
+    """Yield stores with the name of a service: both are on one network, so their names must differ."""
     for name in catalog.stores:
         if name in catalog.services:
-            yield ("stores", name), f"the name {quoted(name)} is taken; a service has it already"
+            yield ("stores", name), f"the name {quoted(name)} is taken; a service already has it"
 
 
 def _backup_names(catalog: Catalog) -> Iterator[Finding]:
-    """What a backup leaves behind is one file for each name, beside that of the configuration."""
+    """Yield names of backups that are taken: a backup has one file per name, and one for the configuration."""
     saved = {name: "store" for name, store in catalog.stores.items() if store.backup}
     for name, volume in catalog.volumes.items():
         if volume.backup and name in saved:
-            yield ("volumes", name, "backup"), f"the backup of the store {quoted(name)} has this name already"
+            yield ("volumes", name, "backup"), f"the backup of the store {quoted(name)} already has this name"
     for section, names in (("stores", catalog.stores), ("volumes", catalog.volumes)):
         if CONFIGURATION in names and names[CONFIGURATION].backup:
             yield (
                 (section, CONFIGURATION, "backup"),
-                f"the backup of the configuration is called {CONFIGURATION}",
+                f"the backup of the configuration already has the name {CONFIGURATION}",
             )
 
 
 def check_ports(catalog: Catalog) -> Iterator[Finding]:
-    """Ports of the host that two of them would open, where an environment publishes ports."""
+    """Yield ports of the host that two containers would open, if the environment publishes ports."""
     if not catalog.environment.publishes_all:
         return
     taken: dict[int, str] = {}
@@ -192,7 +192,7 @@ def check_ports(catalog: Catalog) -> Iterator[Finding]:
                 key = "host_port" if container.host_port else "port"
                 yield (
                     (section, name, key),
-                    f"port {port} of the host is taken; {quoted(taken[port])} has it; set host_port on one of them",
+                    f"port {port} of the host is taken by {quoted(taken[port])}; set host_port on one of them",
                 )
             taken.setdefault(port, name)
 

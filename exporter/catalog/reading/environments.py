@@ -1,6 +1,6 @@
-"""Overlays: an environment lays its own values over the rest of the catalog.
+"""Overlays: an environment overrides values of the rest of the catalog.
 
-Mappings merge key by key; anything else replaces what was there; null takes a key away, so its default holds.
+Mappings are merged key by key; any other value replaces the previous one; null removes a key, so its default applies.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ OVERLAY_KEYS = frozenset(Catalog.model_fields) - ENVIRONMENT_KEYS - NOT_OVERLAID
 
 
 _ENOUGH = {"services": frozenset({"image", "build", "probes", "health"}), "stores": frozenset({"engine"})}
-"""Keys of which a service or store of an overlay needs one, if the base does not have it."""
+"""A service or store that only an overlay has needs one of these keys."""
 
 
 def overlaid(root: Node, environment: str | None) -> Node:
-    """The catalog as it is in one environment (`None`: the base), with each environment's own settings only."""
+    """Return the catalog of one environment (`None`: the base), with each environment's own settings only."""
     assert isinstance(root.value, dict)  # noqa: S101 - the parser gives a mapping
     base = Node(dict(root.value), root.line, root.column, root.keys)
     environments = _child(root, "environments")
@@ -41,7 +41,7 @@ def overlaid(root: Node, environment: str | None) -> Node:
 
 
 def misnamed(root: Node, environment: str | None) -> Iterator[Finding]:
-    """Services that only an overlay names, without anything to run or to ask: a misspelled name, most likely."""
+    """Yield services that only an overlay has, with nothing to run or probe: probably misspelled names."""
     for section, enough in _ENOUGH.items():
         base = root.at((section,))[0] if root.at((section,))[1] else None
         overlay, found = root.at(("environments", environment or "", section))
@@ -56,7 +56,7 @@ def misnamed(root: Node, environment: str | None) -> Iterator[Finding]:
 
 
 def commented(root: Node, environment: str | None) -> Iterator[Finding]:
-    """Receivers that a # has emptied: nobody would be notified, and nothing would say so."""
+    """Yield receivers that a # has emptied: nobody would be notified, without any warning."""
     for above in ((), ("environments", environment or "")):
         owners, found = root.at((*above, "owners"))
         if found <= len(above) or not isinstance(owners.value, dict):
@@ -73,9 +73,9 @@ def commented(root: Node, environment: str | None) -> Iterator[Finding]:
 def locate(
     root: Node, merged: Node, environment: str | None, path: CatalogPath
 ) -> tuple[CatalogPath, int, int]:
-    """Where the value on `path` of a merged catalog was written: its path in the file, line and column.
+    """Return where the value on `path` of a merged catalog was written: its path in the file, line and column.
 
-    What is not there is placed at the deepest value on its way that is.
+    A missing value gets the place of the deepest value on its path that exists.
     """
     path = merged.as_written(path)
     node, depth = merged.at(path)
@@ -99,7 +99,7 @@ def _child(node: Node, key: str) -> Node | None:
 
 
 def _only(node: Node, keys: frozenset[str], *, keep: bool) -> Node:
-    """The node with, or without, these keys. Keys that are neither stay, so that they are reported as unknown."""
+    """Return the node with only, or without, these keys. Other keys stay, so that they are reported as unknown."""
     if not isinstance(node.value, dict):
         return node
     return Node(

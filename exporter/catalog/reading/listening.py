@@ -1,4 +1,4 @@
-"""Where the daemon listens, read without the models: a container's health check asks it every few seconds."""
+"""Listen address of the daemon, read without the models: a health check needs it every few seconds."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def read_listen(path: str | PathLike[str], environment: str | None = None) -> tuple[str, int]:
-    """Host and port on which the daemon listens; nothing else of the file is checked.
+    """Return host and port on which the daemon listens; nothing else in the file is checked.
 
     Raises:
-        CatalogError: the file cannot be read, or the address is not one.
+        CatalogError: the file cannot be read, or the address is not valid.
     """
     source, name = open_source(path, environment)
     place: CatalogPath = ("exporter", "listen")

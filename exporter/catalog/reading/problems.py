@@ -1,4 +1,4 @@
-"""None"""
+"""Mistakes in a catalog: their places and sentences, and the error that holds them all."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Finding = tuple[CatalogPath, str]
 _NOT_PLAIN = re.compile(r"[\s.\[\]\"]|\A\Z")
 _MAX_KEY = 100
 MAX_SHOWN = 100
-"""Problems printed for one file; run the command again after mending these."""
+"""Problems printed for one file; run the command again after fixing these."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake. `line` and `column` count from 1; 0 where the mistake has no place in the text."""
+    """One mistake. `line` and `column` count from 1; 0 if the mistake has no place in the text."""
 
     file: str
     line: int
@@ -44,7 +44,7 @@ class Problem:
 
 
 class CatalogError(Exception):
-    """A catalog that cannot be used. Its text is one line per problem, in the order of the file, 100 at most."""
+    """A catalog that cannot be used. Its text is one line per problem, in the order of the file, at most 100."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -57,7 +57,7 @@ class CatalogError(Exception):
 
 
 def path_text(path: CatalogPath) -> str:
-    """`services.web.probes[0].http`; a key that would be misread is quoted."""
+    """Return a path as text: `services.web.probes[0].http`; a key that would be misread is quoted."""
     text = ""
     for part in path:
         if isinstance(part, int):

@@ -1,7 +1,7 @@
-"""The JSON Schema of a catalog, which editors complete and check from.
+"""JSON Schema of a catalog, for completion and checks in editors.
 
-What an environment lays over the catalog is part of a catalog: the same definitions, with nothing required, and
-null to take a value away. Those are derived here, so the models say everything once.
+The values that an environment overrides are part of a catalog: the same definitions, with no required keys, and null
+to remove a value. They are derived here, so the models define everything once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 _DEFINITIONS = "#/$defs/"
 _OVERLAY = "Overlay"
 _WHOLE = frozenset({"required", "default", "minProperties"})
-"""What holds for a whole mapping and not for a part that is laid over another."""
+"""Keywords for a whole mapping, which do not apply to a part of one in an overlay."""
 
 
 class _Generator(GenerateJsonSchema):
-    """Titles made of key names and defaults made of whole sections tell an editor nothing."""
+    """Generator without titles made of key names and defaults made of whole sections, which help no editor."""
 
     def field_title_should_be_set(self, schema: object) -> bool:  # noqa: ARG002 - the signature is pydantic's
         return False
@@ -44,7 +44,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def _serializer(schema: Any) -> Callable[[Any], str] | None:
-    """Return how a value is written as text, such as 15s in place of 15.0, if its type says so."""
+    """Return the function that writes a value as text, such as 15s in place of 15.0, if its type has one."""
     while schema:
         written = schema.get("serialization", {})
         if written.get("type") == "function-plain":
@@ -55,14 +55,14 @@ def _serializer(schema: Any) -> Callable[[Any], str] | None:
 
 
 def model_schema() -> dict[str, Any]:
-    """The schema of the models, in which an environment holds only its own settings."""
+    """Return the schema of the models, in which an environment holds only its own settings."""
     schema = Catalog.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
     _close_mappings(schema)
     return schema
 
 
 def _close_mappings(schema: Any) -> None:
-    """A mapping whose keys have a pattern takes no other keys."""
+    """Allow no other keys in mappings whose keys have a pattern."""
     for inner in schema if isinstance(schema, list) else schema.values() if isinstance(schema, dict) else ():
         _close_mappings(inner)
     if isinstance(schema, dict) and "patternProperties" in schema:
@@ -70,7 +70,7 @@ def _close_mappings(schema: Any) -> None:
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the file as it is written, shorthand included."""
+    """Return the JSON Schema (draft 2020-12) of the file as it is written, shorthand included."""
     schema = model_schema()
     definitions: dict[str, Any] = schema["$defs"]
     overlays = {f"{_OVERLAY}{name}": _overlay(definition) for name, definition in definitions.items()}
@@ -83,12 +83,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as JSON text."""
+    """Return the schema as JSON text."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
 def _overlay(schema: Any) -> Any:
-    """The same schema for part of a mapping: references lead to overlays, and no key is required."""
+    """Return the same schema for part of a mapping: references lead to overlays, and no key is required."""
     if isinstance(schema, list):
         return [_overlay(item) for item in schema]
     if not isinstance(schema, dict):

@@ -40,7 +40,7 @@ _QUOTED = re.compile(r"'([^']*)'")
 
 
 def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint: bool = True) -> str:
-    """What is wrong, for a person. Text that was found is repeated only where no secret can stand.
+    """Return what is wrong, for a person. Input is repeated only where it cannot be a secret.
 
     `hint`: also look for the nearest known key.
     """
@@ -54,7 +54,7 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint:
         return f'needs "{error["loc"][-1]}"'
     found = error["input"]
     if code in _EXPECTED:
-        # Text where a mapping or a list belongs may be a secret in the wrong place; where a number belongs, not.
+        # Text in place of a mapping or a list may be a secret in the wrong place; text in place of a number is not.
         value = (
             f" {shown(found)}"
             if isinstance(found, int | float) or (code in _SCALARS and isinstance(found, str))
@@ -75,7 +75,7 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint:
 
 
 def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
-    """The nearest key that is known there, or else one step below: `probe.timeout` for a service's `timeuot`."""
+    """Return the nearest known key there, or else one step below: `probe.timeout` for a service's `timeuot`."""
     places: list[Any] = [root]
     for part in path:
         places = [inner for place in places for inner in _below(place, part)]
@@ -92,7 +92,7 @@ def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
 
 
 def _items(place: Any) -> Iterable[Any]:
-    """Yield a place, or what a list of items holds, since one item can stand alone."""
+    """Yield a place, or what a list of items holds, since one item can be written without a list."""
     return _places(get_args(place)[0]) if get_origin(place) is tuple else (place,)
 
 
@@ -106,11 +106,11 @@ def _keys(model: type[Model]) -> list[str]:
 
 
 def _below(place: Any, part: str | int) -> Iterable[Any]:
-    """Models, mappings and lists that can stand one step below a place."""
+    """Yield models, mappings and lists that can be one step below a place."""
     if not _is_model(place):
         inner = get_args(place)
         if get_origin(place) is tuple and not isinstance(part, int):
-            # One item stands where a list could.
+            # One item is written where a list could be.
             for item in _places(inner[0]):
                 yield from _below(item, part)
             return

@@ -1,4 +1,4 @@
-"""What can be written in place of a mapping, in words: read from the models, so that no message falls behind."""
+"""Short forms of a mapping, in words: read from the models, so that messages stay up to date."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _leaves(annotation: Any) -> Iterator[Any]:
 
 
 def _short(annotation: Any) -> Iterator[Any]:
-    """Yield what validators that know a short form take."""
+    """Yield what validators of a short form accept."""
     if get_origin(annotation) in (dict, tuple, Literal) or _is_model(annotation):
         return
     for inner in get_args(annotation):

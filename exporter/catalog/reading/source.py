@@ -1,4 +1,4 @@
-"""The catalog's file: its text, its tree, and which of its environments is meant; nothing of it is checked yet."""
+"""The catalog's file: its text, its tree and the requested environment; nothing is checked yet."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file. `name` is the path as it was given, which errors print."""
+    """One file. `name` is the path as given, which errors print."""
 
     name: str
     folder: Path
@@ -31,10 +31,10 @@ class Source:
 
 
 def open_source(path: str | PathLike[str], environment: str | None) -> tuple[Source, str | None]:
-    """The file, and the name of the environment that is meant: the one asked for, or the file's first, if any.
+    """Return the file and the name of the environment: the requested one, or the file's first, if any.
 
     Raises:
-        CatalogError: the file cannot be read, is no YAML mapping, or does not have the environment.
+        CatalogError: the file cannot be read, is not a YAML mapping, or does not have the environment.
     """
     file = Path(path)
     name = str(path)
@@ -78,6 +78,6 @@ def read_text(file: Path, name: str) -> str:
 
 
 def environment_names(root: Node) -> list[str]:
-    """Names of the environments, in the order of the file."""
+    """Return the names of the environments, in the order of the file."""
     environments = root.value.get("environments") if isinstance(root.value, dict) else None
     return list(environments.value) if environments and isinstance(environments.value, dict) else []

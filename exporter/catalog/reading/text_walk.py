@@ -1,4 +1,4 @@
-"""Every text of a catalog with its place: one walk, so that no text is forgotten where a new key is added."""
+"""One walk over every text of a catalog with its place, so that the texts of a new key are not forgotten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.yaml_nodes import Node
 
 NO_REFERENCE = (
-    "${ begins a reference, and none can stand here; write the value itself, or $${ for the characters "
+    "${ begins a reference, which is not allowed here; write the value itself, or $${ for the characters "
     r"(in a regular expression: \$\{)"
 )
 _BEGINNING = re.compile(r"(?<!\$)\$\{")
@@ -29,7 +29,7 @@ def texts_of(model: Model) -> Iterator[tuple[CatalogPath, TextTemplate | str]]:
 
 
 def misplaced(model: Model, tree: Node, left: Reduced) -> Iterator[Finding]:
-    """Yield each reference in a text that cannot hold one. `tree` is how the texts were written."""
+    """Yield each reference in a text that cannot hold one. `tree`: the texts as they were written."""
     for path, text in texts_of(model):
         if isinstance(text, str) and "${" in text:
             written = left.written(path)

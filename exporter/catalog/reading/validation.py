@@ -1,8 +1,8 @@
-"""Plain data to a Catalog, with every mistake found at once.
+"""Conversion of plain data into a Catalog, with every mistake found at once.
 
 Pydantic stops looking inside a model at its first mistakes, and the checks of the whole catalog need a whole
-catalog. So what is wrong is taken out and the rest is validated again, until it is valid; a mistake that only the
-taking out has made is not reported.
+catalog. So what is wrong is removed and the rest is validated again, until it is valid. A mistake that only the
+removal has caused is not reported.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _KEY = "[key]"
 
 @dataclass(slots=True)
 class Reduced:
-    """What is left of a catalog. Items that were taken out of lists leave `kept`: of each list, by its path, the
-    positions of the others in the text.
+    """The rest of a catalog after removals. `kept`: for each list that lost items, by its path, the positions of the
+    other items in the text.
     """
 
     data: Any
@@ -40,7 +40,7 @@ class Reduced:
     kept: dict[CatalogPath, list[int]] = field(default_factory=dict)
 
     def written(self, path: CatalogPath) -> CatalogPath:
-        """Return the path in the text of a path in what is left."""
+        """Return the path in the text for a path in the rest."""
         found: CatalogPath = ()
         for part in path:
             positions = self.kept.get(found)
@@ -49,7 +49,7 @@ class Reduced:
         return found
 
     def take_out(self, path: CatalogPath) -> None:
-        """Take out what is at a path of the text."""
+        """Remove what is at a path of the text."""
         self.removed.add(path)
         self.data = self._without(self.data, path, ())
 
@@ -73,7 +73,7 @@ class Reduced:
 
 
 def validate(tree: Node) -> tuple[Catalog | None, list[Finding], Reduced]:
-    """Return the catalog, or as much of it as is right; the mistakes; and what was left of the text."""
+    """Return the catalog, or the valid part of it; the mistakes; and the rest of the text."""
     left = Reduced(plain(tree))
     found: dict[object, Finding] = {}
     for _ in range(_MAX_ROUNDS):
@@ -99,7 +99,7 @@ def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool
     if depth == len(path) and node.value is None and node.comment:
         return f"{text}; {node.comment} begins a comment, so write the text in quotes"
     if isinstance(node.value, dict) and isinstance(detail.get("ctx", {}).get("error"), AbsenceError):
-        # What is missing may be there, after a #.
+        # The missing value may be there, after a #.
         for key, inner in node.value.items():
             if inner.value is None and inner.comment:
                 return f"{text}; {quoted(key)} is empty, since {inner.comment} begins a comment"
@@ -115,15 +115,15 @@ def _path(detail: ErrorDetails, tree: Node, left: Reduced) -> CatalogPath:
 def _caused(
     detail: ErrorDetails, path: CatalogPath, removed: set[CatalogPath], above: set[CatalogPath]
 ) -> bool:
-    """True if the mistake is there only because of what was taken out below it."""
+    """True if the mistake exists only because of what was removed below it."""
     if detail["type"] == "missing":
         return (*path, detail["loc"][-1]) in removed
     return path in above and isinstance(detail.get("ctx", {}).get("error"), AbsenceError)
 
 
 def _mend(left: Reduced, places: list[tuple[CatalogPath, ErrorDetails]]) -> bool:
-    """Take out what is wrong, from the inside: the rest of an item has its turn before the item itself goes. False if
-    nothing can be taken out.
+    """Remove what is wrong, innermost first: an item itself is removed only after its parts. Return False if nothing
+    can be removed.
     """
     deep = {path[:depth] for path, _ in places for depth in range(len(path))}
     mended = False

@@ -1,4 +1,4 @@
-"""What is valid and most likely not meant: a secret that is written out, a value that a # has emptied.
+"""Warnings about what is valid but probably a mistake: a secret that is written out, a value that a # has emptied.
 
 A warning never holds the value.
 """
@@ -27,7 +27,7 @@ _STRONG = re.compile(
     "|(?:api|access|secret|private)key|requirepass)"
 )
 _WEAK = frozenset({"auth", "authorization", "key", "pass", "pwd", "sig"})
-"""These only as the last word of a name: KEY_PREFIX is none."""
+"""These count only as the last word of a name: KEY_PREFIX is not a secret."""
 _ABOUT = frozenset(
     re.findall(
         "[a-z]+",
@@ -38,7 +38,7 @@ _ABOUT = frozenset(
         "username validation validators version",
     )
 )
-"""In a name that goes on with one of these the value is not the secret itself: KEY_FILE, TOKEN_TTL."""
+"""If one of these follows in the name, the value is not the secret itself: KEY_FILE, TOKEN_TTL."""
 _KIND = frozenset(
     re.findall(
         "[a-z]+",
@@ -46,18 +46,18 @@ _KIND = frozenset(
         "partition primary proxy public routing shard sort sync unique",
     )
 )
-"""Right before the last word: a key or a token of this kind is no secret, such as SORT_KEY and page_token."""
+"""Right before the last word: a key or a token of this kind is not a secret, such as SORT_KEY and page_token."""
 _SWITCH = frozenset(
     {"allow", "disable", "disabled", "enable", "has", "ignore", "is", "no", "require", "skip", "use"}
 )
-"""A name that begins so says whether, not what."""
+"""A name that begins with one of these is a switch."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|rk)_live_\w{16,}|sk-[\w-]{32,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{40,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
-"""Values that show by their form that they are secrets."""
+"""Values that are recognisable as secrets."""
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)=(.+)", re.DOTALL)
 _NO_VALUE = frozenset(
     {"", "true", "false", "yes", "no", "on", "off", "none", "null", "0", "1"}
@@ -69,7 +69,7 @@ _PAIRS = frozenset({"environment", "arguments", "headers", "metadata", "labels"}
 
 
 def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
-    """Yield the places of a valid catalog, and what to write there."""
+    """Yield the places of likely mistakes in a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
@@ -80,7 +80,7 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
 
 
 def is_secret_name(name: str) -> bool:
-    """True if what has this name is usually a secret: DB_PASSWORD, apiKey, X-Auth-Token."""
+    """True if a value with this name is usually a secret: DB_PASSWORD, apiKey, X-Auth-Token."""
     words = [word.lower() for word in _WORDS.findall(name) if not word.isdigit()]
     if not words or words[0] in _SWITCH:
         return False
@@ -92,12 +92,12 @@ def is_secret_name(name: str) -> bool:
 
 
 def _is_secret(word: str, before: list[str]) -> bool:
-    """True if a word says so itself, or together with the one before it, as in API_KEY."""
+    """True if a word names a secret, alone or together with the one before it, as in API_KEY."""
     return bool(_STRONG.fullmatch(word) or (before and _STRONG.fullmatch(before[-1] + word)))
 
 
 def _is_value(value: str) -> bool:
-    """True if it can be a secret: no word of a setting, and no path of a file that holds one."""
+    """True if it can be a secret: not a word of a setting, and not the path of a file that holds one."""
     return value.lower() not in _NO_VALUE and not _FILE.fullmatch(value)
 
 
@@ -127,7 +127,7 @@ def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPat
 
 
 def _written_out(item: object) -> str:
-    """Return the literal text of a value, its defaults included; empty where references say all of it."""
+    """Return the literal text of a value, its defaults included; empty if it consists of references."""
     template = (
         item if isinstance(item, TextTemplate) else parse_template(item) if isinstance(item, str) else None
     )
@@ -152,7 +152,7 @@ def _options(arguments: tuple[str, ...], path: CatalogPath) -> Iterator[tuple[Ca
 
 
 def _emptied(node: Node, path: CatalogPath) -> Iterator[Finding]:
-    """Yield empty values before a # that stands right before a word, as #alerts does."""
+    """Yield empty values before a # that a word follows directly, as in #alerts."""
     if isinstance(node.value, dict):
         for key, inner in node.value.items():
             yield from _emptied(inner, (*path, key))

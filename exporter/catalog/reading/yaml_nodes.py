@@ -1,4 +1,4 @@
-"""One value of a YAML text and its place, and what a merge key does to a mapping."""
+"""Values of a YAML text with their places, and merge keys of mappings."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Node:
     depth: int = 0
     """How many levels of lists and mappings it holds, itself included."""
     comment: str | None = None
-    """The first word of the comment, in quotes, that stands where the value would: it may have been meant as text."""
+    """The first word, in quotes, of a comment in place of the value: it may have been meant as text."""
 
     def at(self, path: CatalogPath) -> tuple[Node, int]:
-        """The deepest value on `path` that is there, and how many parts of the path lead to it."""
+        """Return the deepest value on `path` that exists, and how many parts of the path lead to it."""
         node = self
         for depth, part in enumerate(path):
             inner = node._child(part)
@@ -38,7 +38,7 @@ class Node:
         return node, len(path)
 
     def as_written(self, path: CatalogPath) -> CatalogPath:
-        """As much of the path as is there; without the index of a list where its one item stands alone."""
+        """Return as much of the path as exists; without a list's index if its one item is written without a list."""
         written: CatalogPath = ()
         node = self
         for part in path:
@@ -58,7 +58,7 @@ class Node:
 
 
 def plain(node: Node) -> Any:
-    """Plain data: dicts, tuples and scalars."""
+    """Return plain data: dicts, tuples and scalars."""
     value = node.value
     if isinstance(value, dict):
         return {key: plain(child) for key, child in value.items()}
@@ -76,7 +76,7 @@ def merge_sources(node: Node, line: int, column: int) -> list[Node]:
 
 
 def merge_into(target: Node, sources: list[Node]) -> None:
-    """Keys of the mapping itself win, then those of the first source that has them."""
+    """Merge: keys of the mapping itself win, then those of the first source that has them."""
     assert isinstance(target.value, dict)  # noqa: S101 - only mappings merge
     assert target.keys is not None  # noqa: S101 - as above
     for source in sources:

@@ -11,7 +11,7 @@ Scalar = str | int | float | bool | None
 
 
 class YamlError(Exception):
-    """Text that is not one YAML mapping. `line` and `column` count from 1, 0 where there is no place."""
+    """Text that is not one YAML mapping. `line` and `column` count from 1; 0 if there is no place."""
 
     def __init__(self, sentence: str, line: int = 0, column: int = 0, path: str = "") -> None:
         super().__init__(sentence)
@@ -52,7 +52,7 @@ _CONSTANTS: dict[str, Scalar] = {
 }
 
 _INT = re.compile(r"[-+]?[0-9]{1,40}|0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
-"""Python refuses to print what is much longer, and takes quadratic time. Nothing in a catalog needs it."""
+"""Python refuses to print much longer numbers, and takes quadratic time. No catalog needs them."""
 
 _FLOAT = re.compile(
     r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
@@ -107,6 +107,4 @@ def place(event: Any) -> tuple[int, int]:
 
 
 def unknown_tag(event: Any) -> YamlError:
-    return YamlError(
-        f"the tag {quoted(event.tag)} is not known here; catalogs hold plain values", *place(event)
-    )
+    return YamlError(f"unknown tag {quoted(event.tag)}; catalogs hold plain values", *place(event))

@@ -1,4 +1,4 @@
-"""Text that is not YAML: what is wrong, in words of ours and with what to write, for each mistake that people make."""
+"""Messages about text that is not YAML: what is wrong and what to write, for the usual mistakes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _OPEN = {"'}'": "{", "']'": "["}
 _CLOSE = {"{": "}", "[": "]"}
 _ADVICE = {
     "mapping values are not allowed in this context": (
-        'a key or ": " cannot stand here; check the indentation, and write text that holds ": " in quotes'
+        'a key or ": " is not allowed here; check the indentation, and write text that holds ": " in quotes'
     ),
     "did not find expected key": "expected a key here; check the indentation, and the quotes on this line",
     "did not find expected '-' indicator": "expected - here, as in the lines above; check the indentation",
-    "block sequence entries are not allowed in this context": "a list cannot begin here; begin it on a line of its own",
+    "block sequence entries are not allowed in this context": "a list cannot begin here; begin it on its own line",
     "did not find expected node content": "expected a value here",
     "could not find expected ':'": 'expected ": " after the key on this line',
     "found unknown escape character": (
         "unknown escape in double quotes; write \\\\ for a backslash, or use single quotes"
     ),
     "did not find expected <document start>": "expected the end of the file; check brackets and indentation",
-    "found invalid Unicode character escape code": "this escape is no character",
-    "exceeded maximum nesting depth": "the brackets are nested too deep",
+    "found invalid Unicode character escape code": "this escape is not a character",
+    "exceeded maximum nesting depth": "the brackets are nested too deeply",
 }
 
 
@@ -46,7 +46,7 @@ def control_character(text: str) -> YamlError | None:
 
 
 def syntax_error(error: yaml.MarkedYAMLError, text: str, opened: int | None = None) -> YamlError:
-    """Return what the parser found, where a person has to look. `opened`: the index of the innermost open bracket."""
+    """Return the parser's error, at the place to look at. `opened`: the index of the innermost open bracket."""
     mark = error.problem_mark or error.context_mark
     problem, context = str(error.problem or ""), str(error.context or "")
     if "quoted scalar" in context and "end of stream" in problem:
@@ -61,7 +61,7 @@ def syntax_error(error: yaml.MarkedYAMLError, text: str, opened: int | None = No
         return _at(mark, f"expected a value or {close} {_not_closed(text, opened, mark.index)}")
     found = text[mark.index : mark.index + 1] if mark else ""
     if found == "\t" or "tab character" in problem:
-        return _at(mark, "a tab cannot indent; use spaces")
+        return _at(mark, "tabs are not allowed as indentation; use spaces")
     if "cannot start any token" in problem and found:
         return _at(mark, f"text cannot begin with {found}; write it in quotes")
     return _at(mark, _ADVICE.get(problem) or " ".join((problem or context or "it cannot be read").split()))
@@ -76,7 +76,7 @@ def _not_closed(text: str, opened: int, end: int) -> str:
 
 
 def begins_comment(text: str, index: int) -> str | None:
-    """Return the word after a # at `index`, where a value was left empty: perhaps meant as text, such as #alerts."""
+    """Return the word after a # at `index`, where a value is empty: it may be meant as text, such as #alerts."""
     found = _COMMENT.match(text, index)
     return quoted(f"#{found[1]}") if found else None
 

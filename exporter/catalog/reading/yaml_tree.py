@@ -1,7 +1,7 @@
-"""YAML text to plain data that remembers where each value stands.
+"""Parser of YAML text into plain data that remembers the place of each value.
 
-Parser events are read one by one onto a stack of our own, because PyYAML's own composer recurses (a file of
-100,000 `[` would end the interpreter) and expands aliases without a limit. Scalars follow YAML 1.2's core
+Parser events are read one by one onto a separate stack, because PyYAML's own composer recurses (a file of
+100,000 `[` would crash the interpreter) and expands aliases without a limit. Scalars follow YAML 1.2's core
 schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay text, `off` stays text.
 """
 
@@ -33,10 +33,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse(text: str) -> tuple[Node, list[YamlError]]:
-    """Read one document whose root is a mapping. Returns it, and every duplicate key.
+    """Parse one document whose root is a mapping. Return it, and every duplicate key.
 
     Raises:
-        YamlError: the text is not that.
+        YamlError: the text is not such a document.
     """
     control = control_character(text)
     if control:
@@ -57,7 +57,7 @@ class _Open:
     node: Node
     anchor: str | None
     index: int
-    """Where in the text it begins."""
+    """Index in the text at which it begins."""
     key: tuple[str, int, int] | None = None
     merges: list[Node] | None = None
 
@@ -75,7 +75,7 @@ class _Builder:
 
     @property
     def opened(self) -> int | None:
-        """The index of the innermost bracket that is open; None where there is none."""
+        """Return the index of the innermost open bracket; None if no bracket is open."""
         if not self._stack:
             return None
         index = self._stack[-1].index
@@ -127,7 +127,7 @@ class _Builder:
             first = parent.node.keys[key][0]  # type: ignore[index] # as above
             self._errors.append(
                 YamlError(
-                    f"this key stands here a second time; the first is on line {first}",
+                    f"duplicate key; the first is on line {first}",
                     line,
                     column,
                     self._path(key),
@@ -176,10 +176,10 @@ class _Builder:
             raise YamlError(f"alias *{event.anchor} has no anchor &{event.anchor} before it", line, column)
         node = self._anchors[event.anchor]
         if node is None:
-            raise YamlError(f"alias *{event.anchor} stands inside its own value", line, column)
+            raise YamlError(f"alias *{event.anchor} is inside its own value", line, column)
         if parent and parent.key is None and parent.node.keys is not None:
             raise YamlError("an alias cannot be a key", line, column)
-        # A chain of aliases is deep without any of its parts being so.
+        # A chain of aliases can be deep although no part of it is.
         self._check_depth(node.depth, line, column)
         self._aliased += node.size
         if self._aliased > _MAX_ALIASED_NODES:
