@@ -1,1 +1,1 @@
-"""Types of values that keys are made of, parsed once into typed values."""
+"""Types of the values of keys, parsed once into typed values."""

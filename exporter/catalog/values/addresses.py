@@ -1,4 +1,4 @@
-"""Hosts and ports, as a person writes them; free of pydantic, for the daemon and for a health check."""
+"""Hosts and ports, as a person writes them; without pydantic, for the daemon and for a health check."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from exporter.catalog.values.words import shown
 DEFAULT_LISTEN = ("0.0.0.0", 9877)  # noqa: S104 - Prometheus scrapes it from another container
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""Ports of URLs that name none."""
+"""Ports of URLs without a port."""
 
 
 def parse_host(value: object) -> str:
-    """A host name, in any script, or an IP address; as it was written.
+    """Return a host name, in any script, or an IP address, as it was written.
 
     Raises:
         ValueError: it is neither; the sentence says why.
@@ -28,10 +28,10 @@ def parse_host(value: object) -> str:
 
 
 def split_address(value: object) -> tuple[str, int | None]:
-    """Host and port of `host`, `host:port` or `[v6]:port`; the brackets are taken off.
+    """Return host and port of `host`, `host:port` or `[v6]:port`, without the brackets.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it has another form.
     """
     if not isinstance(value, str):
         raise ValueError(f"{shown(value)} is not a host and port; write one such as mail.example.com:25")  # noqa: TRY004 - pydantic collects ValueErrors
@@ -48,7 +48,7 @@ def split_address(value: object) -> tuple[str, int | None]:
 
 
 def parse_listen(value: object) -> tuple[str, int]:
-    """`0.0.0.0:9877`, `:9877` or `9877`."""
+    """Parse `0.0.0.0:9877`, `:9877` or `9877`."""
     text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
     if text.isdigit():
         text = f":{text}"
@@ -59,6 +59,6 @@ def parse_listen(value: object) -> tuple[str, int]:
 
 
 def join_address(host: str, port: int | None) -> str:
-    """`host:port`, with brackets round an IPv6 address."""
+    """Return `host:port`, with brackets around an IPv6 address."""
     text = f"[{host}]" if ":" in host else host
     return text if port is None else f"{text}:{port}"

@@ -1,4 +1,4 @@
-"""When a cron schedule comes: the next time after one, and the longest time between two."""
+"""Runs of a cron schedule: the next one after a time, and the longest and shortest time between two."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _NAMES = {name: str(index) for index, name in enumerate(_MONTHS, 1)} | {
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _FIRST_DAY = dt.date(2024, 1, 1)
 _DAYS_LOOKED_AT = 2 * 1461
-"""Two rounds of leap years, so that even the 29th of February comes twice."""
+"""Two cycles of leap years, so that even 29 February occurs twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """A schedule in numbers. `minutes`: of the day, sorted. `either`: a day that meets one of the two fields counts."""
+    """A schedule in numbers. `minutes`: of the day, sorted. `either`: a day that matches one of two fields counts."""
 
     minutes: tuple[int, ...]
     days: frozenset[int]
@@ -35,7 +35,7 @@ class _Times:
 
 
 def next_run(cron: str, after: dt.datetime) -> dt.datetime | None:
-    """Return the first time of a schedule after `after`, in its time zone; None for one that never comes."""
+    """Return the first run of a schedule after `after`, in its time zone; None if it never runs."""
     times = _times(cron)
     for index in range(_DAYS_LOOKED_AT):
         date = after.date() + dt.timedelta(index)
@@ -50,7 +50,7 @@ def next_run(cron: str, after: dt.datetime) -> dt.datetime | None:
 
 @lru_cache(maxsize=1024)
 def longest_step(cron: str) -> int | None:
-    """Return the seconds of the longest time between two runs; None when there are no two."""
+    """Return the longest time between two runs, in seconds; None if there are fewer than two."""
     times = _times(cron)
     longest, last = max((b - a for a, b in pairwise(times.minutes)), default=0), None
     for index in range(_DAYS_LOOKED_AT):
@@ -63,7 +63,7 @@ def longest_step(cron: str) -> int | None:
 
 
 def shortest_step(cron: str) -> int:
-    """Return the seconds of the shortest time between two runs of a day; a day if there is one run."""
+    """Return the shortest time between two runs of a day, in seconds; a day if there is one run."""
     minutes = _times(cron).minutes
     around = (minutes[0] + 1440 - minutes[-1],)
     return 60 * min((*(b - a for a, b in pairwise(minutes)), *around))
@@ -80,13 +80,13 @@ def _times(cron: str) -> _Times:
         days,
         months,
         frozenset(day % 7 for day in weekdays),
-        # Where both are limited, cron runs on days that meet either.
+        # If both are limited, cron runs on days that match either.
         not day_text.startswith("*") and not weekday_text.startswith("*"),
     )
 
 
 def _values(field: str, low: int, high: int) -> frozenset[int]:
-    """Return the numbers that one field of cron stands for."""
+    """Return the numbers that one field of cron means."""
     values: set[int] = set()
     for part in field.split(","):
         span, _, step = part.partition("/")

@@ -1,7 +1,7 @@
-"""Host names as they travel: the one place where an international name becomes the ASCII that DNS and TLS know.
+"""Host names as the network uses them: the only place where an international name becomes the ASCII of DNS and TLS.
 
 IDNA 2008 (RFC 5891) after the mapping that browsers apply (UTS 46, non-transitional): capitals, full-width letters and
-full-width dots are folded, and `faß.de` stays another name than `fass.de`. A part that is ASCII already is taken as it
+full-width dots are folded, and `faß.de` and `fass.de` stay different names. A part that is already ASCII is used as it
 is written, so names with underscores (`_dmarc.example.com`, Docker's `my_service`) work.
 """
 
@@ -20,7 +20,7 @@ _CODE_POINT = re.compile(r"U\+[0-9A-F]{4,6}")
 
 
 class HostNameError(ValueError):
-    """Why a text is no host. One clause that never repeats the text, which may be a peer's."""
+    """A text that is not a host. The message is one clause, and never repeats the text, which may be a peer's."""
 
 
 @lru_cache(maxsize=16384)
@@ -72,7 +72,7 @@ def _checked_ipv6(host: str) -> str:
 
 
 def _mapped(host: str) -> str:
-    import idna  # here, since its tables cost 2 MB that most catalogs never need
+    import idna  # here, because its tables cost 2 MB that most catalogs never need
 
     try:
         return idna.uts46_remap(host, std3_rules=False, transitional=False)
@@ -99,12 +99,12 @@ def _a_label(label: str) -> str:
     try:
         return idna.alabel(label).decode("ascii")
     except idna.IDNABidiError:
-        raise HostNameError("it mixes letters of both directions of writing") from None
+        raise HostNameError("it mixes left-to-right and right-to-left letters") from None
     except idna.IDNAError as error:
         raise HostNameError(_TOO_LONG if "too long" in str(error) else _why(error)) from None
 
 
 def _why(error: Exception) -> str:
-    """Name the character by its number alone: as itself it may be a line break, or turn the text round."""
+    """Return why, with the character's number only: the character may be a line break, or reverse the text."""
     found = _CODE_POINT.search(str(error))
     return f"IDNA 2008 does not allow {found[0]} there" if found else "IDNA 2008 does not allow hyphens there"

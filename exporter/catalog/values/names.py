@@ -1,4 +1,4 @@
-"""Names that a person writes: of services, secrets, variables, metrics and labels."""
+"""Names in the catalog: of services, secrets, variables, metrics and labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def parse_label(value: object) -> str:
-    """A DNS label: it becomes a host name, a container name and the value of a metric's label."""
+    """Parse a DNS label: it becomes a host name, a container name and the value of a metric's label."""
     if not isinstance(value, str) or not _LABEL.fullmatch(value):
         raise ValueError(
             f"{shown(value)} is not a DNS label; use lower-case letters, digits and hyphens, "
@@ -28,29 +28,27 @@ def parse_label(value: object) -> str:
 
 def parse_secret_name(value: object) -> str:
     if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value) or len(value) > _MAX_LABEL:
-        raise ValueError(
-            f"{shown(value)} is not a name of a secret; use up to 63 letters, digits, _, . and -"
-        )
+        raise ValueError(f"{shown(value)} is not a secret name; use up to 63 letters, digits, _, . and -")
     return value
 
 
 def parse_environment_name(value: object) -> str:
     if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value):
         raise ValueError(
-            f"{shown(value)} is not a name of an environment variable; use letters, digits and _"
+            f"{shown(value)} is not the name of an environment variable; use letters, digits and _"
         )
     return value
 
 
 def parse_label_name(value: object) -> str:
     if not isinstance(value, str) or not _ENVIRONMENT_NAME.fullmatch(value) or value.startswith("__"):
-        raise ValueError(f"{shown(value)} is not a name of a label; use letters, digits and _")
+        raise ValueError(f"{shown(value)} is not a label name; use letters, digits and _")
     return value
 
 
 def parse_metric_name(value: object) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
-        raise ValueError(f"{shown(value)} is not a name of a metric; write one such as http_requests_total")
+        raise ValueError(f"{shown(value)} is not a metric name; write one such as http_requests_total")
     return value
 
 
@@ -83,11 +81,11 @@ EnvironmentName = Annotated[
 
 
 MetricName = Annotated[str, *value_type(parse_metric_name, {"type": "string", "minLength": 1}, "metric name")]
-"""Of a series; since Prometheus 3 any text will do."""
+"""Name of a series; since Prometheus 3 any text is valid."""
 
 
 LabelName = Annotated[
     str,
     *value_type(parse_label_name, text_schema(r"^[A-Za-z_][A-Za-z0-9_]*$", "region"), "label name"),
 ]
-"""Of a series."""
+"""Name of a label of a series."""

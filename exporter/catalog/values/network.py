@@ -1,4 +1,4 @@
-"""Names of the network that a person writes: URLs, hosts, addresses, status codes, headers."""
+"""Network values in the catalog: URLs, hosts, addresses, status codes, headers."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _STATUS = re.compile(r"([1-5])[xX]{2}|([1-5][0-9]{2})(?:\s*-\s*([1-5][0-9]{2}))?
 
 
 def parse_url(value: object) -> str:
-    """An http or https URL without a user name or password."""
+    """Parse an http or https URL without a user name or password."""
     return check_url(value, ("http", "https"))
 
 
 def check_url(value: object, schemes: tuple[str, ...]) -> str:
-    """A URL of one of these schemes, without a user name or password.
+    """Parse a URL of one of these schemes, without a user name or password.
 
     Raises:
-        ValueError: it is not one. The sentence never holds a password.
+        ValueError: it is not valid. The message never holds a password.
     """
     example = f"{schemes[0]}://host:port/path"
     if not isinstance(value, str):
@@ -53,7 +53,7 @@ def check_url(value: object, schemes: tuple[str, ...]) -> str:
 
 
 def parse_host_pattern(value: object) -> str:
-    """A name of a Host header, `*.` and a domain, or `*`."""
+    """Parse a name of a Host header, `*.` and a domain, or `*`."""
     text = value if isinstance(value, str) else ""
     name = text.removeprefix("*.")
     if text != "*" and ":" in name:
@@ -64,16 +64,16 @@ def parse_host_pattern(value: object) -> str:
 
 
 def parse_path(value: object) -> str:
-    """A path of an HTTP request, perhaps with a query."""
+    """Parse a path of an HTTP request, optionally with a query."""
     if not isinstance(value, str) or not value.startswith("/") or not value.isprintable() or " " in value:
         raise ValueError(f"{shown(value)} is not a path; it begins with / and holds no space")
     return value
 
 
 def parse_statuses(value: object) -> tuple[tuple[int, int], ...]:
-    """Ranges of `200`, `2xx`, `200-299` or a list of these."""
+    """Parse `200`, `2xx`, `200-299` or a list of these into ranges."""
     if value == ():
-        raise ValueError("an empty list of statuses can never be met; leave it out for 2xx")
+        raise ValueError("an empty list of statuses never matches; remove it for 2xx")
     return tuple(_status_range(item) for item in (value if isinstance(value, tuple) else (value,)))
 
 
@@ -106,7 +106,7 @@ def parse_address_template(value: object) -> str:
 
 
 def check_places(text: str, what: str, allowed: tuple[str, ...]) -> None:
-    """See that the places in braces of `text` are among those that `what` may hold.
+    """Check that the placeholders in braces in `text` are among those that `what` may hold.
 
     Raises:
         ValueError: they are not.

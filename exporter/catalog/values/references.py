@@ -1,6 +1,6 @@
-"""Where a secret may be written: references in place of values, and never a value itself.
+"""References to secrets, which are written in place of values.
 
-`${NAME}` inside text is an environment variable, perhaps with a default or a message (`$${` is a literal `${`),
+`${NAME}` inside text is an environment variable, optionally with a default or a message (`$${` is a literal `${`),
 `{secret: NAME}` one of the catalog's `secrets`, `{file: PATH}` a file and `{env: NAME}` an environment variable.
 """
 
@@ -21,8 +21,8 @@ _URL_PASSWORD = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:([^/?#\s]+)@"
 _HOW = "write ${NAME}, {secret: NAME} or {file: PATH}"
 
 MAY_REFER = "may hold references"
-"""Attached to a type of text that stays text in the models and may hold `${NAME}`."""
-LITERAL_SECRET = f"a secret cannot stand in the catalog; {_HOW}"
+"""Marks a type of text that remains text in the models and may hold `${NAME}`."""
+LITERAL_SECRET = f"a secret cannot be written in the catalog; {_HOW}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,13 @@ class NamedSecret:
 
 @dataclass(frozen=True, slots=True)
 class TextTemplate:
-    """Literal text and references as they were written; paths are not yet absolute."""
+    """Literal text and references, as written; paths are not yet absolute."""
 
     parts: tuple[str | EnvironmentReference | FileReference | NamedSecret, ...]
 
     @property
     def literal(self) -> str | None:
-        """The text itself, where it holds no reference."""
+        """Return the text itself; None if it holds a reference."""
         if any(not isinstance(part, str) for part in self.parts):
             return None
         return "".join(part for part in self.parts if isinstance(part, str))
@@ -50,10 +50,10 @@ _REFERENCE_KINDS = ("secret", "file", "env")
 
 
 def parse_template(value: object) -> TextTemplate:
-    """Text that may hold references.
+    """Parse text that may hold references.
 
     Raises:
-        ValueError: it is neither text nor one reference. The sentence never holds the value.
+        ValueError: it is neither text nor one reference. The message never holds the value.
     """
     if isinstance(value, dict):
         return TextTemplate((_reference(value),))
@@ -67,10 +67,10 @@ def parse_template(value: object) -> TextTemplate:
 
 
 def parse_secret(value: object) -> TextTemplate:
-    """One or more references.
+    """Parse one or more references.
 
     Raises:
-        ValueError: the secret itself stands there. The sentence never holds it.
+        ValueError: the secret itself is written there. The message never holds it.
     """
     template = parse_template(value)
     if template.literal is not None or any(
@@ -91,7 +91,7 @@ def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | 
     if not isinstance(name, str) or not name:
         raise ValueError(f"a reference to a secret needs a name after {key}:")
     if "${" in name:
-        raise ValueError(f"the name after {key}: is used as it is written; take ${{ out")
+        raise ValueError(f"the name after {key}: is used as it is written; remove ${{")
     if key == "file":
         return FileReference(name)
     try:
@@ -101,8 +101,8 @@ def _reference(value: dict[str, Any]) -> EnvironmentReference | FileReference | 
             else EnvironmentReference(parse_environment_name(name))
         )
     except ValueError:
-        # What stands there may be the secret itself, so it is not repeated.
-        raise ValueError(f"what stands after {key}: is not a name; {_HOW}") from None
+        # The text may be the secret itself, so it is not repeated.
+        raise ValueError(f"the text after {key}: is not a name; {_HOW}") from None
 
 
 def _text_parts(text: str) -> tuple[str | EnvironmentReference, ...]:

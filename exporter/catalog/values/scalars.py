@@ -51,15 +51,15 @@ MAX_DURATION_SECONDS = 10 * 365 * 86400
 
 
 def value_type(parse: Callable[[Any], Any], schema: dict[str, Any], name: str) -> Any:
-    """An annotation's metadata: how the text is read and what an editor should know of it.
+    """Return an annotation's metadata: how the text is parsed and what an editor should know about it.
 
-    `name` is what the reference page calls the type.
+    `name`: the type on the reference page.
     """
     return (PlainValidator(parse), WithJsonSchema({**schema, "title": name}))
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of `15s`, `1m30s`, `250ms`, `7d`."""
+    """Parse `15s`, `1m30s`, `250ms` or `7d` into seconds."""
     if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError(
             f"{shown(value)} is not a duration; write a number and a unit, such as 250ms, 15s, 1m30s or 7d"
@@ -75,13 +75,13 @@ def parse_duration(value: object) -> float:
 
 
 def parse_wait(value: object) -> float:
-    """As `parse_duration`; `0s` too, and `0`, which means at once."""
+    """Parse a duration, or `0s` or `0`, which means at once."""
     zero = value in (0, "0", "0s") and not isinstance(value, bool)
     return 0.0 if zero else parse_duration(value)
 
 
 def parse_size(value: object) -> int:
-    """Bytes of `512Mi`, `1G`, `64k`, `100`."""
+    """Parse `512Mi`, `1G`, `64k` or `100` into bytes."""
     match = (
         _SIZE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
     )
@@ -94,7 +94,7 @@ def parse_size(value: object) -> int:
 
 
 def parse_percentage(value: object) -> Decimal:
-    """The number before the sign: 99.9 of `99.9%`, exact."""
+    """Return the number before the sign, exact: 99.9 for `99.9%`."""
     match = _PERCENTAGE.fullmatch(value) if isinstance(value, str) else None
     if not match or not 0 <= Decimal(match[1]) <= 100:
         raise ValueError(
@@ -104,7 +104,7 @@ def parse_percentage(value: object) -> Decimal:
 
 
 def parse_text(value: object) -> str:
-    """Text; a number is taken as it is written, so `version: 8.0` means 8.0."""
+    """Return text; a number is used as it is written, so `version: 8.0` means 8.0."""
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -116,7 +116,7 @@ def parse_text(value: object) -> str:
 
 
 def parse_plain(value: object) -> str:
-    """Return text that is used as it is written, but that `$${` stands for `${`, which would begin a reference."""
+    """Return text as it is written, except that `$${` means `${`, which would begin a reference."""
     return unescaped(parse_text(value))
 
 
@@ -126,7 +126,7 @@ def unescaped(text: str) -> str:
 
 
 def parse_regex(value: object) -> str:
-    """A regular expression of RE2, as Prometheus and blackbox_exporter take it."""
+    """Check and return a regular expression (RE2), as in Prometheus and blackbox_exporter."""
     pattern = parse_plain(value)
     try:
         Pattern(pattern)
@@ -136,7 +136,7 @@ def parse_regex(value: object) -> str:
 
 
 def parse_json_path(value: object) -> str:
-    """An RFC 9535 query. The library is imported here, since few catalogs pay for it."""
+    """Check and return an RFC 9535 query. The library is imported here, because few catalogs need it."""
     from jsonpath_rfc9535 import JSONPathError
 
     from exporter.json_path import Query
@@ -172,7 +172,7 @@ def size_text(size: int) -> str:
     return str(size)
 
 
-# So that the schema shows defaults as a person writes them.
+# The schema shows defaults as a person writes them.
 _seconds_as_text = PlainSerializer(duration_text, when_used="json")
 
 
@@ -203,7 +203,7 @@ Wait = Annotated[
     ),
     _seconds_as_text,
 ]
-"""Seconds; 0 is at once."""
+"""Seconds; 0 means at once."""
 
 
 Size = Annotated[
@@ -235,7 +235,7 @@ Text = Annotated[str, *value_type(parse_plain, {"type": ["string", "number"]}, "
 
 
 Words = Annotated[str, AfterValidator(unescaped)]
-"""As Text, but a number is a mistake."""
+"""Like Text, but a number is a mistake."""
 
 
 Regex = Annotated[str, *value_type(parse_regex, {"type": ["string", "number"]}, "regular expression (RE2)")]

@@ -1,4 +1,4 @@
-"""Times that come again: cron schedules, and windows of the week."""
+"""Recurring times: cron schedules, and weekly windows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CRON_PART = re.compile(r"(?:\*|([0-9a-z]{1,3})(?:-([0-9a-z]{1,3}))?)(?:/([1-9][
 
 
 def parse_cron(value: object) -> str:
-    """Five fields: minute, hour, day of month, month, day of week."""
+    """Parse five fields: minute, hour, day of month, month, day of week."""
     fields = value.lower().split() if isinstance(value, str) else []
     if len(fields) != 5 or not all(_cron_field(field, index) for index, field in enumerate(fields)):
         raise ValueError(
@@ -64,8 +64,8 @@ _WHEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A time of the week. `days` count from Monday (0); `start` and `end` are minutes of the day, `end` after
-    `start` and at most 1440, or before it for a window that ends on the next day.
+    """A weekly window. `days` count from Monday (0); `start` and `end` are minutes of the day. `end` is at most 1440,
+    and before `start` if the window ends on the next day.
     """
 
     days: tuple[int, ...]
@@ -84,7 +84,7 @@ def _parse_window(value: object) -> Window:
     start, end = int(match[2]) * 60 + int(match[3]), int(match[4]) * 60 + int(match[5])
     if start == end or end > 1440:
         raise ValueError(
-            f"{shown(value)} is not a time of the week; it must end after it begins, and by 24:00"
+            f"{shown(value)} is not a time of the week; its end must differ from its start and be at most 24:00"
         )
     return Window(days, start, end)
 

@@ -1,10 +1,10 @@
-"""References to secrets, read when they are needed, and never printed or generated.
+"""References to secrets, which are read when they are needed, and never printed or generated.
 
 A `SecretText` is text with references in it: `${NAME}` (an environment variable) or the contents of a file. Its
 `repr` and its pickled form hold only the references, so it can be logged, compared and handed between processes.
 
-A disk may not answer, so no file is read on an event loop: there `read` gives what `FileReference.look` saw last, in
-a thread, before the run that needs it (`exporter.probes.secret_files`).
+A disk may not answer, so no file is read on an event loop. There `read` returns what `FileReference.look` read last,
+in a thread, before the run that needs it (`exporter.probes.secret_files`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_SECRET_BYTES = 64 * 1024
 
 
 class SecretError(Exception):
-    """A reference that cannot be read. Its text is one sentence that names the reference, never a value."""
+    """A reference that cannot be read. The message is one sentence that names the reference, never a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Unreadable:
 
 
 _seen: dict[str, str | _Unreadable] = {}
-"""What each file held at the last look, by path."""
+"""Content of each file when it was last read, by path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class FileReference:
     """Absolute."""
 
     def read(self) -> str:
-        """Return the file's text without its last line break, which editors and `echo` add. Never wait on a loop."""
+        """Return the file's text without its last line break, which editors and `echo` add. Never blocks a loop."""
         if not _on_a_loop():
             return self._text(lambda: read_in_time(self.path, MAX_SECRET_BYTES))
         seen = _seen.get(self.path)
@@ -64,10 +64,10 @@ class FileReference:
         raise SecretError(seen.sentence if seen else f"secret file {self.path} has not been read yet")
 
     def look(self) -> None:
-        """Read the file for the `read`s to come. Waits for its disk.
+        """Read the file for later calls of `read`. Waits for its disk.
 
         Raises:
-            SecretError: it cannot be read, as those `read`s will find, too.
+            SecretError: it cannot be read; later calls of `read` raise the same.
         """
         try:
             _seen[self.path] = self._text(lambda: read_regular(self.path, MAX_SECRET_BYTES))
@@ -96,7 +96,7 @@ class SecretText:
     parts: tuple[str | EnvironmentReference | FileReference, ...]
 
     def read(self) -> str:
-        """The text with every reference read now.
+        """Return the text with every reference read now.
 
         Raises:
             SecretError: a reference cannot be read.
@@ -105,12 +105,12 @@ class SecretText:
 
 
 def secret_files(value: object) -> tuple[FileReference, ...]:
-    """Return the files that a probe's spec refers to, each once, wherever in it they are."""
+    """Return the files that any part of a probe's spec refers to, each once."""
     return tuple(dict.fromkeys(_files(value)))
 
 
 def forget_all_but(files: set[FileReference]) -> None:
-    """Drop what was seen of files that no probe refers to any more."""
+    """Forget the content of files that no probe refers to any more."""
     for path in _seen.keys() - {file.path for file in files}:
         del _seen[path]
 
@@ -134,7 +134,7 @@ def _names(kind: type) -> tuple[str, ...]:
 
 
 def _on_a_loop() -> bool:
-    """True if an event loop runs in this thread. asyncio is not imported to know it: most commands do without."""
+    """True if an event loop runs in this thread. asyncio is not imported for this: most commands do not need it."""
     asyncio = sys.modules.get("asyncio")
     if asyncio is None:
         return False

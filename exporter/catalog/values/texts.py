@@ -1,6 +1,6 @@
-"""Texts that may hold `${NAME}` and stay text in the models: URLs that are asked, and what Compose fills in.
+"""Texts that may hold `${NAME}` and remain text in the models: URLs to probe, and text that Compose fills in.
 
-Every other text is used as it is written, so `${` in it is a mistake (`checks.py` looks for it).
+Every other text is used as it is written, so `${` in it is a mistake (`text_walk.py` finds it).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) 
     """Return a URL whose path and query may hold references, as it was written.
 
     Raises:
-        ValueError: it is not one. The sentence never holds a password.
+        ValueError: it is not valid. The message never holds a password.
     """
     if not isinstance(value, str) or "${" not in value:
         return check_url(value, schemes)
@@ -42,7 +42,7 @@ def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) 
         "://" not in begin or len(begin) == begin.find("://") + 3 or not _has_path(begin)
     ):
         raise ValueError(
-            "a reference can stand in the path and query of a URL, not before them; "
+            "a reference is allowed only in the path and query of a URL; "
             "write the host itself, or another one under environments"
         )
     check_url(_filled_in(template), schemes)
@@ -51,7 +51,7 @@ def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) 
 
 
 def parse_path_text(value: object) -> str:
-    """Return a path, perhaps with a query, that may hold references, as it was written."""
+    """Return a path, optionally with a query, that may hold references, as it was written."""
     if not isinstance(value, str) or "${" not in value:
         return parse_path(value)
     template = parse_template(value)
@@ -97,7 +97,7 @@ def _filled_in(template: TextTemplate) -> str:
 
 def _no_fragment(template: TextTemplate) -> None:
     if any(isinstance(part, str) and "#" in part for part in template.parts):
-        raise ValueError("a fragment is never sent; take # and what follows out")
+        raise ValueError("a fragment is never sent; remove # and what follows")
 
 
 Interpolated = Annotated[

@@ -1,4 +1,4 @@
-"""`${NAME}` with a default or a message, as Compose has them: the same to the daemon and in generated files."""
+"""`${NAME}` with a default or a message, as in Compose: the same in the daemon and in generated files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([^${}]*))?")
 
 @dataclass(frozen=True, slots=True)
 class Variable(EnvironmentReference):
-    """A variable with an operator: `-` gives a default where it is not set, `?` a message; with a colon, also where it
-    is empty.
+    """A variable with an operator: `-` gives a default if it is not set, `?` a message; with a colon, also if it is
+    empty.
     """
 
     operator: str = ""
@@ -30,7 +30,7 @@ class Variable(EnvironmentReference):
         """Return the value, or the default.
 
         Raises:
-            SecretError: there is neither.
+            SecretError: there is no value and no default.
         """
         value = os.environ.get(self.name)
         if value or (value is not None and not self.operator.startswith(":")):
@@ -45,10 +45,10 @@ def parse_variable(inside: str) -> EnvironmentReference:
     """Parse what is between the braces of `${…}`.
 
     Raises:
-        ValueError: it is no reference. The sentence does not repeat it: it may be a secret.
+        ValueError: it is not a reference. The message does not repeat it: it may be a secret.
     """
     match = _INSIDE.fullmatch(inside)
     if not match:
-        raise ValueError(f"${{…}} holds no name of an environment variable, or more than a name; {HOW}")
+        raise ValueError(f"${{…}} must hold the name of an environment variable and nothing else; {HOW}")
     name, operator, word = match.groups()
     return Variable(name, operator, word) if operator else EnvironmentReference(name)

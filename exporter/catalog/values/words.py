@@ -1,4 +1,4 @@
-"""Words of messages: what a person wrote, shown short and safe, and the nearest right name."""
+"""Words of messages: input, shown short and safe, and the nearest known name."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 _MAX_LISTED = 12
 _MAX_ECHO = 60
 _MAX_COMPARED = 64
-"""Characters of a name that is compared with the known ones; none of those is as long."""
+"""Limit of a name that is compared with the known names; they are all shorter."""
 
 
 def quoted(value: object) -> str:
-    """What a person wrote, short and on one line."""
+    """Return what a person wrote in quotes, short and on one line."""
     text = str(value)
     if len(text) > _MAX_ECHO:
         text = text[: _MAX_ECHO - 1] + "…"
@@ -24,14 +24,14 @@ def quoted(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with an escape for each character that does not print, or that a terminal would obey."""
+    """Return the text with an escape for each character that does not print or that a terminal would obey."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def nearest(found: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The known name that is most like the one found, whatever its case; none when nothing is near."""
+    """Return the known name that is most similar to the one found, ignoring case; None if no name is similar."""
     if len(found) > _MAX_COMPARED:
         return None
     lowered = {name.lower(): name for name in reversed(list(known))}
@@ -40,7 +40,7 @@ def nearest(found: str, known: Iterable[str], cutoff: float = 0.6) -> str | None
 
 
 def shown(value: object) -> str:
-    """What was found, short: text in quotes, other scalars bare, containers by kind."""
+    """Return what was found, short: text in quotes, other scalars bare, containers by kind."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):
@@ -52,13 +52,13 @@ def shown(value: object) -> str:
 
 
 def kind(value: object) -> str:
-    """What sort of value it is, in YAML's words."""
+    """Return the kind of a value, in YAML's words."""
     names = {str: "text", bool: "a boolean", type(None): "nothing", dict: "a mapping", tuple: "a list"}
     return names.get(type(value), "a number")
 
 
 def suggestion(found: str, known: Iterable[str]) -> str:
-    """The end of a sentence: the nearest known name, or else what there is to choose from."""
+    """Return the end of a sentence: the nearest known name, or else the known names."""
     names = list(known)
     near = nearest(found, names)
     if near:
