@@ -99,7 +99,7 @@ def test_validation_covers_every_environment_and_says_each_mistake_once(write: W
     assert all_mistakes(path) == [
         'config.yaml:3:31: services.web.owner: unknown owner "nobody"; there is none',
         (
-            'config.yaml:4:21: services.api.port: port 80 of the host is taken; "web" has it; '
+            'config.yaml:4:21: services.api.port: port 80 of the host is taken by "web"; '
             "set host_port on one of them (environments development, laptop)"
         ),
         'config.yaml:8:33: environments.production.services.web.replicas: expected a whole number, found text "x"',

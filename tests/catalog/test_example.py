@@ -28,11 +28,13 @@ VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 BEYOND_SCHEMA = (
     "is not a duration between 1ms",
     "unknown service", "unknown secret", "unknown volume", "unknown owner", "unknown environment", "depends on itself",
-    "is taken", "longer than the interval", "is not set", "cannot be read", "second time", "not a regular expression",
+    "is taken", "longer than the interval", "is not set", "cannot be read", "duplicate key", "not a regular expression",
     "not a JSON path", "not a time", "not a schedule", "not an address", "threshold", "exactly one of", "needs a port",
-    "nothing to watch", "is whole", "nothing to match", "can stand once", "no error budget", "smaller one", "over 100",
-    "from 0% to 100%", "cannot hold", "has no closing brace", "is not a mount", "is not a URL", "a secret cannot stand",
-    "is not a name", "no volume of", "has this name already",
+    "nothing to watch", "is the whole address", "already has the host", "nothing to match", "only once",
+    "no error budget", "smaller one", "over 100",
+    "from 0% to 100%", "cannot hold", "can hold only", "has no closing brace", "is not a mount", "is not a URL",
+    "is not a WebSocket URL", "a secret cannot be written",
+    "is not a name", "no volume of", "already has this name",
     "the backup of the configuration",
 )  # fmt: skip
 

@@ -37,7 +37,7 @@ FILES = {
     ),
     "a tab": (
         b"project: a\n\tservices: b\n",
-        "config.yaml:2:1: is not YAML: a tab cannot indent; use spaces",
+        "config.yaml:2:1: is not YAML: tabs are not allowed as indentation; use spaces",
     ),
     "a control character": (
         b"project: \x07\n",
@@ -52,7 +52,7 @@ FILES = {
     "a chain of aliases": (ALIAS_CHAIN.encode(), "config.yaml:64:12: is nested more than 64 levels deep"),
     "100,000 brackets": (
         b"a: " + b"[" * 100_000,
-        "config.yaml:1:1003: is not YAML: the brackets are nested too deep",
+        "config.yaml:1:1003: is not YAML: the brackets are nested too deeply",
     ),
     "100 brackets": (b"a: " + b"[" * 100, "config.yaml:1:67: is nested more than 64 levels deep"),
     "only null": (b"~\n", "config.yaml:1:1: is empty; a catalog names at least a project and its services"),
@@ -86,8 +86,8 @@ FILES = {
     "a colon in text": (
         b"a: b: c\n",
         (
-            'config.yaml:1:5: is not YAML: a key or ": " cannot stand here; check the indentation, '
-            'and write text that holds ": " in quotes'
+            'config.yaml:1:5: is not YAML: a key or ": " is not allowed here; check the '
+            'indentation, and write text that holds ": " in quotes'
         ),
     ),
     "a C1 control character": (
@@ -103,12 +103,12 @@ FILES = {
     "a Python object": (
         b"a: !!python/object/apply:os.system [x]\n",
         (
-            'config.yaml:1:4: the tag "tag:yaml.org,2002:python/object/apply:os.system" is not known here; '
+            'config.yaml:1:4: unknown tag "tag:yaml.org,2002:python/object/apply:os.system"; '
             "catalogs hold plain values"
         ),
     ),
     "an alias of nothing": (b"a: *b\n", "config.yaml:1:4: alias *b has no anchor &b before it"),
-    "an alias of itself": (b"a: &a [*a]\n", "config.yaml:1:8: alias *a stands inside its own value"),
+    "an alias of itself": (b"a: &a [*a]\n", "config.yaml:1:8: alias *a is inside its own value"),
     "a list as a key": (b"? [a]\n: b\n", "config.yaml:1:3: a key must be text, not a list or a mapping"),
 }
 

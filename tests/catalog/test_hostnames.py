@@ -71,7 +71,7 @@ REFUSED = [
     ("my_größe.de", "does not allow U+005F"),
     ("ab--ü.de", "does not allow hyphens there"),
     ("-ü.de", "does not allow hyphens there"),
-    ("אb.de", "both directions"),
+    ("אb.de", "right-to-left"),
     ("::g", "not an IPv6 address"),
     ("1:2", "not an IPv6 address"),
 ]
@@ -165,7 +165,7 @@ NO_HOST = "is not a host name or an IP address"
         (
             "{name: p, dns: אb.de}",
             19,
-            f'dns: "אb.de" {NO_HOST}: it mixes letters of both directions of writing',
+            f'dns: "אb.de" {NO_HOST}: it mixes left-to-right and right-to-left letters',
         ),
     ],
 )

@@ -350,7 +350,7 @@ MISTAKES = [
           web: {image: old}
           web: {image: web}
         """,
-        "config.yaml:4:3: services.web: this key stands here a second time; the first is on line 3",
+        "config.yaml:4:3: services.web: duplicate key; the first is on line 3",
     ),
     Mistake(
         "duplicate probe name",
@@ -364,8 +364,8 @@ MISTAKES = [
               - {name: page, http: /other}
         """,
         (
-            'config.yaml:8:10: services.web.probes[1].name: the name "page" is taken; one probe of this '
-            "service has it already"
+            'config.yaml:8:10: services.web.probes[1].name: the name "page" is taken; another probe of '
+            "this service already has it"
         ),
     ),
     Mistake(
@@ -380,8 +380,8 @@ MISTAKES = [
               - {name: health, tcp: 80}
         """,
         (
-            'config.yaml:8:10: services.web.probes[0].name: the name "health" is taken; health makes one of '
-            "that name"
+            'config.yaml:8:10: services.web.probes[0].name: the name "health" is taken; the key health '
+            "creates a probe of that name"
         ),
     ),
     Mistake(
@@ -393,7 +393,7 @@ MISTAKES = [
             port: 80
         stores: {web: {engine: redis}}
         """,
-        'config.yaml:6:10: stores.web: the name "web" is taken; a service has it already',
+        'config.yaml:6:10: stores.web: the name "web" is taken; a service already has it',
     ),
     Mistake(
         "two services on one port of the host",
@@ -407,8 +407,8 @@ MISTAKES = [
           development: {address: "localhost:{port}"}
         """,
         (
-            'config.yaml:6:21: services.api.port: port 80 of the host is taken; "web" has it; set host_port '
-            "on one of them"
+            'config.yaml:6:21: services.api.port: port 80 of the host is taken by "web"; set host_port on '
+            "one of them"
         ),
     ),
     Mistake(
@@ -423,8 +423,8 @@ MISTAKES = [
           development: {publish: all}
         """,
         (
-            'config.yaml:6:33: stores.cache.port: port 80 of the host is taken; "web" has it; set host_port '
-            "on one of them"
+            'config.yaml:6:33: stores.cache.port: port 80 of the host is taken by "web"; set host_port on '
+            "one of them"
         ),
     ),
     # values
@@ -560,7 +560,7 @@ MISTAKES = [
             port: 80
             health: {url: http://web/, path: /health}
         """,
-        "config.yaml:6:5: services.web.health: url is whole; take path out",
+        "config.yaml:6:5: services.web.health: url is the whole address; remove path",
     ),
     Mistake(
         "regular expression",
@@ -765,7 +765,7 @@ MISTAKES = [
         stores: {data: {engine: redis, backup: true}}
         volumes: {data: {backup: true}}
         """,
-        'config.yaml:3:18: volumes.data.backup: the backup of the store "data" has this name already',
+        'config.yaml:3:18: volumes.data.backup: the backup of the store "data" already has this name',
     ),
     Mistake(
         "backup that has the name of the configuration's",
@@ -773,8 +773,8 @@ MISTAKES = [
         volumes: {configuration: {backup: true}}
         """,
         (
-            "config.yaml:2:27: volumes.configuration.backup: the backup of the configuration is called "
-            "configuration"
+            "config.yaml:2:27: volumes.configuration.backup: the backup of the configuration "
+            "already has the name configuration"
         ),
     ),
     Mistake(
@@ -800,7 +800,7 @@ MISTAKES = [
         """,
         (
             "config.yaml:6:32: services.web.alerts.HighMemoryUsage.threshold: the threshold of "
-            '"HighMemoryUsage" is a percentage, found a duration'
+            '"HighMemoryUsage" must be a percentage, found a duration'
         ),
     ),
     Mistake(
@@ -826,10 +826,7 @@ MISTAKES = [
             port: 80
             alerts: {ServiceDown: {threshold: 5}}
         """,
-        (
-            'config.yaml:6:28: services.web.alerts.ServiceDown.threshold: "ServiceDown" has no threshold to '
-            "set"
-        ),
+        'config.yaml:6:28: services.web.alerts.ServiceDown.threshold: "ServiceDown" has no threshold',
     ),
     Mistake(
         "severity",
@@ -978,17 +975,17 @@ MISTAKES = [
         services:
           web: {image: web, probes: [{name: up, grpc: {address: "web:1", port: 2}}]}
         """,
-        "config.yaml:3:41: services.web.probes[0].grpc: address is whole; take host and port out",
+        "config.yaml:3:41: services.web.probes[0].grpc: address already has the host and port; remove host and port",
     ),
     Mistake(
-        "metadata that gRPC writes itself",
+        "metadata that gRPC sets itself",
         """
         services:
           web: {image: web, probes: [{name: up, grpc: {port: 1, metadata: {grpc-timeout: 1S}}}]}
         """,
         (
             "config.yaml:3:68: services.web.probes[0].grpc.metadata.grpc-timeout: metadata cannot hold "
-            '"grpc-timeout", which gRPC writes itself'
+            '"grpc-timeout", which gRPC sets itself'
         ),
     ),
     Mistake(
@@ -1009,8 +1006,8 @@ MISTAKES = [
           web: {image: web, probes: [{name: up, grpc: {port: 1, metadata: {a: "b\\nc"}}}]}
         """,
         (
-            "config.yaml:3:68: services.web.probes[0].grpc.metadata.a: metadata cannot hold line breaks and what "
-            "is not ASCII; write such a value as base64, under a key that ends in -bin"
+            "config.yaml:3:68: services.web.probes[0].grpc.metadata.a: metadata can hold only ASCII without "
+            "line breaks; write any other value as base64, under a key that ends in -bin"
         ),
     ),
     Mistake(
@@ -1031,8 +1028,8 @@ MISTAKES = [
           web: {image: web, probes: [{name: up, websocket: "ws://web/#top"}]}
         """,
         (
-            'config.yaml:3:41: services.web.probes[0].websocket: "ws://web/#top" is not a URL of a '
-            "WebSocket; take the fragment out"
+            'config.yaml:3:41: services.web.probes[0].websocket: "ws://web/#top" is not a WebSocket '
+            "URL; remove the fragment"
         ),
     ),
     Mistake(
@@ -1041,7 +1038,7 @@ MISTAKES = [
         services:
           web: {image: web, probes: [{name: up, websocket: {url: "ws://web/", scheme: wss}}]}
         """,
-        "config.yaml:3:41: services.web.probes[0].websocket: url is whole; take scheme out",
+        "config.yaml:3:41: services.web.probes[0].websocket: url is the whole address; remove scheme",
     ),
     Mistake(
         "a header of the WebSocket handshake",
@@ -1051,7 +1048,7 @@ MISTAKES = [
         """,
         (
             "config.yaml:3:73: services.web.probes[0].websocket.headers.Sec-WebSocket-Protocol: headers "
-            'cannot hold "Sec-WebSocket-Protocol", which the handshake writes itself; write subprotocols'
+            'cannot hold "Sec-WebSocket-Protocol", which the handshake sets itself; use subprotocols'
         ),
     ),
     Mistake(
@@ -1089,8 +1086,8 @@ MISTAKES = [
             probes: [{name: mail, tcp: {starttls: smtp, exchanges: [{starttls: true}]}}]
         """,
         (
-            "config.yaml:6:27: services.web.probes[0].tcp: starttls can stand once; TLS inside TLS is not a "
-            "thing that servers speak"
+            "config.yaml:6:27: services.web.probes[0].tcp: starttls can be written only once; servers do "
+            "not support TLS inside TLS"
         ),
     ),
     # secrets
@@ -1104,7 +1101,7 @@ MISTAKES = [
             health: {basic_auth: {username: me, password: hunter2}}
         """,
         (
-            "config.yaml:6:41: services.web.health.basic_auth.password: a secret cannot stand in the "
+            "config.yaml:6:41: services.web.health.basic_auth.password: a secret cannot be written in the "
             "catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1129,7 +1126,7 @@ MISTAKES = [
             health: {bearer_token: hunter2}
         """,
         (
-            "config.yaml:6:14: services.web.health.bearer_token: a secret cannot stand in the catalog; write "
+            "config.yaml:6:14: services.web.health.bearer_token: a secret cannot be written in the catalog; write "
             "${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1143,7 +1140,7 @@ MISTAKES = [
             health: {headers: {Authorization: Bearer hunter2}}
         """,
         (
-            "config.yaml:6:24: services.web.health.headers.Authorization: a secret cannot stand in the "
+            "config.yaml:6:24: services.web.health.headers.Authorization: a secret cannot be written in the "
             "catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1154,7 +1151,7 @@ MISTAKES = [
           web: {image: web, port: 80, probes: [{name: up, grpc: {metadata: {Authorization: hunter2}}}]}
         """,
         (
-            "config.yaml:3:69: services.web.probes[0].grpc.metadata.Authorization: a secret cannot stand in "
+            "config.yaml:3:69: services.web.probes[0].grpc.metadata.Authorization: a secret cannot be written in "
             "the catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1165,7 +1162,7 @@ MISTAKES = [
           web: {image: web, port: 80, probes: [{name: up, websocket: {headers: {Cookie: hunter2}}}]}
         """,
         (
-            "config.yaml:3:73: services.web.probes[0].websocket.headers.Cookie: a secret cannot stand in "
+            "config.yaml:3:73: services.web.probes[0].websocket.headers.Cookie: a secret cannot be written in "
             "the catalog; write ${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1239,7 +1236,7 @@ MISTAKES = [
         secrets: {db_password: hunter2}
         """,
         (
-            "config.yaml:2:11: secrets.db_password: a secret cannot stand in the catalog; write where it "
+            "config.yaml:2:11: secrets.db_password: a secret cannot be written in the catalog; write where it "
             "comes from: {file: PATH}, {env: NAME} or {generate: 32}"
         ),
     ),
@@ -1253,7 +1250,7 @@ MISTAKES = [
             health: {bearer_token: {secret: "hunter 2"}}
         """,
         (
-            "config.yaml:6:14: services.web.health.bearer_token: what stands after secret: is not a name; "
+            "config.yaml:6:14: services.web.health.bearer_token: the text after secret: is not a name; "
             "write ${NAME}, {secret: NAME} or {file: PATH}"
         ),
     ),
@@ -1281,8 +1278,8 @@ MISTAKES = [
             health: {bearer_token: "${}"}
         """,
         (
-            "config.yaml:6:14: services.web.health.bearer_token: ${…} holds no name of an environment "
-            "variable, or more than a name; "
+            "config.yaml:6:14: services.web.health.bearer_token: ${…} must hold the name of an environment "
+            "variable and nothing else; "
             "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
         ),
     ),
@@ -1368,7 +1365,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
             "config.yaml:9:49: services.web.probes[0].timeout: 3 is not a duration; "
             "write a number and a unit, such as 250ms, 15s, 1m30s or 7d"
         ),
-        "config.yaml:12:5: services.api.image: this key stands here a second time; the first is on line 11",
+        "config.yaml:12:5: services.api.image: duplicate key; the first is on line 11",
         'config.yaml:13:5: services.api.owner: unknown owner "nobody"; there is none',
         'config.yaml:16:29: stores.database.volumes: unknown key; did you mean "volume"?',
     ]
@@ -1432,7 +1429,7 @@ AT_ONCE = {
     ),
     "services: {web: {image: w, port: 80, helth: /, health: {headers: {Authorization: abc}}}}": (
         "services.web.helth: unknown key",
-        "services.web.health.headers.Authorization: a secret cannot stand",
+        "services.web.health.headers.Authorization: a secret cannot be written",
     ),
     "services: {web: {image: w, prt: 80, health: /}}": ("services.web.prt: unknown key",),
     "services: {web: {health: {urk: x, status: q}}}": (

@@ -251,4 +251,4 @@ def test_a_text_that_cannot_refer_can_hold_the_characters(
     path = write(f"{start}{keys}}}}}\n")
     assert read(load_catalog(path).services["web"]) == "a ${b} c"
     [mistake] = mistakes(write(f"{start}{keys.replace('$${', '${')}}}}}\n"))
-    assert "${ begins a reference, and none can stand here; write the value itself, or $${ for" in mistake
+    assert "${ begins a reference, which is not allowed here; write the value itself, or $${ for" in mistake

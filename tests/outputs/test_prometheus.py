@@ -123,5 +123,5 @@ services: {web: {image: web, port: 80, metrics: /metrics}}
 
 
 def test_a_label_that_is_none_is_a_mistake_of_the_catalog(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match='"a-b" is not a name of a label'):
+    with pytest.raises(CatalogError, match='"a-b" is not a label name'):
         catalog_of(tmp_path, "project: x\nservices: {}\nprometheus: {external_labels: {a-b: c}}\n")

@@ -152,12 +152,12 @@ def test_the_toolkit_knows_the_format_of_tls(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "sentence"),
     [
-        ("{}", "this says neither tls nor users"),
+        ("{}", "needs tls or users"),
         ("{users: {a: secret}}", "only one of the catalog's secrets"),
         ("{users: {a: {env: A}}}", "only one of the catalog's secrets can be here"),
         ("{users: {a: {secret: none}}}", 'unknown secret "none"'),
         ("{users: {'a:b': {secret: s}}}", "without a colon"),
-        ("{users: {a: {secret: s}}, username: b}", "username is none of the users"),
+        ("{users: {a: {secret: s}}, username: b}", "username is not one of the users"),
         ("{tls: {certificate: a}}", 'needs "key"'),
         ("{tls: {certificate: a, key: {file: b}}}", "only one of the catalog's secrets can be here"),
         ("{tls: {certificate: a, key: b, clients: {ca: c}}}", 'needs "certificate"'),

@@ -29,7 +29,7 @@ def parse_named(value: object) -> TextTemplate:
     template = parse_template(value)
     if len(template.parts) != 1 or not isinstance(template.parts[0], NamedSecret):
         raise ValueError(
-            "only one of the catalog's secrets can be here, since it is mounted as a file; write {secret: NAME}"
+            "only one of the catalog's secrets can be here, because it is mounted as a file; write {secret: NAME}"
         )
     return template
 

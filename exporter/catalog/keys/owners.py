@@ -81,7 +81,7 @@ _REFERENCE_KEYS = frozenset({"secret", "file", "env"})
 
 
 def _receivers(model: Any, key: str, short: Any) -> BeforeValidator:
-    """One receiver or a list; a plain value or reference is short for the receiver's main key."""
+    """Accept one receiver or a list; a plain value or reference is short for the receiver's main key."""
 
     def long_form(value: object) -> object:
         is_short = not isinstance(value, dict) or bool(_REFERENCE_KEYS & value.keys())

@@ -14,7 +14,7 @@ DEPLOYS = "deploys.jsonl"
 
 
 def compose_project(catalog: Catalog) -> str:
-    """Return the Compose project, which separates the environments of a host."""
+    """Return the name of the Compose project, which separates the environments of a host."""
     return f"{catalog.project}-{catalog.environment_name}"
 
 
