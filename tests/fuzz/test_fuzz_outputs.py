@@ -144,7 +144,7 @@ SMALL = {
     ),
     "a data source that is none": (
         "grafana: {datasource: a b}",
-        '2:11: grafana.datasource: "a b" is not a uid',
+        '2:11: grafana.datasource: "a b" is not a valid uid',
     ),
     "a folder that cannot be mounted": (
         "services: {}\nbackup: {directory: '/a:b'}",

@@ -189,7 +189,7 @@ def test_a_catalog_without_owners_says_in_the_file_that_nobody_is_told(tmp_path:
 
 
 MIXED = (
-    "mixes text and references, and Alertmanager reads such a value whole from one file; "
+    "mixes text and references, but Alertmanager reads the whole value from one file; "
     "put all of it in one secret and write {secret: NAME}"
 )
 SAME_FILE = "would both be the file /run/secrets/key; give one of them a name of its own under secrets"

@@ -406,7 +406,7 @@ def test_gen_leaves_what_the_catalog_of_another_project_made(config: Path, out: 
     )
     result = gen(config, out)
     assert result.returncode == 1
-    assert result.stdout.count("kept: made from the catalog of another project") == 3
+    assert result.stdout.count("kept: generated from the catalog of another project") == 3
     assert result.stdout.endswith("8 files: 3 kept, 1 unchanged, 4 written\n")
     assert {path: found for path, found in everything(out).items() if "staging" not in path} == before
 
@@ -471,7 +471,7 @@ def test_a_file_in_the_way_is_one_clear_error(config: Path, out: Path) -> None:
     out.write_text("a file")
     result = gen(config, out)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"{out} is a file; a folder is needed there, so move it away\n"
+    assert result.stderr == f"{out} is a file, but a folder is needed there; move the file away\n"
     assert out.read_text() == "a file"
 
 
