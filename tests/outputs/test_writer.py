@@ -175,7 +175,7 @@ def test_a_damaged_manifest_stops_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "other.txt").write_text("another's")
     (folder / MANIFEST).write_text(text)
     before = everything(tmp_path)
-    with pytest.raises(WriteError, match="is damaged; remove it, and use --force"):
+    with pytest.raises(WriteError, match="is damaged; remove it, then use --force"):
         make(folder, B, force=True)
     assert everything(tmp_path) == before
 
@@ -243,14 +243,14 @@ def test_the_folder_itself_and_links_inside_it_may_be_links(tmp_path: Path) -> N
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "sub").write_text("a file")
-    with pytest.raises(WriteError, match=f"^{tmp_path}/sub is a file; a folder is needed there"):
+    with pytest.raises(WriteError, match=f"^{tmp_path}/sub is a file, but a folder is needed there"):
         make(tmp_path, A, B)
     assert tree(tmp_path) == {"sub": "a file"}
 
 
 def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
     (tmp_path / "a.yml").mkdir()
-    with pytest.raises(WriteError, match=f"^{tmp_path}/a.yml is a folder; a file is to be written there"):
+    with pytest.raises(WriteError, match=f"^{tmp_path}/a.yml is a folder, but a file is needed there"):
         make(tmp_path, A, B)
     assert tree(tmp_path) == {}
 
