@@ -71,7 +71,7 @@ SMALL = {
     ),
     "Slack without a URL": (
         'owners: {a: {slack: "#a"}}',
-        "2:14: owners.a.slack: has no webhook; write url there, or alertmanager.slack_url",
+        "2:14: owners.a.slack: has no webhook; write url here, or alertmanager.slack_url",
     ),
     "mail without a server": (
         "owners: {a: {email: a@a.test}}",
@@ -92,7 +92,7 @@ SMALL = {
     ),
     "status_label": (
         "services: {web: {port: 80, metrics: {status_label: a b}}}",
-        '2:38: services.web.metrics.status_label: "a b" is not a name of a label',
+        '2:38: services.web.metrics.status_label: "a b" is not a valid label name',
     ),
     "a build context outside of the folder": (
         "services: {web: {build: {context: ../web, runtime: python}, port: 80}}",
@@ -140,7 +140,7 @@ SMALL = {
     ),
     "a backup that never comes": (
         'stores: {db: {engine: redis, backup: "0 0 30 2 *"}}',
-        "2:30: stores.db.backup: 0 0 30 2 * never comes",
+        "2:30: stores.db.backup: 0 0 30 2 * matches no date",
     ),
     "a data source that is none": (
         "grafana: {datasource: a b}",
