@@ -30,7 +30,7 @@ _NO_LINE_BREAK = "\\ No newline at end of file"
 
 
 class State(StrEnum):
-    """How a file on disk compares to the rendered one."""
+    """The state of a file on disk, compared with the rendered one."""
 
     UNCHANGED = "unchanged"
     NEW = "new"

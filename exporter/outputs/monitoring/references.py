@@ -1,4 +1,4 @@
-"""What the daemon's probes read in addition to the catalog: secrets, variables, keys and certificates."""
+"""Inputs of the daemon's probes other than the catalog: secrets, variables, keys and certificates."""
 
 from __future__ import annotations
 
