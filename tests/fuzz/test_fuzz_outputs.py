@@ -92,7 +92,7 @@ SMALL = {
     ),
     "status_label": (
         "services: {web: {port: 80, metrics: {status_label: a b}}}",
-        '2:38: services.web.metrics.status_label: "a b" is not a valid label name',
+        '2:38: services.web.metrics.status_label: "a b" is not a name of a label',
     ),
     "a build context outside of the folder": (
         "services: {web: {build: {context: ../web, runtime: python}, port: 80}}",

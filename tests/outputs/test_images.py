@@ -130,12 +130,12 @@ def test_a_service_without_a_recipe_gets_no_files(tmp_path: Path, service: str) 
 @pytest.mark.parametrize(
     ("service", "sentence"),
     [
-        ("{build: {runtime: python}}", "services.web has no port, and main:app is served on one"),
+        ("{build: {runtime: python}}", "services.web has no port, but main:app is served on one"),
         ("{build: {runtime: node}}", "services.web has no port for nginx"),
         ("{build: {runtime: python, target: dev}, port: 1}", "services.web.build.target is no stage"),
         (
             '{build: {runtime: node, entry: "a\\nb"}, port: 1}',
-            "services.web.build.entry cannot stand in a Dockerfile",
+            "services.web.build.entry cannot be used in a Dockerfile",
         ),
     ],
 )
