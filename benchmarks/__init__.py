@@ -1,1 +1,2 @@
-"""Measurements of the daemon: beside blackbox_exporter (`python -m benchmarks`), and over time (`benchmarks.soak`)."""
+"""Measurements of the daemon: compared with blackbox_exporter (`python -m benchmarks`), and over time
+(`benchmarks.soak`)."""

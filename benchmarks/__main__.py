@@ -1,4 +1,4 @@
-"""One command that measures the daemon beside blackbox_exporter: `python -m benchmarks`."""
+"""Measure the daemon and compare it with blackbox_exporter: `python -m benchmarks`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.programs import BenchmarkError
 
 
 def main() -> int:
-    """Run the cases. Exit status 0: all were measured, whatever they came to; 1: a program failed."""
+    """Run the cases. Exit status 0: all were measured, goals reached or not; 1: a program failed."""
     arguments = parse()
     console = Console(width=None if sys.stdout.isatty() else 120)
     progress = Console(stderr=True)
@@ -50,13 +50,17 @@ def parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--case", action="append", choices=list(CASES), help="run this one; may be repeated; default: all"
+        "--case", action="append", choices=list(CASES), help="run this case (repeatable; default: all)"
     )
-    parser.add_argument("--seconds", type=float, default=30.0, help="of each measured window (default: 30)")
-    parser.add_argument("--warm-up", type=float, help="seconds before it (default: the same)")
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, help="length of each measured window (default: 30)"
+    )
+    parser.add_argument(
+        "--warm-up", type=float, help="seconds before each window (default: same as --seconds)"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="also put the table between the marks of FILE"
+        "--write", type=Path, metavar="FILE", help="also put the tables between the markers in FILE"
     )
     return parser.parse_args()
 

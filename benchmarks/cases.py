@@ -1,4 +1,4 @@
-"""The cases. Each starts its own programs, warms up, measures one window and returns figures."""
+"""The cases. Each starts its own programs, warms up, measures a window and returns figures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def many(times: Times) -> Result:
         daemon = Daemon(programs, config, cpus=[core])
         start_seconds = time.monotonic() - began
         server = Prometheus(programs, "prometheus", scrape_daemon(daemon, f"{interval}s"))
-        # The first round takes 5 s, not an interval; what is measured is the rounds after it.
+        # The first round takes 5 s, not an interval. Only the rounds after it are measured.
         time.sleep(max(times.warm_up, interval + 5))
         seconds = max(times.window, 2 * interval)
         window = measure(programs, daemon, [daemon.pid], seconds)
@@ -62,7 +62,7 @@ def many(times: Times) -> Result:
 
 
 def _loading(config: Path) -> list[Figure]:
-    """The child process that reads the catalog, alone."""
+    """Measure the child process that reads the catalog, on its own."""
     began = time.monotonic()
     child = subprocess.Popen(
         [PYTHON, "-m", "exporter.daemon.loading", "with-secrets", config], cwd=ROOT, stdout=subprocess.DEVNULL
@@ -71,7 +71,7 @@ def _loading(config: Path) -> list[Figure]:
     seconds = time.monotonic() - began
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise BenchmarkError(f"reading the catalog ended with status {child.returncode}")
+        raise BenchmarkError(f"the process that reads the catalog exited with status {child.returncode}")
     return [
         Figure("Reading the catalog", "s", seconds, remark="in a child process, at start and reload"),
         Figure("Reading the catalog, peak RSS of the child", "MB", usage.ru_maxrss * 1024 / MB),
@@ -79,13 +79,13 @@ def _loading(config: Path) -> list[Figure]:
 
 
 def scrape(times: Times) -> Result:
-    """What a scrape of 1,000 targets costs: a window without any, then one with two a second."""
+    """Scrape of 1,000 targets: the cost, from a window without scrapes and one with two a second."""
     count, interval, pause = 1_000, 15, 0.5
     with Programs() as programs:
         nginx = Nginx(programs)
         config = programs.write("catalog.yaml", catalog(nginx.urls("http", count), f"{interval}s", "5s"))
         daemon = Daemon(programs, config)
-        # Two whole rounds in each window, so that as many probes run in the one as in the other.
+        # Each window holds two whole rounds, so that both run the same number of probes.
         seconds = max(times.window, 2 * interval)
         time.sleep(max(times.warm_up, interval + 5))
         quiet = measure(programs, daemon, [daemon.pid], seconds)

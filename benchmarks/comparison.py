@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.exporters import Counts
 
 MAX_FAILED = 0.01
-"""Share of probes that may fail: every target is healthy, and a program that fails quickly would look cheap."""
+"""Share of probes that may fail. Every target is healthy, and a program whose probes fail early would look cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Times:
 
 
 def http(times: Times) -> Result:
-    """200 HTTP targets every second, beside blackbox_exporter."""
+    """200 HTTP targets every second, compared with blackbox_exporter."""
     return _compare("http", "HTTP, 200 targets every second", "http", 0.15, times)
 
 
 def https(times: Times) -> Result:
-    """200 HTTPS targets every second, beside blackbox_exporter."""
+    """200 HTTPS targets every second, compared with blackbox_exporter."""
     return _compare("https", "HTTPS, 200 targets every second", "https", 0.5, times)
 
 
@@ -89,21 +89,21 @@ def _compare(name: str, title: str, scheme: str, goal: float, times: Times) -> R
                     "ms",
                     None,
                     1e3 * (peers.interval_p99() - 1.0),
-                    remark="by Prometheus, which is blackbox_exporter's schedule; it reports no lateness itself",
+                    remark="the schedule of its Prometheus; blackbox_exporter itself reports no lateness",
                 ),
                 Figure(
                     "Probe duration as reported, mean",
                     "ms",
                     ours.value(duration, window.end),
                     peers.value(duration, window.end),
-                    remark="of the same answers: the rest is time that a probe waits for the program that makes it",
+                    remark="for the same responses; the difference is time that probes wait within the program",
                 ),
                 Figure(
                     "Scrape, mean",
                     "ms",
                     ours.value(scrape, window.end),
                     peers.value(scrape, window.end),
-                    remark="one of all targets; for blackbox_exporter one of a single target, which includes its probe",
+                    remark="the daemon: of all targets; blackbox_exporter: of a single target, including its probe",
                 ),
                 Figure("Scrapes", "count", _scrapes(ours, window), _scrapes(peers, window)),
                 Figure("Probes", "count", probes, probed),
@@ -134,7 +134,7 @@ def check_ours(counts: Counts, expected: float) -> None:
 
 
 def check_probes(name: str, probed: float, succeeded: float, expected: float) -> None:
-    """Raises BenchmarkError when too many probes failed, or too few were made."""
+    """Raise BenchmarkError if too many probes failed or too few were made."""
     if succeeded < probed * (1 - MAX_FAILED):
         raise BenchmarkError(f"{name}: only {succeeded:.0f} of {probed:.0f} probes succeeded; all should")
     if probed < expected * 0.95:

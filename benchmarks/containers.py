@@ -1,4 +1,4 @@
-"""What it costs to watch 100 containers: by their files, by the engine's statistics, and with netdata."""
+"""The cost of watching 100 containers: from cgroup files, from the engine's statistics, and with netdata."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 COUNT = 100
 PROBES = 200
 API_INTERVAL = 5
-"""Seconds. The engine needs two or three for a round of 100; with an interval of one it would never be at rest."""
+"""Seconds. The engine needs two or three for a round of 100; with an interval of one second it would never rest."""
 SLOW_INTERVAL = 10
 """Seconds, the daemon's default."""
 FIND_SECONDS = 60.0
@@ -38,13 +38,13 @@ SERIES = (
     "container_memory_working_set_bytes",
     "container_network_receive_bytes_total",
 )
-"""Each container has exactly one of each, whatever it is read from."""
+"""Each container has exactly one sample of each, whatever the source."""
 
 Source = Literal["cgroup", "api", "off"]
 
 
 def containers(times: Times) -> Result:
-    """100 containers every second, beside the engine's statistics and netdata; then among 200 probes a second."""
+    """100 containers every second, compared with the engine's statistics and netdata; then with probes."""
     with Programs() as programs, docker.containers(programs.folder / "docker", COUNT) as engine:
         resting, beside_probes = _beside_probes(engine, times)
         side_by_side = _side_by_side(engine, resting, times)
@@ -52,7 +52,7 @@ def containers(times: Times) -> Result:
 
 
 class Watcher:
-    """A daemon, the Prometheus that scrapes it as often as it reads, and a folder of theirs."""
+    """A daemon and the Prometheus that scrapes it as often as it reads, in their own folder."""
 
     def __init__(
         self, stack: ExitStack, engine: DockerEngine, source: Source, interval: int, urls: Sequence[str] = ()
@@ -65,7 +65,7 @@ class Watcher:
         self.server = Prometheus(self.programs, "prometheus", scrape_daemon(self.daemon, f"{interval}s"))
 
     def wait_for(self, count: int) -> None:
-        """Until so many containers are read from where they should be.
+        """Wait until this many containers are read from the expected source.
 
         Raises:
             BenchmarkError: they are not.
@@ -82,7 +82,7 @@ class Watcher:
             time.sleep(0.5)
 
     def readings(self, window: Window) -> float:
-        """How many readings of a container reached Prometheus in the window.
+        """Return how many container readings reached Prometheus in the window.
 
         Raises:
             BenchmarkError: a scrape lacked a container.
@@ -95,7 +95,7 @@ class Watcher:
                 raise BenchmarkError(
                     f"{seen:.0f} samples of {series} in {scrapes:.0f} scrapes of {COUNT} containers"
                 )
-        # From one scrape before the window on: a reading that is not the one of that scrape is new.
+        # Start one scrape before the window: a value that differs from that scrape's is a new reading.
         since = f"{(window.seconds + self.interval) * 1000:.0f}ms"
         return self.server.value(f"sum(changes(container_last_seen[{since}]))", window.end)
 
@@ -105,7 +105,7 @@ class Watcher:
 
 
 def _catalog(engine: DockerEngine, source: Source, interval: int, urls: Sequence[str]) -> str:
-    """All containers are strangers, as most are where the catalog is small. JSON is YAML too."""
+    """Return a catalog that names none of the containers, as is usual for a small catalog. JSON is valid YAML."""
     return json.dumps(
         {
             "project": "benchmark",
@@ -117,8 +117,8 @@ def _catalog(engine: DockerEngine, source: Source, interval: int, urls: Sequence
 
 
 def _side_by_side(engine: DockerEngine, resting: float, times: Times) -> list[Figure]:
-    """One window: files, the engine's statistics, netdata. `resting`: CPU seconds that the engine uses in each second
-    while nobody asks for statistics."""
+    """Measure one window: files, the engine's statistics, netdata. `resting`: CPU seconds that the engine uses per
+    second while nobody asks for statistics."""
     with ExitStack() as stack:
         files = Watcher(stack, engine, "cgroup", 1)
         api = Watcher(stack, engine, "api", API_INTERVAL)
@@ -129,7 +129,8 @@ def _side_by_side(engine: DockerEngine, resting: float, times: Times) -> list[Fi
         time.sleep(max(times.warm_up, 2 * API_INTERVAL))
         engines, netdatas = docker.engine_processes(engine), netdata.pids
         pids = [files.daemon.pid, api.daemon.pid, *engines, *netdatas]
-        # The one that is scraped beside its turn is the one that reads nothing for it.
+        # `measure` scrapes this daemon once more than its Prometheus does. The `api` daemon reads nothing when
+        # scraped.
         window = measure(api.programs, api.daemon, pids, _whole(times.window, API_INTERVAL))
         by_files, by_api = files.readings(window), api.readings(window)
         by_netdata = COUNT * netdata.samples(window.end - window.seconds, window.end)
@@ -152,7 +153,7 @@ def _side_by_side(engine: DockerEngine, resting: float, times: Times) -> list[Fi
                 f"{name}, engine's statistics",
                 "ms",
                 asking + answering,
-                remark="daemon and engine together, the engine without what it uses at rest",
+                remark="daemon plus engine, minus what the engine uses at rest",
             ),
             Figure(f"{name}, of these the engine", "ms", answering),
             Figure(f"{name}, netdata", "ms", peer),
@@ -172,9 +173,9 @@ def _side_by_side(engine: DockerEngine, resting: float, times: Times) -> list[Fi
 
 
 def _beside_probes(engine: DockerEngine, times: Times) -> tuple[float, list[Figure]]:
-    """One window: a daemon at the default interval, and two with probes, of which one reads containers.
+    """Measure one window: a daemon at the default interval, and two with probes, one of which reads containers.
 
-    Returns the CPU seconds that the engine used in each second, as nobody asked it for statistics, and the figures.
+    Return the figures, and the CPU seconds that the engine used per second while nobody asked it for statistics.
     """
     with ExitStack() as stack:
         urls = Nginx(stack.enter_context(Programs())).urls("http", PROBES)
@@ -206,7 +207,7 @@ def _beside_probes(engine: DockerEngine, times: Times) -> tuple[float, list[Figu
                 "CPU of the engine, only files read",
                 "%",
                 100 * resting,
-                remark="two daemons listen to its events; nearly all of it is the shims of the containers at rest",
+                remark="two daemons listen to its events; the shims of idle containers use nearly all of it",
             ),
             *_lateness("containers read", window.counts, 100.0),
             *_lateness("no containers", alone_counts),
@@ -214,7 +215,7 @@ def _beside_probes(engine: DockerEngine, times: Times) -> tuple[float, list[Figu
 
 
 def _whole(seconds: float, interval: int) -> float:
-    """A window of at least three intervals, and no part of one: each holds as many readings as it pays for."""
+    """Return a window of at least three whole intervals, so that the cost covers exactly the readings in it."""
     return interval * max(3, math.ceil(seconds / interval))
 
 

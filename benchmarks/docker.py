@@ -1,4 +1,4 @@
-"""A Docker engine of a case's own, with many small containers, and the processes that it consists of."""
+"""A separate Docker engine with many small containers, and the processes that it consists of."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARENT = f"exporter-bench-{os.getpid()}"
-"""The cgroup that all containers are in, so that nobody takes those of another engine for them."""
+"""The parent cgroup of all containers, so that they are not taken for those of another engine."""
 NEEDED = {"dockerd": "docker.io", "docker": "docker.io", "ip": "iproute2", "busybox": "busybox-static"}
 AT_ONCE = 4
 BATCH = 20
@@ -26,25 +26,26 @@ LIMITS: tuple[tuple[str, ...], ...] = (
     ("--cpus=0.5",),
     ("--memory=64m", "--memory-swap=128m", "--cpus=0.25", "--pids-limit=50"),
 )
-"""One after the other, so that each is of a quarter of the containers."""
+"""Applied in turn, so that each is used by a quarter of the containers."""
 PROCESSES = ("dockerd", "containerd")
-"""How the programs of an engine begin; the shim of a container is `containerd-shim-runc-v2`."""
+"""The first words of an engine's programs; the shim of a container is `containerd-shim-runc-v2`."""
 
 
 @contextlib.contextmanager
 def containers(folder: Path, count: int) -> Iterator[DockerEngine]:
-    """An engine in `folder`, which is made, and in it so many containers, each with a network of its own on one
-    bridge. They sleep, so that what is measured is those who watch them.
+    """Start an engine in `folder`, which is created, with `count` containers, each in its own network on one bridge.
+
+    The containers sleep, so that only the programs that watch them are measured.
 
     Raises:
-        BenchmarkError: something is not installed, this is not root, or the engine failed.
+        BenchmarkError: something is not installed, this user is not root, or the engine failed.
     """
     for program, package in NEEDED.items():
         find(program, package)
     if os.geteuid() != 0:
-        raise BenchmarkError("the containers need a Docker engine of their own, and that needs root")
+        raise BenchmarkError("this case starts its own Docker engine, which needs root")
     folder.mkdir()
-    # One driver everywhere, so that the name of the cgroup has one form.
+    # One driver everywhere, so that cgroup names have one form.
     engine = DockerEngine(folder, f"--cgroup-parent=/{PARENT}", "--exec-opt=native.cgroupdriver=cgroupfs")
     try:
         with _failures_told(), engine:
@@ -58,8 +59,8 @@ def containers(folder: Path, count: int) -> Iterator[DockerEngine]:
 
 
 def engine_processes(engine: DockerEngine) -> list[int]:
-    """dockerd, its containerd, and the shims, which read the statistics of a container for them: they are told the
-    folder of the engine."""
+    """Return the processes of dockerd, its containerd and the shims, which read the statistics of a container for
+    them. Their arguments name the engine's folder."""
     mark = f"{engine.folder}/".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -74,7 +75,7 @@ def engine_processes(engine: DockerEngine) -> list[int]:
 
 @contextlib.contextmanager
 def _failures_told() -> Iterator[None]:
-    """The engine is made for tests, and complains as they do."""
+    """Raise BenchmarkError for the test engine's own errors and assertions."""
     try:
         yield
     except (AssertionError, subprocess.SubprocessError) as error:
@@ -87,19 +88,19 @@ def _run(engine: DockerEngine, count: int) -> None:
         engine.run(f"--name=bench-{number:03}", *limits, command=("sleep", "100000"))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        # Each result is asked for, as the failure of one is raised there.
+        # Ask for each result, because that raises its exception.
         list(pool.map(run, range(count)))
 
 
 def _remove(engine: DockerEngine) -> None:
-    """A few at a time: the engine has a minute for each command, and 15 s for all that still run when it ends."""
+    """Remove a few at a time: each command has a minute, and the engine has 15 s to end what still runs."""
     there = engine.docker("ps", "--all", "--quiet").split()
     for start in range(0, len(there), BATCH):
         engine.remove(*there[start : start + BATCH])
 
 
 def _remove_cgroups() -> None:
-    """The parent in each hierarchy, empty by now; the engine leaves it."""
+    """Remove the parent cgroup from each hierarchy. It is empty by now, but the engine leaves it behind."""
     hierarchies = Path("/sys/fs/cgroup")
     for folder in (hierarchies / PARENT, *hierarchies.glob(f"*/{PARENT}")):
         if folder.is_dir():

@@ -1,4 +1,4 @@
-"""The two programs that are compared: this daemon, and blackbox_exporter."""
+"""The two programs that are compared: this daemon and blackbox_exporter."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GZIP = 31
 
 
 def catalog(urls: Sequence[str], interval: str, timeout: str, ca_file: Path | None = None) -> str:
-    """A catalog with one service a URL, as a person would write it."""
+    """Return a catalog with one service per URL, as a person would write it."""
     lines = [
         "project: benchmark",
         f"defaults: {{probe: {{interval: {interval}, timeout: {timeout}}}}}",
@@ -34,7 +34,7 @@ def catalog(urls: Sequence[str], interval: str, timeout: str, ca_file: Path | No
 
 
 class Daemon:
-    """`python -m exporter run`."""
+    """The daemon: `python -m exporter run`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Daemon:
         return self.program.pid
 
     def scrape(self) -> Scrape:
-        """Its metrics now, as they were sent: compressed, and not yet read."""
+        """Return its current metrics as sent: compressed and not parsed yet."""
         with httpx.stream("GET", f"http://{self.address}/metrics", headers=ACCEPT, timeout=30) as answer:
             answer.raise_for_status()
             return Scrape(b"".join(answer.iter_raw()))
@@ -62,7 +62,7 @@ class Daemon:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """One answer of the daemon's /metrics. Reading it takes time, so it is done when nothing is being measured."""
+    """A response of the daemon's /metrics. Parsing takes time, so it is done when nothing is being measured."""
 
     packed: bytes
 
@@ -70,7 +70,7 @@ class Scrape:
         return zlib.decompress(self.packed, GZIP).decode()
 
     def counts(self) -> Counts:
-        """The counters that a window is judged by."""
+        """Return the counters that a window is judged by."""
         results = {"success": 0, "failure": 0}
         own: dict[str, float] = {}
         for line in self.text().splitlines():
@@ -86,7 +86,7 @@ class Scrape:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """`own`: the samples of exporter_* by name and labels as written."""
+    """Counters of the daemon. `own`: the samples of exporter_*, keyed by name and labels as written."""
 
     successes: int
     failures: int
@@ -101,14 +101,15 @@ class Counts:
         return self.successes + self.failures
 
     def share_within(self, seconds: float) -> float:
-        """Of the probes that started, how many did so at most so late; `seconds` is a bound of the histogram."""
+        """Return the share of started probes that were at most `seconds` late; `seconds` is a bucket bound of the
+        histogram."""
         started = self.own["exporter_probe_lateness_seconds_count"]
         if not started:
             raise BenchmarkError("no probe started while the daemon was measured")
         return self.own[f'exporter_probe_lateness_seconds_bucket{{le="{seconds}"}}'] / started
 
     def mean_lateness(self) -> float:
-        """In seconds."""
+        """Return the mean lateness in seconds."""
         started = self.own["exporter_probe_lateness_seconds_count"]
         return self.own["exporter_probe_lateness_seconds_sum"] / started
 
@@ -126,7 +127,7 @@ modules:
 
 
 class Blackbox:
-    """blackbox_exporter with one module, http_2xx."""
+    """A blackbox_exporter with one module, http_2xx."""
 
     def __init__(self, programs: Programs, timeout: str, ca_file: Path) -> None:
         binary = find("prometheus-blackbox-exporter", "prometheus-blackbox-exporter")
@@ -137,7 +138,8 @@ class Blackbox:
             binary,
             f"--config.file={config}",
             f"--web.listen-address={self.address}",
-            # Of a scrape's second it would keep half for itself, and its probes had less time than the daemon's.
+            # By default it reserves half of a one-second scrape, which would leave its probes less time than the
+            # daemon's.
             "--timeout-offset=0.1",
         )
         self.program.wait_for(f"http://{self.address}/-/healthy")

@@ -1,4 +1,4 @@
-"""A process of servers that each misbehave in one way; prints the URL of each as one line of JSON when all listen."""
+"""Servers that each misbehave in one way. Print their URLs as one line of JSON once all listen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
 
 
 async def hanging(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Says nothing until the other side gives up."""
+    """Send nothing until the peer gives up."""
     async with asyncio.timeout(HANG_SECONDS):
         while await reader.read(4096):
             pass
@@ -48,18 +48,18 @@ async def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
     await writer.drain()
     await asyncio.sleep(0.01)
-    # Closing a socket that does not linger sends RST in place of FIN.
+    # Closing a socket that does not linger sends RST instead of FIN.
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """What is neither HTTP nor TLS."""
+    """Send bytes that are neither HTTP nor TLS."""
     await reader.read(1)
     writer.write(bytes(range(256)) * 4)
 
 
 async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A body that outgrows every limit."""
+    """Send a body that exceeds every limit."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
@@ -68,7 +68,7 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def dribbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A body of one byte at a time."""
+    """Send a body one byte at a time."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
@@ -78,14 +78,14 @@ async def dribbling(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 
 
 async def redirecting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Two pages that lead to each other."""
+    """Redirect between two pages forever."""
     path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1]
     other = b"/b" if path.endswith(b"/a") else b"/a"
     writer.write(b"HTTP/1.1 302 Found\r\nLocation: " + other + b"\r\nContent-Length: 0\r\n\r\n")
 
 
 def closing(handler: Handler) -> Handler:
-    """The handler, whose connection is closed when it ends or the other side has gone."""
+    """Return the handler. Its connection is closed when the handler ends or the peer disconnects."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
@@ -111,7 +111,7 @@ async def serve(certificate: str, key: str) -> None:
     servers.append(server)
     urls["untrusted"] = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     urls["not_tls"] = urls["garbage"].replace("http:", "https:")
-    # Bound and not listening: nobody else can take the port, and connections to it are refused.
+    # Bound but not listening: no other program can take the port, and connections to it are refused.
     refusing = socket.socket()
     refusing.bind(("127.0.0.1", 0))
     urls["refusing"] = f"http://127.0.0.1:{refusing.getsockname()[1]}"

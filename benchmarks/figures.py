@@ -1,4 +1,4 @@
-"""What a measurement came to, and what was wanted."""
+"""Measured figures and their goals."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured quantity. `peer` is blackbox_exporter's; None where it has none or was not run.
+    """A measured quantity. `peer` is blackbox_exporter's; None where it has none or was not run.
 
-    `goal` limits the ratio of the two where `goal_of` is "ratio", else our own value.
+    `goal` limits the ratio of the two if `goal_of` is "ratio", else our own value.
     """
 
     name: str
@@ -30,19 +30,19 @@ class Figure:
 
     @property
     def judged(self) -> float | None:
-        """What the goal is compared with."""
+        """Return the value that is compared with the goal."""
         return self.ratio if self.goal_of == "ratio" else self.ours
 
     @property
     def reached(self) -> bool | None:
-        """None where there is no goal."""
+        """True if the goal is reached; None without a goal."""
         judged = self.judged
         if self.goal is None or judged is None:
             return None
         return judged >= self.goal if self.at_least else judged <= self.goal
 
     def verdict(self) -> str:
-        """`reached`, `short by …`, or nothing."""
+        """Return `reached`, `short by …`, or an empty text."""
         if self.reached is None or self.judged is None or self.goal is None:
             return ""
         if self.reached:
@@ -51,7 +51,7 @@ class Figure:
         return f"short by {shown(abs(self.judged - self.goal), unit)}"
 
     def wanted(self) -> str:
-        """The goal as text."""
+        """Return the goal as text."""
         if self.goal is None:
             return ""
         sign = "≥" if self.at_least else "≤"
@@ -64,7 +64,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Of one case."""
+    """The figures of one case."""
 
     name: str
     title: str
@@ -79,7 +79,7 @@ class Result:
 
 
 def shown(value: float | None, unit: str) -> str:
-    """A value for a table, with as many digits as mean something."""
+    """Format a value for a table, with as many digits as are meaningful."""
     if value is None:
         return "-"
     if unit == "%":

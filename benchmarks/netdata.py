@@ -1,4 +1,4 @@
-"""netdata with nothing but its reader of cgroups, which keeps what it reads in memory and serves it to a page."""
+"""A netdata with only its cgroup collector, which keeps its samples in memory and serves them over HTTP."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ CONFIG = """
   enable memory limits fail count = yes
   enable swap memory = yes
 """
-"""The last three: what the daemon exports too, and what it does not. The script for networks takes a second for each
-container, and its counters come from a plugin that is off."""
+"""The last three are on because the daemon exports the same. The network script is off because it takes a second per
+container and its counters come from another plugin, which is off."""
 OFF = (
     *(
         "proc",
@@ -75,12 +75,12 @@ SECTIONS_OFF = ("health", "registry", "ml")
 CLOUD_OFF = "[global]\n  enabled = no\n"
 NO_TELEMETRY = ".opt-out-from-anonymous-statistics"
 CHARTS = ("cpu", "mem_usage", "pgfaults")
-"""A container has these from its first sample on."""
+"""Charts that a container has from its first sample on."""
 FIND_SECONDS = 120.0
 
 
 class Netdata:
-    """It samples every cgroup directly below `parent` once a second."""
+    """A netdata that samples every cgroup directly below `parent` once a second."""
 
     def __init__(self, programs: Programs, parent: str) -> None:
         binary = find("netdata", "netdata")
@@ -107,13 +107,13 @@ class Netdata:
 
     @property
     def pids(self) -> list[int]:
-        """Of it and of what it starts programs with."""
+        """Return its processes, including those that it starts programs with."""
         mine = self.program.pid
         children = Path(f"/proc/{mine}/task/{mine}/children").read_text().split()
         return [mine, *(int(child) for child in children)]
 
     def wait_for(self, count: int) -> None:
-        """Until it samples so many containers.
+        """Wait until it samples this many containers.
 
         Raises:
             BenchmarkError: it does not find them.
@@ -128,10 +128,10 @@ class Netdata:
             time.sleep(0.5)
 
     def samples(self, began: float, ended: float) -> float:
-        """How often it sampled all containers between two times since the epoch: the mean of them.
+        """Return how often it sampled all containers between two Unix times: the mean over the containers.
 
         Raises:
-            BenchmarkError: it missed more than a tenth of the seconds of a container.
+            BenchmarkError: more than a tenth of the seconds of a container are missing.
         """
         seconds = ended - began
         counts = [self._filled(f"{container}.cpu", began, ended) for container in self._containers()]
@@ -142,11 +142,11 @@ class Netdata:
         return sum(counts) / len(counts)
 
     def dimensions(self) -> int:
-        """How many time series it has."""
+        """Return the number of its time series."""
         return sum(len(chart["dimensions"]) for chart in self._charts().values())
 
     def _containers(self) -> set[str]:
-        """Those that have all of CHARTS."""
+        """Return the containers that have all of CHARTS."""
         charts = self._charts()
         return set.intersection(*(_with(charts, kind) for kind in CHARTS))
 
@@ -154,7 +154,7 @@ class Netdata:
         return dict(self._ask("charts")["charts"])
 
     def _filled(self, chart: str, began: float, ended: float) -> int:
-        """Seconds for which a chart has a value."""
+        """Return the seconds for which a chart has a value."""
         times = {"after": str(int(began) + 1), "before": str(int(ended)), "format": "json"}
         rows = self._ask("data", chart=chart, **times)["data"]
         return sum(row[1] is not None for row in rows)

@@ -1,4 +1,4 @@
-"""What a process has used, by Linux's own account of it."""
+"""The resource usage of a process, as Linux counts it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ MB = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In MB of 1,000,000 bytes."""
+    """Memory in MB of 1,000,000 bytes."""
 
     rss: float
     peak_rss: float
-    """Since the process began."""
+    """Peak since the process began."""
     pss: float
-    """As `rss`, but a page that several processes share counts in parts."""
+    """Like `rss`, but a page shared by several processes is counted in parts."""
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of all threads, those that have ended included, to a hundredth of a second."""
-    # The second field is the program's name in brackets, which may hold spaces and brackets itself.
+    """Return the user and system time of all threads, including ended ones, to a hundredth of a second."""
+    # The second field is the program's name in brackets, which may itself contain spaces and brackets.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
@@ -35,12 +35,12 @@ def memory(pid: int) -> Memory:
 
 
 def rss(pid: int) -> float:
-    """In MB."""
+    """Return the resident memory in MB."""
     return _kilobytes(Path(f"/proc/{pid}/status"))["VmRSS"] * 1024 / MB
 
 
 def descriptors(pid: int) -> int:
-    """How many files and sockets are open."""
+    """Return the number of open files and sockets."""
     return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 

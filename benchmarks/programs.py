@@ -1,4 +1,4 @@
-"""Programs that a measurement starts, in a folder of their own; all are ended when it is over, whatever happened."""
+"""Programs that a measurement starts, each run in its own folder. All are stopped at the end, also after an error."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LOG_TAIL = 2000
 
 
 class BenchmarkError(Exception):
-    """A measurement cannot be made, or would say something untrue. One sentence, perhaps with a log below."""
+    """A measurement is impossible or would be wrong. One sentence, sometimes followed by a log."""
 
 
 class Program:
-    """One running program."""
+    """A running program."""
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
@@ -41,14 +41,14 @@ class Program:
         return self._process.pid
 
     def check(self) -> None:
-        """Raises BenchmarkError when it has ended by itself."""
+        """Raise BenchmarkError if it has exited by itself."""
         status = self._process.poll()
         if status is not None:
             tail = self.log.read_text(errors="replace")[-LOG_TAIL:]
-            raise BenchmarkError(f"{self.name} ended with status {status}:\n{tail}")
+            raise BenchmarkError(f"{self.name} exited with status {status}:\n{tail}")
 
     def wait_for(self, url: str, seconds: float = START_SECONDS) -> None:
-        """Until `url` is answered with success."""
+        """Wait until `url` answers with success."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.check()
@@ -62,7 +62,7 @@ class Program:
         raise BenchmarkError(f"{self.name} did not answer at {url} within {seconds:.0f} s:\n{tail}")
 
     def stop(self) -> float:
-        """End it; how many seconds that took."""
+        """Stop it and return how many seconds that took."""
         began = time.monotonic()
         self._process.terminate()
         try:
@@ -74,13 +74,13 @@ class Program:
 
 
 class Programs:
-    """Starts programs, and ends all of them and removes their folder on exit."""
+    """A context that starts programs; on exit it stops them all and removes their folder."""
 
     def __init__(self) -> None:
         self._running: list[Program] = []
 
     def __enter__(self) -> Self:
-        # Told to stop, leave through __exit__.
+        # On SIGTERM, leave through __exit__.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.folder = Path(tempfile.mkdtemp(prefix="exporter-bench-"))
         return self
@@ -91,7 +91,7 @@ class Programs:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self, name: str, *command: str | Path, cpus: Sequence[int] = ()) -> Program:
-        """Start a command; its output goes to a log. With `cpus` it runs on these alone."""
+        """Start a command whose output goes to a log. With `cpus` it runs only on these."""
         log = self.folder / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -107,7 +107,7 @@ class Programs:
         return program
 
     def check(self) -> None:
-        """Raises BenchmarkError when one has ended by itself."""
+        """Raise BenchmarkError if one has exited by itself."""
         for program in self._running:
             program.check()
 
@@ -118,7 +118,7 @@ class Programs:
 
 
 def find(program: str, package: str) -> str:
-    """The path of a program, or a sentence on how to get it."""
+    """Return the path of a program. If it is missing, the error names its package."""
     path = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if path is None:
         raise BenchmarkError(f"{program} is not installed (Debian package {package})")
@@ -126,7 +126,7 @@ def find(program: str, package: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody listened on just now."""
+    """Return loopback ports that were free a moment ago."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for one in sockets:

@@ -1,4 +1,4 @@
-"""A real Prometheus for each program, with storage that is thrown away."""
+"""A real Prometheus for each program, with temporary storage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def scrape_daemon(daemon: Daemon, interval: str) -> str:
-    """The configuration that scrapes all of a daemon's targets at once."""
+    """Return the configuration that scrapes all of a daemon's targets at once."""
     return json.dumps(
         {
             "scrape_configs": [
@@ -33,7 +33,7 @@ def scrape_daemon(daemon: Daemon, interval: str) -> str:
 
 
 def scrape_blackbox(blackbox: Blackbox, urls: Sequence[str], interval: str) -> str:
-    """The usual configuration of blackbox_exporter: each target is a scrape, its address a parameter."""
+    """Return the usual configuration of blackbox_exporter: each target is a scrape with its address as a parameter."""
     return json.dumps(
         {
             "scrape_configs": [
@@ -56,7 +56,7 @@ def scrape_blackbox(blackbox: Blackbox, urls: Sequence[str], interval: str) -> s
 
 
 class Prometheus:
-    """One server. `config` is JSON, which is YAML too."""
+    """A Prometheus server. `config` is JSON, which is valid YAML."""
 
     def __init__(self, programs: Programs, name: str, config: str) -> None:
         self._url = f"http://127.0.0.1:{free_ports(1)[0]}"
@@ -75,18 +75,19 @@ class Prometheus:
         return self.program.pid
 
     def value(self, query: str, at: float) -> float:
-        """The one value of an instant query."""
+        """Return the single value of an instant query."""
         parameters = {"query": query, "time": f"{at:.3f}"}
         answer = httpx.get(f"{self._url}/api/v1/query", params=parameters, timeout=60).raise_for_status()
         result = answer.json()["data"]["result"]
         if len(result) != 1:
-            raise BenchmarkError(f"{len(result)} series where one was expected, of {query}")
+            raise BenchmarkError(f"expected one series but got {len(result)}: {query}")
         return float(result[0]["value"][1])
 
     def interval_p99(self) -> float:
-        """Of the seconds between two scrapes of a target as this server itself counts them."""
+        """Return the 99th percentile of the seconds between two scrapes of a target, as this server itself counts
+        them."""
         prefix = "prometheus_target_interval_length_seconds{"
         for line in httpx.get(f"{self._url}/metrics", timeout=60).raise_for_status().text.splitlines():
             if line.startswith(prefix) and 'quantile="0.99"' in line:
                 return float(line.rpartition(" ")[2])
-        raise BenchmarkError("Prometheus does not say how regular its scrapes are")
+        raise BenchmarkError("Prometheus does not report the intervals between its scrapes")

@@ -1,4 +1,4 @@
-"""Results as a table for a terminal, as JSON, and as the table of docs/performance.md."""
+"""Results as a table for a terminal, as JSON, and as the tables of docs/performance.md."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ END = "<!-- end -->"
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were reached on."""
+    """Return the machine and the versions that the figures were measured on."""
     model = next(
         (
             line.partition(":")[2].strip()
@@ -45,7 +45,7 @@ def machine() -> dict[str, Any]:
 
 
 def _version(program: str, package: str) -> str:
-    """The third word of what Prometheus' programs print: `prometheus, version 2.42.0+ds (…)`."""
+    """Return the version that a Prometheus program prints: the third word of `prometheus, version 2.42.0+ds (…)`."""
     done = subprocess.run([find(program, package), "--version"], capture_output=True, text=True, check=True)
     return (done.stdout or done.stderr).split()[2]
 
@@ -86,7 +86,7 @@ def remarks(result: Result) -> list[str]:
 
 
 def markdown(results: list[Result], about: dict[str, Any]) -> str:
-    """Goals first, then every figure by case."""
+    """Return the goals, then every figure by case."""
     lines = ["| goal | wanted | reached | |", "| --- | --- | --- | --- |"]
     for result in results:
         for figure in result.figures:
@@ -121,7 +121,7 @@ def markdown(results: list[Result], about: dict[str, Any]) -> str:
 
 
 def lowered(text: str) -> str:
-    """For the middle of a sentence: `Memory` becomes `memory`, `CPU` stays."""
+    """Return the text for the middle of a sentence: `Memory` becomes `memory`, `CPU` stays."""
     return text if text[:2].isupper() else text[:1].lower() + text[1:]
 
 
@@ -130,13 +130,13 @@ def row(cells: list[str]) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Put `text` between the marks of a page.
+    """Put `text` between the markers of a page.
 
     Raises:
-        BenchmarkError: the page has no marks.
+        BenchmarkError: the page has no markers.
     """
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise BenchmarkError(f"{path} has no place for the table: a line {BEGIN} and a line {END}")
+        raise BenchmarkError(f"{path} has no markers for the tables; add a line {BEGIN} and a line {END}")
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")

@@ -1,4 +1,4 @@
-"""What is probed: one nginx on several ports, plain and with TLS, whose every answer is 200."""
+"""The targets: one nginx on several ports, plain and with TLS, that always answers 200."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PORTS = 8
-"""A closed connection holds its port pair for a minute: at 667 probes a second one port of the server is too few."""
+"""A closed connection holds its pair of ports for a minute, so one server port is too few for 667 probes a second."""
 
 NGINX = """
 daemon off;
@@ -62,9 +62,9 @@ class Nginx:
 
 
 def make_certificates(folder: Path) -> Path:
-    """An authority and a certificate of 127.0.0.1 that it signed (ECDSA P-256), as server.pem and server.key.
+    """Make an authority and a certificate for 127.0.0.1 signed by it (ECDSA P-256), as server.pem and server.key.
 
-    Returns the file of the authority.
+    Return the file of the authority.
     """
     openssl = find("openssl", "openssl")
     key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]

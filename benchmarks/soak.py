@@ -1,4 +1,4 @@
-"""Whether memory and descriptors stay flat: 1,000 targets, half of them at fault, with scrapes and reloads.
+"""Check that memory and descriptors stay flat: 1,000 targets, half of them faulty, with scrapes and reloads.
 
 `python -m benchmarks.soak --minutes 10`. Exit status 0: flat, 1: not flat, or a program failed.
 """
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
 TARGETS = 1_000
 CHANGED = 100
-"""Services that every other catalog has in place of as many others."""
+"""Number of services that differ between the two catalogs."""
 SAMPLE_SECONDS = 5.0
 RELOAD_SECONDS = 20.0
 BAD_EVERY = 5
-"""Each so many-th reload is of a catalog that must be refused."""
+"""Every BAD_EVERY-th reload uses a catalog that must be refused."""
 FAULTS = {
     "hanging": "timeout",
     "dribbling": "timeout",
@@ -48,12 +48,12 @@ FAULTS = {
     "not_tls": "tls",
     "refusing": "connect",
 }
-"""The reason that each must be reported for."""
+"""The reason with which each must be reported."""
 KINDS = ("healthy",) * 8 + ("slow",) + tuple(FAULTS)
 MAX_SURPRISES = 0.01
-"""Share of targets whose last probe may have come out otherwise: the machine may be busy."""
+"""Share of targets whose last result may be unexpected, because the machine may be busy."""
 SETTLE_SECONDS = 8.0
-"""Until what the last reload added has had its first run, and its deadline."""
+"""Seconds until the services added by the last reload have had their first run, deadline included."""
 MAX_RSS_GROWTH = 0.05
 MAX_FD_GROWTH = 10
 SHOWN_ROWS = 20
@@ -78,7 +78,7 @@ def main() -> int:
         console.print(str(error), style="red", markup=False, highlight=False)
         return 1
     console.print(
-        f"{counts.probes:,} probes, {counts.failures:,} of them failed as they should; {reloads} reloads; "
+        f"{counts.probes:,} probes, {counts.failures:,} of them failed as expected; {reloads} reloads; "
         f"{100 * counts.share_within(0.1):.2f} % of probes started within 100 ms of their time; "
         f"{counts.own['exporter_probes_missed_total']:.0f} missed"
     )
@@ -86,7 +86,7 @@ def main() -> int:
 
 
 def soak(seconds: float, console: Console) -> tuple[list[Sample], Counts, int]:
-    """Run everything; the samples, what the daemon counted in all, and how many reloads there were."""
+    """Run everything. Return the samples, the daemon's total counts and the number of reloads."""
     with Programs() as programs:
         urls = start_faults(programs)
         catalogs = [catalog_text(urls, 0), catalog_text(urls, CHANGED)]
@@ -118,12 +118,12 @@ def soak(seconds: float, console: Console) -> tuple[list[Sample], Counts, int]:
         counts = last.counts()
         took = daemon.program.stop()
         if took > 2:
-            raise BenchmarkError(f"the daemon took {took:.1f} s to stop; it has 2")
+            raise BenchmarkError(f"the daemon took {took:.1f} s to stop; the limit is 2 s")
         return samples, counts, reloads
 
 
 def start_faults(programs: Programs) -> dict[str, str]:
-    """The fault servers; their URLs by name."""
+    """Start the fault servers and return their URLs by name."""
     make_certificates(programs.folder)
     certificate = [programs.folder / "server.pem", programs.folder / "server.key"]
     program: Program = programs.start("faults", PYTHON, "-m", "benchmarks.fault_server", *certificate)
@@ -139,7 +139,7 @@ def start_faults(programs: Programs) -> dict[str, str]:
 
 
 def catalog_text(urls: dict[str, str], first: int) -> str:
-    """A catalog of the services from number `first` on."""
+    """Return a catalog of TARGETS services, starting at number `first`."""
     lines = [
         "project: soak",
         "defaults: {probe: {interval: 5s, timeout: 2s}}",
@@ -152,7 +152,7 @@ def catalog_text(urls: dict[str, str], first: int) -> str:
 
 
 def reload(daemon: Daemon, config: Path, text: str, *, good: bool) -> None:
-    """Change the catalog and have it loaded, or have a bad one refused.
+    """Change the catalog and reload it; a bad catalog must be refused.
 
     Raises:
         BenchmarkError: the daemon did otherwise.
@@ -161,11 +161,13 @@ def reload(daemon: Daemon, config: Path, text: str, *, good: bool) -> None:
     answer = httpx.post(f"http://{daemon.address}/-/reload", timeout=60)
     wanted = 200 if good else 400
     if answer.status_code != wanted:
-        raise BenchmarkError(f"a reload was answered {answer.status_code}, not {wanted}: {answer.text[:300]}")
+        raise BenchmarkError(
+            f"a reload answered {answer.status_code} instead of {wanted}: {answer.text[:300]}"
+        )
 
 
 def check_reasons(text: str) -> None:
-    """Raises BenchmarkError when targets fail for other reasons than they must, or do not fail."""
+    """Raise BenchmarkError if targets that must fail succeed, or fail for other reasons."""
     found = re.findall(
         r'^probe_failure_info\{service="([a-z-]+)-\d+",.*reason="(\w+)"\} 1$', text, re.MULTILINE
     )
@@ -175,14 +177,14 @@ def check_reasons(text: str) -> None:
     if surprises > TARGETS * MAX_SURPRISES:
         others = Counter(pair for pair in found if FAULTS.get(pair[0].replace("-", "_")) != pair[1])
         raise BenchmarkError(
-            f"{right} targets fail as they must, of {expected}; others: {others.most_common(5)}"
+            f"{right} of {expected} targets fail as they must; others: {others.most_common(5)}"
         )
 
 
 def judge(samples: Sequence[Sample], console: Console) -> bool:
-    """Print the trends; whether both are flat over the second half."""
+    """Print the trends. Return True if both are flat over the second half."""
     if len(samples) < 8:
-        console.print("too short to tell: at least a minute is needed")
+        console.print("too short to judge: run for at least a minute")
         return False
     memory = second_half([(sample.seconds, sample.rss) for sample in samples])
     files = second_half([(sample.seconds, float(sample.descriptors)) for sample in samples])

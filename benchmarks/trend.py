@@ -1,4 +1,4 @@
-"""Whether a quantity grows over time, told by lines that a few outliers do not move."""
+"""Trends of a quantity over time, as lines that are robust against a few outliers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """The median of the slopes between all pairs of points (Theil and Sen)."""
+    """Return the median of the slopes between all pairs of points (Theil-Sen estimator)."""
     return median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2))
 
 
 def growth(points: Sequence[tuple[float, float]]) -> float:
-    """How much the line through the points rises from the first to the last."""
+    """Return the rise of the line through the points from the first to the last."""
     return slope(points) * (points[-1][0] - points[0][0])
 
 

@@ -1,4 +1,4 @@
-"""A measured stretch of time: what each process used in it, and what the daemon counted."""
+"""A measured stretch of time: the CPU used by each process, and the daemon's counters."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`cpu`: CPU seconds by process. `end`: seconds since the epoch."""
+    """A measured window. `cpu`: CPU seconds by process. `end`: Unix time."""
 
     seconds: float
     end: float
@@ -26,15 +26,15 @@ class Window:
 
     @property
     def range(self) -> str:
-        """As a PromQL range."""
+        """Return the window as a PromQL range."""
         return f"{self.seconds * 1000:.0f}ms"
 
 
 def measure(programs: Programs, daemon: Daemon, pids: Sequence[int], seconds: float) -> Window:
-    """Let everything run for so long.
+    """Let everything run for this many seconds.
 
     Raises:
-        BenchmarkError: a program has ended by itself.
+        BenchmarkError: a program has exited by itself.
     """
     before = daemon.scrape()
     cpu = {pid: cpu_seconds(pid) for pid in pids}

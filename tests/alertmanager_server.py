@@ -1,4 +1,4 @@
-"""A real Alertmanager, and the endpoint of one's own that it tells."""
+"""A real Alertmanager, and a webhook that receives its notifications."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One notification: the path it was posted to, and Alertmanager's text."""
+    """A notification: the path it was posted to, and Alertmanager's text."""
 
     path: str
     body: dict[str, Any]
@@ -39,12 +39,12 @@ class Message:
 
     @property
     def alerts(self) -> set[tuple[str, str]]:
-        """Name and status of each alert."""
+        """Return the name and status of each alert."""
         return {(alert["labels"]["alertname"], alert["status"]) for alert in self.body["alerts"]}
 
 
 class Webhook(ThreadingHTTPServer):
-    """Keeps every message that is posted to it."""
+    """A server that keeps every message posted to it."""
 
     daemon_threads = True
 
@@ -76,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def webhook() -> Iterator[Webhook]:
-    """Receive until the end of the block."""
+    """Receive messages until the end of the block."""
     server = Webhook()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -89,19 +89,19 @@ def webhook() -> Iterator[Webhook]:
 
 
 class RunningAlertmanager:
-    """A started Alertmanager, asked and told over its API."""
+    """A running Alertmanager, used over its API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
     def post(self, *alerts: dict[str, str], resolved: bool = False) -> None:
-        """Fire these alerts, each given by its labels; or end them."""
+        """Fire these alerts, each given by its labels, or resolve them."""
         ends = {"endsAt": datetime.now(UTC).isoformat()} if resolved else {}
         body = [{"labels": labels, "annotations": {"summary": "a summary"}, **ends} for labels in alerts]
         httpx.post(f"{self.url}/api/v2/alerts", json=body).raise_for_status()
 
     def inhibited(self) -> set[tuple[str, str]]:
-        """Service and name of each alert that another one mutes."""
+        """Return the service and name of each inhibited alert."""
         alerts = httpx.get(f"{self.url}/api/v2/alerts").raise_for_status().json()
         return {
             (alert["labels"].get("service", ""), alert["labels"]["alertname"])
@@ -118,7 +118,7 @@ class RunningAlertmanager:
 
 @contextlib.contextmanager
 def alertmanager(folder: Path, config: Path, port: int | None = None) -> Iterator[RunningAlertmanager]:
-    """Run Alertmanager with this configuration, on a port of one's own or any, until the end of the block."""
+    """Run Alertmanager with this configuration on the given or any free port, until the end of the block."""
     port = port or free_port()
     process = subprocess.Popen(
         [

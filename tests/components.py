@@ -1,6 +1,6 @@
-"""Programs that some tests need beside Python; `tools/test-components` installs them.
+"""Programs that some tests need in addition to Python; `tools/test-components` installs them.
 
-nginx = require("nginx")        # its path; without it the test is skipped, and in CI it fails
+nginx = require("nginx")        # its path; if it is missing, the test is skipped, or fails in CI
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import NoReturn
 import pytest
 
 BEYOND_PATH = "/usr/local/sbin:/usr/sbin:/sbin"
-"""Where Debian puts daemons, which is not on the search path of ordinary users."""
+"""The folder where Debian installs daemons; it is not in the PATH of ordinary users."""
 
 
 def require(program: str) -> str:
-    """The path of `program`. A missing one skips the test; with CI=true it fails it."""
+    """Return the path of `program`. If it is missing, skip the test; with CI=true, fail it."""
     found = shutil.which(program) or shutil.which(program, path=BEYOND_PATH)
     return found or _missing(
         f"{program} is not installed; tools/test-components installs what the tests need"
@@ -25,7 +25,7 @@ def require(program: str) -> str:
 
 
 def compose_2() -> str:
-    """The path of Compose 2, the plug-in of `docker`; `tools/compose-2` fetches it where none is installed."""
+    """Return the path of Compose 2, the plug-in of `docker`; `tools/compose-2` downloads it if needed."""
     folders = (
         Path(__file__).parents[1] / ".components/cli-plugins",
         *(Path(folder, "docker/cli-plugins") for folder in ("/usr/libexec", "/usr/lib", "/usr/local/lib")),
@@ -36,10 +36,10 @@ def compose_2() -> str:
 
 
 def mongodb_stand_in() -> Path:
-    """The folder of FerretDB and mongosh, which `tools/mongodb-stand-in` makes."""
+    """Return the folder of FerretDB and mongosh, which `tools/mongodb-stand-in` builds."""
     folder = Path(__file__).parents[1] / ".components/mongodb"
     if not (folder / "versions").exists():
-        _missing("there is no stand-in for MongoDB; tools/mongodb-stand-in makes it")
+        _missing("the substitute for MongoDB is missing; build it with tools/mongodb-stand-in")
     return folder
 
 

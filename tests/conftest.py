@@ -1,4 +1,4 @@
-"""What holds for every test, wherever the suite was started."""
+"""Settings and fixtures for all tests."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import signal
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # In the background of a script Ctrl-C is ignored, and what the tests start would inherit that.
+    # Background jobs of a script ignore Ctrl-C, and the programs that tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _earlier_objects_are_not_collected() -> None:
-    """Keep what earlier modules left out of the collector's full runs: in a process of 5,000 tests one takes 0.3 s,
-    which tests that measure how long the event loop is held would count.
+    """Exclude the objects of earlier modules from full garbage collections.
+
+    In a process of 5,000 tests one takes 0.3 s, which would count in tests that measure how long the event loop is
+    blocked.
     """
     gc.collect()
     gc.freeze()

@@ -1,12 +1,12 @@
-"""A real Docker engine of the tests' own: its own data, socket, bridge, and nothing that clashes with another one.
+"""A real Docker engine for the tests, with its own data, socket and bridge, so that it clashes with no other engine.
 
     with DockerEngine(folder) as engine:
         container = engine.run("--memory", "64m", command=("sleep", "1000"))     # its id
         engine.docker("pause", container)
         engine.restart()
 
-It has one image, IMAGE, with all of busybox's applets and no entrypoint. It needs root and `dockerd`; without them the
-test is skipped.
+It has one image, IMAGE, with all of busybox's applets and no entrypoint. It needs root and `dockerd`; without them
+the test is skipped.
 """
 
 from __future__ import annotations
@@ -35,11 +35,12 @@ IMAGE = "busybox:local"
 
 _BRIDGES = 200
 _STOPPED_BY = "--stop-signal=KILL"
-"""Process 1 of a container ignores SIGTERM, and would hold up every stop for ten seconds."""
+"""Process 1 of a container ignores SIGTERM, which would delay every stop by ten seconds."""
 
 
 class DockerEngine:
-    """`dockerd` in `folder`, which must be short: sockets are made in it. `options`: further ones of dockerd's."""
+    """A `dockerd` in `folder`, whose path must be short because it holds sockets. `options`: more
+    options of dockerd."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -85,7 +86,7 @@ class DockerEngine:
             self._docker("import", "-", IMAGE, text=root_of_busybox())
 
     def stop(self) -> None:
-        """End it, its containers first, as a shutdown of the host does."""
+        """Stop it, its containers first, as a shutdown of the host does."""
         if self._process is None:
             return
         self._process.send_signal(signal.SIGCONT)
@@ -105,7 +106,7 @@ class DockerEngine:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """It hangs until the end of the block: connections are accepted by the kernel, and nothing is answered."""
+        """Freeze it until the end of the block: the kernel accepts connections, but nothing is answered."""
         assert self._process is not None
         pid = self._process.pid
         self._process.send_signal(signal.SIGSTOP)
@@ -116,28 +117,28 @@ class DockerEngine:
             self._process.send_signal(signal.SIGCONT)
 
     def docker(self, *arguments: str) -> str:
-        """What the `docker` command says. An AssertionError with its complaint, when it fails."""
+        """Return the output of the `docker` command. If it fails, raise an AssertionError with its error output."""
         return self._docker(*arguments).strip()
 
     def run(self, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
-        """Start a container in the background; its id."""
+        """Start a container in the background and return its id."""
         return self.docker("run", "--detach", _STOPPED_BY, *options, IMAGE, *command)
 
     def create(self, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
-        """Make a container and do not start it; its id."""
+        """Create a container without starting it and return its id."""
         return self.docker("create", _STOPPED_BY, *options, IMAGE, *command)
 
     def remove(self, *containers: str) -> None:
-        """Running ones too, with their anonymous volumes."""
+        """Remove containers, also running ones, with their anonymous volumes."""
         self.docker("rm", "--force", "--volumes", *containers)
 
     def remove_all(self) -> None:
-        """Every container there is."""
+        """Remove all containers."""
         if containers := self.docker("ps", "--all", "--quiet").split():
             self.remove(*containers)
 
     def log(self) -> str:
-        """The end of what dockerd said."""
+        """Return the end of dockerd's log."""
         return self._log.read_text(errors="replace")[-4000:] if self._log.exists() else ""
 
     def _docker(self, *arguments: str, text: bytes | None = None) -> str:
@@ -155,7 +156,7 @@ class DockerEngine:
 
     def _answers(self) -> bool:
         assert self._process is not None
-        assert self._process.poll() is None, f"dockerd ended with {self._process.returncode}:\n{self.log()}"
+        assert self._process.poll() is None, f"dockerd exited with {self._process.returncode}:\n{self.log()}"
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             try:
@@ -166,7 +167,7 @@ class DockerEngine:
                 return False
 
     def _clear_away(self) -> None:
-        """What dockerd leaves behind: its containerd (if it was killed), mounts, the bridge, images."""
+        """Remove what dockerd leaves behind: its containerd (if dockerd was killed), mounts, the bridge, images."""
         with contextlib.suppress(OSError, ValueError):
             pid = int((self.folder / "exec/containerd/containerd.pid").read_text())
             if str(self.folder) in Path(f"/proc/{pid}/cmdline").read_text():
@@ -181,7 +182,7 @@ class DockerEngine:
 
 
 def _new_bridge() -> str:
-    """A network bridge with an address. Its name is taken in one step, so that two engines cannot share one."""
+    """Create a network bridge with an address. Its name is taken atomically, so that two engines cannot share one."""
     ip = require("ip")
     complaint = ""
     for number in range(_BRIDGES):
@@ -192,11 +193,11 @@ def _new_bridge() -> str:
             subprocess.run([ip, "link", "set", bridge, "up"], check=True)
             return bridge
         complaint = done.stderr
-    raise AssertionError(f"no network bridge could be made: {complaint}")
+    raise AssertionError(f"no network bridge could be created: {complaint}")
 
 
 def root_of_busybox() -> bytes:
-    """A tar file of a root file system: busybox, and a link for each of its applets."""
+    """Return a tar file of a root file system: busybox, and a link for each of its applets."""
     busybox = require("busybox")
     applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
     text = io.BytesIO()
@@ -214,7 +215,7 @@ def root_of_busybox() -> bytes:
 
 
 def _stopped(pid: int) -> bool:
-    """Every thread: those on another processor answer a little longer."""
+    """True if every thread is stopped. Threads on another processor take a little longer to stop."""
     tasks = Path(f"/proc/{pid}/task").glob("*/stat")
     return all(task.read_text().rpartition(")")[2].split()[0] == "T" for task in tasks)
 
@@ -225,7 +226,7 @@ def _mounts_below(folder: Path) -> list[str]:
 
 
 def remove_folder(folder: Path, seconds: float = 10.0) -> None:
-    """A shim that is just ending may still write to it."""
+    """Remove a folder to which an exiting shim may still write."""
     deadline = time.monotonic() + seconds
     while folder.exists():
         try:

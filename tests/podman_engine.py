@@ -1,4 +1,4 @@
-"""A real Podman of the tests' own: its own storage and socket, with the API that it shares with Docker.
+"""A real Podman for the tests, with its own storage and socket, and the API that is compatible with Docker's.
 
     with PodmanEngine(folder) as engine:
         container = engine.run("--memory", "64m")     # its id
@@ -29,11 +29,11 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 """
-"""Without systemd; and a container may not raise limits that the machine does not let it."""
+"""Works without systemd, and never raises a container's limits above those of the machine."""
 
 
 class PodmanEngine:
-    """`podman system service` in `folder`, which must be short: sockets are made in it."""
+    """A `podman system service` in `folder`, whose path must be short because it holds sockets."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -65,32 +65,33 @@ class PodmanEngine:
             self._clear_away()
 
     def podman(self, *arguments: str) -> str:
-        """What the command says. An AssertionError with its complaint, when it fails."""
+        """Return the output of the command. If it fails, raise an AssertionError with its error output."""
         return self._podman(*arguments).strip()
 
     def run(self, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
-        """Start a container in the background; its id. Without a network, unless `options` give one."""
+        """Start a container in the background and return its id. It has no network unless `options` give one."""
         return self.podman("run", "--detach", *_started(options), IMAGE, *command)
 
     def create(self, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
-        """Make a container and do not start it; its id."""
+        """Create a container without starting it and return its id."""
         return self.podman("create", *_started(options), IMAGE, *command)
 
     def remove(self, *containers: str) -> None:
-        """Running ones too."""
+        """Remove containers, also running ones."""
         self.podman("rm", "--force", "--time", "0", *containers)
 
     def remove_all(self) -> None:
-        """Every container there is."""
+        """Remove all containers."""
         self.podman("rm", "--force", "--time", "0", "--all")
 
     def _clear_away(self) -> None:
-        """What Podman leaves behind: its storage, to which the end of a container may still write, and cgroups."""
+        """Remove what Podman leaves behind: cgroups, and its storage, to which an exiting container
+        may still write."""
         for place in ("root", "run", "tmp"):
             remove_folder(self.folder / place)
         for parent in Path("/sys/fs/cgroup").glob("*/libpod_parent"):
             for group in (*parent.glob("libpod-*"), parent / "conmon", parent):
-                with contextlib.suppress(OSError):  # there are none, or another Podman's containers are in it
+                with contextlib.suppress(OSError):  # it does not exist, or holds containers of another Podman
                     group.rmdir()
 
     def _podman(self, *arguments: str, text: bytes | None = None) -> str:

@@ -1,4 +1,4 @@
-"""A real Prometheus, asked over its API."""
+"""A real Prometheus, queried over its API."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Prometheus:
         self._http = httpx.Client(base_url=url, timeout=30)
 
     def ask(self, expression: str, time: float | None = None) -> dict[str, Any]:
-        """The whole answer to an instant query: `status`, and `data` or `error`."""
+        """Return the complete response to an instant query: `status`, and `data` or `error`."""
         form = {"query": expression} | ({} if time is None else {"time": str(time)})
         answer: dict[str, Any] = self._http.post("/api/v1/query", data=form).json()
         return answer
 
     def vector(self, expression: str) -> list[dict[str, Any]]:
-        """The samples of an instant query, each with `metric` and `value`."""
+        """Return the samples of an instant query, each with `metric` and `value`."""
         answer = self.ask(expression)
         assert answer["status"] == "success", answer
         return list(answer["data"]["result"])
 
     def values(self, expression: str, by: str = "service") -> dict[str, float]:
-        """The values of an instant query, by one label."""
+        """Return the values of an instant query, keyed by one label."""
         return {row["metric"].get(by, ""): float(row["value"][1]) for row in self.vector(expression)}
 
     def ready(self) -> bool:
@@ -70,7 +70,7 @@ def prometheus(config: Path, storage: Path, *flags: str) -> Iterator[Prometheus]
 
 @contextlib.contextmanager
 def prometheus_on(folder: Path, openmetrics: str) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes nothing and holds the samples of a text with timestamps."""
+    """Run a Prometheus that scrapes nothing and holds the samples of a text with timestamps."""
     text, storage, config = folder / "samples.txt", folder / "tsdb", folder / "prometheus.yml"
     text.write_text(openmetrics)
     config.write_text("scrape_configs: []\n")
@@ -78,6 +78,6 @@ def prometheus_on(folder: Path, openmetrics: str) -> Iterator[Prometheus]:
         [require("promtool"), "tsdb", "create-blocks-from", "openmetrics", "--quiet", text, storage],
         check=True,
     )
-    # The samples' times are fixed, and long ago one day.
+    # The samples have fixed timestamps, which will be long ago one day.
     with prometheus(config, storage, "--storage.tsdb.retention.time=100y") as server:
         yield server

@@ -1,4 +1,4 @@
-"""Imports run one way, and the daemon pays only for what it runs."""
+"""Imports go in one direction, and the daemon loads only what it needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "secrets": {"catalog", "outputs", "host"},
     "operations": {"catalog", "outputs", "host", "releases", "backups", "storage"},
 }
-"""Of each room, the rooms that it may import beside itself."""
+"""For each package of exporter/, the packages that it may import besides itself."""
 
 CATALOG = {
     "values": set(),
@@ -40,13 +40,13 @@ CATALOG = {
     "loading": {"planning", "reading", "catalog", "values"},
     "report": {"loading", "reading", "catalog"},
 }
-"""The same of the floors of the catalog, from the ground up: modules and folders of `exporter/catalog/`."""
+"""The same for the layers of the catalog, from the bottom up: modules and folders of `exporter/catalog/`."""
 
 DEMO_DOOR = "exporter.demo.loading"
-"""All that the daemon imports of the demo, and only when it is asked for: a loader in place of its own."""
+"""The only part of the demo that the daemon may import, and only on request: a replacement for its loader."""
 
 SHARED = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__", "cli"}
-"""Modules of no room, which each room may import because they import none of them."""
+"""Modules outside the packages. Each package may import them because they import no package."""
 
 DAEMON_SIDE_FREE_OF = (
     "pydantic",
@@ -62,7 +62,7 @@ DAEMON_SIDE_FREE_OF = (
 
 
 def imported(file: Path) -> set[str]:
-    """Return what a module imports anywhere, also inside a function or for types only: modules and names in them."""
+    """Return what a module imports anywhere, also inside functions or only for types: modules and names in them."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
@@ -73,9 +73,11 @@ def imported(file: Path) -> set[str]:
 
 
 def rooms_imported(file: Path) -> set[str]:
-    """Return the rooms that a module imports."""
+    """Return the packages of exporter/ that a module imports."""
     rooms = {name.split(".")[1] for name in imported(file) if name.startswith("exporter.")}
-    return {room for room in rooms if (PACKAGE / room).is_dir()}  # a module beside the rooms is everybody's
+    return {
+        room for room in rooms if (PACKAGE / room).is_dir()
+    }  # any module may import modules outside the packages
 
 
 @pytest.mark.parametrize(
@@ -89,7 +91,7 @@ def test_imports_run_one_way(room: str) -> None:
 
 @pytest.mark.parametrize("room", ["daemon", "metrics"])
 def test_the_daemon_reads_records_of_deploys_and_never_deploys(room: str) -> None:
-    """Everything else in that room acts on a host."""
+    """Check that the daemon imports only the records: everything else in exporter/releases acts on a host."""
     for file in (PACKAGE / room).rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("exporter.releases"):
@@ -127,7 +129,7 @@ def test_every_top_level_key_has_a_module_of_its_name() -> None:
     from exporter.catalog.catalog import Catalog
 
     plain = {"project", "title", "description", "registry", "network", "not_secret"}
-    """Keys with a single value, which `catalog.py` has itself."""
+    """Keys with a single value, which `catalog.py` defines itself."""
     keys = {path.stem for path in (PACKAGE / "catalog/keys").glob("*.py")}
     assert set(Catalog.model_fields) - plain <= keys
 
@@ -150,15 +152,18 @@ def _private(name: str) -> bool:
     "file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: str(file.relative_to(PACKAGE))
 )
 def test_nothing_private_of_another_package_is_imported(file: Path) -> None:
-    """What begins with _ may change in any release; a door that is public, or a small piece of our own, may not.
-    A library that ctypes opens is such a door, too."""
+    """Check that no name with a leading _ is imported from another package: it may change in any release.
+
+    Use a public name or a small piece of our own code instead. A library opened with ctypes counts as a public
+    interface.
+    """
     names = imported(file)
     assert not {name for name in names if _private(name)}
     assert not {name for name in names if name.split(".")[0] in ("ctypes", "cffi")}
 
 
 def _rows(heading: str) -> list[list[str]]:
-    """Return the cells of the first table below a heading of docs/architecture.md, without its head."""
+    """Return the cells of the first table below a heading of docs/architecture.md, without its header."""
     text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
     lines = text.partition(f"\n## {heading}\n")[2].splitlines()
     table = itertools.takewhile(
@@ -190,7 +195,7 @@ def test_every_place_of_the_look_ups_exists() -> None:
 
 @pytest.mark.parametrize("row", _rows("Where to look"), ids=lambda row: row[0])
 def test_a_place_of_the_look_ups_has_what_is_looked_for(row: list[str]) -> None:
-    """A name in the code, such as that of a metric or an alert, is found in its place as a whole."""
+    """Check that names in the code, such as those of metrics and alerts, occur as whole words in the places listed."""
     names = [name for name in re.findall(r"`([a-z_]+)`", row[0]) if len(name) > 3]
     names += re.findall(r"\b(Container[A-Z]\w+|[A-Z]{4,}\w*)\b", row[0])
     places = re.findall(r"`(exporter/[^`]+)`", row[1])

@@ -1,4 +1,4 @@
-"""Blocking calls beside the loop: their answers, their deadlines, and what is stuck."""
+"""Blocking calls outside the event loop: results, deadlines and calls that hang."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_is_stuck_ends_at_its_deadline_and_is_not_piled_up() -> None:
 
 
 def test_what_is_stuck_keeps_nobody_from_ending() -> None:
-    """Neither a cancelled caller, nor the process."""
+    """Check that neither a cancelled caller nor the process waits for a call that hangs."""
     code = """
 import asyncio, os, time
 from exporter.aside import aside

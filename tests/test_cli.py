@@ -1,4 +1,4 @@
-"""The command line: what each command prints, where, and with which status."""
+"""The command line: what each command prints, where, and with which exit status."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ services:
         assert late.returncode == 1
         assert late.stdout.endswith("1 up, 1 down\nnot healthy within 1.5 s: api\n")
         asked = [path for _, path in server.requests]
-        assert (asked.count("/health"), asked.count("/fail")) == (1, 2), "who is healthy is not asked again"
+        assert (asked.count("/health"), asked.count("/fail")) == (1, 2), "a healthy target was probed again"
 
         healed = threading.Timer(2, server.statuses.update, [{"/fail": 200}])
         healed.start()
@@ -213,7 +213,7 @@ def test_environment_variables_stand_in_for_options(catalog: Path, monkeypatch: 
 
 
 def shell(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`script` of bash, in which `"$@"` is the exporter with `arguments`."""
+    """Run `script` in bash, where `"$@"` is the exporter with `arguments`."""
     command = ["bash", "-o", "pipefail", "-c", script, "bash", sys.executable, "-m", "exporter", *arguments]
     variables = {**os.environ, **environment}
     return subprocess.run(command, text=True, capture_output=True, timeout=60, env=variables)
@@ -300,7 +300,7 @@ def test_ctrl_c_is_no_traceback(command: str, after: float, tmp_path: Path) -> N
 
 
 def _takes_signals(status: Path) -> bool:
-    """True once SIGTERM has a handler, which is the first thing that the exporter does."""
+    """True once SIGTERM has a handler, which is the first thing that the exporter sets up."""
     caught = status.read_text().partition("SigCgt:")[2].split(maxsplit=1)
     return bool(caught) and bool(int(caught[0], 16) >> (signal.SIGTERM - 1) & 1)
 

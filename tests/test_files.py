@@ -1,4 +1,4 @@
-"""Files that a user names: no kind of them is waited for."""
+"""Files that a user names: none of them, of whatever kind, blocks the reader."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_what_is_no_regular_file_is_an_error_at_once(
 ) -> None:
     make, why = IRREGULAR[kind]
     make(tmp_path / "file")
-    with pytest.raises(OSError) as error:  # noqa: PT011 - its words are looked at below
+    with pytest.raises(OSError) as error:  # noqa: PT011 - the message is checked below
         read(tmp_path / "file", 10)
     assert error.value.strerror == why
 
@@ -64,7 +64,7 @@ def test_a_whole_file_is_within_the_limit(tmp_path: Path) -> None:
 def test_a_pipe_that_takes_the_place_of_a_file_is_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at it and its opening."""
+    """Replace a file by a pipe between the check and the opening."""
     (tmp_path / "file").write_bytes(b"x")
     os.mkfifo(tmp_path / "pipe")
     regular = (tmp_path / "file").stat()

@@ -1,4 +1,4 @@
-"""JSON paths: the same values as the library selects, in steps that can be interrupted."""
+"""JSON paths: they select the same values as the library does, in steps that can be interrupted."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_as_the_library_selects(path: str) -> None:
 
 
 def test_the_same_value_at_any_depth() -> None:
-    """Where the library takes `[true]` for `[1]`."""
+    """Cover values that the library confuses, such as `[true]` and `[1]`."""
     assert not same([True], [1], Meter())
     assert not same({"a": [0]}, {"a": [False]}, Meter())
     assert same({"a": [0, None], "b": "x"}, {"b": "x", "a": [0.0, None]}, Meter())
@@ -156,7 +156,7 @@ HOSTILE = {
     ],
 )
 def test_no_document_holds_the_loop(path: str, document: Any) -> None:
-    """Between two pauses a step is short, however long the whole would take."""
+    """Check that the steps between two pauses are short, however long the whole takes."""
     slowest, end = 0.0, time.monotonic() + 0.3
     values = Query(path).values(document, document, Meter(), pauses=True)
     started = mark = time.thread_time()

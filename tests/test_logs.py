@@ -1,4 +1,4 @@
-"""What logs look like, and what they never do."""
+"""The format of logs, and what they must never contain."""
 
 from __future__ import annotations
 

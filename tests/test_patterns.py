@@ -1,4 +1,4 @@
-"""Regular expressions: linear in the text, and a mistake says what to write instead."""
+"""Regular expressions: linear in the length of the text, and errors say what to write instead."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_finds(pattern: str, text: str | bytes, found: bool) -> None:
 
 @pytest.mark.parametrize("pattern", [".*Welcome.*", r"^(\w+\s?)*$", "(a|aa)+$", "(a*)*b"])
 def test_a_long_line_takes_no_longer_than_its_length(pattern: str) -> None:
-    # A backtracking engine does not end within the time limit of the tests.
+    # A backtracking engine would exceed the time limit of the tests.
     assert not Pattern(pattern).found_in(b"a" * 3_000_000 + b"!")
 
 
@@ -75,7 +75,7 @@ def test_what_re2_does_not_accept(pattern: str, advice: str, capfd: pytest.Captu
     with pytest.raises(PatternError) as caught:
         Pattern(pattern)
     assert advice in str(caught.value)
-    assert capfd.readouterr() == ("", "")  # the library itself prints nothing
+    assert capfd.readouterr() == ("", "")  # the library prints nothing
 
 
 @pytest.mark.parametrize("pattern", [r"\d+(", r"\d+)", r"[a-z\d", r"\d**", r"(?P<n>\d)[z-a]"])

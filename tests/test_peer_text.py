@@ -1,4 +1,4 @@
-"""A peer's words as a person sees them: no secret in any spelling, short, and in printable characters."""
+"""A peer's text as it is shown: short, printable, and without a secret in any spelling."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_secret_is_removed_in_every_spelling(spelling: str, as_bytes: bool) ->
     shown = Secrets([SECRET, "another"]).shown(PeerText(said.encode() if as_bytes else said))
     assert "***" in shown
     left = re.sub(r"before|after|\*\*\*|&quot;|b'|[\\'\" ]", "", shown)
-    # Base64 mixes the first and last character of the secret with what is around it.
+    # Base64 mixes the first and last character of the secret with its surroundings.
     assert len(left) <= (9 if "base64" in spelling else 0), shown
 
 
@@ -77,7 +77,7 @@ def test_bytes_that_are_no_text() -> None:
 
 def test_a_peers_text_cannot_be_formatted_by_mistake() -> None:
     peer = PeerText("hunter22")
-    for show in (str, "{}".format, lambda value: f"{value}", lambda value: "%s" % value):  # noqa: UP031 - one of the ways
+    for show in (str, "{}".format, lambda value: f"{value}", lambda value: "%s" % value):  # noqa: UP031 - one way to format
         with pytest.raises(TypeError):
             show(peer)
     assert "hunter22" not in repr(peer)

@@ -1,4 +1,4 @@
-"""Polling with a deadline, instead of sleeping and hoping."""
+"""Polling with a deadline instead of fixed sleeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def until(ask: Callable[[], T], what: str, seconds: float = 20.0) -> T:
-    """The first truthy answer of `ask`; an AssertionError that names `what` when there is none in time."""
+    """Return the first truthy result of `ask`; raise an AssertionError that names `what` if there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         answer = ask()
@@ -24,7 +24,7 @@ def until(ask: Callable[[], T], what: str, seconds: float = 20.0) -> T:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on at this moment."""
+    """Return a loopback port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

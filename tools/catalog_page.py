@@ -1,4 +1,4 @@
-"""The reference page of the catalog (docs/catalog.md), made from the models' schema and the tables beside them."""
+"""The reference page of the catalog (docs/catalog.md), made from the models' schema and its tables."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _INTRODUCTION = """\
 <!-- Made by `tools.catalog_page` from the models. Change those, then run `make docs`. -->
 
 One YAML file, `config.yaml` by default, names a team's services and everything around them. `config.example.yaml` is
-a whole one. `python -m exporter validate` checks it and shows every mistake at once, with its line and what would be
-right; `python -m exporter schema` prints the JSON Schema that editors complete from.
+a complete example. `python -m exporter validate` reports all mistakes at once, each with its line and the fix;
+`python -m exporter schema` prints the JSON Schema, which gives editors completion.
 
 A service needs a name, an image and a port; everything else has a default:
 
@@ -31,84 +31,90 @@ services:
 
 ## How it is read
 
-- **YAML 1.2.** Only `true` and `false` are booleans; `off`, `on` and `no` are text, and mean what they say where a key
-  takes `off`. A key that appears twice in one mapping, or that is not known, is a mistake. Anchors, aliases and merge
+- **YAML 1.2.** Only `true` and `false` are booleans; `off`, `on` and `no` are text, and a key that takes `off`
+  also takes it unquoted. Duplicate and unknown keys are mistakes. Anchors, aliases and merge
   keys (`<<`) work. A file has at most 5 MiB.
-- **Shorthand.** Where a key takes a mapping, one plain value often stands for its main key: `health: /health` is
-  `health: {path: /health}`. Where a key takes a list, one value stands for a list of one.
-- **Durations** are `250ms`, `15s`, `1m30s`, `7d`; **sizes** `64k`, `512Mi`, `1G`; **percentages** `99.9%`. Each has
-  its unit: a bare number is a mistake, except a size in bytes.
+- **Shorthand.** Where a key takes a mapping, a plain value often sets its main key: `health: /health` is
+  `health: {path: /health}`. Where a key takes a list, a single value is a list of one.
+- **Durations** are `250ms`, `15s`, `1m30s`, `7d`; **sizes** `64k`, `512Mi`, `1G`; **percentages** `99.9%`. The unit
+  is required, except for a size in bytes.
 - **Names** of services, stores, volumes, owners and environments are DNS labels: lower-case letters, digits and
   hyphens, at most 63 characters. Services and stores share one set of names.
 - **Paths of files** start from the folder of the catalog.
 
 ## Probes
 
-`health` makes an HTTP probe named `health`; `probes` are further checks, or take its place. A service with a port and
-neither of them gets a TCP probe named `port`. A store gets a TCP probe named `port` too, on its own port or its
-engine's. Where a probe does not say whom to ask, it asks the service at its `address`, or else the environment's.
+`health` adds an HTTP probe named `health`; `probes` adds further probes or replaces it. A service that has a port and
+neither of them gets a TCP probe named `port`. A store also gets a TCP probe named `port`, on its own port or its
+engine's. A probe without a target probes the service at the service's `address`, or else the environment's.
 
 Interval and timeout come from the probe, else its service's `probe`, else `defaults.probe`, else 15s and 5s. A timeout
-that is longer than its interval is a mistake, unless it was inherited from further away than the interval was: then it
-is shortened to the interval.
+longer than its interval is a mistake. Only a timeout from a more general level than the interval is shortened to the
+interval.
 
-`send` is what goes out as a request's body; `body`, `json` and `header` are conditions on the answer. `contains` and
-`absent` take literal text, `matches` and `not_matches` regular expressions. Their syntax is RE2's
+`send` is the request body; `body`, `json` and `header` are conditions on the response. `contains` and `absent` take
+literal text, `matches` and `not_matches` regular expressions. Their syntax is RE2's
 (https://github.com/google/re2/wiki/Syntax), as in Prometheus and blackbox_exporter. Look-around and back-references do
 not exist. `$` is the end of the whole text: where a line break may follow, write `\\s*$`, or `(?m)` for the end of a
 line.
 
-HTTP probes read an answer as browsers do:
+HTTP probes read a response as browsers do:
 
 - HTTPS offers HTTP/2 and HTTP/1.1, and the server chooses. `versions: "1.1"` offers HTTP/1.1 only. For HTTP/2 without
-  TLS, or without asking, set `http2_prior_knowledge: true`.
-- A condition on a header looks at each line of it, such as each `Set-Cookie`, and also at all of a list together.
+  TLS, or without negotiation, set `http2_prior_knowledge: true`.
+- A condition on a header checks each of its lines, such as each `Set-Cookie`, and also the joined list.
 - Credentials follow a redirect to the same origin, and from http to https on the same host. Cookies are kept for one
-  run.
+  probe run.
 - `json` reads at most `max_json` (256Ki) of a body. A larger body fails with the reason `size`.
 - A certificate must name the host in subjectAltName; the common name does not count.
 
 ## Secrets
 
-The catalog holds no secrets. Where a key takes one, write a reference:
+The catalog holds no secrets. Where a key needs one, write a reference:
 
-| reference | is read from |
+| reference | value |
 |---|---|
-| `${NAME}` | the environment variable; inside longer text too, and `$${` is a literal `${` |
-| `${NAME:-default}`, `${NAME-default}` | the same; the default where it is not set (with the colon: or empty) |
-| `${NAME:?message}`, `${NAME?message}` | the same; the message is part of the error where it is not set (or empty) |
-| `{secret: NAME}` | a name in `secrets` |
-| `{file: PATH}` | the file |
+| `${NAME}` | the environment variable; also works inside longer text; `$${` is a literal `${` |
+| `${NAME:-default}`, `${NAME-default}` | the same; if not set (with the colon: or empty), the default |
+| `${NAME:?message}`, `${NAME?message}` | the same; if not set (with the colon: or empty), an error with the message |
+| `{secret: NAME}` | the secret of this name in `secrets` |
+| `{file: PATH}` | the content of the file |
 | `{env: NAME}` | the environment variable |
 
-`${NAME}` works in every text that is sent or that a secret can be part of: headers, bodies, user names, proxies, the
-path and query of a URL (where the value is percent-encoded as a whole; labels and pages show `${NAME}`), variables of
-containers. In `image`, `registry`, `command`, `labels`, `user` and build arguments, Compose fills it in. In any other
+`${NAME}` works in every text that is sent or can contain a secret: headers, bodies, user names, proxies, the
+path and query of a URL (where the value is percent-encoded as a whole; labels and pages show `${NAME}`), container
+variables. In `image`, `registry`, `command`, `labels`, `user` and build arguments, Compose fills it in. In any other
 text, such as the host of a URL, `${` is a mistake.
 
 `validate` and `gen` warn about parameters, headers, variables and options whose value looks like a secret. List names
-that are not secret under `not_secret`.
+that are not secret in `not_secret`.
 
-A name in `secrets` is read from the first of these: the file that the variable `NAME_FILE` names (in capitals:
-`DB_PASSWORD_FILE` for `db_password`); the variable in its `env`; `/run/secrets/NAME`, where Docker mounts secrets, if
-it exists; `NAME` in the folder that the variable `SECRETS_FOLDER` names, as the generated scripts set it, if it can be
-read; its `file`; `./secrets/NAME`. One line break at the end of a file is not part of the secret.
+A secret in `secrets` is read from the first of these:
 
-`run` and `check` need every secret that a probe of their environment refers to, and say at the start which cannot be
+1. the file named by the variable `NAME_FILE` (in capitals: `DB_PASSWORD_FILE` for `db_password`)
+2. the variable in its `env`
+3. `/run/secrets/NAME`, where Docker mounts secrets, if it exists
+4. `NAME` in the folder named by the variable `SECRETS_FOLDER`, which the generated scripts set, if it can be read
+5. its `file`
+6. `./secrets/NAME`
+
+One line break at the end of a file is not part of the secret.
+
+`run` and `check` need every secret that a probe of their environment refers to, and report at the start which cannot be
 read. `check SERVICE` needs only those of that service, and `validate` needs none, so it works in CI. A value is
-read each time it is needed, so a rotated secret needs no restart.
+read each time it is needed, so no restart is needed after a rotation.
 
 ## Environments
 
-The first environment is the default. Beside its own settings (below), an environment holds any other key of the catalog
-except `project`, and lays those values over the rest: mappings merge key by key, anything else replaces what was
-there, and null (`~`) takes a key away. The catalog must be right without any environment, too. A service that only an
-environment names must have an image, a build or probes of its own.
+The first environment is the default. In addition to its own settings (below), an environment can set any key of the
+catalog except `project`. Its values override those of the catalog: mappings are merged key by key, other values are
+replaced, and null (`~`) removes a key. The catalog must also be valid without any environment. A service that only an
+environment defines must have its own image, build or probes.
 """
 
 
 def reference_page() -> str:
-    """The whole page, as Markdown."""
+    """Return the whole page as Markdown."""
     schema = model_schema()
     definitions: dict[str, Any] = schema["$defs"]
     parts = [
@@ -129,7 +135,7 @@ def reference_page() -> str:
 
 
 def _in_order(schema: dict[str, Any], definitions: dict[str, Any]) -> list[str]:
-    """Definitions in the order in which a reader meets them."""
+    """Return the definitions in the order in which a reader meets them."""
     order: list[str] = []
     waiting = _references(schema["properties"])
     while waiting:
@@ -154,7 +160,7 @@ def _table(definition: dict[str, Any], definitions: dict[str, Any]) -> str:
     rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, schema in definition["properties"].items():
         default = "required" if key in required else _default(schema)
-        # A key whose meaning is its model's is not described twice in the schema.
+        # The schema does not repeat the description of a key's model.
         meaning = schema.get("description") or definitions[_references(schema)[0]]["description"]
         rows.append(f"| `{key}` | {_cell(_type(schema))} | {default} | {_cell(meaning)} |")
     return "\n".join(rows) + "\n"
@@ -197,7 +203,7 @@ def _alerts() -> str:
     rows = [
         "## Alerts",
         "",
-        "What `alerts` can name, under `defaults` or on one service or store. `off` switches an alert off.",
+        "The names that `alerts` takes, in `defaults` or in a service or store. `off` disables an alert.",
         "",
         "| alert | fires when | for | severity | threshold |",
         "|---|---|---|---|---|",
@@ -217,7 +223,7 @@ def _threshold(threshold: Threshold) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """The shortest way to write a duration of whole units."""
+    """Return a duration as text, in the largest unit that divides it."""
     for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
         if seconds and seconds % size == 0:
             return f"{seconds // size:.0f}{unit}"

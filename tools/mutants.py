@@ -1,12 +1,12 @@
-"""Change single expressions of modules and see whether the tests that name these modules notice.
+"""Change single expressions of modules and see whether the tests of these modules notice.
 
     make mutants                                   # the modules that differ from the main branch
     make mutants ARGS='exporter/peer_text.py'      # these modules
     make mutants ARGS='--base HEAD~3'
 
-mutmut makes and runs the changes, in a copy of the checkout. A module's tests are those that import it. Prints what
-went unnoticed, by function, with the change itself; the exit status is 1 below `WANTED_SHARE`. Not every change
-matters (the words of a sentence, say), so the list is read by a person.
+mutmut makes and runs the changes in a copy of the checkout. A module's tests are those that import it. The unnoticed
+changes are printed by function. The exit status is 1 if fewer than `WANTED_SHARE` were noticed. Not every change
+matters (for example, in the text of a message), so a person reads the list.
 """
 
 from __future__ import annotations
@@ -26,17 +26,19 @@ UNNOTICED = ("survived", "no tests")
 
 
 def main() -> int:
-    """Run the command line; the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("modules", nargs="*", help="files below exporter/; without, those that changed")
-    parser.add_argument("--base", default="origin/main", help="the revision that changes are counted from")
+    parser.add_argument("modules", nargs="*", help="files below exporter/ (default: the changed ones)")
+    parser.add_argument(
+        "--base", default="origin/main", help="the revision to compare with (default: origin/main)"
+    )
     options = parser.parse_args()
     modules = options.modules or changed(options.base)
     tests = sorted({test for module in modules for test in tests_of(module)})
     if not modules or not tests:
-        print("no module has changed that a test imports", file=sys.stderr)
+        print("no changed module is imported by a test", file=sys.stderr)
         return 0
     print(f"{len(modules)} modules, {len(tests)} files of tests", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
@@ -56,19 +58,19 @@ def main() -> int:
 
 
 def output(*command: str, cwd: Path = ROOT) -> str:
-    """What a command prints."""
+    """Return what a command prints."""
     return subprocess.run(command, cwd=cwd, text=True, capture_output=True, check=True).stdout  # noqa: S603 - no shell
 
 
 def changed(base: str) -> list[str]:
-    """The modules that differ from the common ancestor with `base`, uncommitted changes included."""
+    """Return the modules that differ from the common ancestor with `base`, including uncommitted changes."""
     ancestor = output("git", "merge-base", base, "HEAD").strip()
     names = output("git", "diff", "--name-only", "--diff-filter=d", ancestor, "--", "exporter").splitlines()
     return [name for name in names if name.endswith(".py") and not name.endswith("__init__.py")]
 
 
 def tests_of(module: str) -> list[str]:
-    """The files of tests that import a module."""
+    """Return the test files that import a module."""
     name = module.removesuffix(".py").replace("/", ".")
     found = []
     for file in sorted(ROOT.glob("tests/**/test_*.py")):
@@ -94,7 +96,7 @@ def configure(copy: Path, modules: list[str], tests: list[str]) -> None:
 
 
 def report(copy: Path) -> int:
-    """Print what went unnoticed, and the share of what was noticed."""
+    """Print the unnoticed changes and the share of noticed ones."""
     lines = output(sys.executable, "-m", "mutmut", "results", "--all", "true", cwd=copy).splitlines()
     verdicts = [line.strip().rsplit(": ", 1) for line in lines if ": " in line]
     unnoticed = [name for name, verdict in verdicts if verdict in UNNOTICED]

@@ -1,21 +1,19 @@
-"""Which names of cAdvisor and blackbox_exporter are exported too, and why the others are not.
+"""The metric names of cAdvisor and blackbox_exporter: which are exported, and why the others are not.
 
-Names: cAdvisor 0.60.5, docs/storage/prometheus.md and lib/metrics/prometheus.go, with those that older ones had;
-blackbox_exporter, internal/metrics/metrics.md. A test holds each name here to the table of families.
+Sources: cAdvisor 0.60.5, docs/storage/prometheus.md and lib/metrics/prometheus.go, plus names of older versions;
+blackbox_exporter, internal/metrics/metrics.md. A test compares each name with the table of families.
 """
 
 from __future__ import annotations
 
-HARDWARE = "of the machine, not of containers: node_exporter has it"
-PER_CPU = "one series for each processor; the total tells the same at a fraction of the series"
-LAYERS = "the engine must walk the container's files for it; `volume_filesystem_*` says what fills disks"
-DISK_QUEUE = "the kernel keeps it for the machine's disks only, or on cgroup v1 with one I/O scheduler only"
-SPECIAL = "needs hardware counters or a build of its own in cAdvisor too"
-WALKS = "reads a file for each process or connection; costs more than all other readings together"
-BURST = "of a CPU quota with a burst, which neither Docker nor Podman can set"
-RECLAIM = (
-    "how the kernel takes memory back (cgroup v2 only); `container_pressure_memory_*` says what it costs"
-)
+HARDWARE = "about the machine, not containers: use node_exporter"
+PER_CPU = "one series per processor; the total is enough"
+LAYERS = "the engine would have to walk the container's files; for full disks see `volume_filesystem_*`"
+DISK_QUEUE = "available only for the machine's disks, or only on cgroup v1 with one I/O scheduler"
+SPECIAL = "needs hardware counters or a special build, in cAdvisor too"
+WALKS = "reads a file per process or connection; costs more than all other readings together"
+BURST = "about CPU bursts, which neither Docker nor Podman can set"
+RECLAIM = "how the kernel reclaims memory (cgroup v2 only); `container_pressure_memory_*` shows the cost"
 REPLACED = "replaced by `{}`"
 
 CADVISOR_LEFT_OUT = {
@@ -24,13 +22,13 @@ CADVISOR_LEFT_OUT = {
     "container_accelerator_memory_total_bytes": SPECIAL,
     "container_accelerator_memory_used_bytes": SPECIAL,
     "container_blkio_device_usage_total": REPLACED.format(
-        "container_fs_reads_bytes_total and its neighbours"
+        "container_fs_reads_bytes_total`, `container_fs_writes_bytes_total"
     ),
     "container_cpu_cfs_burst_periods_total": BURST,
     "container_cpu_cfs_burst_seconds_total": BURST,
     "container_cpu_kernel_seconds": PER_CPU,
-    "container_cpu_load_d_average_10s": "as container_cpu_load_average_10s",
-    "container_cpu_load_average_10s": "needs a netlink socket in each container's name; pressure says it better",
+    "container_cpu_load_d_average_10s": "see container_cpu_load_average_10s",
+    "container_cpu_load_average_10s": "needs a netlink query for each container; pressure metrics are more useful",
     "container_cpu_schedstat_run_periods_total": WALKS,
     "container_cpu_schedstat_run_seconds_total": WALKS,
     "container_cpu_schedstat_runqueue_seconds_total": WALKS,
@@ -53,8 +51,10 @@ CADVISOR_LEFT_OUT = {
     "container_fs_usage_bytes": LAYERS,
     "container_fs_write_seconds_total": DISK_QUEUE,
     "container_fs_writes_merged_total": DISK_QUEUE,
-    "container_health_state": REPLACED.format("container_health_status, which tells starting from unhealthy"),
-    "container_hugetlb_failcnt": "huge pages are rare in containers, and each size has series of its own",
+    "container_health_state": REPLACED.format(
+        "container_health_status`, which separates `starting` from `unhealthy"
+    ),
+    "container_hugetlb_failcnt": "huge pages are rare in containers, and each size adds series",
     "container_hugetlb_max_usage_bytes": "as container_hugetlb_failcnt",
     "container_hugetlb_usage_bytes": "as container_hugetlb_failcnt",
     "container_llc_occupancy_bytes": SPECIAL,
@@ -65,7 +65,7 @@ CADVISOR_LEFT_OUT = {
     "container_memory_file_dirty_bytes": RECLAIM,
     "container_memory_file_writeback_bytes": RECLAIM,
     "container_memory_migrate": "a setting, not a measurement",
-    "container_memory_numa_pages": "a series for each node and kind of page; of use to few machines",
+    "container_memory_numa_pages": "one series per node and kind of page; few machines need it",
     "container_memory_pgscan_total": RECLAIM,
     "container_memory_pgsteal_total": RECLAIM,
     "container_memory_workingset_refault_anon_total": RECLAIM,

@@ -1,6 +1,6 @@
-"""Writes the reference pages of docs/ from the code, so that they cannot say anything else than it does.
+"""Write the reference pages of docs/ from the code, so that they always match it.
 
-`python -m tools.reference` writes them; `--check` writes nothing and exits 1 when one of them is not up to date.
+`python -m tools.reference` writes them. `--check` writes nothing and exits with 1 if a page is out of date.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ STORES = [protocol for protocol in PROTOCOLS.values() if set(STORE) <= set(proto
 
 COMMANDS_NOTE = (
     "`exporter COMMAND` and `python -m exporter COMMAND` are the same. Results go to standard output, everything "
-    "else to standard error. Exit status 0: as asked; 1: the answer is no; 2: wrong usage or catalog."
+    "else to standard error. Exit status 0: success; 1: failure, or the answer is no; 2: wrong usage or catalog."
 )
 
 
@@ -60,21 +60,21 @@ def main() -> None:
         for name in stale:
             (DOCS / name).write_text(pages[name], encoding="utf-8")
     elif stale:
-        sys.exit(f"not up to date: {', '.join(f'docs/{name}' for name in stale)}; run make docs")
+        sys.exit(f"out of date: {', '.join(f'docs/{name}' for name in stale)}; run: make docs")
 
 
 def metrics_page() -> str:
-    """Every family, by what it is of, the closed list of reasons, and what of other exporters is there."""
+    """Return the page of all metric families, the values of `reason`, and the names of other exporters."""
     return _page(
         "# Metrics",
         NOTICE,
-        f"Every series of a probe has the labels {_code(TARGET_LABELS)}; other labels are named. What was not measured "
-        "has no sample: it is never 0.",
+        f"Every series of a probe has the labels {_code(TARGET_LABELS)}; other labels are listed. Values that were "
+        "not measured are omitted: they are never 0.",
         "## Probes of every protocol",
         _families(EVERY_PROTOCOL),
         *(part for protocol in PROTOCOLS.values() if protocol not in STORES for part in _protocol(protocol)),
         "## Stores",
-        f"{_listed([protocol.title for protocol in STORES])}; `of` names those that have the family.",
+        f"{_listed([protocol.title for protocol in STORES])}; `of` names the stores that have the metric.",
         _table(
             ("name", "type", "labels", "of", "meaning"),
             (
@@ -90,29 +90,29 @@ def metrics_page() -> str:
         "## Containers",
         f"With the labels {_code(CONTAINER_LABELS)} and `container_label_*`: those of Compose and Swarm, and those "
         "that `exporter.containers.labels` names. A container that the catalog does not name, or that a newer one "
-        "has replaced, has no `service`. Readings are there while the container runs, its state also after that, and "
-        "nothing once it is removed or Docker cannot be reached. Counters begin at 0 when the exporter starts, or when "
-        "a container comes into being while it runs; `container_restarts_total` is the engine's own count.",
+        "has replaced, has no `service`. Readings are exported while the container runs, its state also after it "
+        "stopped. Nothing is exported once it is removed or while Docker is unreachable. Counters start at 0 when the "
+        "exporter starts, or when a container is created later; `container_restarts_total` is the engine's own count.",
         _families(CONTAINER_FAMILIES),
         "## Containers of a service",
-        "With the label `service`, for what the catalog deploys.",
+        "With the label `service`, for each service that the catalog deploys.",
         _families(SERVICE_FAMILIES),
-        "With the labels `service` and `replica`: the number that Compose or Swarm gives, absent where neither does. "
-        "They count over re-creations, so they outlive a container by an hour.",
+        "With the labels `service` and `replica`: the number that Compose or Swarm assigns; absent without one. "
+        "They keep counting when a container is re-created, so they outlive it by an hour.",
         _families(REPLICA_FAMILIES),
         "The values of the label `reason` of containers that could not be started:",
         _table(("reason", "meaning"), ((f"`{reason}`", text) for reason, text in START_FAILURES.items())),
         "## Docker",
         _families(DOCKER_FAMILIES),
         "## Logs",
-        "With the label `service`, for services with `logs` in the catalog. Nothing of a log's text is exported.",
+        "With the label `service`, for services with `logs` in the catalog. The text of logs is never exported.",
         _families(LOG_FAMILIES),
         "## Volumes",
         "With the label `volume`, for volumes that the exporter sees at `exporter.volumes`.",
         _families(VOLUME_FAMILIES),
         "## Backups",
         "With the label `service`: the name of the store or volume. They come from "
-        "[the marker](backup-marker.md) that a backup leaves.",
+        "[the marker](backup-marker.md) that each backup writes.",
         _families(BACKUP_FAMILIES),
         "## Deploys",
         "From the records of deploys.",
@@ -120,7 +120,7 @@ def metrics_page() -> str:
         "## The exporter itself",
         _families(OWN_FAMILIES),
         "## Names of cAdvisor",
-        'Every family of cAdvisor 0.60, and those that older ones had. Series of the root cgroup (`id="/"`) are not '
+        'All metrics of cAdvisor 0.60 and of older versions. Series of the root cgroup (`id="/"`) are not '
         "exported.",
         f"Exported, with cAdvisor's types, units and labels: {_code(CADVISOR_EXPORTED)}.",
         "Not exported:",
@@ -150,7 +150,7 @@ def _left_out(reasons: dict[str, str]) -> str:
 
 
 def commands_page() -> str:
-    """Every command with its options."""
+    """Return the page of all commands with their options."""
     parts = ["# Commands", NOTICE, COMMANDS_NOTE]
     group: Any = get_command(app)
     for name in Commands.table:
@@ -177,7 +177,7 @@ def commands_page() -> str:
 
 
 def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every command by its whole name, those of groups after the group."""
+    """Yield every command with its full name; the commands of a group follow the group."""
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from _commands(command, f"{before}{name} ")

@@ -1,4 +1,4 @@
-"""A backup of one subject in memory: the Target of one engine's save, and the Source of its load."""
+"""A backup of one subject in memory: the Target of an engine's save and the Source of its load."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Copy:
-    """`files`: content by (content, object)."""
+    """A Target in memory. `files`: content by (content, object)."""
 
     def __init__(self) -> None:
         self.files: dict[tuple[str, str], bytes] = {}
@@ -19,13 +19,13 @@ class Copy:
 
     @contextmanager
     def file(self, path: str, content: str, what: str = "") -> Iterator[io.BytesIO]:  # noqa: ARG002
-        """Take a file."""
+        """Store a file."""
         stream = io.BytesIO()
         yield stream
         self.files[content, what] = stream.getvalue()
 
     def fact(self, key: str, value: str) -> None:
-        """Note a fact."""
+        """Store a fact."""
         self.facts[key] = value
 
     def objects(self, content: str) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class Copy:
 
 
 class Copied:
-    """A Source: what a Copy has got."""
+    """A Source that returns the content of a Copy."""
 
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
@@ -45,7 +45,7 @@ class Copied:
 
     @contextmanager
     def open(self, content: str, what: str | None = None) -> Iterator[io.BytesIO]:
-        """Give a file back."""
+        """Return a file."""
         yield io.BytesIO(self._copy.files[content, what or ""])
 
     def fact(self, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Backups in a folder of a test: made as backup.sh makes them, of a catalog with two volumes."""
+"""Backups in a test's folder, as backup.sh makes them, for a catalog with two volumes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMES = ("first", "second")
 FILE = "volume.tar.gz"
-"""What each of them has."""
+"""The contents of each backup."""
 KEY = Key(bytes(range(32)))
 TRUST = Trust(KEY)
 CATALOG = """
@@ -31,12 +31,12 @@ environments: {{staging: }}
 
 
 def catalog(folder: Path, more: str = "") -> Catalog:
-    """Its backups lie in `folder`/backups/staging. `more`: further keys of `backup`."""
+    """Return a catalog whose backups are in `folder`/backups/staging. `more`: more keys of `backup`."""
     return catalog_of(folder, CATALOG.format(backups=folder / "backups", more=more))
 
 
 def half_made(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAMES) -> Path:  # noqa: A002
-    """ID.partial with one file for each name, whose text is the name and the id."""
+    """Create ID.partial with one file per name, which contains the name and the id."""
     partial = folder / f"{id}.partial"
     for name in names:
         (partial / name).mkdir(parents=True)
@@ -47,7 +47,7 @@ def half_made(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = 
 
 
 def sealed(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAMES) -> Path:  # noqa: A002
-    """A whole backup."""
+    """Create a complete backup."""
     return seal(
         half_made(catalog, folder, id, names),
         subjects(catalog),

@@ -1,6 +1,6 @@
-"""A Host of engines without a Docker engine: what a container would run, runs here, with stand-ins of stores' programs.
+"""A Host for the backup engines without Docker: commands of containers run locally, with fake store programs.
 
-A stand-in is a shell script in `programs`, which comes first in PATH. Every command line is in `ran`.
+A fake program is a shell script in `programs`, which comes first in PATH. Every command line is recorded in `ran`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class LocalHost:
-    """`secrets` stands for /run/secrets; `volumes` has the folder that stands for what is mounted, by volume."""
+    """A Host on this machine. `secrets` is used as /run/secrets; `volumes` maps each volume to the folder used for
+    it."""
 
     def __init__(self, folder: Path) -> None:
         self.programs = folder / "programs"
@@ -34,14 +35,14 @@ class LocalHost:
         self.acts: list[str] = []
 
     def program(self, name: str, text: str) -> None:
-        """Add a stand-in."""
+        """Add a fake program."""
         place = self.programs / name
         place.write_text(f"#!/bin/sh\n{text}\n")
         place.chmod(0o755)
 
     def execute(
         self,
-        container: str,  # noqa: ARG002 - there is one
+        container: str,  # noqa: ARG002 - there is only one
         argv: Sequence[str],
         *,
         source: Readable | None = None,
@@ -93,7 +94,7 @@ class LocalHost:
         self,
         argv: Sequence[str],
         *,
-        image: str,  # noqa: ARG002 - none is needed
+        image: str,  # noqa: ARG002 - no image is needed
         mounts: Sequence[Mount] = (),
         user: str = "0:0",  # noqa: ARG002
         capabilities: Sequence[str] | None = None,  # noqa: ARG002
@@ -101,7 +102,7 @@ class LocalHost:
         target: Writable | None = None,
         seconds: float,
     ) -> Ended:
-        """Run a program here, with the places of mounts replaced by their sources."""
+        """Run a program here, with mount targets replaced by their sources."""
         words = list(argv)
         for mount in mounts:
             real = str(self.volumes.get(mount.source, mount.source))
@@ -121,20 +122,20 @@ class LocalHost:
         return ""
 
     def mounts(self, container: str) -> tuple[Mount, ...]:  # noqa: ARG002
-        """Return what the test says."""
+        """Return the mounts that the test sets."""
         return self.found_mounts
 
     def start(self, container: str) -> None:
-        """Note it."""
+        """Record the start."""
         self.acts.append(f"start {container}")
 
     def stop(self, container: str) -> None:
-        """Note it."""
+        """Record the stop."""
         self.acts.append(f"stop {container}")
 
 
 def place_of(host: LocalHost, engine: str, said: list[str] | None = None, **more: object) -> Place:
-    """A store called `till` in a container."""
+    """Return the place of a store named `till` in a container."""
     subject = Subject("till", "store", 2, engine, port=6379, service="till", user="postgres")
     steps = Steps((said if said is not None else []).append)
     return Place(subject, host, steps, container="c0ffee", user="postgres", **more)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A site that is restored without a Docker engine: what happens is noted, and any event can fail."""
+"""A site that is restored without a Docker engine. It records all events, and any of them can fail."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ KINDS = {"db": ("store", "postgresql"), "cache": ("store", "redis"), "files": ("
 CONTENTS = {"postgresql": "globals", "redis": "rdb", "": "volume"}
 
 
-def manifest(*names: str, id: str = ID) -> Manifest:  # noqa: A002 - the manifest's word
-    """A backup of these."""
+def manifest(*names: str, id: str = ID) -> Manifest:  # noqa: A002 - as the manifest calls it
+    """Return the manifest of a backup of these subjects."""
     return Manifest(
         id, "shop", "staging", "2026-01-02T03:00:05+00:00", "1", "", tuple(saved(name) for name in names)
     )
 
 
 def saved(name: str) -> Saved:
-    """One of them."""
+    """Return one subject of a manifest."""
     kind, engine = KINDS[name]
     file = StoredFile(f"{name}/data", CONTENTS[engine], "", 4, "0" * 64)
     return Saved(name, kind, engine, {"version": "16.3", "dir": "/:/host"}, (file,), 6)  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def saved(name: str) -> Saved:
 
 @dataclass(slots=True)
 class FakeContainer:
-    """What of a container is looked at."""
+    """The part of a container that a restore reads."""
 
     id: str
     service: str
@@ -72,7 +72,7 @@ class FakeContainer:
 
 @dataclass
 class Events:
-    """What happened. `fail`: what to raise at the event with this name, once."""
+    """The recorded events. `fail`: the exception to raise once, by the name of the event."""
 
     happened: list[str] = field(default_factory=list)
     fail: dict[str, BaseException] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class FakeEngine:
 
 @dataclass
 class Fixture:
-    """All of it."""
+    """The site and everything that a test needs to restore it."""
 
     site: Site
     events: Events
@@ -152,12 +152,12 @@ class Fixture:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Names that the journal has."""
+        """Return the names in the journal."""
         found = self.site.state.half_restored("staging")
         return found.names if found else ()
 
     def restore(self, *names: str) -> Restoring:
-        """One restore of these, which may fail."""
+        """Restore these once; the restore may fail."""
         host = FakeHost(self.events)
         known = subjects(self.site.catalog)
         plan = plan_restore(

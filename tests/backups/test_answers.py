@@ -1,4 +1,4 @@
-"""What a container answers, by type."""
+"""Answers of a container, by type."""
 
 from __future__ import annotations
 

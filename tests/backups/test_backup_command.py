@@ -1,4 +1,4 @@
-"""`exporter backup` as a person calls it, without a Docker engine that answers."""
+"""`exporter backup` as a user runs it, without a Docker engine that answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def site(tmp_path: Path) -> Path:
     place = tmp_path / "deploy" / "staging"
     place.mkdir(parents=True)
     (place / "compose.yaml").write_text("services: {}\n")
-    # Folders that only .env names.
+    # Folders that are named only in .env.
     (place / ".env").write_text(f"BACKUP_FOLDER={tmp_path}/elsewhere\nSECRETS_FOLDER='{tmp_path}/secrets'\n")
     (tmp_path / "config.yaml").write_text(CATALOG.format(backups=tmp_path / "backups", more=""))
     return tmp_path
@@ -70,7 +70,7 @@ def test_the_schedule_is_shown_for_programs_too(site: Path) -> None:
 
 def test_what_is_due_is_saved_and_then_no_longer_due(site: Path) -> None:
     first = exporter(site, "backups", "run-due")
-    assert (first.returncode, first.stderr) == (0, "")  # the schedule's first time is yet to come
+    assert (first.returncode, first.stderr) == (0, "")  # the first scheduled time is still ahead
     state = site / "state" / "backups.tried"
     state.write_text(f":since={time.time() - 3 * 86400:.0f}\n")
     due = exporter(site, "backups", "run-due")

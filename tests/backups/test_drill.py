@@ -1,4 +1,5 @@
-"""A drill without an engine: images and places are the catalog's or what runs, and markers say how it went."""
+"""A drill without an engine: it uses images and places of the catalog or the running containers, and
+writes markers."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ NAMES = ("db", "cache", "files")
 
 @dataclass
 class FakeEngine:
-    """A Docker engine on which a drill starts what it needs."""
+    """A Docker engine on which a drill starts its containers."""
 
     started: list[tuple[str, Mapping[str, str], tuple[str, ...]]] = field(default_factory=list)
     pulled: list[str] = field(default_factory=list)
@@ -86,7 +87,7 @@ class FakeHost:
 
 
 class Loads:
-    """The engine of all kinds of data. `fail`: by name, what is raised."""
+    """The engine for all kinds of data. `fail`: the exception to raise, by name."""
 
     def __init__(self) -> None:
         self.places: dict[str, Place] = {}
@@ -144,13 +145,13 @@ def succeeded(catalog: Catalog) -> dict[str, bool]:
 def test_images_and_places_are_those_of_the_catalog_and_not_of_the_backup(
     catalog: Catalog, loads: Loads
 ) -> None:
-    """The backup says that Redis kept its data in /:/host."""
+    """Use a backup that says that Redis kept its data in /:/host."""
     host = FakeHost()
     assert list(run(catalog, host)) == list(NAMES)
     images = [image for image, _, _ in host.engine.started]
     assert images == ["db:of-the-catalog", "cache:of-the-catalog", "cache:of-the-catalog"]
     assert host.engine.started[0][1] == {"POSTGRES_USER": "postgres", "POSTGRES_HOST_AUTH_METHOD": "trust"}
-    assert host.engine.started[2][2] == ("/data",), "where this image's own Redis keeps its data"
+    assert host.engine.started[2][2] == ("/data",), "the place must be the data folder of the image"
     assert loads.places["cache"].path == "/data"
     assert loads.places["files"].volume == "a-volume"
     assert all(place.secret == "" for place in loads.places.values())

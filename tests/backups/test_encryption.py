@@ -35,7 +35,7 @@ def test_what_is_encrypted_by_age_is_decrypted_with_its_key_alone(tmp_path: Path
     with encryption.reading(tmp_path / "file") as source:
         assert read_all(source, 1_000_000) == TEXT
     with encryption.reading(tmp_path / "file") as source:
-        assert source.read(1) == TEXT[:1]  # a part is enough
+        assert source.read(1) == TEXT[:1]  # read only a part
     wrong = Encryption("age", "", str(tmp_path / "other"))
     with pytest.raises(BackupsError, match="age failed: "), wrong.reading(tmp_path / "file") as source:
         read_all(source, 1_000_000)

@@ -1,4 +1,4 @@
-"""SQLite, volumes and the configuration: saved and put back by the real programs, on files of the test."""
+"""SQLite, volumes and the configuration: saved and restored by the real programs, on files of the test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def host(tmp_path: Path) -> LocalHost:
 
 @pytest.fixture
 def database(tmp_path: Path, host: LocalHost) -> Place:
-    """A service's SQLite file."""
+    """Create the SQLite file of a service."""
     folder = tmp_path / "data"
     folder.mkdir()
     with closing(sqlite3.connect(folder / NAME)) as base:

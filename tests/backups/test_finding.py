@@ -1,4 +1,4 @@
-"""Which backup a person means, where it is looked for, and that it is verified before anything else."""
+"""Backups that a user selects: where they are searched, and that they are verified before anything else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _quiet(_: str) -> None: ...
 
 
 class FakeBucket:
-    """The bucket: a folder."""
+    """A bucket that is a folder."""
 
     place: Path
 
@@ -35,7 +35,7 @@ class FakeBucket:
     def backups(self) -> list[str]:
         return sorted((path.name for path in self.place.iterdir()), reverse=True)
 
-    def download(self, id: str, folder: Path, trust: Trust) -> Path:  # noqa: A002, ARG002 - the bucket's words
+    def download(self, id: str, folder: Path, trust: Trust) -> Path:  # noqa: A002, ARG002 - as the bucket calls them
         if id not in self.backups():
             raise BackupsError("it has no manifest.json")
         shutil.copytree(self.place / id, folder / id)
@@ -62,7 +62,9 @@ def test_the_newest_here_and_else_the_newest_in_the_bucket(tmp_path: Path, bucke
     assert said[0] == f"downloading {NEW} from the bucket shop-backups"
     said.clear()
     sealed(there, bucket, "20260103T030000Z")
-    assert find(there, folder, "latest", TRUST, said.append).manifest.id == NEW, "what is here is nearer"
+    assert find(there, folder, "latest", TRUST, said.append).manifest.id == NEW, (
+        "the local backup must be preferred"
+    )
     assert said == [f"verifying {folder / NEW}"]
     with pytest.raises(BackupsError, match="could not be downloaded from the bucket shop-backups: it has no"):
         find(there, folder, OLD, TRUST, said.append)

@@ -1,4 +1,4 @@
-"""A backup in a folder: sealed only when it is whole, refused when it is not as it was made, kept as long as needed."""
+"""A backup in a folder: sealed only when complete, refused when changed, and kept as long as needed."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_the_last_good_one_stays_while_newer_ones_are_broken(
     assert places[0].is_dir()
     assert pruned.findings
     for place in places[1:]:
-        assert place.is_dir(), "a broken newer one is for a person to look at"
+        assert place.is_dir(), "a newer broken backup must be kept so that a person can examine it"
 
 
 def test_broken_ones_go_when_good_ones_are_newer(tmp_path: Path) -> None:

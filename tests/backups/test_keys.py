@@ -1,4 +1,4 @@
-"""The key of a host's backups: made once, readable by its owner alone, and never shown."""
+"""The backup key of a host: created once, readable only by its owner, and never shown."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_new_host_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         key_for_reading(place, copy)
     key = Key(bytes(range(32)))
     copy.write_text(key.text().upper())
-    copy.chmod(0o644)  # a stick has no modes
+    copy.chmod(0o644)  # USB sticks have no file modes
     assert key_for_reading(place, copy) == key
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("getpass.getpass", lambda _: key.text())

@@ -1,4 +1,4 @@
-"""The table of backups: what is known of each, and nothing that is not."""
+"""The table of backups: everything that is known about each of them, and nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 OLD, NEW, THERE = "20260101T030000Z", "20260102T030000Z", "20251231T030000Z"
-NOW = 1767409200.0 + 3600  # an hour after NEW's day began at 03:00
+NOW = 1767409200.0 + 3600  # an hour after 03:00 on the day of NEW
 
 
 class FakeBucket:

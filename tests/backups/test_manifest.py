@@ -1,6 +1,6 @@
-"""What a manifest may say: it comes back from a disk or a bucket that somebody else may have written to.
+"""Limits on manifests, because the disk or bucket they come from may be writable by others.
 
-Each of these has a right authentication code: it may have been made with a key that was lost to somebody.
+Each manifest here has a valid authentication code: an attacker may have got the key.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _without_code(told: dict[str, Any]) -> bytes:
 
 
 def forged(folder: Path) -> None:
-    """Somebody has written to the backup, and made all the checksums anew."""
+    """Change a backup and recalculate all its checksums."""
     image = changed(f"{SUBJECT}.facts", {"image": "evil/image"})
     (folder / MANIFEST).write_text(json.dumps(image))
     (folder / CHECKSUM).write_text(hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest())

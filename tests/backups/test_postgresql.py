@@ -1,4 +1,4 @@
-"""A PostgreSQL that is saved in the session that its rows are counted in, and one that lies."""
+"""A PostgreSQL that is saved in the session in which its rows are counted, and one that lies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.backups.local_host import LocalHost, place_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-# psql: one answer for -c, and a session that answers each statement that it knows.
+# psql: one answer for -c, and a session that answers each statement it knows.
 PSQL = """
 for word; do
   case $word in

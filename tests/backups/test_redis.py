@@ -1,4 +1,4 @@
-"""A Redis that is saved, and one that lies: nothing of what it answers is ever evaluated."""
+"""A Redis that is saved, and one that lies: its answers are never evaluated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RDB = b"REDIS0009 the dump"
-# Each answer is in a file of its own, called by the words of the command.
+# Each answer is in a separate file, named after the words of the command.
 CLI = """
 while [ $# -gt 0 ]; do
   case $1 in -e|--tls|--insecure) shift ;; -p|--user) shift 2 ;; *) break ;; esac
@@ -31,7 +31,7 @@ CHECK = "printf '[offset 0] Checking\\n[info] 12 keys read\\n[info] 3 expires\\n
 
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of what Redis answers: an honest one."""
+    """Create the folder of an honest Redis's answers."""
     folder = tmp_path / "answers"
     folder.mkdir()
     data = tmp_path / "data"

@@ -1,4 +1,4 @@
-"""What a restore or a drill lacks on a host, said before anything is touched."""
+"""Conditions that a host must meet for a restore or a drill, checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Host(FakeHost):
-    """A host with some images; others are in a registry, or nowhere."""
+    """A host with some images. Others are in a registry or do not exist."""
 
     def __init__(self) -> None:
         super().__init__(Events())
@@ -46,7 +46,7 @@ class Host(FakeHost):
 
 
 class Compose:
-    """Compose's files."""
+    """The Compose files."""
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config

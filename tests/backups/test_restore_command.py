@@ -1,4 +1,4 @@
-"""`exporter restore` and `exporter backups` as commands: their exit statuses and last words, without an engine."""
+"""`exporter restore` and `exporter backups` as commands: exit statuses and final messages, without an engine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_table_and_its_json(site: Path) -> None:
 
 def test_verify_says_what_is_wrong(site: Path) -> None:
     place = sealed(catalog(site), site / "backups" / "staging", ID)
-    assert run("backups", "verify", str(place)).exit_code == 1, "there is no key"
+    assert run("backups", "verify", str(place)).exit_code == 1, "the host must not have a key"
     (site / "key").write_text(KEY.text())
     assert run("backups", "verify", str(place), "--key", str(site / "key")).exit_code == 0
     (site / "key").write_text("0" * 64)

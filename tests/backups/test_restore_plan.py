@@ -1,4 +1,4 @@
-"""What a restore is of, who is stopped, and what is refused before anything is touched."""
+"""The plan of a restore: what it contains, who is stopped, and what is refused before anything is changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A restore without an engine: its order, its journal, and what is left when any of its steps fails."""
+"""A restore without an engine: its order, its journal, and the state after any of its steps fails."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ EVENTS = [
     "verify",
 ]
 LEFT = [("db", "cache", "files")] * 3 + [("cache", "files"), ("files",), (), ()]
-"""What is not back while each of them is under way."""
+"""Names that are not restored yet when each of these steps runs."""
 
 
 @pytest.fixture
@@ -61,12 +61,14 @@ def test_what_fails_at_any_step_is_in_the_journal_and_the_next_one_completes_it(
     with pytest.raises((BackupsError, OperationError, KeyboardInterrupt)) as caught:
         there.restore()
     if isinstance(failure, EngineLost | KeyboardInterrupt):
-        assert caught.value is failure, "nobody says that it was not restored when that is not known"
+        assert caught.value is failure, "an unknown outcome must not be reported as not restored"
     assert there.left == LEFT[at]
     journal = there.site.state_folder / RESTORING
     assert journal.exists() is (EVENTS[at] != "verify")
     if EVENTS[at].startswith("load"):
-        assert EVENTS[-2] not in there.events.happened, "what writes is not started on partial data"
+        assert EVENTS[-2] not in there.events.happened, (
+            "a writing service must not be started on partial data"
+        )
     left = there.site.state.half_restored("staging")
     there.events.happened.clear()
     there.restore(*(left.names if left else ()))

@@ -1,4 +1,4 @@
-"""Backups in a bucket, on moto's server, which speaks S3's protocol: what arrived is what was sent, or is refused."""
+"""Backups in a bucket of moto's S3 server: what arrives equals what was sent, or is refused."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_was_uploaded_comes_back_whole(tmp_path: Path, endpoint: str) -> No
 def test_large_files_go_in_parts_with_a_checksum(
     tmp_path: Path, endpoint: str, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "_PART_BYTES", 5 * 1024 * 1024)  # the least that S3 allows
+    monkeypatch.setattr(s3, "_PART_BYTES", 5 * 1024 * 1024)  # the minimum of S3
     there = with_bucket(tmp_path, endpoint)
     place = tmp_path / "large"
     place.write_bytes(bytes(range(256)) * 4096 * 11)
@@ -98,7 +98,7 @@ def test_an_object_that_was_altered_or_lost_is_refused(tmp_path: Path, endpoint:
     client.put_object(Bucket=BUCKET, Key=key, Body=f"First {ID}".encode())
     with pytest.raises(BackupsError, match="was altered"):
         Bucket(there).download(ID, tmp_path / "again", TRUST)
-    assert list((tmp_path / "again").iterdir()) == [], "what is of no use does not fill the disk"
+    assert list((tmp_path / "again").iterdir()) == [], "useless files must not fill the disk"
     client.delete_object(Bucket=BUCKET, Key=key)
     with pytest.raises(BackupsError, match="it has no first/volume"):
         Bucket(there).download(ID, tmp_path / "again", TRUST)
@@ -124,13 +124,13 @@ def test_what_is_wrong_is_one_sentence_without_a_secret(
 
 
 def _forge(folder: Path) -> tuple[bytes, bytes]:
-    """A manifest that somebody changed, and the code of a key of their own."""
+    """Write a manifest changed by somebody, with a code from their own key."""
     text = (folder / "manifest.json").read_bytes().replace(b'"a:1"', b'"evil:1"')
     return text, Key(bytes(32)).seal(text).encode()
 
 
 def _downgrade(folder: Path) -> tuple[bytes, bytes]:
-    """As an earlier version made it: a checksum next to it is all."""
+    """Rewrite the backup in the format of an earlier version: with only a checksum next to it."""
     told = json.loads((folder / "manifest.json").read_bytes())
     for saved in told["subjects"]:
         del saved["rows"]

@@ -1,4 +1,4 @@
-"""A run that saves: what is kept when something fails, what is marked, what is shown."""
+"""A backup run: what is kept if something fails, what is marked, what is shown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class StandIn(LocalHost):
-    """Two volumes, and nothing else."""
+    """An engine with two volumes and nothing else."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -43,15 +43,15 @@ class StandIn(LocalHost):
             (self.volumes[name] / "file").write_text(f"in {name}")
 
     def need_image(self, image: str) -> None:
-        """It is there."""
+        """Accept any image."""
         assert image == "helper:1"
 
     def volume_of(self, name: str) -> str | None:
-        """Return it by its own name."""
+        """Return the name itself as the volume."""
         return name if name in self.volumes else None
 
     def remove_left(self, *labels: str) -> None:
-        """Note it."""
+        """Record the removal."""
         self.removed += labels
 
 
@@ -86,7 +86,7 @@ class Scene:
 
 
 class Lines:
-    """A file whose lines go to a list."""
+    """A file that collects its lines in a list."""
 
     def __init__(self, lines: list[str]) -> None:
         self.lines = lines
@@ -95,7 +95,7 @@ class Lines:
         self.lines += text.splitlines()
 
     def flush(self) -> None:
-        """There is nothing to flush."""
+        """Do nothing."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""When backups are due, and the one entry on a host that runs them."""
+"""The times when backups are due, and the single entry on a host that runs them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_what_was_never_saved_is_due_at_the_first_time_after_the_schedule_was_in
     assert plan.due(NOW) == ()
     assert plan.due(NOW + timedelta(minutes=15)) == ("hourly",)
     assert plan.due(NOW + timedelta(hours=12)) == ("hourly", "daily", "configuration")
-    # Looked at again later, it is still due since then.
+    # When checked again later, it is still due since then.
     later = Tried.read(site.state, (NOW + timedelta(hours=1)).timestamp())
     assert later == tried
 
@@ -138,7 +138,7 @@ def test_what_somebody_wrote_into_the_state_is_no_time(site: Site) -> None:
 
 @pytest.fixture
 def systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, ...]]:
-    """A host with systemd; the commands that were run."""
+    """Simulate a host with systemd and return the commands that were run."""
     ran: list[tuple[str, ...]] = []
     monkeypatch.setattr(timer, "_RUNNING", tmp_path)
     monkeypatch.setattr(timer, "_do", ran.extend)
@@ -157,7 +157,7 @@ def test_a_host_with_systemd_gets_one_timer(
     assert ("systemctl", "enable", "--now", "shop-staging-backups.timer") in systemd
     service = (units / "shop-staging-backups.service").read_text()
     [command] = [line for line in service.splitlines() if line.startswith("ExecStart=")]
-    # systemd reads %% as % and $$ as $, and quotes as C does.
+    # systemd reads %% as % and $$ as $, and its quotes work like those of C.
     words = shlex.split(command.removeprefix("ExecStart=").replace("%%", "%").replace("$$", "$"))
     assert words == timer.command_of(site)
     (units / "shop-staging-backups.service").write_text(service + "\n# edited")

@@ -1,4 +1,4 @@
-"""A catalog of a few lines, written to `config.yaml` in an empty folder."""
+"""A fixture that writes a short catalog to `config.yaml` in an empty folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a catalog; errors name it `config.yaml`, since the folder is the current one."""
+    """Return a function that writes a catalog. Errors name it `config.yaml`, because its folder is the current one."""
     monkeypatch.chdir(tmp_path)
 
     def write_catalog(text: str, *, project: bool = True) -> str:

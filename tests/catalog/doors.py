@@ -1,4 +1,4 @@
-"""Short ways through the public doors."""
+"""Short helpers that use the public functions."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ class Write(Protocol):
 
 
 def mistakes(path: str, environment: str | None = None) -> list[str]:
-    """What loading a plan says is wrong, one line each."""
+    """Return the mistakes found when a plan is loaded, one per line."""
     with pytest.raises(CatalogError) as caught:
         load_plan(path, environment)
     return str(caught.value).splitlines()
 
 
 def validated(path: str) -> dict[str, Catalog]:
-    """The catalogs of a valid file, by environment."""
+    """Return the catalogs of a valid file, by environment."""
     return validate_file(path, Rendering(OUTPUTS).refused).catalogs
 
 
 def warned(path: str) -> list[str]:
-    """The warnings about a valid file, one line each."""
+    """Return the warnings about a valid file, one per line."""
     return [str(warning) for warning in validate_file(path, Rendering(OUTPUTS).refused).warnings]
 
 
 def all_mistakes(path: str) -> list[str]:
-    """What validating every environment says is wrong."""
+    """Return the mistakes found when every environment is validated."""
     with pytest.raises(CatalogError) as caught:
         validated(path)
     return str(caught.value).splitlines()
 
 
 def spec(path: str, probe: str, environment: str | None = None) -> ProbeSpec:
-    """The spec of the one probe of this name."""
+    """Return the spec of the only probe with this name."""
     [found] = [target.spec for target in load_plan(path, environment).targets if target.probe == probe]
     return found

@@ -1,4 +1,4 @@
-"""The last value that is right, beside the first that is not: a limit that moves by one is noticed."""
+"""The last valid value next to the first invalid one, so that a limit that moves by one is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defaults have one place, the model; what the daemon builds on agrees with it."""
+"""Defaults are defined only in the models; the daemon's settings agree with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An environment lays its own values over the rest of the catalog."""
+"""Environments override values of the catalog."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""config.example.yaml, the JSON Schema and the reference page say what the models say."""
+"""config.example.yaml, the JSON Schema and the reference page agree with the models."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 VALIDATOR = jsonschema.Draft202012Validator(json_schema())
 
-# What a schema cannot tell: it takes the whole catalog, a library, or a sum.
+# Checks that a schema cannot express: they need the whole catalog, a library, or a sum.
 BEYOND_SCHEMA = (
     "is not a duration between 1ms",
     "unknown service", "unknown secret", "unknown volume", "unknown owner", "unknown environment", "depends on itself",
@@ -38,7 +38,7 @@ BEYOND_SCHEMA = (
 
 
 def as_json(node: Node) -> Any:
-    """Plain data with lists, as a JSON file would have it."""
+    """Return plain data with lists, as a JSON file contains it."""
 
     def lists(value: Any) -> Any:
         if isinstance(value, dict):
@@ -124,4 +124,4 @@ def test_the_schema_takes_overlays_and_refuses_wrong_ones() -> None:
 
 def test_the_reference_page_is_current() -> None:
     page = (ROOT / "docs/catalog.md").read_text(encoding="utf-8")
-    assert page == reference_page(), "run `make docs`"
+    assert page == reference_page(), "out of date; run: make docs"

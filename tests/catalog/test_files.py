@@ -1,4 +1,4 @@
-"""Files that are no catalog at all: each gives one clear line, and none can hurt the process that reads it."""
+"""Files that are not catalogs: each gives one clear line, and no file can harm the process that reads it."""
 
 from __future__ import annotations
 

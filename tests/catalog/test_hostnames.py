@@ -1,5 +1,6 @@
-# ruff: noqa: RUF001 - letters that look like others are what these tests are about
-"""International names: what travels, what is refused, and that every key of the catalog treats them alike."""
+# ruff: noqa: RUF001 - these tests need letters that look like others
+"""International names: how they are encoded, which are refused, and that every key of the catalog
+treats them alike."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 TRAVELS = [
     ("example.com", "example.com"),
     ("example.com.", "example.com."),
-    ("faß.de", "xn--fa-hia.de"),  # IDNA 2003 made fass.de of it, which has another owner
+    ("faß.de", "xn--fa-hia.de"),  # IDNA 2003 mapped it to fass.de, which has another owner
     ("FAẞ.de", "xn--fa-hia.de"),
     ("münchen.test", "xn--mnchen-3ya.test"),
     ("MÜNCHEN.Test", "xn--mnchen-3ya.test"),
@@ -27,13 +28,13 @@ TRAVELS = [
     ("münchen。test．", "xn--mnchen-3ya.test."),
     ("ｗｗｗ．example｡com", "www.example.com"),
     ("βόλος.com", "xn--nxasmm1c.com"),
-    ("نامه\u200cای.com", "xn--mgba3gch31f060k.com"),  # a joiner where Persian has it
+    ("نامه\u200cای.com", "xn--mgba3gch31f060k.com"),  # a joiner as Persian uses it
     ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
     ("_dmarc.münchen.test", "_dmarc.xn--mnchen-3ya.test"),
     ("my_service", "my_service"),
     ("shop-web_1", "shop-web_1"),
     ("xn--mnchen-3ya.test", "xn--mnchen-3ya.test"),
-    ("xn--ls8h.la", "xn--ls8h.la"),  # an emoji, which people may write in this form alone
+    ("xn--ls8h.la", "xn--ls8h.la"),  # an emoji, which is accepted only in this form
     ("r3---sn-abc.test", "r3---sn-abc.test"),
     ("x" * 63 + ".test", "x" * 63 + ".test"),
     ("192.0.2.1", "192.0.2.1"),
@@ -81,11 +82,12 @@ def test_what_is_refused(written: str, why: str) -> None:
     with pytest.raises(HostNameError) as refusal:
         ascii_host(written)
     assert why in str(refusal.value)
-    assert str(refusal.value).isascii()  # nothing of a peer's text, which a redirect may hold
+    assert str(refusal.value).isascii()  # contains no text of a peer, which may come from a redirect
 
 
 def test_work_is_bounded() -> None:
-    """Names that are slow to encode come by redirects; `idna` of old took minutes for them."""
+    """Check names that are slow to encode. They can come from redirects; older versions of `idna` needed minutes for
+    them."""
     began = time.monotonic()
     for character in ("\u0660", "\u0639", "ü", "\ufdfa", "\u00ad", "\u0bb8\u0bcd"):
         for length in (63, 253, 10_000, 1_000_000):

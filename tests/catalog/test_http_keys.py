@@ -1,4 +1,4 @@
-"""The keys of an HTTP probe on JSON and HTTP/2, from the file to the spec."""
+"""The keys of an HTTP probe for JSON and HTTP/2, from the file to the spec."""
 
 from __future__ import annotations
 

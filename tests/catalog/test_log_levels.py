@@ -1,4 +1,4 @@
-"""Which lines of real programs count as which level."""
+"""The levels of lines that real programs log."""
 
 from __future__ import annotations
 

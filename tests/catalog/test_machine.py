@@ -1,4 +1,4 @@
-"""What the daemon's own environment says wins over the catalog: a container sees the host from elsewhere."""
+"""Settings from the daemon's own environment override the catalog: a container sees the host under other addresses."""
 
 from __future__ import annotations
 

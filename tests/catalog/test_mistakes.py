@@ -1,4 +1,4 @@
-"""One row a mistake: a catalog in (its first line is `project: shop`), one exact line out."""
+"""One row per mistake: a catalog (its first line is `project: shop`) and the exact line that reports it."""
 
 from __future__ import annotations
 
@@ -342,7 +342,7 @@ MISTAKES = [
         """,
         "config.yaml:3:17: services.a.depends_on: depends on itself: a -> a",
     ),
-    # what exists twice
+    # duplicates
     Mistake(
         "duplicate key",
         """
@@ -1443,7 +1443,7 @@ AT_ONCE = {
         "services.web.probes[0].http.header.A.matches: ",
     ),
 }
-"""Each mistake of these, in any order; a mistake that only follows from another is none."""
+"""Mistakes that are reported together, in any order. A mistake that only follows from another is not reported."""
 
 
 @pytest.mark.parametrize(("catalog", "lines"), AT_ONCE.items())

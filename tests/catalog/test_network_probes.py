@@ -1,4 +1,4 @@
-"""What a catalog asks of gRPC servers and WebSockets."""
+"""gRPC and WebSocket probes of a catalog."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_every_option(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_unread_secret_is_a_mistake_of_its_key(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So is each of the places in which these probes take one."""
+    """Check all other places where these probes take a secret, too."""
     monkeypatch.delenv("SHOP_TOKEN", raising=False)
     path = write(
         """

@@ -1,4 +1,5 @@
-"""Regular expressions of the catalog are RE2's: in every key, what RE2 lacks is an error that says what to write."""
+"""Regular expressions of the catalog are RE2's. In every key, unsupported syntax is an error that
+says what to write."""
 
 from __future__ import annotations
 
@@ -34,7 +35,7 @@ HAS = (r"(?i)^ok$", r"\d+\.\d+", r"(?P<name>x)|\pL", ".*Welcome.*", r"^(\w+\s?)*
 
 
 def single(text: str) -> str:
-    """The text in single quotes, in which YAML knows no escapes."""
+    """Return the text in single quotes, in which YAML has no escapes."""
     return "'" + text.replace("'", "''") + "'"
 
 

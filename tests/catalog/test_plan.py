@@ -1,4 +1,4 @@
-"""What a catalog asks the daemon to do."""
+"""The plan that the daemon gets from a catalog."""
 
 from __future__ import annotations
 
@@ -308,7 +308,7 @@ def test_thousands_of_services_load_in_seconds_and_share_what_is_equal(write: Wr
     path = write(f"services:\n{services}")
     start = perf_counter()
     plan = load_plan(path)
-    assert perf_counter() - start < 10  # 0.4 s on one core; ten seconds is broken on any machine
+    assert perf_counter() - start < 10  # 0.4 s on one core; ten seconds would be too slow on any machine
     assert len(plan.targets) == 5000
     assert len({id(target.spec.tls) for target in plan.targets if isinstance(target.spec, HttpSpec)}) == 1
     assert len(pickle.dumps(plan)) < 5000 * 250
@@ -323,10 +323,10 @@ def test_thousands_of_services_load_in_seconds_and_share_what_is_equal(write: Wr
         ("image: x, replicas: 0", 0),
         ("port: 80", None),
         ("image: x, restart: always", 1),
-        # It would not be started again once it has ended with 0.
+        # It would not be started again after it has exited with 0.
         ('image: x, restart: "no"', None),
         ("image: x, restart: on-failure", None),
-        # Somebody relies on these.
+        # Other services depend on these.
         ('image: x, restart: "no", port: 80', 1),
         ('image: x, restart: "no", public: true, port: 80', 1),
         ("image: x, restart: on-failure, probes: [{name: p, tcp: 'x:1'}]", 1),

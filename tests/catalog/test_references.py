@@ -1,4 +1,5 @@
-"""`${NAME}` means the same in every text of the catalog, or is an error there; no text keeps it as it is."""
+"""`${NAME}` has the same meaning in every text of the catalog, or is an error there. It is never kept as literal
+text."""
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ SECRET = "s3cr3t /?#&%\r\nX-Injected: 1\u00fc"
 
 
 def asked(path: str, send: Any = None) -> tuple[bytes, ProbeResult, str]:
-    """The bytes of the one probe's request to a server of ours, its result, and the label `target`."""
+    """Return the bytes of the only probe's request to a local server, its result, and the label `target`."""
     received = b""
 
     async def run() -> tuple[ProbeResult, str]:
@@ -44,7 +45,7 @@ def asked(path: str, send: Any = None) -> tuple[bytes, ProbeResult, str]:
         server = await asyncio.start_server(answer, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         file = f"project: shop\nservices: {{web: {{port: {port}, address: '127.0.0.1:{{port}}', {path}}}}}\n"
-        with open("config.yaml", "w", encoding="utf-8") as stream:  # noqa: PTH123, ASYNC230 - a test's own
+        with open("config.yaml", "w", encoding="utf-8") as stream:  # noqa: PTH123, ASYNC230 - a file of the test
             stream.write(file.replace("PORT", str(port)))
         [target] = load_plan("config.yaml").targets
         async with server:
@@ -122,7 +123,7 @@ def test_no_value_chooses_who_is_asked(url: str, write: Write) -> None:
 
 
 def every_model(model: type[Model], known: set[type[Model]]) -> set[type[Model]]:
-    """The model, and all that can be inside of it."""
+    """Yield the model and all models that can be inside it."""
     if model not in known:
         known.add(model)
         for field in model.model_fields.values():
@@ -140,7 +141,7 @@ def inner_types(annotation: object) -> Iterator[type[Model]]:
 
 
 def test_which_texts_stay_texts_and_may_refer() -> None:
-    """A new one here is a place that has to fill references in."""
+    """Pin the list of plain texts and of texts that may contain references. A new text that may must resolve them."""
     found = {
         f"{model.__name__}.{name}" for model in every_model(Catalog, set()) for name in _may_refer(model)
     }
@@ -159,7 +160,7 @@ def texts(data: Any) -> list[tuple[str | int, ...]]:
 def test_every_text_with_a_reference_is_a_template_or_an_error(
     path: tuple[str | int, ...], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a catalog with every key, each text in turn ends with a reference."""
+    """Add a reference to the end of each text in turn, in a catalog with every key."""
     monkeypatch.chdir(tmp_path)
     data = json.loads(json.dumps(CATALOGS[0]))
     parent = at(data, path[:-1])
@@ -170,11 +171,11 @@ def test_every_text_with_a_reference_is_a_template_or_an_error(
         catalog = load_catalog("config.yaml", environment)
     except CatalogError:
         return
-    assert not list(left_over(catalog)), "a text holds the reference as it is written"
+    assert not list(left_over(catalog)), "a text contains the unresolved reference"
 
 
 def left_over(value: object) -> Iterator[object]:
-    """Texts that hold the marker and are neither templates nor filled in later."""
+    """Return texts that contain the marker and are neither templates nor resolved later."""
     if isinstance(value, TextTemplate):
         return
     if isinstance(value, Model):

@@ -1,4 +1,4 @@
-"""Secrets are references: what stands in a catalog, an error, a plan or a pickle is never a value."""
+"""Secrets are references: a catalog, an error, a plan or a pickle never contains their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The short way and the long way to write one thing give equal plans, or equal catalogs."""
+"""The short form and the long form of a key give equal plans, or equal catalogs."""
 
 from __future__ import annotations
 

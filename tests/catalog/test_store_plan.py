@@ -1,4 +1,4 @@
-"""What the daemon asks stores, and what it watches beside targets, from the catalog."""
+"""The questions that the daemon asks stores, and what it watches in addition to targets."""
 
 from __future__ import annotations
 

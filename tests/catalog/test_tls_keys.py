@@ -1,4 +1,4 @@
-"""What a catalog can choose of TLS, and what it is told when it cannot."""
+"""TLS settings of a catalog, and the errors for settings that are not possible."""
 
 from __future__ import annotations
 

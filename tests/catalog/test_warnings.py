@@ -1,4 +1,4 @@
-"""What is valid and most likely not meant is said, once and without the value, and nothing is refused for it."""
+"""Warnings about values that are valid but most likely unintended: reported once, without the value, never refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One Docker engine for all tests of containers. Each test removes the containers that it makes."""
+"""One Docker engine for all tests of containers. Each test removes the containers that it creates."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
-    """May have been restarted by an earlier test, and then knows containers that do not run."""
+    """Return the engine. An earlier test may have restarted it and left stopped containers."""
     with (
-        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # must be short: it holds sockets
         DockerEngine(Path(folder)) as engine,
     ):
         yield engine

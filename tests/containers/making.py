@@ -1,4 +1,4 @@
-"""Containers as inspect would give them, in few words."""
+"""Containers as returned by inspect, written in few words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from exporter.containers.model import Container, Identity, Status
 def container(
     name: str, state: str = "running", *, slot: str | None = None, created: float = 0.0, **values: Any
 ) -> Container:
-    """Make a container of `web` that started when it was created; `values` go to the container or to its status."""
+    """Make a container of `web` that started when it was created. `values` set fields of the
+    container or its status."""
     own = {key: values.pop(key) for key in ("oom_events", "existed") if key in values}
     service = values.pop("service", "web")
     started = None if state == "created" else created

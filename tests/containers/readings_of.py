@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Watched:
-    """Readings of a real engine's containers, which are inspected anew for each refresh."""
+    """Readings of a real engine's containers, which are inspected again for each refresh."""
 
     def __init__(self, engine: Engine, readings: Readings, *ids: str) -> None:
         self.readings = readings

@@ -1,9 +1,9 @@
-"""A cgroup v2 host as it was recorded (tests/data/cgroup-v2), laid out in a folder of the test's own.
+"""A recorded cgroup v2 host (tests/data/cgroup-v2), copied to a folder of the test.
 
-The machines that tests run on may have cgroup v1, and their cgroups are not to be changed. The files are of Debian 12,
-Linux 6.1 and Docker 20.10, with the engine's own answers beside them. Four containers by the driver systemd: `web` (64
-MiB, half a CPU), `free` (no limits), `spin` (a tenth of a CPU, always busy) and `oom` (8 MiB, killed again and again);
-and `web` once more by the driver cgroupfs. Not recorded was `cgroup.controllers` of the root.
+The machines that run the tests may have cgroup v1, and tests must not change their cgroups. The files come from
+Debian 12, Linux 6.1 and Docker 20.10, together with the engine's own answers. Four containers use the systemd driver:
+`web` (64 MiB, half a CPU), `free` (no limits), `spin` (a tenth of a CPU, always busy) and `oom` (8 MiB, killed again
+and again). `web` was also recorded with the cgroupfs driver. The root's `cgroup.controllers` was not recorded.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Recorded:
 
     @property
     def statistics(self) -> Any:
-        """What the engine answered at about the same moment."""
+        """Return the engine's statistics from about the same moment."""
         return json.loads((DATA / f"{self.name}.stats.json").read_text())
 
     @property
@@ -62,7 +62,7 @@ WEB_CGROUPFS = Recorded(
 
 
 class RecordedHost:
-    """`root/cgroup` and `root/proc`, to be changed by the test."""
+    """The folders `root/cgroup` and `root/proc`, which the test can change."""
 
     def __init__(self, root: Path, *containers: Recorded) -> None:
         self.cgroup = root / "cgroup"
@@ -81,12 +81,12 @@ class RecordedHost:
         return self.cgroup / recorded.cgroup[1:]
 
     def readings(self, source: Literal["auto", "cgroup"] = "auto", interval: float = 0.0) -> Readings:
-        """Of an engine that is not there, and is not asked."""
+        """Return readings for an engine that does not exist and is not queried."""
         plan = ContainersPlan(source=source, interval=interval, cgroup=str(self.cgroup), proc=str(self.proc))
         return Readings(plan, Engine(Endpoint("nowhere", socket="/nonexistent/docker.sock")))
 
     def read(self, container: Container, source: Literal["auto", "cgroup"] = "cgroup") -> Reading | None:
-        """One reading, as of the time 0."""
+        """Read once, at time 0."""
 
         async def once() -> Reading | None:
             readings = self.readings(source)

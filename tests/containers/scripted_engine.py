@@ -1,4 +1,4 @@
-"""An engine whose answers a test scripts, over a Unix socket, without root."""
+"""An engine with scripted answers, on a Unix socket, without root."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def container_number(number: int) -> str:
 
 
 def inspect_of(identifier: str, **changed: Any) -> dict[str, Any]:
-    """What an engine says of a running container; `changed` by dotted path with `__` for the dot."""
+    """Return the inspect data of a running container. `changed`: values by dotted path, with `__` for the dot."""
     told: dict[str, Any] = {
         "Id": identifier,
         "Name": f"/c{int(identifier, 16)}",
@@ -67,9 +67,9 @@ def event_of(action: str, identifier: str, **changed: Any) -> dict[str, Any]:
 
 
 class ScriptedEngine:
-    """Answers as an engine does; `answers` by endpoint, as `/containers/{id}/json`, come first.
+    """A server that answers as an engine does. `answers`, by endpoint such as `/containers/{id}/json`, have priority.
 
-    `asked`: requests so far by endpoint. `closes`: break each connection after its answer, as a proxy may.
+    `asked`: requests so far by endpoint. `closes`: close each connection after its answer, as a proxy may.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,7 +85,7 @@ class ScriptedEngine:
         self.asked: Counter[str] = Counter()
         self.closes = False
         self.replayed: list[dict[str, Any]] = []
-        """Events that a stream with `since` begins with."""
+        """Events that a stream with `since` starts with."""
         self._path = path
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
@@ -111,7 +111,7 @@ class ScriptedEngine:
         self._do(begin())
 
     def stop(self) -> None:
-        """Break all connections; nobody listens any more."""
+        """Break all connections and stop listening."""
 
         async def end() -> None:
             if self._server is not None:
@@ -134,12 +134,12 @@ class ScriptedEngine:
         self.answers[endpoint] = lambda _: (status, body)
 
     def emit(self, *told: object) -> None:
-        """To every stream of events; bytes as they are."""
+        """Send an event to every event stream; bytes are sent unchanged."""
         lines = [each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n" for each in told]
         self._do(self._emit(b"".join(lines)))
 
     def cut(self) -> int:
-        """End every stream of events; how many there were."""
+        """End every event stream and return how many there were."""
 
         async def end() -> int:
             streams, self._streams = self._streams, set()

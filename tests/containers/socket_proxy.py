@@ -1,4 +1,5 @@
-"""A Unix socket before the engine's, that can be cut off or fall silent: ways to be lost that an engine has not."""
+"""A Unix socket in front of the engine's, which can be cut off or go silent: failures that an engine
+cannot produce."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class SocketProxy:
-    """Carries connections to `upstream`, until told otherwise."""
+    """A proxy that forwards connections to `upstream` until told otherwise."""
 
     def __init__(self, path: Path, upstream: Path) -> None:
         self.path = path
@@ -33,7 +34,7 @@ class SocketProxy:
             thread.join(10)
 
     def mend(self) -> None:
-        """Accept and carry connections."""
+        """Accept and forward connections."""
         self._silent.clear()
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(self.path))
@@ -41,7 +42,7 @@ class SocketProxy:
         self._start(self._accept, self._listener)
 
     def cut(self) -> None:
-        """Break every connection, and take no new one."""
+        """Break every connection and accept no new ones."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -55,7 +56,7 @@ class SocketProxy:
             self._pairs.clear()
 
     def silence(self) -> None:
-        """Carry nothing any more, and still accept connections."""
+        """Forward nothing any more, but still accept connections."""
         self._silent.set()
 
     def _accept(self, listener: socket.socket) -> None:

@@ -1,5 +1,5 @@
-"""Readings from the files of cgroup v1: of a real container where this machine has v1, and of files as its kernel
-writes them, laid out as other machines mount them."""
+"""Readings from cgroup v1 files: of a real container if this machine has v1, and of files laid out like other
+machines' mounts."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ EXPECTED = Reading(
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """A hybrid host: v1's controllers, two of them together, and beside them v2's hierarchy without any."""
+    """Make a hybrid host: v1's controllers, two of them combined, and v2's hierarchy without controllers."""
     unified = tmp_path / "cgroup/unified" / f"docker/{ID}"
     unified.mkdir(parents=True)
     (tmp_path / "cgroup/unified/cgroup.controllers").write_text("")
@@ -107,7 +107,7 @@ def host(tmp_path: Path) -> Path:
 
 
 def read(host: Path | None, container: Container = CONTAINER) -> Reading | None:
-    """One reading, as of the time 0; without a `host` from this machine's own files."""
+    """Read once, at time 0; without a `host`, from this machine's own files."""
 
     async def once() -> Reading | None:
         plan = ContainersPlan(source="cgroup")
@@ -132,11 +132,12 @@ def test_swap_is_what_the_kernel_counts_or_the_difference(host: Path) -> None:
     assert read(host) == replace(EXPECTED, memory_swap=8192)
     statistics.write_text(FILES["memory/memory.stat"])
     (host / "cgroup/memory/docker" / ID / "memory.memsw.usage_in_bytes").unlink()
-    assert read(host) == replace(EXPECTED, memory_swap=None), "swap is not counted"
+    assert read(host) == replace(EXPECTED, memory_swap=None), "swap must not be counted"
 
 
 def test_what_is_switched_off_is_absent(host: Path) -> None:
-    """The controller of memory, as on a Raspberry Pi; and processes, which v1 hides from other PID namespaces."""
+    """Cover the memory controller, which is off on a Raspberry Pi, and processes, which v1 hides from other PID
+    namespaces."""
     (host / "cgroup/memory").rename(host / "memory")
     (host / "cgroup/pids/docker" / ID / "cgroup.procs").write_text("")
     absent: dict[str, Any] = {
@@ -149,7 +150,7 @@ def test_what_is_switched_off_is_absent(host: Path) -> None:
 
 
 def test_without_counts_of_a_whole_tree_there_are_those_of_the_container(host: Path) -> None:
-    """Linux before 4.14 has no recursive ones."""
+    """Cover Linux before 4.14, which has no recursive counts."""
     for name in ("io_service_bytes", "io_serviced"):
         (host / f"cgroup/blkio/docker/{ID}/blkio.throttle.{name}_recursive").unlink()
     (host / f"cgroup/blkio/docker/{ID}/blkio.throttle.io_service_bytes").write_text(
@@ -174,13 +175,13 @@ def test_controllers_are_found_wherever_they_are_mounted(tmp_path: Path) -> None
     )
     found = find_hierarchy(None, str(tmp_path / "nowhere"), str(mountinfo))
     assert found is not None
-    assert found.version == 1, "a hybrid: that is where the controllers are"
+    assert found.version == 1, "hybrid host: the controllers must be found in v1"
     assert dict(found.mounts) == {"cpu": "/cg/cpu", "cpuacct": "/cg/cpu", "memory": "/cg/ram"}
 
 
 @pytest.fixture
 def real(docker_engine: DockerEngine) -> Iterator[Container]:
-    """A real container that used what there is to use, and sleeps while it is looked at."""
+    """Start a real container that used every resource and then sleeps while it is read."""
     found = find_hierarchy(None)
     if found is None or found.version != 1:
         pytest.skip(
@@ -243,5 +244,5 @@ def test_a_real_container_is_as_its_files_say(real: Container) -> None:
         assert 30 * 1024 * 1024 < reading.memory_max_usage <= 32 * 1024 * 1024
         return reading == expected
 
-    # The kernel writes back pages and sums up its statistics for some seconds yet.
+    # The kernel still writes back pages and sums up its statistics for some seconds.
     until(compare, "a reading that is as the files are", 30)

@@ -1,4 +1,4 @@
-"""Readings from the files of cgroup v2, recorded on a real host: see `recorded.py`, which says why."""
+"""Readings from cgroup v2 files that were recorded on a real host; `recorded.py` says why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ALL = pytest.mark.parametrize(
 
 
 def disk() -> str:
-    """254:0 of the recording, by the name that the machine of the test has for it, if it has one."""
+    """Return the name that this machine has for the recorded device 254:0, if any."""
     known = Path("/sys/dev/block/254:0")
     return f"/dev/{known.resolve().name}" if known.exists() else "254:0"
 
@@ -126,17 +126,17 @@ def test_the_container_is_found_however_much_is_hidden(recorded: Recorded, tmp_p
     whole = host.read(container)
     assert whole is not None
 
-    # From a private cgroup namespace the path is relative to the reader's own cgroup.
+    # In a private cgroup namespace the path is relative to the reader's own cgroup.
     membership = host.proc / str(recorded.pid) / "cgroup"
     membership.write_text(f"0::/../{Path(recorded.cgroup).name}\n")
     assert host.read(container) == whole
 
-    # The engine's default parent of cgroups was changed, so that its path is not where it should be.
+    # The engine's default cgroup parent was changed, so the cgroup is not at the usual path.
     membership.write_text(f"0::{recorded.cgroup}\n")
     elsewhere = replace(container, identity=replace(container.identity, cgroup=f"/elsewhere/{recorded.id}"))
     assert host.read(elsewhere) == whole
 
-    # No process is visible: the usual places are left.
+    # No process is visible, so only the usual places are left.
     shutil.rmtree(host.proc)
     assert host.read(elsewhere) == replace(whole, interfaces=())
 
@@ -153,7 +153,7 @@ def test_a_rootless_engine_keeps_its_containers_below_its_user(tmp_path: Path) -
 
 
 def test_a_process_that_is_not_the_containers_is_not_believed(tmp_path: Path) -> None:
-    """In another PID namespace the number of the container's first process is another process."""
+    """Cover another PID namespace, where the number of the container's first process belongs to another process."""
     host = RecordedHost(tmp_path, WEB)
     assert host.source_of(WEB.container) == "cgroup"
     (host.proc / str(WEB.pid) / "cgroup").write_text("0::/system.slice/cron.service\n")
@@ -161,9 +161,7 @@ def test_a_process_that_is_not_the_containers_is_not_believed(tmp_path: Path) ->
     assert reading is not None
     assert reading.memory_usage == 368640
     assert reading.interfaces == ()
-    assert host.source_of(WEB.container) == "api", (
-        "without network counters the files tell less than the engine"
-    )
+    assert host.source_of(WEB.container) == "api", "without network counters the engine must be preferred"
 
 
 @pytest.mark.parametrize("mode", ["host", "none", "container:0123"])
@@ -174,11 +172,11 @@ def test_a_container_without_a_network_of_its_own_has_no_interfaces(mode: str, t
     assert reading is not None
     assert reading.interfaces == ()
     shutil.rmtree(host.proc)
-    assert host.source_of(container) == "cgroup", "its /proc is not needed"
+    assert host.source_of(container) == "cgroup", "its /proc must not be needed"
 
 
 def test_cgroups_that_a_container_makes_within_its_own_belong_to_it(tmp_path: Path) -> None:
-    """Of systemd, or an engine in a container: the first process is in a folder below."""
+    """Cover cgroups of systemd or of an engine in a container: the first process is in a subfolder."""
     host = RecordedHost(tmp_path, OOM)
     inner = host.folder(OOM) / "init.scope"
     inner.mkdir()
@@ -200,7 +198,7 @@ def test_cgroups_that_a_container_makes_within_its_own_belong_to_it(tmp_path: Pa
 
 
 def test_what_an_older_kernel_does_not_tell_is_absent(tmp_path: Path) -> None:
-    """As on Linux 5.10: no peak, no stalls of all tasks for want of a CPU, no sum of kernel memory; swap is off."""
+    """Cover Linux 5.10: no peak, no stalls of all tasks waiting for CPU, no sum of kernel memory; swap is off."""
     host = RecordedHost(tmp_path, WEB)
     whole = host.read(WEB.container)
     assert whole is not None
@@ -224,7 +222,7 @@ def test_what_an_older_kernel_does_not_tell_is_absent(tmp_path: Path) -> None:
 def test_a_container_that_ends_has_no_reading(tmp_path: Path) -> None:
     host = RecordedHost(tmp_path, WEB)
     (host.folder(WEB) / "pids.current").write_text("0\n")
-    assert host.read(WEB.container) is None, "no thread is left"
+    assert host.read(WEB.container) is None, "no thread must be left"
     shutil.rmtree(host.proc)
     assert host.read(WEB.container) is None
     shutil.rmtree(host.folder(WEB))
@@ -247,7 +245,9 @@ def test_a_hierarchy_that_is_mounted_elsewhere_is_found(tmp_path: Path) -> None:
         "35 25 0:30 / /my\\040cgroups rw,relatime shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
     )
     nowhere = str(tmp_path / "nowhere")
-    assert find_hierarchy(nowhere, nowhere, str(mountinfo)) is None, "the catalog's place holds, and no other"
+    assert find_hierarchy(nowhere, nowhere, str(mountinfo)) is None, (
+        "only the path of the catalog must be used"
+    )
     found = find_hierarchy(None, nowhere, str(mountinfo))
     assert found is not None
     assert (found.version, dict(found.mounts)) == (2, {UNIFIED: "/my cgroups"})

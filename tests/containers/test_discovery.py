@@ -1,4 +1,4 @@
-"""Discovery with an engine whose answers are scripted: streams that end, refusals, answers of wrong types."""
+"""Discovery with scripted engine answers: streams that end, refusals, answers of wrong types."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_an_engine_that_is_gone_is_lost_at_once(engine: ScriptedEngine) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_what_is_known_is_not_kept_for_ever(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The engine answers pings, and gives no events any more."""
+    """Simulate an engine that answers pings but sends no more events."""
     monkeypatch.setattr(event_stream, "STALE_SECONDS", 0.5)
     with Watching(engine.endpoint) as watching:
         watching.until_up()
@@ -265,9 +265,9 @@ def test_one_container_that_cannot_be_read_hides_no_other(
     [
         ({"exporter.service": "web"}, {"api"}),
         ({"com.docker.compose.service": "web"}, {"api"}),
-        ({}, {"web", "api"}),  # a stranger's
+        ({}, {"web", "api"}),  # not in the catalog
         ({"exporter.service": "other"}, {"web", "api"}),
-        # Nobody can say whose it is.
+        # The owner cannot be determined.
         (None, set()),
         (["a"], set()),
         ({"exporter.service": 5}, set()),

@@ -1,4 +1,4 @@
-"""The engine is found where the `docker` command finds it; contexts are made by that command."""
+"""The engine is found where the `docker` command finds it; that command creates the contexts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def contexts(tmp_path: Path) -> Contexts:
-    """Makes a context as `docker context create NAME --docker ENDPOINT` does; an environment that has it."""
+    """Return a function that creates a context like `docker context create NAME --docker ENDPOINT` and returns an
+    environment with it."""
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
     def create(name: str, described: str, *, use: bool = False) -> dict[str, str]:
@@ -39,7 +40,7 @@ def contexts(tmp_path: Path) -> Contexts:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> Path:
-    """A folder as DOCKER_CERT_PATH has it."""
+    """Create a folder for DOCKER_CERT_PATH."""
     authority = Authority(tmp_path)
     issued = authority.issue("client")
     folder = tmp_path / "certificates"
@@ -163,7 +164,7 @@ def test_a_broken_configuration_leads_to_no_other_engine(tmp_path: Path, text: s
 
 def test_tls_of_the_environment(certificates: Path) -> None:
     environ = {"DOCKER_CERT_PATH": str(certificates), "DOCKER_HOST": "tcp://docker.example"}
-    assert resolve_endpoint(None, environ).tls is None, "as the docker command has it"
+    assert resolve_endpoint(None, environ).tls is None, "must be as in the docker command"
     verified = resolve_endpoint(None, {**environ, "DOCKER_TLS_VERIFY": "1"})
     assert verified == Endpoint(
         "tcp://docker.example:2376", host="docker.example", port=2376, tls=spec_of(certificates)
@@ -190,7 +191,9 @@ def test_the_rootless_engine_where_there_is_no_other(tmp_path: Path, monkeypatch
     usual = tmp_path / "usual.sock"
     monkeypatch.setattr(endpoint_module, "USUAL_SOCKET", str(usual))
     environ = {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
-    assert resolve_endpoint(None, environ).socket == str(usual), "neither is there yet"
+    assert resolve_endpoint(None, environ).socket == str(usual), (
+        "must be the usual path while neither socket exists"
+    )
     with socket.socket(socket.AF_UNIX) as rootless, socket.socket(socket.AF_UNIX) as rootful:
         rootless.bind(str(tmp_path / "docker.sock"))
         assert resolve_endpoint(None, environ).socket == str(tmp_path / "docker.sock")

@@ -1,5 +1,5 @@
-"""The client of the engine's API: real answers over a socket and over TLS, and servers of ours that misbehave as no
-real engine can be made to."""
+"""The client of the engine's API: real answers over a socket and TLS, and servers that misbehave as no real engine
+can."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_files() -> int:
 
 
 def asked(endpoint: Endpoint, ask: Callable[[Engine], Coroutine[Any, Any, Any]]) -> Any:
-    """What `ask` returns, of a client that is closed afterwards and has left nothing open."""
+    """Return the result of `ask` with a client that is closed afterwards and must leave nothing open."""
 
     async def work() -> Any:
         before = open_files()
@@ -53,7 +53,7 @@ def refused(endpoint: Endpoint, ask: Callable[[Engine], Coroutine[Any, Any, Any]
 
 @contextlib.asynccontextmanager
 async def server(path: Path, answer: bytes | None) -> AsyncIterator[None]:
-    """Answers everything with these bytes and closes; with None, never."""
+    """Answer everything with these bytes and close; with None, never answer."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -70,7 +70,7 @@ async def server(path: Path, answer: bytes | None) -> AsyncIterator[None]:
 
 
 def refused_by(path: Path, answer: bytes | None, seconds: float = 5.0) -> EngineError:
-    """The error of an engine at `path` that answers so."""
+    """Return the error for an engine at `path` that answers like this."""
 
     async def work() -> EngineError:
         async with server(path, answer):
@@ -164,7 +164,7 @@ def test_servers_that_are_no_engine(tmp_path: Path, answer: bytes, complaint: st
 
 
 def test_an_answer_in_pieces_of_one_byte_holds_nobody_up(tmp_path: Path) -> None:
-    """The longest turn of the event loop, in CPU time: other processes of the machine do not count."""
+    """Measure the longest turn of the event loop in CPU time, so that other processes do not count."""
     pieces = b"".join(b"1\r\n%c\r\n" % byte for byte in b'{"ApiVersion": "' + b"x" * 100_000 + b'"}')
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + pieces + b"0\r\n\r\n"
 
@@ -227,7 +227,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 
 class Secured:
-    """A Docker engine that listens with TLS, and asks for a certificate."""
+    """A Docker engine that listens with TLS and requires a client certificate."""
 
     def __init__(self, engine: DockerEngine, authority: Authority, port: int, folder: Path) -> None:
         self.engine = engine

@@ -1,4 +1,4 @@
-"""What happened to containers is counted once, over re-creations, and never from before the daemon watched."""
+"""Events of containers are counted once, across re-creations, and never from before the daemon watched."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def life(
 
 
 def told(*steps: Container | str) -> History:
-    """Of containers as they are seen, and ids of those that are removed."""
+    """Return the history of seen containers; a string is the id of a removed one."""
     history = History()
     for step in steps:
         if isinstance(step, str):
@@ -48,20 +48,20 @@ def told(*steps: Container | str) -> History:
         ([life(), life(at=2, restarts=1)], 1),
         ([life(), life(restarts=1, state="restarting"), life(at=2, restarts=1)], 1),
         ([life(), life(at=9, restarts=5)], 5),
-        # By hand: the engine begins to count anew.
+        # Restarted by hand: the engine resets its count.
         ([life(), life(at=9, restarts=5), life(at=10)], 6),
-        # It looped before it was seen first.
+        # It was already restarting before it was first seen.
         ([life(restarts=3)], 3),
         ([life(restarts=3, existed=True)], 0),
         ([life(restarts=3, existed=True), life(at=2, restarts=4)], 1),
-        # up --force-recreate, again and again; and Swarm's task after task
+        # up --force-recreate several times, or one Swarm task after another
         ([life("a"), "a", life("b", 2), "b", life("c", 3)], 2),
         ([life("a"), life("b", 2), life("c", 3, restarts=2)], 4),
         ([life("a", existed=True), "a", life("b", 2)], 1),
-        # It was made anew and could not be started, then it could.
+        # It was re-created and could not be started, then it could.
         ([life("a"), "a", life("b", state="created"), life("b", 5)], 1),
         ([life("a", state="created"), life("a", 3)], 0),
-        # An engine that was out of reach is no removal.
+        # An unreachable engine does not count as a removal.
         ([life("a"), life("a")], 0),
     ],
 )

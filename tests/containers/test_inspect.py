@@ -1,4 +1,5 @@
-"""What cannot be had of every machine's engine: cgroups of the driver systemd (recorded), and of rootless engines."""
+"""Containers that not every machine's engine can run: cgroups of the systemd driver (recorded), and
+rootless engines."""
 
 from __future__ import annotations
 
@@ -40,7 +41,7 @@ def test_a_recorded_container_of_cgroup_v2() -> None:
         inspected[0] if isinstance(inspected, list) else inspected, SYSTEMD, ServiceMapping(())
     )
     assert container is not None
-    assert container.identity.cgroup == WEB.cgroup, "where the kernel had it"
+    assert container.identity.cgroup == WEB.cgroup, "must be the path that the kernel had"
     assert container.limits == Limits(
         memory=64 * 1024 * 1024, memory_swap=128 * 1024 * 1024, cpu_period=100_000, cpu_quota=50_000
     )

@@ -1,4 +1,4 @@
-"""Names that the kernel takes are bytes: of interfaces and cgroups, which a container with privileges can choose."""
+"""Interface and cgroup names are arbitrary bytes, which a privileged container can choose."""
 
 from __future__ import annotations
 

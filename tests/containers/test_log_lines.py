@@ -1,4 +1,4 @@
-"""Lines out of the engine's bytes: frames and a terminal's raw log, cut anywhere, of several log drivers."""
+"""Log lines from the engine's bytes: frames and a terminal's raw log, split anywhere, of several log drivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose container it is, by its labels alone; `test_discovery.py` has labels that a real Compose made."""
+"""The service of a container, from its labels only; `test_discovery.py` has labels written by a real Compose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kills are counted once each, whichever of the three witnesses tells of them, and in whatever order."""
+"""Each out-of-memory kill is counted once, whichever of the three sources report it, in any order."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kernel(kills: int) -> Step:
 
 
 def lives(number: int) -> list[Step]:
-    """So many lives, each of which an event, the flag and the kernel say to have ended by one kill."""
+    """Return this many lives, each ended by one kill that an event, the flag and the kernel report."""
     steps: list[Step] = []
     for began in range(10, 10 * number + 10, 10):
         steps += [seen(began), kernel(1), event(began + 1), seen(began, killed=True)]
@@ -51,31 +51,31 @@ def lives(number: int) -> list[Step]:
         ([seen(10), event(11), kernel(2), seen(10, killed=True)], 2),
         ([seen(10), kernel(3), kernel(2)], 3),
         ([seen(10), event(11), event(12), event(13), kernel(2)], 3),
-        # One kill makes several events; of several kills at once the kernel knows.
+        # One kill causes several events. If there were several kills, the kernel's count shows it.
         ([seen(10), event(11), event(11.1), event(11.2), event(11.3)], 1),
         ([seen(10), event(11), event(11.1), kernel(2)], 2),
         ([seen(10), event(11), event(11.6), event(12.2)], 2),
-        # Lives that follow so quickly that none but the last is seen.
+        # Lives that follow so quickly that only the last is seen.
         ([seen(10), event(11), end(11.1), event(11.5), end(11.6), event(11.9), end(12)], 3),
         ([seen(10), end(11.1), event(11.2), end(11.6), event(11.7), seen(11.5, killed=True)], 2),
         ([seen(10), event(10.2), event(10.7), seen(10.5, killed=True)], 2),
         ([seen(10), *(event(11 + 2 * number) for number in range(40))], 40),
         ([seen(10), *(event(11 + 0.5 * number) for number in range(100))], 50),
-        # The event comes before the life that it is of.
+        # The event comes before its life.
         ([seen(10), event(21), seen(20, killed=True)], 1),
         ([seen(10), event(11), event(21), seen(20), seen(20, killed=True)], 2),
-        # It comes after the next life was seen.
+        # The event comes after the next life was seen.
         ([seen(10), seen(20), event(11)], 1),
         ([seen(10, killed=True), seen(20), event(11)], 1),
-        # One is told of twice, of another the flag alone tells, of a third the kernel alone.
+        # One kill is reported twice, another only by the flag, a third only by the kernel.
         ([seen(10), event(11), seen(10, killed=True), seen(20, killed=True), seen(30), kernel(1)], 3),
         (lives(1), 1),
         (lives(3), 3),
         (lives(4), 4),
         (lives(50), 50),
-        # Of a life that is settled already.
+        # The event belongs to a life that is already settled.
         ([*lives(5), event(12)], 6),
-        # Events of lives that were never seen, since the engine could not be reached, belong to the one before them.
+        # Events of lives that were never seen, because the engine was unreachable, belong to the life before them.
         ([seen(10), event(11), event(21), event(31), seen(40)], 3),
         ([seen(10), *(event(20 + n) for n in range(40)), seen(40)], 40),
     ],
@@ -85,7 +85,7 @@ def test_of_a_container_that_came_while_it_was_watched(steps: list[Step], total:
     before = 0
     for step in steps:
         step(count)
-        assert count.total >= before, "it never falls"
+        assert count.total >= before, "the count must never fall"
         before = count.total
     assert count.total == total
 

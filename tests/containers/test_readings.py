@@ -1,6 +1,6 @@
-"""When containers are read, at what cost, and what is dropped.
+"""Timing and cost of reading containers, and which readings are dropped.
 
-The containers are of a recorded host (`recorded.py`), so that they stay as they are; real ones are in
+The containers are of a recorded host (`recorded.py`), so that they do not change; real ones are in
 test_readings_sources.py.
 """
 
@@ -35,7 +35,7 @@ def test_files_are_read_once_in_an_interval(tmp_path: Path) -> None:
         first = readings.latest[WEB.id]
         usage.write_text("999999\n")
         await asyncio.gather(*(readings.refresh([WEB.container]) for _ in range(5)))
-        assert readings.latest[WEB.id] is first, "within the interval"
+        assert readings.latest[WEB.id] is first, "must be within the interval"
         while readings.latest[WEB.id] is first:
             assert time.monotonic() < began + 20
             await asyncio.sleep(0.02)
@@ -73,7 +73,7 @@ def test_what_is_forgotten_has_no_reading(tmp_path: Path) -> None:
 
 
 def many(root: Path, count: int) -> tuple[RecordedHost, list[Container]]:
-    """A host of as many containers, all with the figures of one."""
+    """Make a host with this many containers, all with the same values."""
     host = RecordedHost(root, WEB)
     copies = [Recorded("web", "systemd", f"{number:064x}", 1000 + number) for number in range(1, count + 1)]
     for copy in copies:
@@ -88,7 +88,7 @@ def many(root: Path, count: int) -> tuple[RecordedHost, list[Container]]:
 
 
 def test_reading_fifty_containers_holds_nobody_up(tmp_path: Path) -> None:
-    """The longest turn of the event loop beside all turns, in CPU time: other processes do not count."""
+    """Compare the longest turn of the event loop with all turns, in CPU time: other processes do not count."""
     host, containers = many(tmp_path, 50)
 
     async def check() -> tuple[float, float]:
@@ -152,7 +152,7 @@ def test_descriptors_are_bounded_and_given_back(tmp_path: Path) -> None:
 
 
 def test_a_file_of_many_pages_is_read_whole() -> None:
-    """The kernel hands out some files by pages: here the memory map of a process that does nothing."""
+    """Read a file that the kernel returns page by page: the memory map of an idle process."""
     with subprocess.Popen(
         [sys.executable, "-c", "import ssl, asyncio; print(1, flush=True); input()"], stdin=PIPE, stdout=PIPE
     ) as child:

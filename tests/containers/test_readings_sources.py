@@ -1,6 +1,6 @@
-"""Files and engine say the same of real containers, and each is read where the other cannot be.
+"""Files and engine give the same values for real containers, and each is read where the other is not available.
 
-A real engine, on the version of cgroups that the machine has.
+Uses a real engine with the cgroup version of the machine.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ DIE = ("sh", "-c", "tail /dev/zero; tail /dev/zero; touch /done; exec sleep 1000
 
 @pytest.fixture(scope="module")
 def containers(docker_engine: DockerEngine) -> Iterator[dict[str, str]]:
-    """Each has used what it is to use and sleeps, one is paused, so that nothing changes while it is looked at."""
+    """Start containers that use resources and then sleep, one of them paused, so that nothing changes meanwhile."""
     with contextlib.ExitStack() as stack:
         docker_engine.docker("network", "create", NETWORK)
         stack.callback(docker_engine.docker, "network", "rm", NETWORK)
@@ -66,7 +66,7 @@ def containers(docker_engine: DockerEngine) -> Iterator[dict[str, str]]:
         found = {
             "limited": run("--memory", "32m", "--pids-limit", "50", command=FILL),
             "throttled": run("--cpus", "0.1", command=SPIN),
-            # Since Linux 6.10, v1 counts a device's transfers only once there is some limit of them.
+            # Since Linux 6.10, v1 counts a device's transfers only if some limit is set for it.
             "writing": run("--device-write-bps", f"{_disk(docker_engine.folder)}:1gb", command=WRITE),
             "killed": run("--memory", "16m", "--memory-swap", "16m", command=DIE),
             "talking": run(),
@@ -74,7 +74,7 @@ def containers(docker_engine: DockerEngine) -> Iterator[dict[str, str]]:
             "alone": run("--network", "none"),
         }
         docker_engine.docker("network", "connect", NETWORK, found["talking"])
-        # The host answers. Another engine's packet filter may be in force here, and drop what goes between containers.
+        # The host answers. Another engine's packet filter may be active here and drop packets between containers.
         gateway = "{{(index .IPAM.Config 0).Gateway}}"
         address = docker_engine.docker("network", "inspect", "--format", gateway, NETWORK)
         docker_engine.docker("exec", found["talking"], "ping", "-c", "5", "-i", "0.1", "-s", "1000", address)
@@ -85,7 +85,7 @@ def containers(docker_engine: DockerEngine) -> Iterator[dict[str, str]]:
 
 
 def _disk(folder: Path) -> str:
-    """The block device that holds `folder`."""
+    """Return the block device that holds `folder`."""
     device = folder.stat().st_dev
     return f"/dev/{Path(f'/sys/dev/block/{os.major(device)}:{os.minor(device)}').resolve().name}"
 
@@ -95,7 +95,7 @@ def _wait_until_done(docker_engine: DockerEngine, container: str) -> None:
 
 
 def test_files_and_engine_say_the_same(docker_engine: DockerEngine, containers: dict[str, str]) -> None:
-    """What the engine does not tell is passed over, and the network goes on of itself."""
+    """Skip values that the engine does not report. The network counters grow on their own."""
 
     def differences() -> list[str]:
         before = read(docker_engine, "cgroup", *containers.values())
@@ -124,7 +124,7 @@ def test_files_and_engine_say_the_same(docker_engine: DockerEngine, containers: 
                 assert devices[device.name].write_bytes == device.write_bytes
         return found
 
-    # Pages are still written back, and the kernel sums up some of its statistics every other second.
+    # Pages are still being written back, and the kernel sums up some of its statistics every other second.
     until(lambda: not differences(), f"agreement; {differences()}", 30)
 
 
@@ -140,7 +140,7 @@ def test_the_files_say_what_was_done(docker_engine: DockerEngine, containers: di
     assert limited.memory_inactive_file is not None
     assert limited.memory_working_set == limited.memory_usage - limited.memory_inactive_file
     assert limited.memory_failcnt is not None
-    assert limited.memory_failcnt > 0, "64 MB of page cache do not fit in 32"
+    assert limited.memory_failcnt > 0, "64 MB of page cache must not fit in 32"
     assert (limited.threads, limited.threads_max, limited.processes) == (1, 50, 1)
 
     throttled = of["throttled"]
@@ -166,7 +166,7 @@ def test_the_files_say_what_was_done(docker_engine: DockerEngine, containers: di
     assert (first.name, second.name) == ("eth0", "eth1")
     assert second.transmit_bytes > 5000
     assert second.receive_bytes > 5000
-    assert first.transmit_bytes < 5000, "the pings were of the other network"
+    assert first.transmit_bytes < 5000, "the pings must count only for the second network"
     assert of["host"].interfaces == ()
     assert of["alone"].interfaces == ()
 
@@ -182,7 +182,7 @@ def test_where_processes_are_not_visible_the_engine_is_asked(
             latest = await watching.until_all()
             assert latest[talking].source == "api"
             assert [interface.name for interface in latest[talking].interfaces] == ["eth0", "eth1"]
-            assert latest[alone].source == "cgroup", "it has no network that would have to be seen"
+            assert latest[alone].source == "cgroup", "without a network of its own the files must be enough"
             assert watching.readings.counts() == {"cgroup": 1, "api": 1}
 
     asyncio.run(check())
@@ -205,7 +205,7 @@ def test_where_no_cgroup_is_visible(
 
 
 def test_the_end_and_the_next_life_of_a_container(docker_engine: DockerEngine) -> None:
-    """Also when the engine's news of it are late: the files themselves are gone."""
+    """Cover engine events that arrive late: the files are already gone."""
     identifier = docker_engine.run(command=("sh", "-c", "for i in $(seq 20000); do :; done; exec sleep 1000"))
 
     async def check() -> None:
@@ -218,7 +218,7 @@ def test_the_end_and_the_next_life_of_a_container(docker_engine: DockerEngine) -
             await asyncio.to_thread(docker_engine.docker, "kill", identifier)
             await watching.readings.refresh(old)
             assert watching.readings.latest == {}
-            assert await watching.refresh() == {}, "what does not run has no reading"
+            assert await watching.refresh() == {}, "a stopped container must have no reading"
             assert watching.readings.counts() == {"cgroup": 0, "api": 0}
             await asyncio.to_thread(docker_engine.docker, "start", identifier)
             second = (await watching.refresh())[identifier]
@@ -244,10 +244,12 @@ def test_a_scrape_does_not_wait_for_an_engine_that_hangs(
                 began = time.monotonic()
                 await watching.readings.refresh(known)
                 assert time.monotonic() - began < 1.0
-                assert watching.readings.latest.keys() == latest.keys(), "the last ones, for a while"
+                assert watching.readings.latest.keys() == latest.keys(), (
+                    "the last readings must be kept for a while"
+                )
                 watching.readings.clear()
                 assert watching.readings.latest == {}
-            # What was asked before is not recorded after all, and what is asked from now on is.
+            # A request from before is discarded, and one from now on is recorded.
             await asyncio.sleep(0)
             assert watching.readings.latest == {}
             await watching.until_all()

@@ -1,6 +1,7 @@
-"""The engine's statistics as a reading: its recorded answers of cgroup v2 beside the files, and a stopped container's.
+"""The engine's statistics as a reading: recorded answers of cgroup v2 compared with the files, and a stopped
+container's.
 
-`recorded.py` says where the recordings are from. Answers of a running engine are compared in test_readings_sources.py.
+`recorded.py` says where the recordings come from. test_readings_sources.py compares answers of a running engine.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ V1: Any = json.loads("""
   "eth0": {"rx_bytes": 1, "rx_packets": 2, "rx_errors": 3, "rx_dropped": 4,
            "tx_bytes": 5, "tx_packets": 6, "tx_errors": 7, "tx_dropped": 8}}}
 """)
-"""Of Docker 20.10 on cgroup v1, shortened, with figures of its own where there were zeros."""
+"""Answer of Docker 20.10 on cgroup v1, shortened, with made-up values in place of zeros."""
 
 
 def test_every_field_of_v1() -> None:
@@ -83,7 +84,7 @@ def test_every_field_of_v1() -> None:
 
 @pytest.mark.parametrize("recorded", [WEB, FREE], ids=["web", "free"])
 def test_v2_is_as_the_files_of_the_same_moment(recorded: Recorded, tmp_path: Path) -> None:
-    """Both containers slept while they were recorded; only their network went on."""
+    """Compare the values of containers that slept while they were recorded; only their network changed."""
     files = RecordedHost(tmp_path, recorded).read(recorded.container)
     answer = reading_of(recorded.statistics, BlockDevices(), 0.0)
     assert files is not None
@@ -116,7 +117,7 @@ def test_v2_goes_on_from_the_files_of_just_before(recorded: Recorded, tmp_path: 
     assert answer.memory_working_set == files.memory_working_set
     for field in ("cpu_seconds", "cpu_user_seconds", "cpu_system_seconds", "cfs_throttled_seconds"):
         assert getattr(files, field) <= getattr(answer, field) <= 1.5 * getattr(files, field), field
-    assert answer.memory_failcnt is None, "the engine counts something else under this name"
+    assert answer.memory_failcnt is None, "the engine uses this name for something else"
 
 
 def test_what_the_engine_leaves_out_or_puts_at_the_greatest_number_is_no_limit() -> None:
@@ -130,7 +131,7 @@ def test_what_the_engine_leaves_out_or_puts_at_the_greatest_number_is_no_limit()
 
 
 def test_sections_that_the_engine_has_not_are_absent() -> None:
-    """As of a rootless engine that may not make cgroups, or of a container with the host's network."""
+    """Cover a rootless engine that cannot create cgroups, and a container with the host's network."""
     answer = {**V1, "memory_stats": {}, "blkio_stats": {"io_service_bytes_recursive": None}}
     del answer["networks"]
     reading = reading_of(answer, NAMELESS, 0.0)
@@ -141,7 +142,7 @@ def test_sections_that_the_engine_has_not_are_absent() -> None:
 
 
 def test_a_container_that_does_not_run_has_no_reading(docker_engine: DockerEngine) -> None:
-    """A real engine answers with zeros, and a time that never was."""
+    """Cover a real engine's answer for a stopped container: zeros, and a time that never was."""
 
     async def ask(identifier: str) -> Any:
         engine = Engine(resolve_endpoint(docker_engine.host))

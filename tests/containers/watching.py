@@ -1,4 +1,4 @@
-"""A `Discovery` at work in a thread, so that tests can act on the engine and wait for what it sees."""
+"""A `Discovery` that runs in a thread, so that tests can act on the engine and wait for what it sees."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class Watching:
-    """From `with` to its end. `changes`: every call of on_change, in order."""
+    """A running discovery, from `with` to its end. `changes`: every call of on_change, in order."""
 
     def __init__(self, endpoint: Endpoint, mapping: ServiceMapping | None = None) -> None:
         self._endpoint = endpoint
@@ -46,7 +46,7 @@ class Watching:
             self._loop.close()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Its result, from the thread of the discovery."""
+        """Return the result of a call in the thread of the discovery."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
     def until_up(self, seconds: float = 20.0) -> Self:
@@ -63,7 +63,7 @@ class Watching:
     def until_seen(
         self, identifier: str, how: Callable[[Container], object], what: str, seconds: float = 20.0
     ) -> Container:
-        """The container, once `how` is true of it."""
+        """Return the container once `how` is true for it."""
 
         def ask() -> Container | None:
             container = self.seen(identifier)
@@ -77,7 +77,7 @@ class Watching:
         until(lambda: self.seen(identifier) is None, "the container to be gone")
 
     def tasks(self) -> int:
-        """How many there are beside the one that counts."""
+        """Return the number of tasks, without the one that counts."""
 
         async def count() -> int:
             return len(asyncio.all_tasks()) - 1

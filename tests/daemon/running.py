@@ -1,4 +1,4 @@
-"""The daemon as a person runs it: a process with a catalog, asked over HTTP."""
+"""The daemon as a user runs it: a process with a catalog, queried over HTTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class RunningDaemon:
-    """A started daemon. `log` is what it has said on standard error so far."""
+    """A running daemon. `log` is its standard error so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, catalog: Path, log: Path) -> None:
         self.process = process
@@ -51,12 +51,12 @@ class RunningDaemon:
         return self.http.get("/metrics").raise_for_status().text
 
     def lines(self, *parts: str) -> list[str]:
-        """Sample lines that hold all of `parts`."""
+        """Return the sample lines that contain all of `parts`."""
         found = (line for line in self.metrics().splitlines() if not line.startswith("#"))
         return [line for line in found if all(part in line for part in parts)]
 
     def value(self, *parts: str) -> float:
-        """The value of the only sample line that holds all of `parts`."""
+        """Return the value of the only sample line that contains all of `parts`."""
         (line,) = self.lines(*parts)
         return float(line.rsplit(" ", 1)[1])
 
@@ -85,12 +85,12 @@ def running_daemon(
     scheme: str = "http",
     limits: Mapping[str, int] | None = None,
 ) -> Iterator[RunningDaemon]:
-    """Start `exporter run` on the text of a catalog, and end it afterwards whatever happened. Its log goes to the
-    descriptor `stderr`, if there is one, and else to a file.
+    """Start `exporter run` on the text of a catalog and stop it at the end. Its log goes to the descriptor `stderr`
+    if given, else to a file.
 
-    With `web_config`, it is waited for by its log, since a test's client may not be let in.
+    With `web_config`, wait for a line of its log, because a test's client may be refused.
 
-    It finds no Docker engine unless the catalog or `env` leads it to one: this machine's own is not for tests.
+    It finds no Docker engine unless the catalog or `env` names one: tests must not use this machine's own.
     """
     file = folder / "config.yaml"
     file.write_text(catalog)

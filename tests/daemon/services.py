@@ -1,6 +1,6 @@
-"""Services to watch: one HTTP server whose paths are healthy, slow, failing or redirecting.
+"""Services to watch: one HTTP server with paths that are healthy, slow, failing or redirecting.
 
-Ours, because a real service does not fail on demand.
+Real services cannot be used, because they do not fail on demand.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ STATUSES = {"/health": 200, "/slow": 200, "/fail": 503, "/redirect": 302, "/metr
 
 
 class Services(ThreadingHTTPServer):
-    """`statuses` and `delays` (seconds) may be changed while it serves; requests wait while `answering` is clear.
+    """A server whose `statuses` and `delays` (seconds) can be changed while it runs. Requests wait while `answering`
+    is clear.
 
-    `/metrics` says that the service has answered `counted` requests by status, as its own metrics would.
+    `/metrics` exports `counted` requests by status, like the service's own metrics.
     """
 
     daemon_threads = True
@@ -68,7 +69,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def services(context: ssl.SSLContext | None = None) -> Iterator[Services]:
-    """Serve until the end of the block, over TLS when a context is given."""
+    """Serve until the end of the block, over TLS if a context is given."""
     server = Services()
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)

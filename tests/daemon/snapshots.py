@@ -1,4 +1,4 @@
-"""Snapshots in few words, of the types of `exporter.daemon.snapshot`."""
+"""Short constructors for the types of `exporter.daemon.snapshot`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ NOW = 1_800_000_000.0
 
 
 def probe(name: str = "health", state: str = "up", **values: Any) -> Any:
-    """One probe; `values` replace what is usual."""
+    """Return a probe; `values` override the usual ones."""
     known = state != "unknown"
     usual = {
         "name": name,
@@ -33,7 +33,7 @@ def probe(name: str = "health", state: str = "up", **values: Any) -> Any:
 
 
 def service(name: str, *probes: Any, **values: Any) -> Any:
-    """One service; its state is that of the worst of its probes."""
+    """Return a service; its state is that of its worst probe."""
     states = [each["state"] for each in probes]
     state = next((state for state in ("down", "unknown", "up") if state in states), "unwatched")
     first = next((each for each in probes if each["state"] == state), None)
@@ -59,7 +59,7 @@ def service(name: str, *probes: Any, **values: Any) -> Any:
 
 
 def container(name: str = "web-1", state: str = "running", **values: Any) -> Any:
-    """One container; `values` replace what is usual."""
+    """Return a container; `values` override the usual ones."""
     runs = state in ("running", "paused")
     usual = {
         "id": hashlib.sha256(name.encode()).hexdigest()[:12],
@@ -88,7 +88,7 @@ def container(name: str = "web-1", state: str = "running", **values: Any) -> Any
 
 
 def backup(state: str = "ok", **values: Any) -> Any:
-    """A backup three hours ago."""
+    """Return a backup from three hours ago."""
     usual = {
         "state": state,
         "detail": "",
@@ -103,7 +103,7 @@ def backup(state: str = "ok", **values: Any) -> Any:
 
 
 def volume(name: str, used: float | None = 0.4, **values: Any) -> Any:
-    """A volume on a file system of 100 GiB, `used` of it; none of one that is not seen."""
+    """Return a volume on a file system of 100 GiB. `used`: the used fraction, or None if the volume is not visible."""
     whole = 100 * 2**30
     usual = {
         "name": name,
@@ -118,7 +118,7 @@ def volume(name: str, used: float | None = 0.4, **values: Any) -> Any:
 
 
 def docker(**values: Any) -> Any:
-    """An engine that answers."""
+    """Return an engine that answers."""
     usual = {
         "up": True,
         "address": "unix:///var/run/docker.sock",
@@ -131,7 +131,7 @@ def docker(**values: Any) -> Any:
 
 
 def snapshot(*services: Any, **values: Any) -> Any:
-    """A snapshot of the services; `values` replace what is usual of all else."""
+    """Return a snapshot of the services; `values` override all other fields."""
     states = [each["state"] for each in services]
     usual = {
         "project": "pageforge",

@@ -1,4 +1,4 @@
-"""How many containers of a service must run on this engine, as far as one engine can tell."""
+"""The number of containers of a service that must run on this engine, as far as one engine knows."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ WORKER = {"LocalNodeState": "active", "ControlAvailable": False}
         ({"LocalNodeState": "inactive", "Nodes": 0}, [], 2),
         (ONE, [], 2),
         (ONE, [of_swarm("a")], 2),
-        # Its tasks may run on another node, and none of them here is no fault.
+        # Its tasks may run on another node, so having none here is no fault.
         (SEVERAL, [], None),
         (SEVERAL, [of_swarm("a")], None),
         (WORKER, [of_swarm("a")], None),

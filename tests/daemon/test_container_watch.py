@@ -1,4 +1,4 @@
-"""What a scrape says of containers, by an engine and by kernel's counts that a test scripts."""
+"""Container metrics of a scrape, with a scripted engine and scripted kernel counts."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def test_kills_that_no_event_tells_are_counted_from_the_first_reading_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first reading of a container that existed is where counting begins, also when it is 0."""
+    """Check that counting starts at the first reading of a container that existed before, also if it is 0."""
     kills = iter((0, 0, 2))
 
-    async def refresh(self: Readings, containers: object) -> None:  # noqa: ARG001 - as it is called
+    async def refresh(self: Readings, containers: object) -> None:  # noqa: ARG001 - must match the call
         self.latest = {identifier: Reading(1.0, "cgroup", oom_kills=next(kills))}
 
     monkeypatch.setattr(Readings, "refresh", refresh)
@@ -42,7 +42,7 @@ def test_kills_that_no_event_tells_are_counted_from_the_first_reading_on(
         watch = ContainerWatch(plan, engine.endpoint)
         try:
             async with asyncio.timeout(10):
-                while not watch.docker().up:  # noqa: ASYNC110 - it tells nobody
+                while not watch.docker().up:  # noqa: ASYNC110 - there is no event to wait for
                     await asyncio.sleep(0.01)
             return [await scrape(watch) for _ in range(3)]
         finally:

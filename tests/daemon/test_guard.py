@@ -1,4 +1,4 @@
-"""A failure of one part leaves the page, the API and the scrape with all others."""
+"""A failure of one part does not affect the others on the page, in the API and in the scrape."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def engine(tmp_path: Path) -> Iterator[ScriptedEngine]:
 
 
 def served(endpoint: Endpoint, act: Callable[[Daemon, httpx.AsyncClient], Awaitable[None]]) -> None:
-    """`act` with a daemon that knows both containers, in this process, and a client of its web side."""
+    """Run `act` with a daemon in this process that knows both containers, and a client of its web server."""
 
     async def load() -> Plan:
         plan = ContainersPlan(source="api", interval=0.1, endpoint=endpoint)
@@ -89,7 +89,7 @@ def test_each_part_alone(
 
     served(engine.endpoint, act)
     said = [each for each in caplog.records if each.levelno == logging.ERROR]
-    assert len(said) == 1, "a traceback once, not with each scrape"
+    assert len(said) == 1, "the traceback must be logged once, not with each scrape"
 
 
 def test_one_containers_lines(engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_one_containers_lines(engine: ScriptedEngine, monkeypatch: pytest.Monkey
 
 
 def test_names_that_no_format_can_hold(engine: ScriptedEngine) -> None:
-    """Lone surrogates in JSON, which neither UTF-8 nor the page has."""
+    """Check lone surrogates from JSON, which neither UTF-8 nor the page can represent."""
     hostile = {"Config__Labels": {"com.docker.compose.service": "\ud800<b>\x0b"}, "Config__Image": "i\udfff"}
     engine.containers[ONE] = inspect_of(ONE, Name="/n\ud83d", **hostile)
 

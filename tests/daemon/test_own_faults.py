@@ -1,4 +1,4 @@
-"""What befalls the exporter itself is not an outage of what it watches."""
+"""Failures of the exporter itself are not reported as outages of its targets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ services:
         until(lambda: server.requests, "a run under way")
         daemon.process.send_signal(signal.SIGSTOP)
         until(lambda: "T (stopped)" in Path(f"/proc/{daemon.process.pid}/status").read_text(), "the stop")
-        time.sleep(2.5)  # longer than the timeout: nothing else can be waited for
+        time.sleep(2.5)  # longer than the timeout: there is no event to wait for
         server.answering.set()
         daemon.process.send_signal(signal.SIGCONT)
         until(lambda: daemon.value("exporter_probes_void_total", "stall") >= 1, "the void run")
@@ -74,7 +74,7 @@ services:
   name: {{probes: [{{name: page, http: "http://localhost:{server.port}/health"}}]}}
 """
     with running_daemon(tmp_path, text) as daemon:
-        daemon.wait_until_ready()  # on a connection that stays open
+        daemon.wait_until_ready()  # on a persistent connection
         pid = daemon.process.pid
         limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
         failures = [daemon.value("probe_results_total", name, "failure") for name in ("address", "name")]
@@ -111,7 +111,7 @@ services:
         assert detail == f"secret file {token} cannot be read: it is a named pipe, not a regular file"
         before = successes(daemon, "plain")
         until(lambda: successes(daemon, "plain") > before + 1, "the other service's runs")
-        # A reload asks for the secret, too, and a check of another service does not.
+        # A reload also reads the secret, but a check of another service does not.
         assert daemon.http.post("/-/reload").status_code == 400
         check = [sys.executable, "-m", "exporter", "check", "--config", str(daemon.catalog)]
         assert subprocess.run([*check, "plain"], timeout=60, capture_output=True).returncode == 0
@@ -145,7 +145,7 @@ def test_a_catalog_that_is_a_pipe_is_one_sentence(command: list[str], tmp_path: 
 
 
 def test_a_log_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
-    """Thousands of lines, and a pipe that holds some hundreds."""
+    """Check with thousands of lines and a pipe that holds a few hundred."""
     services_ = "\n".join(
         f'  s{n}: {{probes: [{{name: p, interval: 60s, tcp: "127.0.0.1:1"}}]}}' for n in range(800)
     )
@@ -163,14 +163,14 @@ def test_a_log_that_nobody_reads_stops_nobody(tmp_path: Path) -> None:
 
 def test_what_the_start_itself_needs_is_no_stall() -> None:
     async def load() -> Plan:
-        time.sleep(0.5)  # noqa: ASYNC251 - as imports do, before anything is watched or served
+        time.sleep(0.5)  # noqa: ASYNC251 - like imports, before anything is watched or served
         return Plan("shop", "test", "127.0.0.1", 0, (), ())
 
     async def run() -> float:
         daemon = Daemon(load)
         await daemon.start()
         try:
-            await asyncio.sleep(0.3)  # several looks at the loop
+            await asyncio.sleep(0.3)  # several checks of the loop
             return float(daemon.own.event_loop_stall_seconds._sum.get())
         finally:
             await daemon.stop()

@@ -1,4 +1,4 @@
-"""The page: what it says, in which order, that nothing in it can run, and that it keeps itself current."""
+"""The page: its content and order, that it cannot run injected code, and that it updates itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOSTILE = "\"><script>alert('x')</script><img src=x onerror=alert(1)> Ünïcöd�
 
 
 class Page(HTMLParser):
-    """What a test asks of the HTML: rows in order, links, ids, and whether every element is closed."""
+    """The parts of the HTML that tests need: rows in order, links, ids, and whether every element is closed."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -300,12 +300,12 @@ HIDE, SHOW = (
     "document.dispatchEvent(new Event('visibilitychange'))"
     for hidden in ("true", "false")
 )
-"""What a browser does when its tab goes to the background and comes back; headless ones never do."""
+"""The events of a browser whose tab goes to the background and comes back; headless browsers never send them."""
 
 
 @contextmanager
 def served(app: Starlette, port: int = 0) -> Iterator[int]:
-    """`app` on a loopback port, until the block ends."""
+    """Serve `app` on a loopback port until the block ends."""
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
     thread.start()
@@ -329,7 +329,7 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
 
     async def root(_: object) -> HTMLResponse:
         html = render_page(snapshot(*shows["services"]))
-        # Quicker than for people, so that the test need not wait.
+        # Use shorter intervals than for users, so that the test need not wait.
         html = html.replace('data-refresh-seconds="5"', 'data-refresh-seconds="0.2"')
         headers = {"content-security-policy": CONTENT_SECURITY_POLICY}
         shows["asked"] += 1
@@ -339,7 +339,7 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
     said: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
-        # The browser itself reports each failed fetch; everything else is a fault of the page.
+        # The browser reports each failed fetch; any other error is a fault of the page.
         if "Failed to load resource" not in message.text:
             said.append(message.text)
 

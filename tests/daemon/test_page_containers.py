@@ -1,4 +1,4 @@
-"""What the page says of containers, of Docker, of stores, backups and volumes."""
+"""Containers, Docker, stores, backups and volumes on the page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.daemon.snapshots import NOW, backup, container, docker, probe, servic
 
 
 def text_of(html: str) -> str:
-    """What a person reads, without the page's style and script."""
+    """Return the text that a person reads, without the page's style and script."""
     body = re.sub(r"<(style|script|title)>.*?</\1>", "", html[html.index("<main") :], flags=re.DOTALL)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
@@ -24,7 +24,7 @@ def said(*services: dict[str, Any], **values: Any) -> str:
 
 
 def said_of(each: dict[str, Any]) -> str:
-    """The row of a container of an otherwise empty page."""
+    """Return the row of a container on an otherwise empty page."""
     html = render_page(snapshot(service("a", containers=[each])))
     row = html[html.index('class="container') :]
     return text_of("<main" + row[: row.index("</tr>")])
@@ -287,7 +287,7 @@ def test_a_container_that_was_replaced_is_no_alarm_and_stands_last() -> None:
 def test_fewer_containers_than_must_run_are_told_of(
     wanted: int | None, runs: int | None, words: str | None
 ) -> None:
-    """Of what is probed, too: its probes may all reach the replica that is left."""
+    """Check a probed service, too: all its probes may reach the only replica that is left."""
     html = text_of(
         render_page(snapshot(service("a", probe(), containers_wanted=wanted, containers_running=runs)))
     )

@@ -1,4 +1,4 @@
-"""How the process begins and ends."""
+"""Start and end of the process."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STOP_SECONDS = 2.0
-"""What the operator is promised; a container's runtime kills after ten."""
+"""The documented limit; container runtimes kill after ten seconds."""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""A real Prometheus scrapes the daemon and knows the health of every service, and why it failed."""
+"""A real Prometheus scrapes the daemon and knows the health of every service, and why a probe failed."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_counters_and_histograms_count_every_probe(scraped: Scraped) -> None:
         "rate",
     )
     counted = server.values('probe_latency_seconds_count - probe_results_total{result="success"}')
-    assert not counted  # the labels differ, so nothing may match by accident
+    assert not counted  # the labels differ, so nothing must match by accident
     same = server.values(
         'probe_latency_seconds_count == ignoring(result) probe_results_total{result="success"}'
     )

@@ -1,4 +1,4 @@
-"""A reload takes all of a good catalog and nothing of a bad one."""
+"""A reload applies a good catalog completely and ignores a bad one completely."""
 
 from __future__ import annotations
 

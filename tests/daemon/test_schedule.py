@@ -1,4 +1,4 @@
-"""Targets are spread, keep their turn, are never stacked, and never wait for one another."""
+"""Targets are spread, keep their schedule, never overlap with their own runs, and never wait for one another."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ services: {{web: {{probes: [{{name: page, http: {{url: "http://127.0.0.1:{server
         with running_daemon(tmp_path, text):
             until(lambda: len(server.requests) > 25, "25 rounds")
         times = [at for at, _ in server.requests[1:25]]
-        # Rounds may be late on a busy machine, but lateness must not add up: each keeps to the same grid.
+        # Rounds may be late on a busy machine, but lateness must not add up: each round keeps to the same grid.
         grid = [(at - times[0]) % 0.2 for at in times]
         off = sorted(min(rest, 0.2 - rest) for rest in grid)
         assert off[len(off) // 2] < 0.05
@@ -72,7 +72,7 @@ services:
             )
             before = len(healthy.requests)
             until(lambda: len(healthy.requests) >= before + 5, "the healthy target's turns")
-            assert len(hanging.requests) == 1, "a run was stacked upon one under way"
+            assert len(hanging.requests) == 1, "a run started while another was running"
             assert daemon.service("hanging")["state"] == "unknown"
             assert daemon.lines("probe_success", 'service="hanging"') == []
             assert daemon.http.get("/-/ready").status_code == 503
@@ -83,7 +83,7 @@ services:
 def test_a_clock_that_is_set_stops_nobody(tmp_path: Path) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0")
-    # What the program `faketime` itself would preload, asked of it, because the path differs between machines.
+    # Ask `faketime` what it preloads, because the path differs between machines.
     asked = [require("faketime"), "-f", "+0", "printenv", "LD_PRELOAD"]
     preload = subprocess.run(asked, text=True, capture_output=True, check=True).stdout.strip()
     fake = {
@@ -105,5 +105,5 @@ services:
                 server.requests.clear()
                 until(lambda: len(server.requests) >= 5, f"probes after a step to {step}")
             assert daemon.log.count("the clock was set by") == 3
-            # A busy machine may miss one; a day of the clock would be 172,800.
+            # A busy machine may miss one run; following the clock would mean 172,800 for a day.
             assert daemon.value("exporter_probes_missed_total") < 10

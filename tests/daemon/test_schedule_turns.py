@@ -1,4 +1,4 @@
-"""When each target has its turn, on a clock that the test moves."""
+"""The start times of each target, on a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 OK = ProbeResult(True, Reason.OK, 0.0)
 PRECISION = 0.002
-"""Seconds; APScheduler counts microseconds, and its own loops round."""
+"""Seconds. APScheduler counts in microseconds, and event loops round."""
 
 
 class Noted:
-    """A probe that takes no time and notes when it was started."""
+    """A probe that takes no time and records its start times."""
 
     def __init__(self, times: Times) -> None:
         self._times = times
@@ -60,7 +60,7 @@ class Table:
 @pytest.fixture
 def table(monkeypatch: pytest.MonkeyPatch) -> Table:
     made = Table()
-    # The schedule reads both clocks when it is made.
+    # The schedule reads both clocks when it is created.
     monkeypatch.setattr("exporter.daemon.schedule.clock", made.times.clock)
     monkeypatch.setattr("exporter.daemon.schedule.time", made.times)
     made.schedule = Schedule()
@@ -68,7 +68,7 @@ def table(monkeypatch: pytest.MonkeyPatch) -> Table:
 
 
 def own_time(watch: Watch, wall: float) -> float:
-    """How far, in seconds, `wall` is from the target's own time in its interval."""
+    """Return the distance in seconds between `wall` and the nearest time of the target's own in its interval."""
     interval = watch.target.interval
     off = (wall - fraction_of(watch.target) * interval) % interval
     return min(off, interval - off)
@@ -100,7 +100,8 @@ def test_each_target_has_its_own_time_in_its_interval(
 
 
 def test_cheap_targets_share_a_grid(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To wake up for each of them costs more than they do; they still do not all start at the slot's start."""
+    """Check that cheap targets share a grid, because waking up for each costs more than the probe. Not all start
+    together."""
     watches = [table.watch(f"service-{n}", 15.0, HttpSpec("http://x/")) for n in range(200)]
 
     async def main() -> None:
@@ -137,10 +138,10 @@ def test_after_a_step_of_the_clock_turns_go_on_at_the_new_time(
         name = watch.target.service
         later = table.turns(name, 1000 + 40 + 17)
         assert len(later) >= 4
-        if abs(step) > 0.05:  # a smaller one is not worth planning anew
+        if abs(step) > 0.05:  # a smaller step does not need a new schedule
             assert all(own_time(watch, EPOCH + turn + step) < PRECISION for turn in later)
         gaps = [after - before for before, after in pairwise(table.probes[name].starts[1:])]
-        assert max(gaps) < 2 * 15 + 2, "a turn was lost"
+        assert max(gaps) < 2 * 15 + 2, "a run was lost"
         assert watch.missed <= 1
 
 
@@ -169,7 +170,7 @@ def test_a_reload_changes_the_turns_of_what_changed_alone(
         assert not table.turns(name, 1050)
     assert table.probes["new"].starts[0] <= 1050 + FIRST_ROUND_SECONDS
     assert all(own_time(new, EPOCH + turn) < PRECISION for turn in table.probes["new"].starts[1:])
-    assert not table.turns("kept", 1100 + PRECISION), "a run began after the end"
+    assert not table.turns("kept", 1100 + PRECISION), "a run started after the end"
 
 
 def test_a_slow_target_is_never_stacked_and_loses_only_the_turns_it_slept_through(

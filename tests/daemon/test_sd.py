@@ -1,4 +1,4 @@
-"""Prometheus finds the services' own metrics at /sd, and follows the catalog."""
+"""Prometheus finds the services' own metrics at /sd and follows changes of the catalog."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_nothing_to_scrape_is_an_empty_list(daemon: RunningDaemon) -> None:
 
 
 def test_prometheus_scrapes_what_is_offered_and_follows_a_reload(tmp_path: Path) -> None:
-    """With the job as it is generated; only the interval of the service discovery is shorter."""
+    """Use the generated job with a shorter interval of service discovery."""
 
     def catalog(*names: str) -> str:
         lines = [
@@ -126,7 +126,7 @@ def test_prometheus_scrapes_what_is_offered_and_follows_a_reload(tmp_path: Path)
 
 
 class PrometheusServer:
-    """A real Prometheus whose only job follows /sd."""
+    """A real Prometheus whose only job uses /sd."""
 
     def __init__(self, folder: Path, daemon_url: str) -> None:
         port = free_port()
@@ -147,7 +147,7 @@ class PrometheusServer:
         )
 
     def scraped(self) -> set[str]:
-        """Services that Prometheus has as active targets."""
+        """Return the services that are active targets of Prometheus."""
         try:
             answer = httpx.get(f"{self._url}/api/v1/targets", timeout=5)
         except httpx.TransportError:

@@ -1,4 +1,4 @@
-"""What the API says of a service by its probes and containers, of the engine, of volumes and backups."""
+"""The API's view of a service with its probes and containers, of the engine, of volumes and backups."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ WORKER = Plan("pageforge", "testing", "127.0.0.1", 9877, (ServicePlan("worker", 
 
 
 def view(name: str = "worker-1", service: str | None = "worker", **status: Any) -> ContainerView:
-    """A container that runs, but for what `status` says."""
+    """Return a running container, except for the fields in `status`."""
     values: dict[str, Any] = {"state": "running", "started_at": 1000.0} | status
     identity = Identity(name.ljust(64, "0"), name, "worker:1", "sha256:0", "/docker/0", service)
     return ContainerView(Container(identity, Status(**values)))
 
 
 def judged(*views: ContainerView, docker: DockerState | None = UP, plan: Plan = WORKER) -> tuple[Any, ...]:
-    """State, detail and since of the one service of `plan`, which has no probe."""
+    """Return the state, detail and since of the only service of `plan`, which has no probe."""
     (service,) = snapshot(plan, [], Surroundings(docker, views))["services"]
     assert service["reason"] is None
     return service["state"], service["detail"], service["since"]
@@ -132,7 +132,7 @@ def test_how_many_run_and_must(
     (told,) = snapshot(plan, [], Surroundings(UP, tuple(views), wanted=wanted))["services"]
     numbers = told["containers_wanted"], told["containers_running"]
     assert (told["state"], told["detail"], *numbers) == expected
-    assert len(told["containers"]) == len(views), "old ones are shown"
+    assert len(told["containers"]) == len(views), "old ones must be shown"
 
 
 def test_how_many_run_is_not_known_without_the_engine_or_of_what_is_deployed_elsewhere() -> None:
@@ -255,7 +255,7 @@ def test_volumes_are_told_of_whether_seen_or_not(tmp_path: Path) -> None:
 
 
 def _marker(*, run_error: str | None = None, drill_error: str | None = None, drilled: bool = False) -> str:
-    """The text of a marker: a good run at 100 s, then perhaps a drill at 200 s, then perhaps a failed run at 300 s."""
+    """Return a marker: a successful run at 100 s, optionally a drill at 200 s, optionally a failed run at 300 s."""
     text = begin_run(None, name="db", kind="store", environment="testing", now=90.0, time_limit=60.0)
     text = end_run(text, now=100.0, backup="1", size_bytes=4096)
     if drilled:

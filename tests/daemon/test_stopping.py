@@ -1,4 +1,4 @@
-"""A signal ends the daemon within two seconds, whatever is stuck, from its first import on."""
+"""A signal ends the daemon within two seconds, even if something hangs, from its first import on."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def started(*command: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def end(process: subprocess.Popen[str], number: int = signal.SIGTERM) -> tuple[int, str]:
-    """The exit status and what was said. Asserts that it ended in time."""
+    """Return the exit status and the output. Assert that it ended in time."""
     began = time.monotonic()
     process.send_signal(number)
     _, said = process.communicate(timeout=20)
@@ -106,7 +106,7 @@ def test_at_any_time_of_its_start(number: int, demo: bool, after: float, tmp_pat
 
 
 def catches(pid: int, number: int) -> bool:
-    """True if the process has a handler for the signal, other than Python's own for Ctrl-C, which comes with it."""
+    """True if the process has its own handler for the signal. Python's default handler for Ctrl-C does not count."""
     (line,) = (
         line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigCgt:")
     )
@@ -119,7 +119,7 @@ def catches(pid: int, number: int) -> bool:
 def test_ctrl_c_of_a_terminal_reaches_the_reader_of_the_catalog_through_the_daemon_alone(
     tmp_path: Path,
 ) -> None:
-    """The terminal sends it to the whole group of processes, and the child would answer with a traceback."""
+    """Send Ctrl-C to the whole process group, as the terminal does. The child must not answer with a traceback."""
     catalog = tmp_path / "config.yaml"
     services = "\n".join(f"  web-{number}: {{image: x, port: 80}}" for number in range(3000))
     catalog.write_text(f"project: test\nservices:\n{services}\n")

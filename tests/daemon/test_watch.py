@@ -1,4 +1,4 @@
-"""One target: its state, since when, what is logged, and its end, with a probe and a clock that the test moves."""
+"""A single target: its state, since when, its log and its end, with a probe and a clock that the test controls."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STALLED = "runs are void: the exporter's event loop was held up; exporter_probes
 
 
 class Clock:
-    """Monotonic and wall-clock time of `exporter.daemon.watch`."""
+    """The monotonic and wall-clock time of `exporter.daemon.watch`."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -45,7 +45,7 @@ class Clock:
 
 
 class ScriptedProbe:
-    """Gives what it is told to, when it is told to."""
+    """A probe that returns the given results at the given times."""
 
     def __init__(self) -> None:
         self.runs = 0
@@ -74,7 +74,7 @@ class Bench:
         self.watch = Watch(target, self.probe, Series(name, probe, "http://x/", "http", (0.1, 1.0)), self.own)
 
     async def run(self, result: ProbeResult, seconds: float = 15.0) -> None:
-        """One run that ends `seconds` later with `result`."""
+        """Do one run that ends `seconds` later with `result`."""
         self.watch.start(self.clock.now)
         await asyncio.sleep(0)
         self.clock.now += seconds
@@ -102,7 +102,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
-    """What was logged since the last call."""
+    """Return what was logged since the last call."""
     caplog.set_level(logging.INFO)
 
     def since() -> list[str]:
@@ -293,7 +293,7 @@ def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
 
 
 def test_two_results_with_the_same_facts_and_one_with_others(clock: Clock) -> None:
-    """What depends on the facts alone is made anew only when they have changed; the rest each time."""
+    """Check that text that depends only on the facts is rendered again only after a change, and the rest each time."""
     other = ProbeResult(True, Reason.OK, 0.03, {"connect": 0.03}, {"status_code": 204})
     again = ProbeResult(True, Reason.OK, 0.02, {"connect": 0.02}, {"status_code": 200})
 
@@ -326,7 +326,7 @@ def test_two_results_with_the_same_facts_and_one_with_others(clock: Clock) -> No
 
 
 def test_a_service_is_down_since_the_first_of_its_probes_that_is(clock: Clock) -> None:
-    """And up since the last of them that came up; unknown as long as one that is not down is."""
+    """Check also that it is up since its last probe came up, and unknown while a probe that is not down is unknown."""
     plan = Plan("p", "e", "127.0.0.1", 1, (ServicePlan("web", "service"),), ())
 
     async def main() -> None:

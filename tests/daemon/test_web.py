@@ -1,4 +1,4 @@
-"""What the daemon serves, as Prometheus, a load balancer and a person ask for it."""
+"""The daemon's web pages and API, as Prometheus, a load balancer and a person request them."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_families_stand_together_with_help_and_type(daemon: RunningDaemon) -> No
             seen.append(line.split()[2])
         elif not line.startswith("#"):
             name = line.partition("{")[0].partition(" ")[0]
-            assert name.startswith(seen[-1]), f"{name} stands below {seen[-1]}"
+            assert name.startswith(seen[-1]), f"{name} comes after {seen[-1]}"
     assert len(seen) == len(set(seen))
 
 

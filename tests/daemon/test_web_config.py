@@ -1,4 +1,5 @@
-"""The web configuration: what of exporter-toolkit's format is taken, and what is refused, where and why."""
+"""The web configuration: which parts of exporter-toolkit's format are accepted, and which are refused, with place and
+reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many clients at once: whoever asks is answered, whatever the others do."""
+"""Many clients at once: each client is answered, whatever the others do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LIMIT = 40
 HELD_SECONDS = 0.05
-"""Of CPU: a probe is to start within 100 ms of its time."""
+"""CPU seconds. A probe must start within 100 ms of its time."""
 WHOLE = b"GET /small HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -68,7 +68,7 @@ def test_a_flood_keeps_nobody_out(sent: bytes, source: str) -> None:
 
 
 def test_another_address_keeps_its_connection_in_a_flood() -> None:
-    """Also an idle one, which is the oldest of all."""
+    """Check idle connections, too, although they are the oldest."""
     with served(limit=LIMIT) as site, clients(site.port, 1, WHOLE, "127.0.0.1") as [client]:
         client.settimeout(10)
         assert client.recv(65536).endswith(b"small\n")
@@ -84,7 +84,7 @@ def test_of_one_address_the_oldest_idle_connection_goes_first() -> None:
             client.settimeout(10)
             client.recv(65536)
         until(lambda: len(site.server.crowd) == 4, "all to be there")
-        opened[0].sendall(WHOLE)  # now the second is the oldest
+        opened[0].sendall(WHOLE)  # now the second connection is the oldest
         opened[0].recv(65536)
         with clients(site.port, 1, b""):
             assert opened[1].recv(65536) == b""
@@ -94,7 +94,7 @@ def test_of_one_address_the_oldest_idle_connection_goes_first() -> None:
 
 
 def test_clients_that_never_read_cost_no_memory() -> None:
-    """Each would hold an answer of 5 MB of its own."""
+    """Let each client request a separate answer of 5 MB."""
     process = psutil.Process()
     with served() as site:
         before = process.memory_info().rss
@@ -153,7 +153,7 @@ def test_answers_that_nobody_takes_are_bounded() -> None:
     for member in more:
         crowd.join(member)
         gone += crowd.hold(member, shared)
-    assert gone == 1  # all of these hold the same one
+    assert gone == 1  # all of these share the same answer
     assert not any(member.ended for member in more)
 
 
@@ -183,7 +183,7 @@ def test_no_descriptor_is_lost() -> None:
         until(lambda: process.num_fds() <= before, "all descriptors to be free again")
 
 
-# Work that is merged
+# Merged work
 
 
 def test_one_run_is_under_way_and_one_waits() -> None:
@@ -202,7 +202,7 @@ def test_one_run_is_under_way_and_one_waits() -> None:
         others = [asyncio.create_task(merged()) for _ in range(300)]
         await asyncio.sleep(0)
         for other in others[:-1]:
-            other.cancel()  # they hung up
+            other.cancel()  # the client disconnected
         await asyncio.sleep(0)
         assert len(runs) == 1
         runs[0].set()

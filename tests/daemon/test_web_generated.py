@@ -1,4 +1,4 @@
-"""Both sides that `gen` makes of exporter.web, with a real Prometheus between them."""
+"""The daemon's and Prometheus's files that `gen` makes from exporter.web, tested with a real Prometheus."""
 
 from __future__ import annotations
 

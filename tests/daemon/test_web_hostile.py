@@ -1,4 +1,4 @@
-"""The daemon under hostile clients: it answers whoever asks, its probes keep their time, and its memory its bounds."""
+"""The daemon with hostile clients: it answers other clients, probes stay on time, and memory stays bounded."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def test_descriptors_are_kept_for_probes(tmp_path: Path) -> None:
-    """With 128 of them, half-open requests leave most to the probes."""
+    """Check with 128 descriptors that half-open requests leave most of them to the probes."""
     with services() as server:
         text = CATALOG.format(port=server.port)
         with running_daemon(tmp_path, text, limits={"NOFILE": 128}) as daemon:

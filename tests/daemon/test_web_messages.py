@@ -1,4 +1,4 @@
-"""What the web server makes of requests: framing, limits, and headers on every answer."""
+"""Requests to the web server: framing, limits, and headers of every response."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_a_connection_is_kept_between_requests(site: Served) -> None:
     "sent", [b"", b"G", b"GET /small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nab"]
 )
 def test_a_request_has_its_time(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted from its first byte: a byte now and then gives it no more."""
+    """Check that the time is counted from the first byte: sending a byte now and then does not extend it."""
     monkeypatch.setattr(connection, "HEAD_SECONDS", 0.5)
     with served() as site, socket.create_connection(("127.0.0.1", site.port), 10) as client:
         client.sendall(sent)
@@ -153,7 +153,7 @@ def test_an_answer_has_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_pipelined_requests_wait_for_their_turn(site: Served) -> None:
-    """A client that sends ten thousand of them and reads none holds no more than one answer's worth."""
+    """Check that a client that sends ten thousand requests and reads no response holds at most one response."""
     with socket.create_connection(("127.0.0.1", site.port), 1) as client:
         sent = 0
         chunk = b"GET /big HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000

@@ -1,4 +1,4 @@
-"""By which names the daemon is asked, and what pages of other sites can have a browser send."""
+"""The names under which the daemon can be reached, and requests that pages of other sites make a browser send."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ LINK = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
     [
         (FORM, (), 200),  # curl
         (FORM, ("Origin: http://localhost",), 200),
-        (FORM, ("Origin: https://localhost",), 200),  # a proxy has ended TLS
+        (FORM, ("Origin: https://localhost",), 200),  # behind a proxy that terminates TLS
         (FORM, ("Origin: HTTP://LOCALHOST",), 200),
         (FORM, ("Origin: http://localhost:9999",), 403),
         (FORM, (f"Origin: http://{EVIL}",), 403),
@@ -120,7 +120,7 @@ LINK = ("Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
         (FORM, ("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"), 403),
         ("GET /small", (), 200),
         ("GET /small", ("Sec-Fetch-Site: same-origin",), 200),
-        ("GET /small", ("Sec-Fetch-Site: cross-site", *LINK), 200),  # from Grafana, or a chat
+        ("GET /small", ("Sec-Fetch-Site: cross-site", *LINK), 200),  # from Grafana or a chat
         ("GET /small", ("Sec-Fetch-Site: same-site", *LINK), 200),
         (
             "GET /small",
@@ -180,11 +180,11 @@ REFRESH = (
         ("GET /sd", REFRESH, 200),
         ("GET /metrics", ("X-Prometheus-Scrape-Timeout-Seconds: 10",), 200),
         ("GET /metrics", (*PROMETHEUS[:2], "Accept-Encoding: identity", PROMETHEUS[3]), 200),
-        # Scrapers have no business with these.
+        # Scrapers do not need these paths.
         ("GET /", PROMETHEUS, 421),
         ("GET /api/v1/services", PROMETHEUS, 421),
         ("POST /-/reload", PROMETHEUS, 421),
-        # A page on a name that leads here can add the header, and not what gives its browser away.
+        # A page on a rebound name can add this header, but cannot remove the headers that reveal its browser.
         ("GET /metrics", (*PROMETHEUS, "Accept-Language: en"), 421),
         ("GET /metrics", (*PROMETHEUS, "Accept-Language: "), 421),
         ("GET /metrics", (*PROMETHEUS, "Referer: http://evil.example/"), 421),
@@ -207,7 +207,8 @@ def test_prometheus_scrapes_by_any_name(
 
 @contextlib.contextmanager
 def page_of_another_site(html: str, asked: list[list[tuple[str, str]]] | None = None) -> Iterator[int]:
-    """Serve one page; its port. It comes from this machine, since a browser lets no page from outside ask it.
+    """Serve one page and return its port. It is on this machine, because browsers block requests from outside pages
+    to it.
 
     `asked` gets the headers of each request.
     """
@@ -222,7 +223,7 @@ def page_of_another_site(html: str, asked: list[list[tuple[str, str]]] | None = 
             self.wfile.write(html.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     thread = threading.Thread(target=server.serve_forever)
@@ -236,7 +237,8 @@ def page_of_another_site(html: str, asked: list[list[tuple[str, str]]] | None = 
 
 
 def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
-    """A form sent across sites, a fetch, an image; and the site's own name, made to lead here."""
+    """Check a form sent across sites, a fetch, an image, and a name of the other site that resolves
+    to this machine."""
     from playwright.sync_api import expect, sync_playwright
 
     chromium = require("chromium")
@@ -261,7 +263,7 @@ def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
         tab.goto(f"http://{EVIL}:{port}/")
         assert "does not answer to the name" in tab.content()
         read = "fetch('/api/v1/services').then(answer => answer.text()).catch(() => 'refused')"
-        assert tab.evaluate(read) == "refused"  # by the headers of that answer, before it is asked
+        assert tab.evaluate(read) == "refused"  # by the response headers of the page, before any request
         tab.goto(f"{daemon.url}/")
         expect(tab.locator("h1")).to_contain_text("of 1")
         assert "services" in tab.evaluate(read)
@@ -272,7 +274,7 @@ def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
 
 
 def test_a_browser_cannot_pass_for_prometheus(daemon: RunningDaemon) -> None:
-    """The page of a rebound name asks as Prometheus does, as far as a browser lets it."""
+    """Send the requests of Prometheus from a page of a rebound name, as far as a browser allows it."""
     from playwright.sync_api import sync_playwright
 
     chromium = require("chromium")
@@ -287,7 +289,7 @@ def test_a_browser_cannot_pass_for_prometheus(daemon: RunningDaemon) -> None:
         tab.goto(f"http://{EVIL}:{other}/")
         tab.evaluate("how => fetch('/metrics', how).then(answer => answer.text())", how)
         browser.close()
-    # The browser asks for an icon, too, before or after.
+    # The browser also requests an icon, before or after.
     sent = next(head for head in asked if any(name.lower().startswith("x-prometheus") for name, _ in head))
     headers = [f"{name}: {value}" for name, value in sent if name.lower() not in ("host", "connection")]
     assert "X-Prometheus-Scrape-Timeout-Seconds: 10" in headers

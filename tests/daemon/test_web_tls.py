@@ -49,7 +49,7 @@ class Gauge:
 
 
 class Watched:
-    """A web configuration that is watched, in a thread."""
+    """A watched web configuration, in a thread."""
 
     def __init__(self, folder: Path, text: str) -> None:
         self.folder = folder
@@ -103,7 +103,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def _install(authority: Authority, folder: Path) -> None:
-    """A new certificate in the place of the old one."""
+    """Replace the certificate by a new one."""
     certificate = authority.issue("localhost")
     shutil.move(certificate.key, folder / "server.key")
     shutil.move(certificate.cert, folder / "server.pem")
@@ -142,7 +142,7 @@ def test_a_certificate_that_changes_is_served_without_a_restart(authority: Autho
         for _ in range(2):
             changed = partial(operator.ne, presented(site.port, context))
             _install(authority, tmp_path)
-            until(lambda: changed(presented(site.port, context)), "the new certificate")  # noqa: B023 - asked at once
+            until(lambda: changed(presented(site.port, context)), "the new certificate")  # noqa: B023 - called immediately
         assert config.gauge.value == 1
 
 
@@ -221,7 +221,7 @@ def test_clients_need_a_certificate_of_one_of_the_names(
         assert status(clients, "2001:db8::1") == 200
         assert status(clients, "other") == 0
         assert status(clients, "prometheus.internal.evil.example") == 0
-        assert status(authority, "prometheus.internal") == 0  # of another authority
+        assert status(authority, "prometheus.internal") == 0  # signed by another authority
         assert status(None) == 0
         assert site.refused["tls"] == 4
 
@@ -309,7 +309,7 @@ def test_a_password_counts_to_its_72nd_byte_as_everywhere(tmp_path: Path) -> Non
 
 
 def test_guesses_keep_nobody_out_and_are_answered_in_turn(tmp_path: Path) -> None:
-    """Of one client a few are checked at a time; the loop, and whoever is known, do not wait for them."""
+    """Check that few guesses of a client run at a time; neither the loop nor known users wait for them."""
     slow = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(10)).decode()
     with watched(tmp_path, f"basic_auth_users: {{alice: '{slow}'}}") as (site, _):
         assert get(site.port, "/small", basic("alice", PASSWORD)).status == 200
@@ -346,14 +346,14 @@ def test_a_name_cannot_be_found_out_by_time(tmp_path: Path) -> None:
 
 
 def test_passwords_are_not_kept() -> None:
-    """What is remembered is a keyed digest: neither the password nor a plain hash of it."""
+    """Check that only a keyed digest is kept: neither the password nor a plain hash of it."""
     keeper = login.Login()
     digest = keeper._digest(b"alice", HASH.encode(), PASSWORD.encode())
     assert login.Login()._digest(b"alice", HASH.encode(), PASSWORD.encode()) != digest
     assert PASSWORD.encode() not in digest
 
 
-# The rest of the format
+# Other parts of the format
 
 
 def test_headers_and_rate(tmp_path: Path) -> None:

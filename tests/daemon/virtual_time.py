@@ -1,4 +1,4 @@
-"""An event loop, and the clocks of the schedule, whose time passes at once: hours of turns in milliseconds."""
+"""An event loop and clocks whose time passes immediately: hours of schedule in milliseconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EPOCH = 1_800_000_000.0
 
 
 class Times:
-    """`now`: of the monotonic clock. `step`: how far the wall clock was set since the start."""
+    """The time. `now`: of the monotonic clock. `step`: how far the wall clock was moved since the start."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -34,7 +34,7 @@ class Times:
 
 
 class _Selector(selectors.SelectSelector):
-    """Instead of waiting, has the time pass."""
+    """A selector that advances the time instead of waiting."""
 
     def __init__(self, times: Times) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Selector(selectors.SelectSelector):
 
 
 class Loop(asyncio.SelectorEventLoop):
-    """A loop on the clock of `times`."""
+    """An event loop on the clock of `times`."""
 
     def __init__(self, times: Times) -> None:
         super().__init__(_Selector(times))
@@ -58,7 +58,7 @@ class Loop(asyncio.SelectorEventLoop):
 
 
 def run(monkeypatch: pytest.MonkeyPatch, times: Times, main: Coroutine[Any, Any, None]) -> None:
-    """Run `main` where the loop, the schedule, the watches and APScheduler know no time but that of `times`."""
+    """Run `main` with the loop, the schedule, the watches and APScheduler all on the clock of `times`."""
 
     class Moment(datetime):
         @classmethod

@@ -1,4 +1,4 @@
-"""Clients of the daemon's web server, well-behaved and hostile, and a server with an application of a test's."""
+"""Clients of the daemon's web server, well-behaved and hostile, and a server with a test application."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ BIG = bytes(5_000_000)
 
 @dataclass
 class Reply:
-    """An answer as it came over the wire; `status` 0 where none came."""
+    """A response as received; `status` is 0 if there was none."""
 
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
@@ -50,7 +50,7 @@ def exchange(
     source: str | None = None,
     tls: ssl.SSLContext | None = None,
 ) -> list[Reply]:
-    """Send bytes as they are; every answer until the server closes."""
+    """Send these exact bytes and return every response until the server closes."""
     began = time.monotonic()
     address = (source, 0) if source else None
     with contextlib.ExitStack() as stack:
@@ -58,7 +58,7 @@ def exchange(
         if tls is not None:
             client = stack.enter_context(tls.wrap_socket(client, server_hostname="localhost"))
         raw = b""
-        with contextlib.suppress(OSError):  # a server may close before it has all
+        with contextlib.suppress(OSError):  # the server may close before it has received everything
             client.sendall(sent)
         with contextlib.suppress(OSError):
             while chunk := client.recv(256 * 1024):
@@ -77,7 +77,7 @@ def _replies(raw: bytes, seconds: float, *, no_body: bool) -> Iterator[Reply]:
 
 
 def request(line: str, *headers: str, host: str | None = "localhost") -> bytes:
-    """A request that ends its connection."""
+    """Return a request that closes its connection."""
     lines = [
         f"{line} HTTP/1.1",
         *([f"Host: {host}"] if host is not None else []),
@@ -88,13 +88,13 @@ def request(line: str, *headers: str, host: str | None = "localhost") -> bytes:
 
 
 def get(port: int, path: str, *headers: str, host: str | None = "localhost", **how: Any) -> Reply:
-    """Answer to a GET; an empty one where none came."""
+    """Return the response to a GET; an empty one if there was none."""
     return next(iter(exchange(port, request(f"GET {path}", *headers, host=host), **how)), Reply())
 
 
 class Served:
-    """A server in a thread. `refused` counts what it refused, by reason. `held`: the longest that its loop was held, in
-    seconds of CPU, so that a busy machine does not count."""
+    """A server in a thread. `refused` counts refusals by reason. `held`: the longest block of its loop in CPU
+    seconds, so that a busy machine does not count."""
 
     def __init__(self, port: int, server: Server, refused: dict[str, int]) -> None:
         self.port = port
@@ -117,7 +117,7 @@ def served(
     limit: int | None = None,
     application: Starlette | None = None,
 ) -> Iterator[Served]:
-    """Serve /small and /big, and /slow, which never ends; POST goes to /change."""
+    """Serve /small, /big and /slow, which never ends; POST requests go to /change."""
     ready = threading.Event()
     running: list[Any] = []
     refused: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Stand-ins on real sockets: where they listen, what they answer, what they admit, and that none survives the stop."""
+"""Simulated services on real sockets: where they listen, what they answer and accept, and that all of them stop."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PAGE = HttpSpec(
 
 
 class Time:
-    """A clock that only moves when told, and what was slept."""
+    """A clock that moves only when told, and the recorded sleeps."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -97,7 +97,7 @@ async def ask(demo: Demo, path: str = "/health", service: int = 0, method: str =
 
 
 async def raw(demo: Demo, sent: bytes) -> bytes:
-    """What comes back for these bytes, until the peer closes."""
+    """Return what the peer answers to these bytes until it closes."""
     spec = demo.plan.targets[0].spec
     assert isinstance(spec, HttpSpec)
     url = httpx.URL(spec.url)
@@ -464,7 +464,7 @@ def test_a_reload_replaces_the_stand_ins(caplog: pytest.LogCaptureFixture) -> No
             with pytest.raises(httpx.ConnectError):
                 await client.get(second.targets[0].target)
         started = sum("These are stand-ins" in message for message in caplog.messages)
-        assert started == 2, "an unchanged plan keeps its stand-ins"
+        assert started == 2, "an unchanged plan must keep its simulated services"
 
     caplog.set_level("INFO")
     asyncio.run(check())

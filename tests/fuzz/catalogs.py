@@ -1,4 +1,4 @@
-"""Valid catalogs that hold every kind of key, and changes to them at random."""
+"""Valid catalogs that contain every kind of key, and random changes to them."""
 
 from __future__ import annotations
 
@@ -115,11 +115,12 @@ CATALOGS: tuple[dict[str, Any], ...] = (
     yaml.load(EVERYTHING.replace(": on}", ': "on"}').replace(": off", ': "off"'), yaml.CSafeLoader),
     yaml.load(EXAMPLE.read_text(encoding="utf-8"), yaml.CSafeLoader),
 )
-"""Plain data, as JSON has it."""
+"""Plain data, as in JSON."""
 
 
 def parts(catalog: dict[str, Any]) -> list[dict[str, Any]]:
-    """Small catalogs, each of one key of the root or one service; names that they miss are no matter of the schema."""
+    """Generate small catalogs with one key of the root or one service. The schema does not check
+    names they refer to."""
     found: list[dict[str, Any]] = []
     for key, value in catalog.items():
         if key in ("services", "stores", "environments"):
@@ -227,7 +228,7 @@ VALUES: tuple[Any, ...] = (
 
 
 def places(value: Any, path: Path_ = ()) -> Iterator[Path_]:
-    """Every place of a value, its own first."""
+    """Yield the path of every value, the root's first."""
     yield path
     items: Any = (
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -245,7 +246,7 @@ def at(value: Any, path: Path_) -> Any:
 def changed(
     chance: random.Random, catalog: dict[str, Any], values: tuple[Any, ...] = VALUES
 ) -> dict[str, Any]:
-    """The catalog with one to three changes."""
+    """Return the catalog with one to three changes."""
     data = copy.deepcopy(catalog)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
         path = chance.choice([path for path in places(data) if path] or [()])
@@ -276,7 +277,7 @@ def changed(
 
 
 def _other_spelling(chance: random.Random, value: Any) -> Any:
-    """The same value as another type, or in other letters."""
+    """Return the same value as another type, or in other letters."""
     if isinstance(value, str):
         choices: list[Any] = [value.lower(), value.upper(), f" {value}", f"{value}\n"]
         return chance.choice([*choices, *([float(value)] if value.replace(".", "", 1).isdecimal() else [])])
@@ -286,7 +287,7 @@ def _other_spelling(chance: random.Random, value: Any) -> Any:
 
 
 def _overlay(data: dict[str, Any], path: Path_, value: Any) -> None:
-    """Lay the value over the place, in the first environment."""
+    """Override the value at the path in the first environment."""
     environments = data["environments"]
     if not isinstance(environments, dict):
         return

@@ -1,4 +1,4 @@
-"""How many inputs are tried: few and always the same in the suite, many and new ones by `make fuzz`."""
+"""The number of inputs: few and always the same in the suite, many and new ones with `make fuzz`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# No deadline: how long one input takes depends on what else the machine does. Whole tests have a time limit.
+# No deadline: the time for one input depends on the load of the machine. Whole tests have a time limit.
 settings.register_profile(
     "suite",
     max_examples=100,
@@ -21,11 +21,11 @@ PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "suite")
 settings.load_profile(PROFILE)
 
 FUZZ_TIMES = 200
-"""How many times as many inputs `make fuzz` tries as the suite does, of which each test says its own number."""
+"""Factor by which `make fuzz` multiplies the number of inputs that each test sets."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Try more inputs in every test that hypothesis drives, wherever it is; what a test says itself would count."""
+    """Try more inputs in every test that hypothesis drives, because a number set in the test would take precedence."""
     if PROFILE != "fuzz":
         return
     for test in {item.obj for item in items if isinstance(item, pytest.Function)}:

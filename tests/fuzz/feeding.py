@@ -1,4 +1,4 @@
-"""Hand bytes to a protocol of asyncio as a peer would send them, without a socket."""
+"""Feed bytes to an asyncio protocol as a peer would send them, without a socket."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ if TYPE_CHECKING:
     Reading = Callable[["Peer", Run], Awaitable[object]]
 
 SECONDS = 20.0
-"""A reading that takes longer than this hangs."""
+"""A reading that takes longer than this is considered hung."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a reading came to: its value, or the reason why it failed. The sentence may tell how much had come."""
+    """The outcome of a reading: its value, or the reason why it failed. The message may contain how many bytes
+    arrived."""
 
     value: object = None
     reason: Reason = Reason.OK
 
 
 class Transport(asyncio.Transport):
-    """Takes whatever is written, and ends when it is closed."""
+    """A transport that takes whatever is written and ends when it is closed."""
 
     def __init__(self, protocol: asyncio.Protocol) -> None:
         super().__init__({"sockname": ("127.0.0.1", 1), "peername": ("127.0.0.1", 2)})
@@ -61,7 +62,7 @@ class Transport(asyncio.Transport):
 
 
 class Peer:
-    """Sends `pieces` to each protocol that is connected to it, then closes."""
+    """A peer that sends `pieces` to each protocol connected to it, then closes."""
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
         self._pieces = pieces
@@ -86,14 +87,15 @@ class Peer:
     async def close(self) -> None:
         for task in self._sending:
             task.cancel()
-        # What a sender ran into is a defect of the protocol that it sent to.
+        # An exception raised to the sender is a defect of the protocol that received the bytes.
         for result in await asyncio.gather(*self._sending, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
 
 
 def read(pieces: Sequence[bytes], reading: Reading) -> Outcome:
-    """What `reading` makes of a peer that sends `pieces`. Any exception but a `ProbeFailure` is a defect."""
+    """Return the outcome of `reading` with a peer that sends `pieces`. Any exception except `ProbeFailure` is a
+    defect."""
 
     async def run() -> Outcome:
         peer, notes = Peer(pieces), Run(time.monotonic() + SECONDS)

@@ -1,7 +1,7 @@
 """Fuzz for longer than the suite does: `make fuzz`, or `python -m tests.fuzz.guided [--seconds N] [NAME …]`.
 
-With atheris, which has no wheel for every Python, inputs are guided by coverage, one test in a process of its own.
-Without it, hypothesis tries random ones. A failure prints the input; put it among the seeds.
+With atheris, which has no wheel for every Python, coverage guides the inputs, and each test runs in a separate
+process. Without it, hypothesis tries random ones. A failure prints the input; add it to the seeds.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ IMPORTS = re.compile(r"^(?:from|import) hypothesis\b", re.MULTILINE)
 
 
 def main() -> int:
-    """Fuzz each test that is named, or all; the exit status."""
+    """Fuzz the named tests, or all, and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a test's name; without, all")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="for each test, with atheris")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="part of a test's name (default: all tests)")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="seconds for each test, with atheris")
     parser.add_argument("--only", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
@@ -57,14 +57,15 @@ def main() -> int:
 
 
 def driven() -> list[Path]:
-    """Return the files in the tree of tests that import hypothesis, themselves or by the tools beside this file."""
+    """Return the test files that import hypothesis, directly or through the helpers next to this file."""
     fuzz = Path(__file__).parent
     files = sorted(fuzz.parent.rglob("test_*.py"))
     return [file for file in files if file.parent == fuzz or IMPORTS.search(file.read_text())]
 
 
 def found() -> list[str]:
-    """Return the tests that hypothesis drives, as `module:test`. One that needs a fixture runs under pytest alone."""
+    """Return the tests that hypothesis drives, as `module:test`. A test that needs a fixture runs
+    only under pytest."""
     root = Path(__file__).parents[2]
     modules = [".".join(file.relative_to(root).with_suffix("").parts) for file in driven()]
     return [

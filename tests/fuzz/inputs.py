@@ -1,4 +1,4 @@
-"""Inputs that a reader may meet: seeds, changed a little, cut into pieces, or nothing but noise."""
+"""Inputs that a reader may get: seeds, slightly changed, cut into pieces, or only noise."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ SIGNS = (
     b"\x80" * 4,
     b"\xff" * 8,
 )
-"""What readers stumble over."""
+"""Bytes that often confuse readers."""
 MOST_CHANGES = 4
 
 
 def seeds(reader: str) -> list[bytes]:
-    """The committed inputs of a reader: whole answers, and what was once read wrongly."""
+    """Return the committed inputs of a reader: complete answers, and inputs that were once read wrongly."""
     found = [file.read_bytes() for file in sorted((SEEDS / reader).iterdir())]
     assert found, f"no seeds for {reader}"
     return found
@@ -39,7 +39,7 @@ def seeds(reader: str) -> list[bytes]:
 
 @st.composite
 def changed(draw: st.DrawFn, originals: Sequence[bytes]) -> bytes:
-    """One of the originals with a few changes, or noise."""
+    """Return one of the originals with a few changes, or noise."""
     data = draw(st.sampled_from([*originals, b""]))
     for _ in range(draw(st.integers(0, MOST_CHANGES))):
         start = draw(st.integers(0, len(data)))
@@ -50,11 +50,11 @@ def changed(draw: st.DrawFn, originals: Sequence[bytes]) -> bytes:
 
 
 cuts = st.lists(st.integers(1, 64), max_size=8)
-"""Sizes of the first pieces that an input arrives in; the rest comes in one."""
+"""Sizes of the first pieces of an input; the rest arrives in one."""
 
 
 def pieces(data: bytes, sizes: Sequence[int]) -> list[bytes]:
-    """`data` in pieces of these sizes, and the rest."""
+    """Split `data` into pieces of these sizes, and the rest."""
     found, start = [], 0
     for size in sizes:
         found.append(data[start : start + size])

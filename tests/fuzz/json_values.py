@@ -1,4 +1,4 @@
-"""Strategies for JSON that is nearly as an API has it, and for bytes that come in any pieces."""
+"""Strategies for JSON that is almost as an API sends it, and for bytes that arrive in any pieces."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ STRANGE = st.one_of(
 
 
 def mutated(good: Any) -> st.SearchStrategy[Any]:
-    """`good` with a few of its values, at any depth, replaced or left out."""
+    """Return `good` with a few of its values, at any depth, replaced or removed."""
     places = list(_places(good, ()))
     changes = st.lists(st.tuples(st.sampled_from(places), STRANGE, st.booleans()), min_size=1, max_size=3)
     return changes.map(lambda found: _changed(good, found))
 
 
 def pieces(data: bytes) -> st.SearchStrategy[list[bytes]]:
-    """`data`, cut at any places."""
+    """Return `data`, cut at any places."""
     cuts = st.lists(st.integers(0, len(data)), max_size=12).map(sorted)
     return cuts.map(
         lambda ends: [data[at:end] for at, end in zip([0, *ends], [*ends, len(data)], strict=True)]
@@ -47,12 +47,12 @@ async def stream(parts: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 def text_of(value: object) -> bytes:
-    """Its JSON; with NaN and Infinity, as Python writes them."""
+    """Return its JSON, with NaN and Infinity as Python writes them."""
     return json.dumps(value).encode()
 
 
 def attempted(make: Callable[[], T], error: type[Exception]) -> tuple[T | None, str]:
-    """What `make` returns, or the sentence of the error that it documents."""
+    """Return the result of `make`, or the message of the error that it documents."""
     try:
         return make(), ""
     except error as raised:
@@ -78,5 +78,5 @@ def _changed(good: Any, changes: list[tuple[tuple[Any, ...], Any, bool]]) -> Any
             else:
                 place[last] = new
         except (KeyError, IndexError, TypeError):
-            continue  # an earlier change took it away
+            continue  # an earlier change removed it
     return value

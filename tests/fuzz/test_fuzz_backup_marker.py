@@ -1,4 +1,4 @@
-"""Markers and manifests nearly as they are written: read, or the documented error; so is a change of one."""
+"""Markers and manifests almost as they are written: read, or the documented error. The same for changed ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_marker(told: object) -> None:
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(mutated(GOOD))
 def test_a_manifest(told: object) -> None:
-    """Also one that was made with the right key is refused, or holds nothing that could do harm."""
+    """Check manifests that were made with the right key, too: refused, or free of anything harmful."""
     text = text_of(told)
     with tempfile.TemporaryDirectory() as name, suppress(BackupsError):
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""The engine's answers, nearly as its API has them: a value of the right types, or the documented error."""
+"""The engine's answers, almost as its API sends them: a value of the right types, or the documented error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernel's files with anything in them: a reading, or nothing and a count, and the others are read."""
+"""Kernel files with any content: a reading, or nothing and a count, and the other files are still read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A log in any pieces: the same lines, no more kept than asked for, or the documented error."""
+"""A log in any pieces: the same lines, no more kept than requested, or the documented error."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_any_bytes(text: bytes, tty: bool, data: st.DataObject) -> None:
 
 
 def test_time_is_linear_and_memory_bounded() -> None:
-    """A megabyte byte by byte, without an end: what is kept is a line's beginning and a part's rest at most."""
+    """Feed a megabyte byte by byte, without a line end: only the start of the line and the rest of a part are kept."""
     for tty, head in ((True, ONE), (False, bytes((1, 0, 0, 0)) + (2**31).to_bytes(4, "big") + ONE)):
         splitter = LineSplitter(tty=tty, max_line=MAX_LINE)
         splitter.feed(head)

@@ -1,6 +1,5 @@
-"""validate and gen agree: whatever the catalog, both take it or both refuse it with the same lines, and neither ends
-with a traceback.
-"""
+"""validate and gen agree: both accept a catalog, or both refuse it with the same lines, and neither ends with a
+traceback."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ PARTS = [CATALOGS[0]] * 10 + [part for catalog in CATALOGS for part in parts(cat
 
 
 def verdicts(text: str) -> tuple[int, int, str, str]:
-    """Exit status and standard error of validate, and of gen."""
+    """Return the exit status and standard error of validate, and of gen."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(text, encoding="utf-8")
@@ -182,7 +181,7 @@ def test_refusals_of_all_outputs_and_mistakes_are_shown_at_once() -> None:
 
 
 def test_what_only_the_base_lacks_is_no_mistake() -> None:
-    """Nothing is generated of the base where there are environments."""
+    """Check that nothing is generated for the base of a catalog with environments."""
     validate, gen, _, _ = verdicts(
         "project: shop\nowners: {a: {slack: '#a'}}\nsecrets: {hook: }\n"
         "environments: {test: {alertmanager: {slack_url: {secret: hook}}}}\n"

@@ -1,4 +1,4 @@
-"""The JSON Schema accepts all that the loader accepts: an editor never marks what runs."""
+"""The JSON Schema accepts everything that the loader accepts, so editors never mark a working catalog."""
 
 from __future__ import annotations
 

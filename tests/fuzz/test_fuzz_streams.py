@@ -57,7 +57,7 @@ async def grpc(peer: Peer, run: Run) -> object:
 
 
 def in_any_pieces(reader: str, reading: Reading) -> Callable[[], None]:
-    """A test that a reader makes the same of the same bytes, however they arrive."""
+    """Make a test that a reader gives the same outcome for the same bytes, however they are split."""
 
     @given(changed(seeds(reader)), cuts)
     def test(data: bytes, sizes: list[int]) -> None:
@@ -79,7 +79,7 @@ QUERY = bytes.fromhex("1234010000010000000000000161026c6f0000010001")
 
 @given(changed(seeds("dns")))
 def test_dns(data: bytes) -> None:
-    """What is no answer to the question is not read; what is, is read by dnspython, or refused."""
+    """Check that only answers to the question are read; dnspython reads them too, or they are refused."""
     import dns.exception
     import dns.message
 

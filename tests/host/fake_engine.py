@@ -1,4 +1,4 @@
-"""An engine that answers what a test tells it: JSON by path, on a Unix socket."""
+"""An engine that answers as the test says: JSON by path, on a Unix socket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION = {"Version": "20.10.24", "ApiVersion": "1.41", "MinAPIVersion": "1.12"}
 
 
 class FakeEngine:
-    """`answers` by method and path without its version and query; `asked` is what came."""
+    """A server. `answers`: by method and path without version and query. `asked`: the requests that came."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -53,13 +53,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_DELETE = do_PUT = do  # noqa: N815 - the server's names
+    do_GET = do_POST = do_DELETE = do_PUT = do  # noqa: N815 - names defined by http.server
 
     def address_string(self) -> str:
         return "client"
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Server(socketserver.ThreadingUnixStreamServer):
@@ -82,7 +82,7 @@ def fake_engine() -> Iterator[FakeEngine]:
 
 
 def described(name: str, service: str, **state: Any) -> dict[str, Any]:
-    """A container as `inspect` describes it: running, of shop in staging."""
+    """Return a container as `inspect` describes it: running, of shop in staging."""
     labels = {
         "com.docker.compose.project": "shop-staging",
         "com.docker.compose.service": service,

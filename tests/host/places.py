@@ -32,7 +32,7 @@ environments:
 
 @cache
 def _generated(catalog: str) -> Path:
-    """A folder with all files of a catalog, made once: to render, sync and rename them takes a second."""
+    """Make a folder with all files of a catalog, once, because writing and syncing them takes a second."""
     folder = Path(tempfile.mkdtemp(prefix="generated-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     config = folder / "config.yaml"
@@ -43,7 +43,7 @@ def _generated(catalog: str) -> Path:
 
 
 def make_site(folder: Path, environment: str = "staging", catalog: str = CATALOG) -> Site:
-    """Write the catalog and all that is generated from it, and load it with folders of its own."""
+    """Write the catalog and its generated files, and load it with its own folders."""
     shutil.copytree(_generated(catalog), folder, dirs_exist_ok=True)
     config = folder / "config.yaml"
     for name in ("state", "secrets", "backups"):

@@ -1,4 +1,4 @@
-"""The pre-flight on a host, without an engine: each thing that can be wrong is found, and all of them at once."""
+"""The pre-flight checks on a host, without an engine: each problem is found, and all are reported at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def states(site: Site, check: str) -> list[tuple[State, str]]:
 
 
 def nothing(site: Site) -> None:
-    """Leave it as it is."""
+    """Leave it unchanged."""
 
 
 def a_catalog_that_changed(site: Site) -> None:
@@ -182,7 +182,7 @@ def test_all_problems_are_shown_before_it_stops(capsys: pytest.CaptureFixture[st
 def test_a_clock_is_judged_by_the_moment_of_the_answer(
     site: Site, monkeypatch: pytest.MonkeyPatch, seconds: float | None, sentence: str | None
 ) -> None:
-    """Other checks take time, on a busy host more than a clock may be off."""
+    """Check that other checks do not count; on a busy host they take longer than a clock may be off."""
     with fake_engine() as fake:
         monkeypatch.setenv("DOCKER_HOST", fake.where)
         now = datetime.now(UTC) + timedelta(seconds=seconds or 0)
@@ -191,9 +191,7 @@ def test_a_clock_is_judged_by_the_moment_of_the_answer(
         preflight = Preflight(site)
         with preflight.connected():
             list(preflight.findings())
-            monkeypatch.setattr(
-                checks, "_DRIFT_SECONDS", 20.0
-            )  # this test may be slow between the two moments
+            monkeypatch.setattr(checks, "_DRIFT_SECONDS", 20.0)  # the test may be slow between the two times
             [finding] = checks.clock(preflight.host)
     assert finding.state is (State.PROBLEM if sentence else State.GOOD)
     assert sentence is None or sentence in finding.sentence

@@ -1,4 +1,4 @@
-"""The clocks of an engine and of its host: a slow check between two looks at them is no difference."""
+"""The clocks of an engine and its host: a slow check between the two readings is not a difference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends: each failure is one sentence and a status, and says what to do next."""
+"""The end of a command: each failure is one sentence with an exit status, and says what to do next."""
 
 from __future__ import annotations
 

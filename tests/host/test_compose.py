@@ -1,4 +1,4 @@
-"""Compose with the right files, project and variables; its answers are read as YAML."""
+"""Compose with the right files, project and variables; its answers are parsed as YAML."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ elif "config" in sys.argv: print({config!r})
 
 
 class Fake:
-    """A program in the place of Compose, which notes its calls."""
+    """A program that replaces Compose and records its calls."""
 
     def __init__(self, folder: Path, config: str = CONFIG) -> None:
         self.calls_file = folder / "calls"
@@ -63,7 +63,7 @@ def test_what_it_says_of_a_configuration(site: Site, tmp_path: Path) -> None:
     assert compose.images() == {"web": "shop/web:v1", "api": "shop/api:v1"}
     assert compose.secrets() == ["token"]
     secrets: Any = compose.config()["secrets"]
-    assert secrets["token"] == {"file": "/s $x/token"}, "as a file is called, not as Compose reads it"
+    assert secrets["token"] == {"file": "/s $x/token"}, "must be the file's name, not Compose's form of it"
     assert compose.networks("web") == ["shop-network", "shop-staging_default"]
     assert compose.networks("api") == ["shop-staging_default"]
     assert compose.services() == ["web", "api"]

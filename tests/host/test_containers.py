@@ -1,4 +1,4 @@
-"""A container as the engine describes it, and as a lying engine does."""
+"""A container as an honest and as a lying engine describe it."""
 
 from __future__ import annotations
 

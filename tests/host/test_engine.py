@@ -1,4 +1,4 @@
-"""The engine's answers, and its silence: two kinds of failure, each one sentence that is safe to print."""
+"""The engine's error answers and missing answers: two kinds of failure, each one sentence that is safe to print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command at a time; old scripts, killed commands and nested calls included."""
+"""One command at a time, including old scripts, killed commands and nested calls."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def state(tmp_path: Path) -> StateFolder:
 
 
 def take(state: StateFolder) -> list[str]:
-    """Take the lock once; what was said while waiting."""
+    """Take the lock once and return what was printed while waiting."""
     said: list[str] = []
     with locked(state, "backup", "shop in staging", said.append):
         assert is_locked(state)
@@ -89,7 +89,7 @@ def test_what_a_killed_command_left_running_is_waited_for(state: StateFolder) ->
 def test_an_old_script_excludes_it_and_is_excluded(state: StateFolder) -> None:
     with locked(state, "deploy", "shop in staging"):
         flock = ["flock", "--nonblock", str(state.path / "lock"), "true"]
-        # Its own processes hold the lock's descriptor; somebody else's have another one.
+        # Its own processes hold the lock's descriptor; other processes have a different one.
         assert subprocess.run(flock).returncode == 1
     state.write_fields(
         "lock.holder", {"pid": str(os.getpid()), "host": os.uname().nodename, "command": "deploy.sh"}

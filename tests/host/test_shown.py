@@ -1,4 +1,4 @@
-"""Text from outside, as a terminal may get it."""
+"""Text from outside, made safe for a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an environment is: variables before .env before the catalog, and what is wrong in a sentence."""
+"""The settings of an environment: variables override .env, which overrides the catalog; errors are one sentence."""
 
 from __future__ import annotations
 

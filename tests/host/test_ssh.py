@@ -1,4 +1,4 @@
-"""What goes to another host: the words without places of this one, and the files that they need."""
+"""Commands sent to another host: the words without local paths, and the files that they need."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ WORDS = ("compose", "--", "exec", "web", "sh", "-c", "echo 'a b' $(id)")
 
 
 def on_the_host(tmp_path: Path, exporter: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the host's part in any POSIX shell, with programs that say how they were called."""
+    """Run the host's part in a POSIX shell, with programs that report how they were called."""
     for name, text in (("docker", DOCKER), ("exporter", EXPORTER)):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o755)

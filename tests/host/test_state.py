@@ -1,4 +1,4 @@
-"""The state folder: formats of the scripts, whole files or none, refusals in a sentence."""
+"""The state folder: formats of the scripts, complete files or none, refusals as one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The streams of a process in a container, against servers that misbehave in each way an engine can."""
+"""The streams of a process in a container, with servers that misbehave in every way an engine can."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def frame(stream: int, data: bytes) -> bytes:
 
 @contextlib.contextmanager
 def engine(serve: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server at a Unix socket that takes one connection."""
+    """Run a server on a Unix socket that accepts one connection."""
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder) / "s"
         listener.bind(str(path))

@@ -1,4 +1,4 @@
-"""Programs of the host: ended by a deadline, bounded in what they say, and never a shell."""
+"""Programs of the host: ended by a deadline, with bounded output, and never run by a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is exported of containers: cAdvisor's names and labels, nothing that was not read, both formats."""
+"""Container metrics: cAdvisor's names and labels, no values that were not read, both formats."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ READING = Reading(
 
 
 def samples(*seen: Seen) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    """Values by name and the labels beside those of the container."""
+    """Return values by name and the labels in addition to those of the container."""
     items = Items(CONTAINER_FAMILIES)
     for one in seen:
         identity = one.container.identity
@@ -67,7 +67,7 @@ def samples(*seen: Seen) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
             extra = frozenset((k, v) for k, v in sample.labels.items() if k not in own)
             found[sample.name, extra] = sample.value
     again = [sample for family in parse_openmetrics(openmetrics) for sample in family.samples]
-    # The text parser gives every counter the suffix; OpenMetrics knows no counter without it.
+    # The text parser adds the suffix to every counter; OpenMetrics has no counter without it.
     assert {sample.name for sample in again} - {"container_memory_failcnt"} == {
         name for name, _ in found if name != "container_memory_failcnt_total"
     }

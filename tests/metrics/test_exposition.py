@@ -1,4 +1,4 @@
-"""What finished probes leave behind for a scrape."""
+"""Metrics of finished probes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def series(service: str = "web", protocol: str = "http") -> Series:
 
 
 def samples(*all_series: Series) -> dict[tuple[str, str], float]:
-    """Values by sample name and the one label beside the target's."""
+    """Return values by sample name and the one label in addition to the target's."""
     text = b"".join(blocks(all_series, "text")).decode()
     found = {}
     for family in parse_text(text):
@@ -67,7 +67,7 @@ def test_a_failure_takes_back_what_it_did_not_measure() -> None:
     assert found["probe_success", ""] == 0
     assert found["probe_failure_info", "connect"] == 1
     assert found["probe_results_total", "failure"] == 1
-    assert found["probe_latency_seconds_count", ""] == 1, "a quick failure is no fast answer"
+    assert found["probe_latency_seconds_count", ""] == 1, "a quick failure must not count as a fast answer"
     assert ("probe_http_status_code", "") not in found
     assert ("probe_http_duration_seconds", "processing") not in found
 

@@ -1,4 +1,4 @@
-"""Counters of things as Prometheus sees them: `increase()` takes the first sample for the beginning."""
+"""Counters of items as Prometheus sees them: `increase()` uses the first sample as its start."""
 
 from __future__ import annotations
 

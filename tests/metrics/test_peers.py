@@ -1,4 +1,4 @@
-"""The names of cAdvisor and blackbox_exporter that docs/metrics.md lists, against the table of families."""
+"""The names of cAdvisor and blackbox_exporter in docs/metrics.md, compared with the table of families."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ QUERIES = (
     "avg_over_time(probe_http_duration_seconds[1m])",
     "avg_over_time(probe_icmp_duration_seconds[1m])",
 )
-"""The shapes of queries that people have already, cut down to their metrics."""
+"""Common existing queries, reduced to their metrics."""
 
 
 @pytest.mark.parametrize("name", [*CADVISOR_EXPORTED, *BLACKBOX_EXPORTED])

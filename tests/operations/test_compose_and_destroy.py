@@ -1,4 +1,4 @@
-"""`exporter compose` from anywhere, and `exporter destroy`: what it lists, what it asks, what it leaves."""
+"""`exporter compose` from any folder, and `exporter destroy`: what it lists, asks and leaves."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_compose_gets_its_words_and_gives_its_status(site: Site, tmp_path: Path,
 
 
 class Environment:
-    """shop in staging, of which an engine still has something."""
+    """The environment staging of shop, of which the engine still has something."""
 
     def __init__(self, site: Site, engine: FakeEngine) -> None:
         self.site = site

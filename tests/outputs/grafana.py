@@ -1,4 +1,4 @@
-"""What Grafana does with a dashboard, as far as tests need it."""
+"""The parts of Grafana's behaviour that tests of dashboards need."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ _VARIABLE = re.compile(
 
 
 def interpolated(text: str, values: Mapping[str, str]) -> str:
-    """The text with variables filled in; a variable that does not exist stays as it is written."""
+    """Return the text with variables replaced; unknown variables are kept as written."""
     return _VARIABLE.sub(lambda match: values.get(match[1] or match[2] or match[4], match[0]), text)
 
 
 def boards(config: Path, environment: str | None = None) -> dict[str, Json]:
-    """The dashboards of a catalog, by name."""
+    """Return the dashboards of a catalog, by name."""
     files = render(load_catalog(config, environment))
     return {file.path.removesuffix(".json"): json.loads(file.text) for file in files}
 
 
 def panels(board: Json) -> Iterator[Json]:
-    """Every panel, rows and panels inside rows too."""
+    """Return every panel, including rows and panels inside rows."""
     for panel in board["panels"]:
         yield panel
         yield from panel.get("panels", ())
 
 
 def expressions(board: Json) -> Iterator[tuple[str, str]]:
-    """Panel titles and queries."""
+    """Return panel titles and queries."""
     for panel in panels(board):
         for target in panel.get("targets", ()):
             yield panel["title"], target["expr"]
@@ -52,7 +52,7 @@ def variables(board: Json) -> dict[str, Json]:
 
 
 def texts(data: Any) -> Iterator[str]:
-    """Every text anywhere in a document."""
+    """Return every text anywhere in a document."""
     if isinstance(data, dict):
         for value in data.values():
             yield from texts(value)

@@ -1,4 +1,4 @@
-"""Rules of a catalog, given to promtool."""
+"""Rules of a catalog, checked by promtool."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def catalog_of(folder: Path, text: str) -> Catalog:
-    """A catalog of a few lines; the project is `shop`."""
+    """Return a catalog of a few lines; the project is `shop`."""
     file = folder / "config.yaml"
     file.write_text("project: shop\n" + textwrap.dedent(text), encoding="utf-8")
     return load_catalog(file)
 
 
 def written(folder: Path, catalog: Catalog) -> Path:
-    """The folder of the catalog's rules."""
+    """Write the catalog's rules and return their folder."""
     for file in render(catalog):
         place = folder / "rules" / file.path
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def written(folder: Path, catalog: Catalog) -> Path:
 
 
 def promtool(*arguments: str | Path) -> str:
-    """What promtool says; it must agree."""
+    """Run promtool, which must succeed, and return its output."""
     done = subprocess.run([require("promtool"), *arguments], capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     assert done.returncode == 0, output[-6000:]
@@ -47,7 +47,7 @@ def check_rules(rules: Path) -> None:
 
 
 def firing(alert: str, **labels: str) -> str:
-    """The series of an alert that fires, as promtool writes it."""
+    """Return the series of a firing alert, as promtool writes it."""
     every = {"alertname": alert, "alertstate": "firing", **labels}
     return f"ALERTS{{{','.join(f'{key}={json.dumps(value)}' for key, value in every.items())}}}"
 
@@ -55,7 +55,7 @@ def firing(alert: str, **labels: str) -> str:
 def hold(
     rules: Path, series: dict[str, str], checks: list[tuple[str, str, list[str]]], *, interval: str = "1m"
 ) -> None:
-    """With these series, each expression has exactly these series (of any value) at its time."""
+    """Check that, with these series, each expression gives exactly these series (of any value) at its time."""
     test: dict[str, Any] = {
         "interval": interval,
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
@@ -68,7 +68,7 @@ def hold(
             for time, expr, expected in checks
         ],
     }
-    # Every YAML parser reads JSON.
+    # YAML parsers also read JSON.
     file = rules / "held.json"
     names = [str(path) for path in sorted(rules.glob("*.yml"))]
     file.write_text(json.dumps({"rule_files": names, "evaluation_interval": interval, "tests": [test]}))

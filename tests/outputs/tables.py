@@ -1,4 +1,4 @@
-"""`exporter gen` in a process of its own, with a table of outputs that a test chooses.
+"""`exporter gen` in a separate process, with a table of outputs chosen by the test.
 
 usage: python -m tests.outputs.tables NAME,NAME COMMAND...
 """
@@ -19,7 +19,7 @@ CONFIGURATION = "prometheus,alertmanager,grafana"
 
 
 def gen(config: Path, out: Path, *options: str, **how: Any) -> subprocess.CompletedProcess[str]:
-    """`exporter gen` of Prometheus's, Alertmanager's and Grafana's configuration."""
+    """Run `exporter gen` for the configuration of Prometheus, Alertmanager and Grafana."""
     module = [sys.executable, "-m", "tests.outputs.tables", CONFIGURATION]
     command = [*module, "gen", "--config", str(config), "--out", str(out), *options]
     return subprocess.run(command, text=True, capture_output=True, timeout=60, check=False, **how)
@@ -29,5 +29,5 @@ if __name__ == "__main__":
     wanted = sys.argv.pop(1).split(",")
     outputs: tuple[registry.Output, ...] = registry.OUTPUTS
     chosen = tuple(output for output in outputs if output.name in wanted)
-    setattr(registry, "OUTPUTS", chosen)  # noqa: B010 - its type has the length of the whole table
+    setattr(registry, "OUTPUTS", chosen)  # noqa: B010 - its type contains the length of the whole table
     main()

@@ -1,4 +1,4 @@
-"""alertmanager.yml, judged by amtool: who is told of what, and what is not told."""
+"""alertmanager.yml, checked by amtool: who is notified, and what is inhibited or muted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def amtool(*arguments: str) -> str:
 
 
 def checked(catalog: Catalog, folder: Path) -> Path:
-    """The file, once amtool has accepted it."""
+    """Return the file, after amtool has accepted it."""
     file = rendered(render, catalog, folder) / "alertmanager.yml"
     amtool("check-config", str(file))
     return file
@@ -85,9 +85,8 @@ def test_amtool_accepts_the_example_and_routes_by_owner_and_severity(
 
 
 def test_amtool_accepts_every_receiver_and_any_text(tmp_path: Path) -> None:
-    """All but Teams, whose present kind is younger than Debian's Alertmanager 0.25: the next test has it. That one
-    takes no url_file either, so the webhook's is left out of the file that amtool sees.
-    """
+    """Cover all receivers except Teams, whose current form is newer than Debian's Alertmanager 0.25; the next test
+    has it. That version has no url_file either, so the webhook's is removed from the file that amtool reads."""
     file = rendered(render, catalog_of(tmp_path, EVERY_RECEIVER), tmp_path) / "alertmanager.yml"
     text = file.read_text(encoding="utf-8")
     file.write_text(
@@ -308,7 +307,7 @@ def test_maintenance_windows_are_time_intervals_of_the_routes_they_name(tmp_path
 
 
 def muted(route: dict[str, Any], service: str) -> list[str]:
-    """The intervals in which a critical alert of this service is muted, below this branch."""
+    """Return the intervals in which a critical alert of this service is muted, below this branch."""
     for child in route.get("routes", ()):
         label, _, values = child["matchers"][0].replace("=~", "=").partition("=")
         wanted = {"severity": "critical", "service": service}[label]
@@ -326,7 +325,7 @@ def test_a_window_until_midnight_is_one_interval(tmp_path: Path) -> None:
 
 
 def inhibited(config: dict[str, Any]) -> dict[str, set[str]]:
-    """Of each service that can be a cause, the services whose symptoms are muted."""
+    """Return, for each service that can be a cause, the services whose symptoms are inhibited."""
     found = {}
     for rule in config["inhibit_rules"]:
         names = [one for one in rule["source_matchers"] if one.startswith('service="')]
@@ -362,7 +361,7 @@ stores: {cache: {engine: redis}}
 
 
 def test_a_circle_never_mutes_itself() -> None:
-    """A catalog refuses circles; the rules do not rely on it."""
+    """Check that the rules prevent this, although a catalog already refuses circles."""
     circle = {"a": ["b"], "b": ["c"], "c": ["a"], "d": ["d"]}
     assert inhibition.dependents_of(circle) == {"a": ["b", "c"], "b": ["a", "c"], "c": ["a", "b"]}
 

@@ -1,4 +1,4 @@
-"""Rules of the example and of odd catalogs: promtool takes them, and their own tests hold."""
+"""Rules of the example and of unusual catalogs: promtool accepts them, and their own tests pass."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config.example.yaml"
 ENVIRONMENTS = ("development", "testing", "staging", "production")
 NEED_MORE = {"StoreReplicationLag", "StoreReplicasMissing", "StoreWithoutPrimary", "BackupDrillFailed"}
-"""Alerts about what the example does not have: replicas and restore drills."""
+"""Alerts about things that the example does not have: replicas and restore drills."""
 
 NASTY = 'a "b" \\ \' {{ c }} $value $labels é 漢 😀 %s # : | > \u2028\u00a0\x7f'
 
@@ -50,7 +50,7 @@ def alerts_of(catalog: Any, name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.timeout(600)
 def test_promtool_takes_the_example_and_its_tests(tmp_path: Path) -> None:
-    """Together for all environments, as the files lie in the repository, so that promtool runs each test once."""
+    """Check all environments together, with the files as in the repository, so that promtool runs each test once."""
     shared = split({name: load_catalog(EXAMPLE, name) for name in ENVIRONMENTS})
     folders = {"alert_rules": shared.common}
     folders |= {f"deploy/{name}/prometheus/rules": files for name, files in shared.own.items() if files}
@@ -173,7 +173,7 @@ def test_promtool_takes_catalogs_of_all_kinds(text: str, tmp_path: Path) -> None
 
 
 def nasty(tmp_path: Path) -> Any:
-    """A catalog with that text wherever text may stand and rules may show it."""
+    """Return a catalog with this text in every place that rules may show."""
     catalog = catalog_of(tmp_path, FULL)
     text = {"runbook": NASTY, "description": NASTY + "\n" + NASTY}
     pattern = NASTY + "\n{alert}/{service}"
@@ -205,7 +205,7 @@ def test_text_of_a_catalog_is_shown_as_written(tmp_path: Path) -> None:
 
 
 def said(tmp_path: Path, rules: Path, alert: str, services: list[str]) -> dict[str, dict[str, str]]:
-    """What an alert of services that are down says, asked of a Go template by way of promtool's report."""
+    """Return the message of an alert of services that are down, rendered as a Go template by promtool."""
     series = [
         {"series": f'probe_success{{service="{name}",probe="p",target="t"}}', "values": "0x10"}
         for name in services
@@ -236,7 +236,7 @@ def said(tmp_path: Path, rules: Path, alert: str, services: list[str]) -> dict[s
         name = re.search(r'service="(.*?)"', labels)
         assert name
         pairs = re.findall(r'(\w+)=("(?:[^"\\]|\\.)*")', text)
-        # Go quotes as YAML does between double quotes.
+        # Go's quoting equals that of double-quoted YAML.
         found[name[1]] = {key: yaml.safe_load(value) for key, value in pairs}
     return found
 
@@ -301,7 +301,7 @@ def test_limits_that_stand_elsewhere_in_the_catalog(tmp_path: Path) -> None:
 
 
 def test_number_of_replicas(tmp_path: Path) -> None:
-    """As many as are named; or the threshold, also where the catalog cannot name them."""
+    """Check that it is the number of named replicas, or the threshold if the catalog cannot name them."""
     catalog = catalog_of(
         tmp_path,
         """

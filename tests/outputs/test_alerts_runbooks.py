@@ -1,4 +1,4 @@
-"""One runbook for each alert, with the same sections, and queries that parse."""
+"""One runbook per alert, with the same sections, and queries that parse."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every known trap of alert rules (docs of PageForge's hand-written ones, and the field's) as a test.
+"""Every known trap of alert rules as a test: from the docs of PageForge's hand-written rules, and common ones.
 
-Each gives promtool a situation, and says what our rule does in it, and what the naive one would.
+Each gives promtool a situation and says what our rule does, and what the naive one would do.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def test_page_cache_is_not_memory_in_use(rules: Path) -> None:
 
 
 def test_errors_are_a_share_of_requests_and_not_a_number(rules: Path) -> None:
-    """1 error a second among 1,000 requests is no alarm; the hand-written rule fired at 0.1 a second."""
+    """Check that 1 error a second among 1,000 requests does not fire; the hand-written rule fired at 0.1 a second."""
     series = {REQUESTS % 200: "0+60000x30", REQUESTS % 500: "0+60x30"}
     naive = 'rate(http_requests_total{status=~"5.."}[5m]) > 0.1'
     instance = '{job="services",service="web",status="500"}'
@@ -71,7 +71,7 @@ def test_one_failed_request_at_night_does_not_wake_anyone(rules: Path) -> None:
 
 
 def test_errors_of_one_replica_are_those_of_the_service(rules: Path) -> None:
-    """Half of the requests fail, spread so that each replica alone is under any absolute floor."""
+    """Let half of the requests fail, spread so that each replica stays below any absolute minimum."""
     series = {
         f'http_requests_total{{job="services",service="web",instance="{i}",status="{status}"}}': "0+2x30"
         for i in range(6)
@@ -163,7 +163,8 @@ def test_no_traffic_gives_no_value_and_never_nan(rules: Path) -> None:
 
 
 def test_a_service_without_an_error_has_an_error_ratio_of_0(rules: Path) -> None:
-    """The counter of errors does not exist before the first one, and an empty numerator would lose the ratio."""
+    """Start without the counter of errors, which does not exist before the first error; an empty numerator would lose
+    the ratio."""
     series = {REQUESTS % 200: "0+60x30"}
     rate = "sum by (service) (rate(http_requests_total%s[5m]))"
     failed, every = rate % '{status=~"5.."}', rate % ""
@@ -181,7 +182,7 @@ def test_a_service_without_an_error_has_an_error_ratio_of_0(rules: Path) -> None
 
 
 def test_or_drops_no_service(rules: Path) -> None:
-    """Services counted under other names, and by probes, stand in one rule and keep their series."""
+    """Check that services counted under other names and by probes share a rule and keep their series."""
     series = {
         REQUESTS % 200: "0+60x30",
         'r_total{job="services",service="own",status="500"}': "0+60x30",
@@ -215,7 +216,7 @@ def test_a_restart_long_ago_does_not_alert_for_ever(rules: Path) -> None:
 
 
 def test_as_many_restarts_as_are_allowed_do_not_fire(rules: Path) -> None:
-    """increase() extrapolates three restarts to a little more than three."""
+    """Use three restarts, which increase() extrapolates to slightly more than three."""
     series = {f"service_container_restarts_total{{{REPLICA}}}": "0x9 1 2 3 3x40"}
     naive = "increase(service_container_restarts_total[15m]) > 3"
     hold(
@@ -266,7 +267,7 @@ def test_a_moment_of_trouble_does_not_alert(rules: Path, alert: str) -> None:
 
 
 def test_alerts_keep_the_labels_that_their_words_print(rules: Path) -> None:
-    """Aggregation drops labels; whatever an annotation prints must be a label of the alert."""
+    """Check that each label printed by an annotation is a label of the alert, because aggregation drops labels."""
     series = {
         f'container_health_status{{{CONTAINER},status="unhealthy"}}': "1x20",
         'probe_success{service="web",probe="p",target="t"}': "1x20",
@@ -311,13 +312,13 @@ def replicas(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("running", "fires"),
     [
-        # A deploy: the old container is removed, and the new one runs a minute later.
+        # A deploy: the old container is removed, and the new one starts a minute later.
         ("1x9 0 1x30", []),
         ("1x9 0 0 1x30", []),
         ("1x9 0x30", ["ServiceNotRunning"]),
-        # The exporter or the engine cannot be asked: nothing is known, and others say so.
+        # The exporter or the engine is unreachable: nothing is known, and other alerts report it.
         ("1x9 _x30", []),
-        # There are more during a deploy.
+        # There are more containers during a deploy.
         ("1x9 2x30", []),
     ],
 )
@@ -337,7 +338,7 @@ def test_a_container_that_is_missing_for_longer_than_a_deploy(
 def test_fewer_containers_than_replicas(
     replicas: Path, running: int, alert: str | None, labels: dict[str, str]
 ) -> None:
-    """By two exporters of the same engine, and one of another host, which has none of them."""
+    """Use two exporters of the same engine, and one of another host that has none of the containers."""
     series = {}
     for instance, runs in (("a", running), ("b", running), ("other", 0)):
         series[(WANTED % "api").replace("{", f'{{instance="{instance}",')] = "3x30"
@@ -353,7 +354,7 @@ def test_nobody_misses_jobs_and_what_has_no_replicas(replicas: Path) -> None:
 
 
 def test_a_service_that_restarts_by_new_containers_restarts(rules: Path) -> None:
-    """Each container lives for a minute, and counts no restart of its own."""
+    """Let each container live for a minute without counting a restart of its own."""
     series = {'service_container_restarts_total{service="web",replica="1"}': "0+1x30"}
     for minute in range(30):
         own = f'container_restarts_total{{service="web",name="web-1",id="{minute}"}}'
@@ -364,8 +365,8 @@ def test_a_service_that_restarts_by_new_containers_restarts(rules: Path) -> None
 
 
 def test_a_restart_of_the_exporter_is_no_kill(rules: Path) -> None:
-    """Its counts begin at 0 again, so a fall is no increase; a count that were rebuilt from what the engine remembers
-    would rise by that."""
+    """Check that counts start at 0 again, so a fall is no increase. A count restored from what the engine remembers
+    would increase."""
     series = {
         'service_container_oom_kills_total{service="web",replica="1"}': "2x29 0x20",
         'rebuilt_total{service="web"}': "2x29 1x20",
@@ -405,7 +406,7 @@ def test_a_container_that_was_asked_to_stop_did_not_fail(rules: Path) -> None:
 
 
 def test_a_container_that_was_stopped_in_good_health_is_not_unhealthy(rules: Path) -> None:
-    """The engine calls a container with a health check unhealthy as soon as it is stopped."""
+    """Check a stopped container: the engine calls one with a health check unhealthy as soon as it stops."""
     health = f'container_health_status{{{CONTAINER},status="unhealthy"}}'
     series = {health: "1x30", f'container_state{{{CONTAINER},state="exited"}}': "1x30"}
     naive = 'container_health_status{status="unhealthy"} == 1'
@@ -444,7 +445,7 @@ def test_a_bucket_of_one_second_is_found_however_it_is_written(rules: Path) -> N
 
 
 def test_a_burst_that_is_over_burns_no_more(rules: Path) -> None:
-    """The long window still remembers it; the short one says that it has ended."""
+    """Check that the short window ends the alert, although the long one still remembers the burst."""
     series = {REQUESTS % 200: "0+0x20 0+600x60", REQUESTS % 500: "0+600x20 12000x60"}
     burns = firing("SloBurnRateFast", service="web", slo="availability", **CRITICAL)
     checks = [

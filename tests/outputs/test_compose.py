@@ -1,4 +1,5 @@
-"""compose.yaml, judged by both versions of Compose: the specification's schema, and docker-compose 1.29 itself."""
+"""compose.yaml, checked by both versions of Compose: the schema of the specification, and
+docker-compose 1.29 itself."""
 
 from __future__ import annotations
 
@@ -171,10 +172,10 @@ def test_dependencies_wait_for_what_can_be_known(tmp_path: Path) -> None:
         "api": {"condition": "service_started"},
         "db": {"condition": "service_healthy"},
         "job": {"condition": "service_completed_successfully"},
-        # What web can do without must not hold it up, and somebody else's has no container here.
+        # An optional dependency must not delay web, and an external service has no container here.
         "mail": {"condition": "service_started"},
     }
-    # Nothing is known of the health of an image that is not built here.
+    # The health of a third-party image is unknown.
     assert services["api"]["depends_on"] == {"web-less": {"condition": "service_started"}}
     assert services["job"]["restart"] == "no"
     assert services["web"]["restart"] == "unless-stopped"

@@ -1,4 +1,5 @@
-"""Containers of stores: what official images need to run without root, and what of it can be tried without them."""
+"""Containers of stores: requirements of the official images to run without root, as far as testable without the
+images."""
 
 from __future__ import annotations
 
@@ -61,7 +62,7 @@ def test_the_user_of_the_image_owns_the_data(
 ) -> None:
     service = store_of(tmp_path, store)
     assert (service["image"], service["user"]) == (image, user)
-    # Without a name it is a volume of this container alone, and still no folder of the read-only image.
+    # An anonymous volume belongs to this container only, but is not a folder of the read-only image.
     assert service["volumes"][0] == {"type": "volume", "target": data}
 
 
@@ -81,7 +82,7 @@ def test_a_command_of_the_catalog_replaces_ours(tmp_path: Path) -> None:
 
 
 def test_databases_are_made_by_postgresql(tmp_path: Path) -> None:
-    """The script that the image hands to psql, handed to psql in the same way."""
+    """Run the script that the image passes to psql in the same way."""
     databases = """[first, 'a"b', "-c; DROP", first, postgres, "e\\n:f\\\\g ü"]"""
     text = f"project: shop\nservices: {{}}\nstores: {{db: {{engine: postgresql, databases: {databases}}}}}\n"
     script = files_of(catalog_of(tmp_path, text))["stores/db/10-databases.sql"]
@@ -100,7 +101,7 @@ def test_databases_are_made_by_postgresql(tmp_path: Path) -> None:
 
 
 class Redis:
-    """The generated command and check, run by this machine's shell in the place of the image's."""
+    """The generated command and check of Redis, run by this machine's shell instead of the image's."""
 
     def __init__(self, folder: Path, user: str) -> None:
         self.user = user

@@ -1,4 +1,4 @@
-"""What a person wrote reaches its container as it was written, whatever Compose and YAML make of such text."""
+"""Text from the catalog reaches its container unchanged, whatever Compose and YAML do with such text."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.outputs.compose_files import assert_valid, compose_of, docker_compose
 if TYPE_CHECKING:
     from pathlib import Path
 
-# In variables of the environment, the catalog reads ${ as a reference unless another $ stands before it.
+# In environment variables the catalog reads ${ as a reference unless it is preceded by another $.
 ESCAPED = NASTY_YAML.replace("${{", "$${{")
 DASHED = '"--rm -v /:/host"'
 
@@ -47,7 +47,7 @@ gateway: {{host: a.example, tls: {{certificate: "./$c:d", key: "/k e$y"}}, route
 
 @pytest.fixture
 def services(tmp_path: Path) -> dict[str, Any]:
-    """As docker-compose 1.29 understands them. What it prints can be read by it again, so each $ is doubled."""
+    """Return the services as docker-compose 1.29 reads them. Its output is valid input, so each $ is doubled."""
     catalog = catalog_of(tmp_path, EVERYWHERE)
     folder = written(render, catalog, tmp_path)
     assert_valid(folder)
@@ -101,7 +101,8 @@ def test_stores_and_gateway(services: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_the_other_version_reads_the_same_text(tmp_path: Path) -> None:
-    """No `docker compose` is here; it fills in `$` by the same rules, so a lone one must not be left."""
+    """Check that no single $ is left: `docker compose`, which is not installed here, replaces `$` by
+    the same rules."""
     compose = compose_of(catalog_of(tmp_path, EVERYWHERE))
     assert compose["services"]["web"]["command"][0] == NASTY.replace("$", "$$")
     assert variables(compose) == {

@@ -1,4 +1,4 @@
-"""Every query of every dashboard, asked of a real Prometheus that holds all series it could want."""
+"""Every query of every dashboard, run by a real Prometheus that holds all series it may need."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ PROCESS = {
     "process_open_fds",
     "process_max_fds",
 }
-"""Of prometheus-client, beside the exporter's own."""
+"""Metrics of prometheus-client, in addition to the exporter's own."""
 
 RECORDED = {
     "service:http_request_errors:ratio_rate5m",
@@ -76,7 +76,7 @@ RECORDED = {
     "slo:period_burn_rate:ratio",
     "slo:period_error_budget_remaining:ratio",
 }
-"""By the generated rules."""
+"""Metrics recorded by the generated rules."""
 
 PROMETHEUS = {"up", "ALERTS", "scrape_duration_seconds", "scrape_samples_scraped"}
 AROUND = {
@@ -84,10 +84,10 @@ AROUND = {
     "alertmanager_notifications_total",
     "alertmanager_notifications_failed_total",
 }
-"""Of Prometheus and Alertmanager themselves, in the jobs prometheus and alertmanager."""
+"""Metrics of Prometheus and Alertmanager themselves, in the jobs prometheus and alertmanager."""
 
 SERVICES = {"http_requests_total", "http_request_duration_seconds_bucket"}
-"""Of the example's services, by metrics of each."""
+"""Metrics of the example's services."""
 
 KNOWN = OWN | PROBES | LOOKED_AT | PROCESS | RECORDED | PROMETHEUS | AROUND | SERVICES
 
@@ -121,14 +121,14 @@ EXTRA = {
     "part": "scrape",
     "replica": "1",
 }
-"""A value of each label that families of stores, containers and storage have beside those of the thing itself."""
+"""A value for each additional label of the families of stores, containers and storage."""
 VALUES |= {"project": "", "environment": ""}
-"""As Grafana has them where a Prometheus answers for itself: without its external labels."""
+"""The values in Grafana for a Prometheus that is queried directly: without its external labels."""
 GRAFANAS = {"__rate_interval": "5m", "__range": "25m", "datasource": "prometheus"}
 
 
 def metrics_of(expression: str) -> set[str]:
-    """The metrics that an expression names."""
+    """Return the metrics that an expression names."""
     bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", "", bare)
     bare = re.sub(r"\b(?:by|on|without|ignoring)\s*\([^)]*\)", "", bare)
@@ -137,12 +137,12 @@ def metrics_of(expression: str) -> set[str]:
 
 
 def labels_of(family: Family | ItemFamily[Any], thing: str) -> str:
-    """Of a series of this family: those of the thing, and the family's own."""
+    """Return the labels of a series of this family: those of the item and the family's own."""
     return ",".join((thing, *(f'{name}="{EXTRA[name]}"' for name in family.labels)))
 
 
 def series() -> Iterator[tuple[str, str, float, float]]:
-    """Name, labels, first value and growth at each step, of everything in `KNOWN` for one service and its store."""
+    """Return name, labels, first value and growth per step of everything in `KNOWN`, for one service and its store."""
     probe = 'service="{}",probe="health",target="t"'
     for service in ("api-gateway", "layout-backend", "redis", "postgres"):
         who = f'service="{service}"'
@@ -216,7 +216,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 
 def marks(board: Json) -> Iterator[tuple[str, str]]:
-    """Annotations and their queries."""
+    """Return annotations and their queries."""
     for annotation in board["annotations"]["list"]:
         if "expr" in annotation:
             yield annotation["name"], annotation["expr"]
@@ -230,7 +230,7 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_query_returns_data_when_all_series_exist(server: Prometheus) -> None:
-    """No query is wrong, matches many to many, or asks for labels that do not meet."""
+    """Check that no query is wrong, matches many-to-many, or joins on labels that do not match."""
     wrong = []
     for name, board in boards(EXAMPLE).items():
         for title, expression in (*expressions(board), *marks(board)):
@@ -313,16 +313,16 @@ def test_a_strange_metric_name_is_asked_for_as_written(server: Prometheus, nasty
         query for title, query in expressions(boards(nasty)["service"]) if title == "Request rate by status"
     ]
     assert len(queries) == 2
-    assert interpolated(queries[0], {"service": "first"}).count("first") == 1  # the name's own $service stays
+    assert interpolated(queries[0], {"service": "first"}).count("first") == 1  # the name's $service is kept
     name = re.search(r'__name__=("(?:[^"\\]|\\.)*")', queries[0])
     assert name
-    # What is absent has the labels that were asked for.
+    # An absent series has the requested labels.
     answer = server.ask(f"absent({{name={interpolated(name[1], VALUES)}}})")
     assert answer["data"]["result"][0]["metric"]["name"] == NASTY_METRIC
 
 
 def followed(server: Prometheus, board: Json, variable: str, service: str) -> str:
-    """What Grafana sets a hidden variable to when `service` is chosen."""
+    """Return the value that Grafana gives a hidden variable when `service` is selected."""
     found = variables(board)[variable]
     query = interpolated(found["query"].removeprefix("query_result(").removesuffix(")"), {"service": service})
     [row] = server.ask(query, NOW)["data"]["result"]
@@ -345,7 +345,7 @@ def followed(server: Prometheus, board: Json, variable: str, service: str) -> st
 def test_a_service_page_follows_the_catalog(
     server: Prometheus, service: str, depends: str, error_limit: str, slow_limit: str
 ) -> None:
-    """Dependencies and limits are those of the chosen service: a limit that is switched off is none."""
+    """Check that dependencies and limits are those of the selected service; a disabled limit is absent."""
     board = boards(EXAMPLE)["service"]
     assert followed(server, board, "depends", service) == depends
     assert followed(server, board, "error_limit", service) == error_limit

@@ -1,4 +1,4 @@
-"""Matchers of project and environment in every selector, and in nothing else."""
+"""Matchers of project and environment in every selector, and nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dashboards: what Grafana needs of them, what the catalog gives them, and whatever a person may have written."""
+"""Dashboards: what Grafana needs, what the catalog provides, and any text that a user may have written."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NASTY_TEXT = (
 )
 
 NASTY_METRIC = NASTY_TEXT.replace("\n", " ")
-"""A name of a metric has one line."""
+"""The name of a metric is a single line."""
 
 NASTY = r"""
 project: nasty
@@ -58,12 +58,12 @@ stores:
 
 
 def yaml_text(text: str) -> str:
-    """A text in quotes."""
+    """Return a text in quotes."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def filled(text: str) -> str:
-    """A catalog with the texts that are hard to write down in their places."""
+    """Return a catalog with the texts that are hard to write inserted."""
     return text.replace("<text>", yaml_text(NASTY_TEXT)).replace("<metric>", yaml_text(NASTY_METRIC))
 
 
@@ -141,7 +141,9 @@ def test_each_panel_explains_itself(made: dict[str, Json]) -> None:
         shown = [panel for panel in panels(board) if panel["type"] != "row"]
         ids = [panel["id"] for panel in panels(board)]
         assert len(set(ids)) == len(ids)
-        assert len({panel["title"] for panel in shown}) == len(shown), f"{name} has two panels of one title"
+        assert len({panel["title"] for panel in shown}) == len(shown), (
+            f"{name} has two panels with the same title"
+        )
         for panel in shown:
             assert panel["title"]
             if panel["type"] == "text":
@@ -232,7 +234,7 @@ def test_uids_fit_and_differ_between_projects(length: int) -> None:
 
 
 def test_a_text_shows_as_it_was_written(write: Callable[[str], Path]) -> None:
-    """Grafana fills in variables before Markdown is read, so the text must pass both."""
+    """Check text through both steps: Grafana replaces variables, then parses Markdown."""
     overview = boards(write(NASTY))["overview"]
     [text] = [panel for panel in panels(overview) if panel["type"] == "text"]
     content = text["options"]["content"]
@@ -321,7 +323,7 @@ def test_a_thousand_services_make_no_more_panels(write: Callable[[str], Path]) -
 
 def test_grafanas_published_schema_and_lint_find_nothing(made: dict[str, Json], tmp_path: Path) -> None:
     if not JUDGE.exists():
-        pytest.skip(f"{JUDGE} is not here: the schema was not checked")
+        pytest.skip(f"{JUDGE} is not installed; the schema was not checked")
     folder = tmp_path / "dashboards"
     folder.mkdir()
     for name, board in made.items():

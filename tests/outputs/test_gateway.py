@@ -1,4 +1,4 @@
-"""nginx.conf, judged by nginx."""
+"""nginx.conf, checked by nginx."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_services_learn_who_asks_and_nobody_can_pretend(kind: str, tmp_path: Pat
             assert "x-powered-by" not in answer.headers
             made = edge.ask("/", "-H", SHOP, "-H", 'X-Request-ID: a"b\\ {evil}')
             assert len(made.sent["x-request-id"]) == 32 == len(made.headers["x-request-id"])
-            # nginx logs a request when its answer is on its way already.
+            # nginx writes the log line only after it has started to send the response.
             until(
                 lambda: [entry for entry in edge.log() if entry["request_id"] == "abcdef-0123.x"], "its line"
             )
@@ -278,7 +278,7 @@ def test_https_with_redirect(kind: str, tmp_path: Path) -> None:
             assert (away.status, away.headers["location"]) == (308, "https://shop.example.com:8444/a%20b?c=d")
             assert secure("--tls-max", "1.2") == 200
             assert secure("--tls-max", "1.2", "--ciphers", "AES128-GCM-SHA256") == 0
-            assert edge.ask("/", "--insecure", https=True).status == 0  # no name, no certificate
+            assert edge.ask("/", "--insecure", https=True).status == 0  # no name, so no certificate
 
 
 @KINDS

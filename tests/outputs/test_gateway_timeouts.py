@@ -1,4 +1,4 @@
-"""The gateway's time-outs, as rendered and before replicas that are slow or swallow packets."""
+"""The gateway's timeouts, as rendered and with replicas that are slow or drop packets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ gateway: {{host: shop.example.com, {gateway}}}
 
 @contextlib.contextmanager
 def swallowing(host: str, port: int) -> Iterator[None]:
-    """An address whose queue of connections is full: the kernel drops every further packet that would open one."""
+    """Listen on an address whose connection queue is full, so that the kernel drops packets that
+    would open another."""
     waiting: list[socket.socket] = []
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +54,7 @@ def swallowing(host: str, port: int) -> Iterator[None]:
                 except TimeoutError:
                     break
             else:
-                pytest.skip("this kernel answers although the queue is full")
+                pytest.skip("this kernel accepts connections although the queue is full")
             yield
         finally:
             for client in waiting:
@@ -62,7 +63,7 @@ def swallowing(host: str, port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def silent(host: str) -> Iterator[int]:
-    """A port that takes connections and never answers."""
+    """Listen on a port that accepts connections and never answers."""
     with socket.create_server((host, 0)) as listener:
         taken: list[socket.socket] = []
         ended = threading.Event()

@@ -1,4 +1,4 @@
-"""Grafana's provisioning: what it finds, and where."""
+"""Grafana's provisioning: the files it finds, and where."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ services: {}
 """
     sources = files_of(catalog_of(tmp_path, text))["provisioning/datasources/prometheus.yml"]["datasources"]
     assert sources[0]["uid"] == "my-prometheus_1"
-    assert sources[1]["url"] == "https://a.example:443/$$am"  # Grafana makes one $ of two
+    assert sources[1]["url"] == "https://a.example:443/$$am"  # Grafana turns $$ into $
 
 
 @pytest.mark.parametrize("uid", ["a b", "ü", "x" * 41, "alertmanager"])

@@ -1,4 +1,4 @@
-"""The checks that run inside containers, against real servers."""
+"""The health checks that run inside containers, against real servers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PROGRAM = Path(health.__file__).parent / "images/healthcheck.py"
 
 
 class Handler(BaseHTTPRequestHandler):
-    """/STATUS answers with it; /moved leads to /200."""
+    """A server where /STATUS answers with that status; /moved redirects to /200."""
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,8 @@ def server() -> Iterator[str]:
 
 
 def run(command: list[str], program: str) -> subprocess.CompletedProcess[str]:
-    """As the engine would, but with this machine's program and the file that images get; the proxy does not exist."""
+    """Run the check as the engine would, but with this machine's program and the file of the images; the proxy does
+    not exist."""
     command = [str(PROGRAM) if part == CHECK_FILE else part for part in command]
     environment = {"http_proxy": f"http://127.0.0.1:{free_port()}", "PATH": "/usr/bin:/bin"}
     return subprocess.run(

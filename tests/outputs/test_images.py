@@ -24,13 +24,13 @@ def files_of(catalog: Catalog) -> dict[str, str]:
 
 
 def dockerfile(folder: Path, service: str) -> list[str]:
-    """The lines of its Dockerfile."""
+    """Return the lines of the service's Dockerfile."""
     catalog = catalog_of(folder, f"project: shop\nservices: {{web: {service}}}\n")
     return files_of(catalog)["web/Dockerfile"].splitlines()
 
 
 def instruction(lines: list[str], name: str) -> str:
-    """What follows it in its one line."""
+    """Return the arguments of an instruction that occurs once."""
     [line] = [line for line in lines if line.startswith(f"{name} ")]
     return line.removeprefix(f"{name} ")
 

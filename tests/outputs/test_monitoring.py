@@ -1,4 +1,4 @@
-"""compose.monitoring.yaml beside compose.yaml, judged by Compose, and its commands by the programs themselves."""
+"""compose.monitoring.yaml with compose.yaml, checked by Compose, and its commands by the programs themselves."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def services_of(catalog: Catalog) -> dict[str, dict[str, Any]]:
 
 
 def loaded(catalog: Catalog, folder: Path) -> dict[str, Any]:
-    """Both files as docker-compose 1.29 reads them together; the schema has accepted the second one before."""
+    """Return both files as docker-compose 1.29 merges them, after the schema has accepted the second."""
     files = written(render_compose, catalog, folder)
     written(render, catalog, folder)
     path = str(files / "compose.monitoring.yaml")
@@ -85,7 +85,7 @@ def test_every_container_is_held(environment: str) -> None:
         assert service["healthcheck"]["test"][0] == "CMD"
         assert {"cpus", "mem_limit", "pids_limit"} <= set(service)
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
-        # The engine's socket is root's; its filter is root without capabilities, on a network of its own.
+        # The engine's socket belongs to root, so its filter runs as root without capabilities, on a separate network.
         assert service["user"].startswith("0:") is (name == "docker-proxy")
         image, _, tag = service["image"].rpartition(":")
         assert image
@@ -133,7 +133,7 @@ defaults: {{logging: {{max_size: 1Mi, max_files: 9}}, restart: always}}
         "--storage.tsdb.retention.size=20GB",
     ]
     assert services["exporter"]["image"] == "registry.example.com/exporter:1.2"
-    # On loopback Prometheus's container would not reach it.
+    # On loopback, Prometheus's container could not reach it.
     assert services["exporter"]["command"] == ["run", "--listen", "0.0.0.0:9000"]
     assert services["exporter"]["healthcheck"]["test"][-1] == "0.0.0.0:9000"
     grafana = services["grafana"]
@@ -141,9 +141,7 @@ defaults: {{logging: {{max_size: 1Mi, max_files: 9}}, restart: always}}
     assert grafana["restart"] == "always"
     assert grafana["logging"]["options"] == {"max-size": "1m", "max-file": "9"}
     resolved = loaded(catalog, tmp_path)["services"]["grafana"]["environment"]
-    assert (
-        resolved["GF_SERVER_ROOT_URL"] == "https://example.com/$$grafana/"
-    )  # `config` writes it for Compose again
+    assert resolved["GF_SERVER_ROOT_URL"] == "https://example.com/$$grafana/"  # `config` escapes it again
     assert resolved["GF_SERVER_SERVE_FROM_SUB_PATH"] == resolved["GF_SECURITY_COOKIE_SECURE"] == "true"
     assert resolved["GF_AUTH_ANONYMOUS_ENABLED"] == resolved["GF_USERS_ALLOW_SIGN_UP"] == "false"
 
@@ -257,7 +255,7 @@ def test_secrets_are_files_of_one_folder_and_never_values(tmp_path: Path) -> Non
         StackSecret("grafana_admin_password", "generate", "32"),
         StackSecret("token", "file", "/run/secrets/token"),
     ]
-    # The catalog says itself where this one comes from.
+    # The catalog itself sets the image of this one.
     assert stack_secrets(catalog_of(tmp_path, PROBES)) == []
 
 
@@ -270,7 +268,7 @@ exporter: {{image: {NASTY_YAML}}}
 backup: {{directory: "/a \\"b\\" 'c' $d `e`"}}
 """
     exporter = loaded(catalog_of(tmp_path, text), tmp_path)["services"]["exporter"]
-    assert exporter["image"] == NASTY.replace("$", "$$")  # `config` writes it for Compose again
+    assert exporter["image"] == NASTY.replace("$", "$$")  # `config` escapes it again
     assert "/a \"b\" 'c' $$d `e`/default/markers" in str(exporter["volumes"]).replace("\\'", "'")
 
 
@@ -315,7 +313,8 @@ def test_what_compose_cannot_tell_apart_is_refused(text: str, sentence: str, tmp
 def test_the_programs_take_their_flags_and_answer_the_health_check(
     name: str, program: str, port: int, output: Any, tmp_path: Path
 ) -> None:
-    """Debian's versions, without a container: the images cannot be had here. busybox asks, as it does in them."""
+    """Run Debian's versions without containers, because the images are not available. busybox sends the request, as
+    in them."""
     catalog = load_catalog(EXAMPLE, "production")
     service = services_of(catalog)[name]
     folders = {f"/etc/{name}": rendered(output, catalog, tmp_path / "etc"), f"/{name}": tmp_path / "data"}

@@ -1,4 +1,4 @@
-"""A real Alertmanager with the generated configuration: what a person is told, and what not."""
+"""A real Alertmanager with the generated configuration: which notifications are sent, and which are not."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def alert(name: str, service: str, severity: str = "critical", owner: str = "tea
 
 
 def passed(running: Running, marker: str) -> None:
-    """Until a later alert has been told, so that whatever was to be told of an earlier one has been, too."""
+    """Wait for the notification of a later alert, so that those of earlier alerts have been sent."""
     manager, receiver = running
     manager.post(alert("Marker", marker, "info"))
     until(lambda: receiver.of(marker), "the marker")
@@ -82,12 +82,12 @@ def test_a_broken_store_is_one_message(running: Running) -> None:
     assert [one for name in ("orders", "carts", "web") for one in receiver.of(name)] == []
     assert {(one["service"], one["alertname"]) for one in (*down, *symptoms)} <= manager.inhibited()
 
-    # What has other causes is told all the same.
+    # Alerts with another cause are still notified.
     manager.post(alert("CertificateExpired", "carts"))
     told = until(lambda: receiver.of("carts"), "the certificate")
     assert told[0].alerts == {("CertificateExpired", "firing")}
 
-    # The store is back; one service is not, and explains what depends on it.
+    # The store is back. One service is still down, which explains the services that depend on it.
     manager.post(
         alert("StoreDown", "db"),
         alert("ContainerExited", "db"),
@@ -138,7 +138,7 @@ def test_an_exporter_that_is_down_is_one_message(running: Running) -> None:
 
 
 def test_another_environment_is_not_explained(running: Running) -> None:
-    """Several Prometheus servers may share an Alertmanager."""
+    """Check that environments do not inhibit each other: several Prometheus servers may share an Alertmanager."""
     manager, receiver = running
     elsewhere = {"environment": "elsewhere"}
     manager.post(alert("StoreDown", "queue") | elsewhere, alert("ServiceDown", "mail"))

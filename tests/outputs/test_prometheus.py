@@ -1,4 +1,4 @@
-"""prometheus.yml, judged by promtool."""
+"""prometheus.yml, checked by promtool."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def jobs_of(catalog: Catalog) -> dict[str, dict[str, Any]]:
 
 
 def promtool(folder: Path) -> str:
-    """What promtool says of the file, with a rule in the place of the generated ones and a test where theirs are."""
+    """Return the output of promtool for the file, with a test rule instead of the generated ones and a test in place
+    of theirs."""
     (folder / "rules/tests").mkdir(parents=True)
     (folder / "rules/some.yml").write_text(RULE)
     (folder / "rules/tests/some.yml").write_text("not: rules\n")
@@ -52,7 +53,7 @@ def test_promtool_accepts_any_text(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, EVERY_RECEIVER)
     promtool(rendered(render, catalog, tmp_path / "out"))
     labels = config_of(catalog)["global"]["external_labels"]
-    # Prometheus 3 makes one $ of two in external labels, and would take $f for a variable.
+    # Prometheus 3 turns $$ into $ in external labels, and would read $f as a variable.
     assert labels == {"project": "shop", "environment": "default", "team": NASTY.replace("$", "$$")}
 
 

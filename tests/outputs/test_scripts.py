@@ -1,4 +1,4 @@
-"""The scripts: the same for every catalog, short, and clean for shellcheck."""
+"""The scripts: the same for every catalog, short, and without findings of shellcheck."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objectives of every kind of service, and each pair of burn-rate windows alone."""
+"""Objectives of every kind of service, and each pair of burn-rate windows on its own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ SEVERITIES = {"SloBurnRateFast": "critical", "SloBurnRateSlow": "warning"}
 
 @pytest.mark.parametrize("rate", BURN_RATES, ids=lambda rate: f"{rate.short} and {rate.long}")
 def test_each_pair_of_windows_fires_alone(rate: BurnRate, tmp_path: Path) -> None:
-    """Just over the factor in both windows; just under it in either, nothing fires."""
+    """Check values just above the factor in both windows, and just below it in either: then nothing fires."""
     rules = written(
         tmp_path, catalog_of(tmp_path, "services: {web: {image: w, slo: 99%, metrics: {port: 81}}}\n")
     )

@@ -1,4 +1,4 @@
-"""exporter.web: the daemon's file and Prometheus's side, which name the same files and secrets."""
+"""exporter.web: the daemon's file and Prometheus's configuration, which name the same files and secrets."""
 
 from __future__ import annotations
 
@@ -137,9 +137,10 @@ def test_secrets_know_their_readers(tmp_path: Path) -> None:
 
 
 def test_the_toolkit_knows_the_format_of_tls(tmp_path: Path) -> None:
-    """promtool reads the file as exporter-toolkit does, up to the files, which are in no container here."""
+    """Check with promtool, which reads the file like exporter-toolkit, except for the files, which exist in no
+    container here."""
     text = ALL.replace("    users:", "    # users:").replace("    username:", "    # username:")
-    text = text.replace("names: a.internal, ", "")  # Debian's promtool is older
+    text = text.replace("names: a.internal, ", "")  # Debian's promtool is too old for it
     file = rendered(web.render, catalog_of(tmp_path, text), tmp_path / "out") / "web-config.yml"
     done = subprocess.run(
         [require("promtool"), "check", "web-config", str(file)], text=True, capture_output=True

@@ -40,7 +40,7 @@ def make(folder: Path, *files: File, project: str = "", whole: bool = True, forc
 
 
 def tree(folder: Path) -> dict[str, str]:
-    """Every file below, the manifest left out: what a test compares before and after."""
+    """Return every file below, without the manifest, for comparison before and after."""
     return {
         str(path.relative_to(folder)): path.read_bytes().decode("utf-8", "replace")
         for path in sorted(folder.rglob("*"))
@@ -49,7 +49,7 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def everything(folder: Path) -> dict[str, tuple[int, bytes]]:
-    """Every file with its mode, the manifest and what is hidden too; folders with none."""
+    """Return every file with its mode, including the manifest and hidden files, and empty folders."""
     return {
         str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
         for path in sorted(folder.rglob("*"))
@@ -263,7 +263,7 @@ def no_links(*_: object, **__: object) -> None:
 def test_what_fails_in_the_middle_is_undone(
     tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last of four steps fails, as when a folder takes a file's place between comparing and writing."""
+    """Let the last of four steps fail, as if a folder took a file's place between comparing and writing."""
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     (tmp_path / "replaced").write_text("old")
@@ -396,7 +396,7 @@ def test_files_of_an_environment_that_is_no_more_are_removed(config: Path, out: 
 
 
 def test_gen_leaves_what_the_catalog_of_another_project_made(config: Path, out: Path) -> None:
-    """Also folders of environments that only the other one has: those look like ones that are no more."""
+    """Check folders of environments that only the other project has: they look like removed ones."""
     gen(config, out)
     before = everything(out)
     config.write_text(
@@ -425,7 +425,7 @@ def test_only_what_is_asked_for_is_written(config: Path, out: Path) -> None:
 
 
 def test_a_part_of_a_folder_leaves_the_rest(config: Path, out: Path) -> None:
-    """compose.yaml and environment.sh lie in one folder."""
+    """Check with compose.yaml and environment.sh, which are in the same folder."""
     run(config, out)
     before = everything(out)
     assert run(config, out, "--only", "compose").endswith(" unchanged\n")
@@ -444,7 +444,7 @@ def test_a_catalog_that_only_watches_has_no_deploy_files(config: Path, out: Path
 
 
 def run(config: Path, out: Path, *options: str) -> str:
-    """`gen` with the whole table of outputs."""
+    """Run `gen` with the whole table of outputs."""
     command = [sys.executable, "-m", "exporter", "gen", "--config", str(config), "--out", str(out), *options]
     return subprocess.run(command, text=True, capture_output=True, check=True, timeout=60).stdout
 
@@ -476,7 +476,7 @@ def test_a_file_in_the_way_is_one_clear_error(config: Path, out: Path) -> None:
 
 
 def changed(config: Path) -> None:
-    """A change of the catalog that every file of Prometheus and Alertmanager shows, and that makes them larger."""
+    """Change the catalog in a way that changes every file of Prometheus and Alertmanager and makes them larger."""
     names = (f"service-with-a-long-name-that-fills-the-disk-{n}" for n in range(800))
     services = ", ".join(f"{name}: {{image: x, depends_on: web}}" for name in names)
     config.write_text(
@@ -492,7 +492,7 @@ def is_one_error(result: subprocess.CompletedProcess[str], reason: str) -> None:
 
 
 def test_a_write_that_fails_changes_nothing(config: Path, out: Path) -> None:
-    """Files larger than 4 KiB cannot be written, as on a disk that fills up in the middle."""
+    """Forbid files larger than 4 KiB, as on a disk that becomes full halfway."""
     gen(config, out)
     changed(config)
     before = everything(out)
@@ -507,12 +507,12 @@ def test_a_write_that_fails_changes_nothing(config: Path, out: Path) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
+    """Mount a file system of 64 KiB."""
     place = tmp_path / "disk"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("only root may mount a small file system; test_a_write_that_fails… covers the rest")
+        pytest.skip("mounting a small file system needs root; test_a_write_that_fails… covers the rest")
     try:
         yield place
     finally:
@@ -542,7 +542,9 @@ def test_a_disk_that_cannot_be_written_is_one_clear_error(config: Path, small_di
     assert everything(small_disk) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; the read-only disk shows it")
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="root can write anywhere; the test of the read-only disk covers it"
+)
 def test_a_folder_that_cannot_be_written_is_one_clear_error(out: Path) -> None:
     out.mkdir(mode=0o555)
     with pytest.raises(WriteError, match=r"^cannot write .*: Permission denied; nothing was changed$"):

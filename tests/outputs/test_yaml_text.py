@@ -1,4 +1,4 @@
-"""Text that YAML parsers must not take for anything else."""
+"""Text that YAML parsers must not read as another type."""
 
 from __future__ import annotations
 

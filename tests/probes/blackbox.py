@@ -1,4 +1,4 @@
-"""The verdict of blackbox_exporter, the program whose users come to this one."""
+"""The result of blackbox_exporter, the program that users of this one often know."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ modules:
 
 
 class Blackbox:
-    """Probes while its context lasts. Skipped where the program is missing, unless CI=true."""
+    """A blackbox_exporter that probes while its context lasts. If it is missing, the test is
+    skipped, unless CI=true."""
 
     def __init__(self, folder: Path) -> None:
         self._program = require("prometheus-blackbox-exporter")
@@ -61,7 +62,7 @@ class Blackbox:
         self._process.wait(10)
 
     def probe(self, target: str, module: str = "get") -> dict[str, float]:
-        """Its metrics without labels, by name."""
+        """Return its metrics without labels, by name."""
         query = urlencode({"target": target, "module": module})
         with urlopen(f"http://127.0.0.1:{self._port}/probe?{query}", timeout=10) as answer:
             lines = answer.read().decode().splitlines()

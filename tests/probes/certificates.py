@@ -1,4 +1,4 @@
-"""Certificate authorities and certificates for tests, made at run time: no key stands in the repository.
+"""Certificate authorities and certificates for tests, made at run time, so the repository contains no keys.
 
     authority = Authority(folder)
     server = authority.issue("localhost", "127.0.0.1")        # server.cert, server.key: PEM files
@@ -33,15 +33,15 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate and its key, as PEM files; `cert` holds the chain that a server presents, leaf first."""
+    """A certificate and its key as PEM files; `cert` holds the chain that a server presents, leaf first."""
 
     cert: Path
     key: Path
     not_after: float
-    """Seconds since the epoch, of the leaf."""
+    """Expiry of the leaf as a Unix time."""
 
     def server_context(self, client_ca: Path | None = None) -> ssl.SSLContext:
-        """A context that serves this certificate, and with `client_ca` demands one of the client."""
+        """Return a context that serves this certificate and, with `client_ca`, requires a client certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cert, self.key)
         if client_ca is not None:
@@ -51,7 +51,7 @@ class Certificate:
 
 
 class Authority:
-    """A certificate authority; with `parent`, an intermediate one, whose certificate its leaves carry."""
+    """A certificate authority; with `parent`, an intermediate one whose leaves include its certificate."""
 
     def __init__(
         self,
@@ -91,9 +91,9 @@ class Authority:
         common_name_only: bool = False,
         extra: Sequence[x509.Certificate] = (),
     ) -> Certificate:
-        """A certificate for `names`, DNS names and addresses, that serves servers and clients alike.
+        """Issue a certificate for `names` (DNS names and addresses) that is valid for servers and clients.
 
-        It ends in 90 days, `expired`: yesterday, or at `not_after`. Its key is ECDSA, or RSA of `rsa_bits`.
+        It expires in 90 days, with `expired` yesterday, or at `not_after`. Its key is ECDSA, or RSA of `rsa_bits`.
         `common_name_only`: without a subjectAltName. `extra`: what the server sends after its chain.
         """
         key: Key
@@ -127,7 +127,7 @@ class Authority:
         return Certificate(cert_path, key_path, certificate.not_valid_after_utc.timestamp())
 
     def cross_signed(self, by: Authority, ends: dt.datetime) -> x509.Certificate:
-        """This authority's name and key in a certificate that another authority issued."""
+        """Return this authority's name and key in a certificate issued by another authority."""
         return (
             _builder(self._name, by._name, self._key, ends)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
@@ -180,7 +180,7 @@ def _key_pem(key: Key) -> bytes:
 
 
 def _now() -> dt.datetime:
-    """Whole seconds, since certificates know no smaller ones."""
+    """Return the time in whole seconds, the precision of certificates."""
     return dt.datetime.now(dt.UTC).replace(microsecond=0)
 
 

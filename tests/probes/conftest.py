@@ -1,4 +1,4 @@
-"""What the tests of probes share: a loop to run them on, authorities and certificates."""
+"""Shared fixtures of the probe tests: an event loop, authorities and certificates."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def prober() -> Iterator[Prober]:
 
 @pytest.fixture
 def name_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
-    """The only DNS server there is for probes. It knows no name until a test gives it one."""
+    """Return the only DNS server that probes use. It knows no names until a test adds one."""
     with NameServer({}) as server:
         monkeypatch.setattr(resolve, "NAMESERVERS", [server.address])
         yield server
@@ -36,5 +36,5 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def certificate(authority: Authority) -> Certificate:
-    """Good for `localhost` and the loopback addresses."""
+    """Return a certificate for `localhost` and the loopback addresses."""
     return authority.issue("localhost", "127.0.0.1", "::1")

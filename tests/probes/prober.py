@@ -1,4 +1,4 @@
-"""Run one probe as the daemon does, and hold every run to what is promised of every run."""
+"""Run one probe as the daemon does, and check the guarantees that hold for every run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MARGIN = 1.0
-"""Seconds over its deadline that a probe may end: two busy cores may be late, a probe that hangs is later still."""
+"""Seconds after its deadline within which a probe may end: two busy cores may be late; a probe that hangs is later."""
 
 LEEWAY = 0.1
 """Seconds of a run that may belong to no phase."""
 
 
 class Prober:
-    """A uvloop and what the probes of one load share. Use it as a context."""
+    """A uvloop and the shared state of the probes of one load. Use it as a context."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
@@ -44,18 +44,16 @@ class Prober:
         self._runner.close()
 
     def run(self, spec: ProbeSpec, seconds: float = 5.0) -> ProbeResult:
-        """The result of one run with `seconds` to its deadline. Asserts that the run kept its promises: it ended
-        in time, its phases make sense, no task and no socket is left, and it did not fail of itself.
-        """
+        """Return the result of one run with `seconds` to its deadline. Assert that it ended in time, that its phases
+        are consistent, that no task and no socket is left, and that it had no internal failure."""
         return self.wait(self._run(spec, seconds))
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(coroutine)
 
     def run_watched(self, spec: ProbeSpec, seconds: float) -> tuple[ProbeResult, float]:
-        """The result of one run, and for how many seconds of CPU it held the loop at most: CPU, so that it is the
-        same on a busy machine.
-        """
+        """Return the result of one run, and the longest time it blocked the loop, in CPU seconds so that a busy
+        machine does not matter."""
         return self.wait(self._run_watched(spec, seconds))
 
     async def _run_watched(self, spec: ProbeSpec, seconds: float) -> tuple[ProbeResult, float]:
@@ -83,7 +81,7 @@ class Prober:
 
 
 def check(result: ProbeResult, took: float) -> None:
-    """What holds of every result."""
+    """Check what must hold for every result."""
     assert result.success is (result.reason is Reason.OK)
     assert bool(result.detail) is not result.success, f"{result.reason}: {result.detail!r}"
     assert result.reason is not Reason.INTERNAL, result.detail
@@ -94,16 +92,16 @@ def check(result: ProbeResult, took: float) -> None:
 
 
 def open_sockets() -> int:
-    """How many sockets this process, with its test servers, has open."""
+    """Return the number of sockets that this process, including its test servers, has open."""
     count = 0
     for descriptor in Path("/proc/self/fd").iterdir():
-        with contextlib.suppress(OSError):  # closed since it was listed
+        with contextlib.suppress(OSError):  # it was closed since it was listed
             count += str(descriptor.readlink()).startswith("socket:")
     return count
 
 
 async def until(condition: Callable[[], bool], complaint: str, seconds: float = 5.0) -> None:
-    """Wait for `condition`, which other threads or callbacks make true."""
+    """Wait for `condition`, which other threads or callbacks fulfil."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, complaint

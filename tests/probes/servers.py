@@ -1,10 +1,10 @@
-"""Servers that misbehave on demand. No real server does that, so these are ours: sockets and threads, nothing hidden.
+"""Servers that misbehave on demand, as no real server does, built on plain sockets and threads.
 
     with Server(says(b"HTTP/1.1 200 OK\\r\\n")) as server:     # half a header, then silence
         spec = HttpSpec(server.url())
 
-A script is a function of one connection. It runs in a thread of its own, and ends when it returns or when the
-client leaves; `Server` then closes the connection. `requests` holds what clients sent.
+A script is a function of one connection. It runs in its own thread, and ends when it returns or when the client
+disconnects; `Server` then closes the connection. `requests` holds what clients sent.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Script = Callable[["Connection"], None]
 
 @dataclass(frozen=True)
 class Request:
-    """One request as a client sent it. Header names are in lower case."""
+    """A request as a client sent it. Header names are in lower case."""
 
     method: str
     path: str
@@ -52,7 +52,7 @@ class Connection:
         self.socket.sendall(data)
 
     def request(self) -> Request:
-        """Read one whole request, and note it in the server's `requests`."""
+        """Read one complete request, and record it in the server's `requests`."""
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._more()
@@ -67,7 +67,7 @@ class Connection:
         return self.note(Request(method, path, headers, body))
 
     def note(self, request: Request) -> Request:
-        """Note a request in the server's `requests`."""
+        """Record a request in the server's `requests`."""
         self._server.requests.append(request)
         return request
 
@@ -78,12 +78,12 @@ class Connection:
         return data
 
     def until_closed(self) -> None:
-        """Wait for the client to leave."""
+        """Wait for the client to disconnect."""
         while self.socket.recv(65536):
             pass
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
+        """Pause, but not beyond the end of the server."""
         if self._server.stopping.wait(seconds):
             raise ConnectionResetError
 
@@ -91,13 +91,13 @@ class Connection:
         self.socket = context.wrap_socket(self.socket, server_side=True)
 
     def reset(self) -> None:
-        """Close with a reset (RST) in place of an orderly end."""
+        """Close with a reset (RST) instead of an orderly end."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
 
 class Server:
-    """Listens on `port` of `host` (0: a free one) while its context lasts, and runs `script` for each connection."""
+    """A listener on `port` of `host` (0: a free one) while its context lasts. It runs `script` for each connection."""
 
     def __init__(
         self, script: Script, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
@@ -159,7 +159,7 @@ class Server:
                 connection.start_tls(self._tls)
             self._script(connection)
         except OSError:
-            pass  # the client left, or did not like our certificate
+            pass  # the client disconnected or rejected our certificate
         finally:
             connection.socket.close()
             self._open.discard(connection)
@@ -167,7 +167,7 @@ class Server:
 
 @contextlib.contextmanager
 def black_hole(host: str, port: int = 0) -> Iterator[int]:
-    """A port, of the loopback interface, that neither accepts nor refuses, as behind a filter: its queue is full."""
+    """Return a loopback port that neither accepts nor refuses, as behind a filter: its queue is full."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.ExitStack() as sockets:
         listener = sockets.enter_context(socket.socket(family))
@@ -181,17 +181,17 @@ def black_hole(host: str, port: int = 0) -> Iterator[int]:
 
 
 def silence(connection: Connection) -> None:
-    """Accept and say nothing."""
+    """Accept and send nothing."""
     connection.until_closed()
 
 
 def hang_up(connection: Connection) -> None:
-    """Read the request and close without a word."""
+    """Read the request and close without an answer."""
     connection.request()
 
 
 def says(*parts: bytes, pause: float = 0.0) -> Script:
-    """Answer any request with `parts`, then say no more and keep the connection."""
+    """Answer any request with `parts`, then send nothing more and keep the connection."""
 
     def script(connection: Connection) -> None:
         connection.request()
@@ -204,7 +204,7 @@ def says(*parts: bytes, pause: float = 0.0) -> Script:
 
 
 def says_and_closes(data: bytes) -> Script:
-    """Answer with `data`, then close in good order."""
+    """Answer with `data`, then close normally."""
 
     def script(connection: Connection) -> None:
         connection.request()
@@ -216,19 +216,19 @@ def says_and_closes(data: bytes) -> Script:
 
 
 def says_and_resets(data: bytes) -> Script:
-    """Answer with `data`, then reset, once the client has had it."""
+    """Answer with `data`, then reset after the client has received it."""
 
     def script(connection: Connection) -> None:
         connection.request()
         connection.send(data)
-        connection.pause(0.05)  # a reset overtakes what the client has not read, and drops it
+        connection.pause(0.05)  # a reset discards data that the client has not read yet
         connection.reset()
 
     return script
 
 
 def pours(start: bytes, again: bytes, pause: float = 0.0) -> Script:
-    """Answer with `start`, then with `again` for ever."""
+    """Answer with `start`, then with `again` forever."""
 
     def script(connection: Connection) -> None:
         connection.request()
@@ -247,7 +247,7 @@ def trickles(data: bytes, pause: float) -> Script:
 
 
 def answers(reply: Callable[[Request], bytes]) -> Script:
-    """Give each request the answer that `reply` makes of it, and keep the connection, as most servers do."""
+    """Answer each request with `reply` of it, and keep the connection, as most servers do."""
 
     def script(connection: Connection) -> None:
         connection.send(reply(connection.request()))
@@ -257,17 +257,17 @@ def answers(reply: Callable[[Request], bytes]) -> Script:
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK", version: str = "1.1") -> bytes:
-    """An answer with a Content-Length."""
+    """Return a response with a Content-Length."""
     lines = [f"HTTP/{version} {status}", *headers, f"Content-Length: {len(body)}"]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
 def redirect(location: str, status: str = "302 Found") -> bytes:
-    """An answer that leads to `location`."""
+    """Return a redirect to `location`."""
     return answer(b"", f"Location: {location}", status=status)
 
 
 def chunked(*chunks: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
-    """An answer in chunks."""
+    """Return a chunked response."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     return head + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + end

@@ -1,4 +1,4 @@
-"""A probe that is cancelled, as all are when the daemon ends, leaves no socket and no task, wherever it was."""
+"""A probe that is cancelled at any point, as when the daemon ends, leaves no socket and no task."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ PROBES: dict[str, Spec] = {
 
 
 def open_descriptors() -> int:
-    """Not only sockets: the ICMP probe has an epoll of its own."""
+    """Return all open descriptors, not only sockets: the ICMP probe has its own epoll."""
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
@@ -52,7 +52,7 @@ def silent(name: str) -> Iterator[int]:
 
 @pytest.mark.parametrize("name", PROBES)
 def test_cancelled(name: str) -> None:
-    """At each of the first steps of the loop, and once when it has come as far as it can."""
+    """Cancel at each of the first steps of the loop, and once after the probe has come as far as it can."""
 
     async def cancel_after(steps: int, spec: ProbeSpec) -> None:
         running = asyncio.create_task(compile_probe(spec, Shared()).run(time.monotonic() + 30))
@@ -60,12 +60,12 @@ def test_cancelled(name: str) -> None:
             await asyncio.sleep(0 if steps < 10 else 0.01)
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await running  # ICMP may have had its answer
+            await running  # ICMP may already have its answer
         await close_resolver()
 
     async def main() -> None:
         with silent(name) as port:
-            await cancel_after(10, PROBES[name](port))  # what is opened once in a process is open now
+            await cancel_after(10, PROBES[name](port))  # opens what is opened only once
             before = open_descriptors()
             for steps in range(11):
                 await cancel_after(steps, PROBES[name](port))

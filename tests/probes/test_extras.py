@@ -1,4 +1,4 @@
-"""A catalog that asks for a client which is not installed says which command installs it."""
+"""A catalog that needs a client that is not installed gives an error with the command that installs it."""
 
 from __future__ import annotations
 

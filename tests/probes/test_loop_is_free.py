@@ -1,4 +1,4 @@
-"""No peer of any protocol holds the event loop. HTTP/1 has its own table in `test_http_limits`."""
+"""No peer of any protocol blocks the event loop. HTTP/1 has its own table in `test_http_limits`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from tests.probes.servers import Script
 
 HELD_SECONDS = 0.25
-"""The faults that this would find took half a second and more."""
+"""The faults that this test looks for took half a second and more."""
 NAME = ".".join("a" * 126) + "."
-"""As many labels as a name may have."""
+"""The maximum number of labels of a name."""
 
 
 def hints(count: int) -> list[bytes]:
-    """Interim answers of 1900 fields each, which HPACK writes in a byte."""
+    """Return interim responses of 1900 fields each, which HPACK encodes in one byte per field."""
     encoder = Encoder()
     fields = [(":status", "103"), *[("a", "b")] * 1900]
     frames = (HeadersFrame(1, encoder.encode(fields), flags=["END_HEADERS"]) for _ in range(count))
@@ -41,7 +41,7 @@ def hints(count: int) -> list[bytes]:
 
 @dataclass
 class Row:
-    """What a server sends to which probe, and how that must end."""
+    """The bytes of a server, the probe, and the expected result."""
 
     script: Script
     kind: str
@@ -82,11 +82,11 @@ def test_a_hostile_peer(row: Row, prober: Prober) -> None:
         result, held = prober.run_watched(specs[row.kind], 20)
     assert result.reason is row.reason, result
     assert re.search(row.detail, result.detail), result.detail
-    assert held < HELD_SECONDS, f"the loop was held for {held:.2f} s of CPU"
+    assert held < HELD_SECONDS, f"the loop was blocked for {held:.2f} s of CPU"
 
 
 def test_a_dns_server_whose_answer_is_as_large_as_can_be(prober: Prober) -> None:
-    """Thousands of records, each with a name of 126 labels that takes two bytes."""
+    """Send thousands of records, each with a name of 126 labels encoded in two bytes."""
 
     def reply(query: bytes, transport: str) -> Iterable[bytes]:
         question = dns.message.from_wire(query).to_wire()[12:]
@@ -106,4 +106,4 @@ def test_a_dns_server_whose_answer_is_as_large_as_can_be(prober: Prober) -> None
         result, held = prober.run_watched(spec, 30)
     assert result.success, result.detail
     assert float(result.facts["answer_rrs"]) > 4000
-    assert held < HELD_SECONDS, f"the loop was held for {held:.2f} s of CPU"
+    assert held < HELD_SECONDS, f"the loop was blocked for {held:.2f} s of CPU"

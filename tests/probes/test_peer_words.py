@@ -1,7 +1,7 @@
-"""What a peer says reaches a person without the secret that it was sent, short, and in printable characters.
+"""A peer's text is shown short, printable, and without the secret that was sent to it.
 
-A marker with the secret in many spellings, escape sequences and 100 kB is put into every position of every protocol
-that a peer fills with text. Servers are ours, since no real one does that.
+A marker with the secret in many spellings, escape sequences and 100 kB is put into every text that a peer can send in
+every protocol. The servers are part of the tests, because no real one does that.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ WORDS = "\x1b[31m\x9b\u202e\x00\x7f" + " ".join(CODES) + "\u2028\x85"
 MARKER = WORDS.encode() * 1000
 LITERAL = (("Authorization", "Basic " + base64.b64encode(f"user:{SECRET}".encode()).decode()),)
 LATIN = b"\x1b[31m\x9b " + " ".join(CODES).encode() * 1000
-"""For a place in a head, which must stay within the limit of heads."""
+"""For text in a header, which must stay within the limit for headers."""
 HEAD_WORDS = LATIN[:6000]
 LONGEST_DETAIL = 4 * SHOWN_CHARACTERS + 400
 
 
 @dataclass(frozen=True)
 class Row:
-    """A server that says the marker somewhere, and what is asked of it at `host:port`."""
+    """A server that sends the marker somewhere, and the probe of `host:port`."""
 
     script: Script
     spec: Callable[[str, int], ProbeSpec]
@@ -69,7 +69,7 @@ def line_of(text: bytes, limit: int = 8000) -> bytes:
 
 
 def hears_then(data: bytes) -> Script:
-    """Read one line, say `data` and close."""
+    """Read one line, send `data` and close."""
 
     def script(connection: Connection) -> None:
         read_line(connection)
@@ -79,7 +79,7 @@ def hears_then(data: bytes) -> Script:
 
 
 def frames(*sent: bytes) -> Script:
-    """A WebSocket that sends frames after its handshake, and closes."""
+    """Run a WebSocket that sends frames after its handshake, and closes."""
 
     def script(connection: Connection) -> None:
         key = connection.request().header("sec-websocket-key") or ""
@@ -100,7 +100,7 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def http2(*payloads: tuple[int, int, int, bytes]) -> Script:
-    """Frames of HTTP/2 as (type, flags, stream, payload), after the client's preface."""
+    """Send frames of HTTP/2 as (type, flags, stream, payload), after the client's preface."""
 
     def script(connection: Connection) -> None:
         connection.socket.recv(65536)
@@ -114,7 +114,7 @@ def http2(*payloads: tuple[int, int, int, bytes]) -> Script:
 
 
 def literal(name: bytes, value: bytes) -> bytes:
-    """A header field of HPACK that needs no table (RFC 7541 section 6.2.2), of lengths below 16 KiB."""
+    """Return a header field of HPACK that needs no table (RFC 7541 section 6.2.2), for lengths below 16 KiB."""
     return b"\x00" + _hpack(len(name)) + name + _hpack(len(value)) + value
 
 
@@ -132,7 +132,7 @@ SETTINGS = (4, 0, 0, b"")
 
 
 def call(*fields: tuple[bytes, bytes]) -> Script:
-    """The answer to a call of gRPC, of trailers alone."""
+    """Return the answer to a gRPC call, consisting only of trailers."""
     block = b"".join(literal(name, value) for name, value in fields)
     return http2(SETTINGS, (1, 0x05, 1, block))
 
@@ -267,6 +267,6 @@ def test_a_peers_words(
     for text in (result.detail, facts, caplog.text.replace("\n", "")):
         assert text.isprintable(), repr(text)
         assert len(text) <= LONGEST_DETAIL
-        if row.spec is not starttls:  # which has no secret to send
+        if row.spec is not starttls:  # it has no secret to send
             assert not any(code.lower() in text.lower() for code in CODES), text
             assert not re.search("hunter22|s3cret", text), text

@@ -1,4 +1,4 @@
-"""A protocol is a package and a line of the table, and nothing else knows it."""
+"""A protocol is a package and an entry in the table; no other code knows it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tests.test_architecture import PACKAGE
 
 ROOM = Path(exporter.probes.__path__[0])
 SHARED: dict[str, set[str]] = {"tls": set(), "net": {"tls"}, "stores": {"tls", "net"}}
-"""Packages of what protocols share; each may import these others."""
+"""Packages that protocols share, each with the others that it may import."""
 MAY_KNOW = {
-    # A WebSocket begins as HTTP and gRPC is HTTP/2; stand-ins answer HTTP.
+    # A WebSocket starts as HTTP, and gRPC is HTTP/2; the simulated services answer HTTP.
     "http": ("probes/websocket/", "probes/grpc/", "demo/"),
 }
-"""Of a protocol, who may import it besides itself."""
+"""For each protocol, who may import it besides itself."""
 IMPORT = re.compile(r"^\s*(?:from|import) exporter\.probes\.(\w+)", re.MULTILINE)
 
 every_protocol = pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
@@ -67,7 +67,7 @@ def test_families_keep_the_order_of_each_protocol(protocol: Protocol) -> None:
 
 
 def test_nothing_else_imports_a_protocol() -> None:
-    """What the daemon and the scrape need of it, they get from the table."""
+    """Check that the daemon and the scrape get what they need from the table."""
     for file in PACKAGE.rglob("*.py"):
         path = file.relative_to(PACKAGE).as_posix()
         for name in set(IMPORT.findall(file.read_text())) & PROTOCOLS.keys():

@@ -1,4 +1,4 @@
-"""Secrets in requests: read for each run, and shown nowhere."""
+"""Secrets in requests: read for each run, and never shown."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_body(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_rotated_between_runs(prober: Prober, tmp_path: Path) -> None:
-    """A file that is written anew counts from the next run on, without a reload."""
+    """Check that a rewritten file is used from the next run on, without a reload."""
     file = tmp_path / "token"
     with Server(FINE) as server:
         spec = HttpSpec(server.url(), bearer_token=SecretText((FileReference(str(file)),)))
@@ -79,7 +79,7 @@ def test_rotated_between_runs(prober: Prober, tmp_path: Path) -> None:
         result = prober.run(spec)
         assert result.reason is Reason.SECRET
         assert result.detail == f"secret file {file} cannot be read: No such file or directory"
-        assert not result.phases  # nothing was asked of anybody
+        assert not result.phases  # nothing was sent
     assert [request.header("authorization") for request in server.requests] == ["Bearer one", "Bearer two"]
 
 
@@ -117,7 +117,7 @@ def test_folder_in_place_of_a_file(tmp_path: Path) -> None:
 
 
 def echo(request: Request) -> bytes:
-    """What a careless server does with what it is given."""
+    """Echo the request, as a careless server does."""
     said = (request.header("authorization") or "").removeprefix("Bearer ")
     return answer(said.encode(), f"X-Echo: {said}")
 
@@ -141,7 +141,7 @@ def test_shown_nowhere(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Neither in the detail of a failure, even where the server repeats it, nor in a log, a `repr` or a pickle."""
+    """Check the detail of a failure, also if the server repeats the secret, and logs, `repr` and pickles."""
     monkeypatch.setenv("TEST_SECRET", VALUE)
     caplog.set_level(logging.DEBUG)
     with Server(answers(reply)) as server:
@@ -155,12 +155,12 @@ def test_shown_nowhere(
 
 
 MARK = "\x9b31mM\u0416ARK" + VALUE
-"""What a hostile server says in every place: a control sequence, letters, and the secret that it was sent."""
+"""Text that a hostile server sends everywhere: a control sequence, letters, and the secret that it was sent."""
 RAW = MARK.encode("utf-8")
 
 
 def places(port: int) -> dict[str, tuple[bytes, dict[str, Any]]]:
-    """Where a server can say it, and what makes a detail repeat it."""
+    """Return the places where a server can send it, and what makes a detail repeat it."""
     fine = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n"
     found = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
     url = b"http://127.0.0.1:%d/" % port
@@ -256,7 +256,7 @@ def test_variable_that_is_not_text(prober: Prober, monkeypatch: pytest.MonkeyPat
 def test_certificate_that_repeats_a_secret(
     prober: Prober, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server can have learnt it from an earlier run, and the names in its certificate become labels."""
+    """Check a certificate whose names become labels: a server can know the secret from an earlier run."""
     monkeypatch.setenv("TEST_SECRET", VALUE)
     trust = TlsSpec(ca_file=str(authority.ca_file))
     for name, known in ((f"{VALUE}.test", False), ("other.test", True)):
@@ -268,7 +268,7 @@ def test_certificate_that_repeats_a_secret(
 
 
 def test_url(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asked with the value, shown with the reference."""
+    """Check that the value is sent and the reference is shown."""
     monkeypatch.setenv("TEST_SECRET", VALUE)
     with Server(answers(lambda request: redirect(request.path))) as server:
         path = SecretText(("/?token=", *FROM_ENVIRONMENT.parts))

@@ -1,4 +1,4 @@
-"""Runs in which this process could not do its part say nothing about the target."""
+"""Runs in which this process could not do its part give no result about the target."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def no_descriptor_left() -> Iterator[None]:
 
 @pytest.fixture
 def without_descriptors() -> Iterator[Callable[[ProbeSpec], ProbeResult]]:
-    """Runs a probe once as usual, so that all that is opened once is open, and once more without descriptors."""
+    """Run a probe once normally, so that everything opened only once is open, and once without free descriptors."""
 
     async def runs(spec: ProbeSpec) -> ProbeResult:
         probe = compile_probe(spec, Shared())
@@ -105,7 +105,7 @@ def test_without_descriptors(
 
 
 class Scripted(MeasuredProbe):
-    """Does what a test says."""
+    """A probe that does what the test says."""
 
     __slots__ = ("_script",)
 
@@ -137,12 +137,12 @@ def raises(error: BaseException) -> Callable[[Run], object]:
 
 
 def hidden(error: BaseException) -> Callable[[Run], object]:
-    """As a protocol module reports what it caught."""
+    """Report what was caught, as a protocol module does."""
 
     def script(_: Run) -> None:
         try:
             raises(error)(_)
-        except BaseException:  # noqa: BLE001 - whatever a test raises
+        except BaseException:  # noqa: BLE001 - a test may raise anything
             raise ProbeFailure(Reason.CONNECT, "cannot connect") from None
 
     return script
@@ -177,11 +177,11 @@ def test_other_failures_count(error: BaseException, monkeypatch: pytest.MonkeyPa
 
 
 def held(seconds: float, then: Callable[[Run], object] = lambda _: None) -> Callable[[Run], object]:
-    """Hold the loop, as SIGSTOP or a busy machine does."""
+    """Block the loop, as SIGSTOP or a busy machine does."""
 
     async def script(run: Run) -> None:
         await asyncio.sleep(0.01)
-        time.sleep(seconds)  # noqa: ASYNC251 - the very thing that is tested
+        time.sleep(seconds)  # noqa: ASYNC251 - this is what is tested
         then(run)
 
     return script
@@ -193,7 +193,7 @@ async def wait(_: Run) -> None:
 
 async def hold_and_wait(run: Run) -> None:
     await asyncio.sleep(0.01)
-    time.sleep(0.4)  # noqa: ASYNC251 - the very thing that is tested
+    time.sleep(0.4)  # noqa: ASYNC251 - this is what is tested
     await wait(run)
 
 
@@ -249,8 +249,8 @@ def test_stalls_are_told_when_they_are_over() -> None:
         await asyncio.sleep(0.25)
         assert sum(stalls) == LOOP.held() - before
         stalls.clear()
-        time.sleep(0.6)  # noqa: ASYNC251 - the very thing that is tested
-        assert LOOP.held() - before >= 0.5, "it counts before its end"
+        time.sleep(0.6)  # noqa: ASYNC251 - this is what is tested
+        assert LOOP.held() - before >= 0.5, "it must count before it ends"
         await asyncio.sleep(0.05)
         LOOP.stop()
 
@@ -259,7 +259,7 @@ def test_stalls_are_told_when_they_are_over() -> None:
 
 
 def test_the_words_of_an_unexpected_error_are_a_peers(caplog: pytest.LogCaptureFixture) -> None:
-    secret = "s3" + "cret"  # a traceback shows these lines, too
+    secret = "s3" + "cret"  # a traceback would show these lines, too
 
     def script(run: Run) -> None:
         run.secrets.add(secret)
@@ -302,9 +302,10 @@ for host in ("127.0.0.1", "::ffff:127.0.0.1"):
 
 
 def test_without_local_ports() -> None:
-    """In a network of its own, which has two. No address of the family gives the same error, and is the target's."""
+    """Use a network namespace with two ports. A missing address of the family gives the same error, but is the
+    target's fault."""
     if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:
-        pytest.skip("no network namespace can be made here")
+        pytest.skip("cannot create a network namespace here")
     command = ["unshare", "-rn", sys.executable, "-c", PORTS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.splitlines() == [
@@ -318,7 +319,7 @@ def test_without_local_ports() -> None:
 def test_a_dead_disk_holds_up_the_probes_that_need_it_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each by its own deadline, with one thread for the file however often it is asked for."""
+    """Check that each ends at its own deadline, with one thread per file however often it is probed."""
     go = threading.Event()
     reads: list[str] = []
 

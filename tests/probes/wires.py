@@ -6,7 +6,7 @@ import asyncio
 
 
 class Wire(asyncio.Transport):
-    """A transport that goes nowhere."""
+    """A transport that sends nothing."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         pass

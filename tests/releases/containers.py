@@ -1,4 +1,4 @@
-"""Containers as an engine would describe them."""
+"""Containers as an engine describes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from exporter.host.containers import Container, container_of
 
 
 def container(service: str = "web", number: int = 1, **values: Any) -> Container:
-    """One that runs and is well unless `values` say otherwise; `image` is a letter, `tag` its tag."""
+    """Return a container that runs and is healthy unless `values` say otherwise; `image` is a
+    letter, `tag` its tag."""
     given: dict[str, Any] = {
         "state": "running",
         "health": None,
@@ -39,5 +40,5 @@ def container(service: str = "web", number: int = 1, **values: Any) -> Container
 
 
 def image_id(letter: str) -> str:
-    """Return the id of an image that is known by a letter."""
+    """Return the id of an image that is identified by a letter."""
     return "sha256:" + (letter * 64)[:64]

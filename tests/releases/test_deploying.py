@@ -1,4 +1,4 @@
-"""Deploys and rollbacks on a host in memory: interrupted at every single call, and what they say and keep."""
+"""Deploys and rollbacks on a host in memory: interrupted at every call, and what they print and keep."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def test_plans_say_what_would_change(host: Host) -> None:
 
 
 def test_probes_run_where_the_stores_are_and_only_for_what_the_daemon_knows(host: Host) -> None:
-    """After a rollback the daemon has the catalog of then, which may lack what the catalog of now has."""
+    """Check after a rollback: the daemon then has the old catalog, which may lack services of the current one."""
     (host.folder / "deploy/live/compose.monitoring.yaml").write_text(
         "services: {exporter: {image: 'nginx:1'}}\n"
     )
@@ -376,7 +376,7 @@ def _at(world: World, number: int, failure: BaseException) -> Callable[[str], No
 
 
 def _lost_after(world: World, what: str, seen: int) -> Callable[[str], None]:
-    """The engine no longer answers once `what` was asked for."""
+    """Make the engine unreachable after the call `what`."""
 
     def at(_: str) -> None:
         if what in world.calls[seen:]:

@@ -1,4 +1,4 @@
-"""Whether containers are well, not yet, or failed for good."""
+"""The state of containers: healthy, not yet healthy, or failed for good."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_absence_does_not_count_as_health() -> None:
     there = [container("web", 1, health="healthy"), container("web", 2, health="starting"), container("api")]
     judged = judge(there, (), {"web": 3, "api": 1, "db": 1})
     assert not judged.good
-    assert judged.decided, "waiting makes no container"
+    assert judged.decided, "waiting would not create the missing container"
     assert judged.rows() == ["db 0/1 healthy", "web 1/3 healthy"]
     assert judged.reason() == "not healthy: shop-live-web-2; not running: db (1 missing), web (1 missing)"
     assert judge([], (), {"db": 1}).reason() == "not running: db (1 missing)"

@@ -1,4 +1,4 @@
-"""The journal, kept states and mounted files: what a state folder holds, also one that the scripts wrote."""
+"""The journal, kept states and mounted files: the contents of a state folder, also one written by the scripts."""
 
 from __future__ import annotations
 

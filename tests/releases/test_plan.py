@@ -1,4 +1,4 @@
-"""What a deploy would change, as it is shown, and in which order services start."""
+"""The changes of a deploy as they are shown, and the order in which services start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Records of deploys: written whole, read back, and what can be undone."""
+"""Records of deploys: written completely, read back, and what can be undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told while a deploy waits and after it has failed, and what is refused at once."""
+"""Messages while a deploy waits and after it has failed, and requests that are refused at once."""
 
 from __future__ import annotations
 

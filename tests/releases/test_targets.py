@@ -1,4 +1,4 @@
-"""The states that a rollback can go back to."""
+"""The states to which a rollback is possible."""
 
 from __future__ import annotations
 

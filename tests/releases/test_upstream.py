@@ -1,4 +1,4 @@
-"""nginx' configuration while it asks some replicas alone."""
+"""nginx' configuration while it sends requests only to some replicas."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A Docker host in memory: an engine and a Compose that reads real files, so that deploys run without either.
+"""A Docker host in memory: an engine, and a Compose that reads real files, so that deploys run without Docker.
 
-`World.calls` counts what is asked of both. `World.at` says what happens at a call: `Killed` there is as if the power
-failed, an `EngineLost` as if dockerd had stopped.
+`World.calls` counts the calls of both. `World.at` sets what happens at a call: `Killed` acts like a power failure,
+and `EngineLost` as if dockerd had stopped.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ BROKEN = "broken"
 
 
 class Killed(BaseException):
-    """The command ended here, without another word."""
+    """The command is killed at this point."""
 
 
 class World:
-    """Containers, images and networks of one host. An image's id is made of its name."""
+    """The containers, images and networks of one host. An image's id is derived from its name."""
 
     def __init__(self) -> None:
         self.containers: dict[str, dict[str, Any]] = {}
@@ -72,7 +72,7 @@ class World:
         self.containers[id_]["state"] = "running"
 
     def running(self) -> dict[str, list[str]]:
-        """The tag of each container that runs, by service; of one that was gone back to, the tag of its image."""
+        """Return the tag of each running container, by service; after a rollback, the tag of its image."""
         names = {id_: name for name, id_ in self.images.items() if ":rollback-" not in name}
         found: dict[str, list[str]] = {}
         for each in self.containers.values():

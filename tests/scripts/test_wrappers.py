@@ -1,4 +1,4 @@
-"""The scripts of a user's repository: short, and nothing but a call of the command that fits."""
+"""The scripts of a user's repository: short, and nothing but a call of the matching command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ exit 7
 
 
 class Repository:
-    """A user's repository with one wrapper, and a command that says how it was called."""
+    """A user's repository with one wrapper, and a command that reports how it was called."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "a user's repo"

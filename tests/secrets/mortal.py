@@ -1,10 +1,10 @@
-"""A command that is killed at any step of its work on files and stores, in this process and at a known step.
+"""Commands that are killed in this process at a given step of their work on files and stores.
 
     for step in count():
         with mortal(step) as killed: ...command...
         if not killed: break    # it has fewer steps
 
-From that step on nothing that it does has an effect, its `finally` neither: as if it were dead.
+After that step nothing it does has an effect, not even its `finally` blocks, as if it were dead.
 """
 
 from __future__ import annotations
@@ -31,12 +31,13 @@ MUTATIONS: tuple[tuple[Any, str], ...] = (
 
 
 class KilledError(BaseException):
-    """No handler of the program catches it."""
+    """A kill that no handler of the program catches."""
 
 
 @contextmanager
 def mortal(step: int, *more: tuple[Any, str]) -> Iterator[list[str]]:
-    """Die before the mutation number `step`, from 0; the list has its name then. `more`: further mutations."""
+    """Die before mutation number `step`, counted from 0; its name is then in the list. `more`:
+    additional mutations."""
     done = 0
     killed: list[str] = []
 

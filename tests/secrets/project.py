@@ -1,11 +1,11 @@
-"""A generated tree with what `exporter secrets` needs, whose catalog has exactly the secrets that a test names.
+"""A generated tree for `exporter secrets`, whose catalog has exactly the secrets that the test names.
 
     project = Project(tmp_path, [Entry("key", rotate_seconds=DAY)])
     done = project.run("rotate", "key", "--yes")     # in this process
-    project.command("create")                        # a command line for a process or terminal of its own
+    project.command("create")                        # a command line for a separate process or terminal
 
-The catalog's own names are narrower than what a file can be called, so that the names come from `entries.json` here;
-`test_inventory.py` holds how they come from a catalog.
+A catalog allows fewer names than a file system, so here the names come from `entries.json`; `test_inventory.py` tests
+how they come from a catalog.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a command ended."""
+    """The outcome of a command."""
 
     returncode: int
     stdout: bytes
@@ -62,7 +62,7 @@ class Done:
 
 
 class Project:
-    """The tree in `root`; its secrets are in `folder`, of `owner` (None: the command's own default)."""
+    """The tree in `root`; its secrets are in `folder`, owned by `owner` (None: the command's default)."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ class Project:
         (root / "entries.json").write_text(json.dumps([asdict(entry) for entry in entries]))
 
     def words(self, *words: str) -> list[str]:
-        """The words after `exporter secrets`; the environment's go before a `--`."""
+        """Return the words after `exporter secrets`; the options for the environment go before a `--`."""
         end = words.index("--") if "--" in words else len(words)
         where = (
             () if words in ((), ("--help",)) else ("-e", ENVIRONMENT, "-c", str(self.root / "config.yaml"))
@@ -119,7 +119,7 @@ class Project:
         return (self.folder / name).read_bytes()
 
     def files(self) -> dict[str, bytes]:
-        """Everything in the secrets folder but the lock."""
+        """Return everything in the secrets folder except the lock."""
         if not self.folder.exists():
             return {}
         return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.name != ".lock"}
@@ -142,7 +142,7 @@ _LOGINS = {
 
 
 def entries_of(file: Path) -> Any:
-    """Inside, the secrets of any catalog are those of `file`."""
+    """Use the secrets of `file` for any catalog inside the block."""
     secrets: Sequence[Secret] = [
         Secret(
             entry["name"],

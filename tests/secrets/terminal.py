@@ -1,4 +1,4 @@
-"""A program on a terminal of its own, and a look at what other users of the host could see of it."""
+"""A program on a separate terminal, and a check of what other users of the host could see of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """`command` with a terminal as its input and output; at the end it is killed if it still runs."""
+    """A `command` with a terminal as its input and output; at the end it is killed if it is still running."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = command
@@ -30,7 +30,7 @@ class Terminal:
     def __enter__(self) -> Self:
         self._ours, self._theirs = pty.openpty()
         self._process = subprocess.Popen(
-            # A session of its own makes the terminal its controlling one, so that ^C is a signal.
+            # In a new session the terminal becomes its controlling one, so that ^C is a signal.
             ["setsid", "--ctty", "--wait", *self._command],
             stdin=self._theirs,
             stdout=self._theirs,
@@ -48,7 +48,7 @@ class Terminal:
         os.close(self._ours)
 
     def wait_for(self, text: str) -> None:
-        """Until `text` is shown, after what was waited for before."""
+        """Wait until `text` is shown after the text of the previous wait."""
         wanted = text.encode()
 
         def shown() -> bool:
@@ -85,7 +85,8 @@ class Terminal:
 
 
 class Watch:
-    """Looks for `marker` in the command line of every process and in every file of `folder`, until its block ends."""
+    """A search for `marker` in the command line of every process and in every file of `folder`,
+    until its block ends."""
 
     def __init__(self, marker: bytes, folder: Path) -> None:
         self.found: list[str] = []
@@ -111,10 +112,10 @@ class Watch:
                     if self._marker in path.read_bytes():
                         self.found.append(str(path))
                 except OSError:
-                    continue  # it is over, or a folder
+                    continue  # it has ended, or is a folder
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """The program and all that it started."""
+    """Kill the program and everything that it started."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(20)

@@ -1,4 +1,4 @@
-"""`exporter secrets`: where values come from, what is kept, what is found, and that no value shows."""
+"""`exporter secrets`: where values come from, what is kept and found, and that no value is shown."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 DAY = 86400
 MARKER = "Marker-7f3a $(id) `id` \"'\\ é"
-"""A value that would be mangled if it were ever code, and that is looked for where no value may be."""
+"""A value that would change if it were interpreted as code; tests search for it where no value may appear."""
 
 AWKWARD = ["with space", "it's", 'a "quoted" one', "$HOME", "$(id)", "`id`", "-n", "--yes", "*", "é"]
 
 
-# --- where values come from
+# --- sources of values
 
 
 def test_a_generated_value_has_its_length_and_only_letters_and_digits(tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_revert_swaps_the_value_and_the_one_before(tmp_path: Path) -> None:
     assert b"restart api" in succeeds(project, "revert", "key", "--yes").stderr
     assert project.files() == {"key": first, "key.previous": second}
     assert mode(project.folder / "key") == 0o400
-    # It is as old as it was.
+    # Its age is unchanged.
     assert "due for rotation" in fails(project, "check")
     succeeds(project, "revert", "key", "--yes")
     assert project.files() == {"key": second, "key.previous": first}
@@ -339,7 +339,7 @@ def test_a_dry_run_touches_nothing(tmp_path: Path) -> None:
     assert project.files() == before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of files")
 @pytest.mark.parametrize(
     ("owner", "uid", "gid", "expected"),
     [
@@ -364,7 +364,7 @@ def test_files_are_readable_to_their_containers(
     succeeds(project, "check", variables={"SECRETS_OWNER": "7"})
 
 
-# --- killed, at the same time, in secret
+# --- killed commands, concurrent commands, confidentiality
 
 
 @pytest.mark.parametrize("verb", ["create", "rotate", "revert"])
@@ -389,7 +389,7 @@ def test_killed_at_any_step_the_value_is_whole_and_the_next_run_goes_on(tmp_path
         if after["key"] != before["key"]:
             assert after["key.previous"] == before["key"]
         assert mode(project.folder / "key") == 0o400
-        # Any change removes what is left over; this one changes nothing else.
+        # Any change removes leftovers; this one changes nothing else.
         succeeds(project, "create")
         assert project.files() == {name: after[name] for name in ("key", "key.previous")}
     assert kinds >= {"fsync", "fchmod", "replace", "mkstemp"}
@@ -444,7 +444,7 @@ def test_a_value_shows_nowhere(tmp_path: Path) -> None:
 def apart(
     project: Project, *words: str, given: bytes = b"", variables: dict[str, str] | None = None
 ) -> bytes:
-    """Return all that it says in a process of its own."""
+    """Return everything it prints in a separate process."""
     done = subprocess.run(
         project.command(*words),
         input=given,
@@ -466,7 +466,7 @@ def succeeds(
 
 
 def fails(project: Project, *words: str, given: bytes = b"", variables: dict[str, str] | None = None) -> str:
-    """What it said, with status 1."""
+    """Return its message, with status 1."""
     done = project.run(*words, given=given, variables=variables)
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 1, said
@@ -483,7 +483,7 @@ def aged(path: Path, seconds: int) -> None:
 
 
 def converse(project: Project, words: list[str], answers: list[str]) -> tuple[int, str]:
-    """Each answer is typed when there is a question; its status and everything that the terminal showed."""
+    """Type each answer when a question appears; return its status and everything that the terminal showed."""
     with Terminal(project.command(*words), project.environment()) as terminal:
         for answer, question in zip(
             answers, (": ", "again: ") if len(answers) == 2 else ("? [y/N] ",), strict=True
@@ -495,7 +495,8 @@ def converse(project: Project, words: list[str], answers: list[str]) -> tuple[in
 
 @contextlib.contextmanager
 def waiting_for_input(project: Project, verb: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A run that holds the lock and waits for the rest of a value; at the end it is killed if it still runs."""
+    """Start a run that holds the lock and waits for the rest of a value; at the end it is killed if it is still
+    running."""
     process = subprocess.Popen(
         project.command(verb, "key", "--yes", "--from-file", "-"),
         env=project.environment(),

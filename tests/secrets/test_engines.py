@@ -1,4 +1,4 @@
-"""Passwords of real servers on this machine, changed and logged in with as in a container; and what a refusal says."""
+"""Passwords of real local servers, changed and used as in a container; and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PASSWORDS = [
 
 @dataclass
 class Here:
-    """Runs a container's programs on this machine, with `environment`; keeps their command lines."""
+    """Runs a container's programs on this machine with `environment`, and records their command lines."""
 
     environment: Mapping[str, str]
     state: str = "running"
@@ -96,7 +96,7 @@ def test_postgresql_takes_it_and_never_sees_it(
     them.check([login], [b"unknown"])
     postgresql.set("log_statement = 'all'")
     them.change(login, [b"unknown"], password.encode())
-    them.change(login, [b"unknown"], password.encode())  # as a rotation that is completed does
+    them.change(login, [b"unknown"], password.encode())  # as when a rotation is completed
     with psycopg.connect(
         host="127.0.0.1", port=login.port, user=login.user, password=password, dbname="postgres"
     ):
@@ -115,7 +115,7 @@ def refuse(them: Stores, login: Login) -> None:
 
 
 def test_postgresql_makes_the_same_verifier(postgresql: PostgresqlServer) -> None:
-    """Of the same salt, for a password that SASLprep changes and one that it refuses."""
+    """Compare for the same salt, with a password that SASLprep changes and one that it refuses."""
     from base64 import b64decode
 
     for password in ("plain", "ünïcode ½ \u2168", "\u0627x"):

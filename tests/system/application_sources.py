@@ -1,14 +1,16 @@
-"""What a person has written of the application in application.py: a catalog, and two small ASGI programs.
+"""The sources of the application in application.py, as a user writes them: a catalog and two small ASGI programs.
 
-`web` asks `api`, which keeps rows in PostgreSQL, numbers in Redis and drafts in a SQLite file. Each request writes to
-all of them, but one to /health, which only asks them. Of `web` there are versions; the broken one fails its check.
+`web` calls `api`, which stores rows in PostgreSQL, numbers in Redis and drafts in a SQLite file. Each request writes
+to all of them, except /health, which only queries them. There are several versions of `web`; the broken one fails its
+health check.
 """
 
 from __future__ import annotations
 
 HOST = "shop.example.com"
 TEST, LIVE = "test", "live"
-"""Environments: one container each and nothing special; replicas, approval and a backup before each deploy."""
+"""Environments: one with single containers and defaults; one with replicas, approval and a backup
+before each deploy."""
 BROKEN = "broken"
 """The version of `web` that is not healthy."""
 
@@ -109,10 +111,10 @@ def answer(path):
 
 
 def api() -> str:
-    """Its main.py."""
+    """Return its main.py."""
     return _API + _SERVER
 
 
 def web(version: str) -> str:
-    """Its main.py."""
+    """Return its main.py."""
     return _WEB.format(version=version) + _SERVER

@@ -1,7 +1,7 @@
-"""A small application on a Docker engine of the tests' own, whose data the commands save and restore.
+"""A small application on a Docker engine of the tests, whose data the commands save and restore.
 
-PostgreSQL and Redis are real; a Python service holds a SQLite file and a volume of documents. Every name that a person
-may choose freely has in it what a shell, SQL or an archive would act upon.
+PostgreSQL and Redis are real; a Python service has a SQLite file and a volume of documents. Every name that a user
+can choose freely contains characters that are special in a shell, SQL or an archive.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ environments: {{staging: {{address: "127.0.0.1:{{port}}", verify: {{deadline: 30
 
 
 class Site:
-    """What stands in `folder`. `more`: further keys of the catalog's `backup`, such as `, encrypt: {...}`."""
+    """The site in `folder`. `more`: additional keys of the catalog's `backup`, such as `, encrypt: {...}`."""
 
     def __init__(self, folder: Path, engine: DockerEngine) -> None:
         self.folder = folder
@@ -104,7 +104,7 @@ class Site:
         self.write()
 
     def write(self, more: str = "") -> None:
-        """The catalog, its scripts, and a Compose file in the shape of the generated one."""
+        """Write the catalog, its scripts, and a Compose file like the generated one."""
         place = self.folder / "deploy" / ENVIRONMENT
         place.mkdir(parents=True, exist_ok=True)
         config = self.folder / "config.yaml"
@@ -147,24 +147,24 @@ class Site:
             capture_output=True,
             text=True,
             errors="surrogateescape",
-            timeout=300,  # a guard; a busy machine takes its time
+            timeout=300,  # generous, because the machine may be busy
             env=self.variables(**more),
         )
 
     def backup(self, *arguments: str, **more: str) -> str:
-        """Make one that must succeed; its id."""
+        """Make a backup, which must succeed, and return its id."""
         done = self.script("backup", *arguments, **more)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def restore(self, *arguments: str, **more: str) -> str:
-        """One that must succeed; what it said."""
+        """Run a restore, which must succeed, and return its output."""
         done = self.script("restore", *arguments, **more)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
     def told(self) -> Any:
-        """What status.sh says of a restore."""
+        """Return what status.sh reports about a restore."""
         return json.loads(self.script("status", "--json").stdout)["restore"]
 
     def marker(self, name: str) -> dict[str, Any]:
@@ -210,7 +210,7 @@ class Site:
         )
 
     def volume(self, name: str) -> Path:
-        """Where the engine keeps it."""
+        """Return its folder in the engine's data."""
         return self.engine.folder / "data" / "volumes" / f"{PROJECT}_{name}" / "_data"
 
     def start(self) -> None:
@@ -221,11 +221,11 @@ class Site:
         until(self.redis_answers, "Redis", 60)
 
     def destroy(self) -> None:
-        """Containers and volumes, all of them."""
+        """Remove all containers and volumes."""
         self.compose("down", "--volumes")
 
     def fill(self) -> None:
-        """Rows, keys and files with every awkward name."""
+        """Create rows, keys and files with every awkward name."""
         for number, database in enumerate(DATABASES):
             quoted = database.replace('"', '""')
             if number:
@@ -265,7 +265,7 @@ class Site:
         (self.volume("documents") / "empty").mkdir(exist_ok=True)
 
     def contents(self) -> dict[str, Any]:
-        """Everything there is, in full."""
+        """Return all data, in full."""
         return {
             "databases": {name: self._dump(name) for name in DATABASES},
             "roles": self._roles(),
@@ -282,7 +282,7 @@ class Site:
         return [line for line in text.splitlines() if "restrict " not in line]
 
     def _roles(self) -> list[str]:
-        """Without the administrator's, whose password is hashed anew from the secret."""
+        """Return the roles except the administrator's, whose password is hashed again from the secret."""
         lines = self.inside("db", "pg_dumpall", "--roles-only", "-U", "postgres").splitlines()
         return [line for line in lines if "restrict " not in line and "ROLE postgres " not in line]
 
@@ -317,7 +317,7 @@ return all
 
 
 def _tree(folder: Path) -> dict[str, tuple[Any, ...]]:
-    """Of each thing below: type and mode, owner, content."""
+    """Return type and mode, owner and content of everything below."""
     found = {}
     for path in sorted(folder.rglob("*")):
         status = path.lstat()
@@ -328,7 +328,7 @@ def _tree(folder: Path) -> dict[str, tuple[Any, ...]]:
 
 
 def key_pair(folder: Path) -> tuple[Path, Path]:
-    """A public and a private key of gpg's, each in a file."""
+    """Create a public and a private key of gpg, each in a file."""
     home = folder / "gnupg"
     home.mkdir(mode=0o700)
     gpg = [require("gpg"), "--homedir", str(home), "--batch", "--quiet", "--passphrase", ""]

@@ -1,12 +1,12 @@
-"""Base images made of this machine's own programs, since no registry of images can be reached from everywhere.
+"""Base images made of this machine's own programs, because image registries are not reachable from everywhere.
 
-Each is busybox, one real program with the libraries that it loads, and nothing else:
+Each contains busybox, one real program with the libraries that it loads, and nothing else:
 
-- PYTHON stands in for python:3.12-slim: the interpreter that runs the tests, its standard library, and their pip.
-  Wheels of uvicorn lie in /wheels, in place of a package registry; PIP_CONF points pip at them.
-- NGINX stands in for nginxinc/nginx-unprivileged:1.29-alpine: the machine's nginx.
-- NODE stands in for node:22-slim: it has no Node. Its `npm` is a script, which puts the page, one asset and the build
-  argument GREETING into dist.
+- PYTHON replaces python:3.12-slim: the interpreter that runs the tests, its standard library, and pip. Wheels of
+  uvicorn are in /wheels instead of a package registry; PIP_CONF points pip at them.
+- NGINX replaces nginxinc/nginx-unprivileged:1.29-alpine: the machine's nginx.
+- NODE replaces node:22-slim, without Node. Its `npm` is a script that puts the page, one asset and the build argument
+  GREETING into dist.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _WITHOUT = re.compile(
 
 
 def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None) -> None:
-    """PYTHON, with wheels of uvicorn and what it needs. `files`: further ones, by their absolute paths."""
+    """Import PYTHON, with wheels of uvicorn and its dependencies. `files`: additional files, by absolute path."""
     root = Root()
     for path, content in (files or {}).items():
         root.file(path, content)
@@ -75,7 +75,7 @@ def import_python(engine: DockerEngine, files: Mapping[str, bytes] | None = None
 
 
 def add_python(root: Root) -> Path:
-    """The interpreter that runs the tests and its standard library; where it is."""
+    """Add the interpreter that runs the tests and its standard library, and return its path."""
     interpreter = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}").resolve()
     library = Path(sysconfig.get_path("stdlib"))
     root.program(interpreter, *(library / "lib-dynload").glob("*.so"), *_libraries_of_slim())
@@ -86,7 +86,7 @@ def add_python(root: Root) -> Path:
 
 
 def import_nginx(engine: DockerEngine) -> None:
-    """NGINX."""
+    """Import NGINX."""
     root = Root()
     nginx = Path(require("nginx")).resolve()
     root.program(nginx)
@@ -96,14 +96,14 @@ def import_nginx(engine: DockerEngine) -> None:
 
 
 def import_node(engine: DockerEngine) -> None:
-    """NODE."""
+    """Import NODE."""
     root = Root()
     root.file("/usr/local/bin/npm", _NPM.encode(), 0o755)
     root.import_as(engine, NODE)
 
 
 def _libraries_of_slim() -> list[Path]:
-    """Libraries that python:3.12-slim has for wheels, though its interpreter does not load them."""
+    """Return the libraries that python:3.12-slim has for wheels, although its interpreter does not load them."""
     command = [require("ldconfig"), "-p"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     machine = "x86-64" if platform.machine() == "x86_64" else "AArch64"
@@ -111,11 +111,11 @@ def _libraries_of_slim() -> list[Path]:
 
 
 class Root:
-    """A root file system in the making: busybox with all of its applets, /tmp, and root as the one user."""
+    """A root file system under construction: busybox with all of its applets, /tmp, and root as the only user."""
 
     def __init__(self) -> None:
         self._bytes = io.BytesIO()
-        self._archive = tarfile.open(fileobj=self._bytes, mode="w")  # noqa: SIM115 - closed when it is imported
+        self._archive = tarfile.open(fileobj=self._bytes, mode="w")  # noqa: SIM115 - closed on import
         self._added: set[str] = set()
         busybox = Path(require("busybox")).resolve()
         self.file("/bin/busybox", busybox.read_bytes(), 0o755)
@@ -143,16 +143,17 @@ class Root:
             self._archive.addfile(entry)
 
     def program(self, program: Path, *modules: Path) -> None:
-        """A program, and the libraries that it and its modules load, where the loader of this machine finds them."""
+        """Add a program and the libraries that it and its modules load, at the paths where this machine's loader
+        finds them."""
         self.file(str(program), program.read_bytes(), 0o755)
         for library in (*_libraries((program, *modules)), *(str(path) for path in modules)):
             self.file(library, Path(library).read_bytes(), 0o755)
 
     def folder(self, folder: Path) -> None:
-        """All files below it but for installed packages and what only developers of Python need."""
+        """Add all files below a folder, except installed packages and files that only developers of Python need."""
         for path in sorted(folder.rglob("*")):
             if path.is_file() and not _WITHOUT.search(str(path.relative_to(folder))):
-                # With their times, or what is compiled would be out of date.
+                # Keep their times, or compiled files would be out of date.
                 self.file(str(path), path.read_bytes(), 0o755, path.stat().st_mtime)
 
     def import_as(self, engine: DockerEngine, image: str) -> None:
@@ -164,20 +165,20 @@ class Root:
 
 
 def _packages_of(interpreter: Path) -> Path:
-    """Where it looks for installed packages, outside of any virtual environment."""
+    """Return the folders in which it looks for installed packages outside virtual environments."""
     command = [str(interpreter), "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
     return Path(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
 
 
 def _libraries(binaries: Iterable[Path]) -> list[str]:
-    """The absolute paths that ldd knows."""
+    """Return the absolute paths that ldd prints."""
     command = [require("ldd"), *map(str, binaries)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return sorted(set(re.findall(r"(?:=> |^\s+)(/\S+) \(0x", said, re.MULTILINE)))
 
 
 def _wheel(name: str) -> tuple[str, bytes]:
-    """An installed package of pure Python as the wheel that it came from: its name and content."""
+    """Return the name and content of the wheel of an installed pure-Python package."""
     installed = distribution(name)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:

@@ -1,7 +1,7 @@
-"""A bucket on moto's server, which speaks S3's protocol, on loopback; it stops or ends in the middle of an upload.
+"""A bucket on a loopback moto server, which speaks the S3 protocol. It can block or end during an upload.
 
 server = BucketServer()
-server.block_at("manifest.json.mac")     # such an object is never taken
+server.block_at("manifest.json.mac")     # uploads of such an object block
 until(server.blocked.is_set, "the upload")
 """
 
@@ -25,7 +25,7 @@ SECRET = "s3cr3t/k3y+x="
 
 
 class BucketServer:
-    """BUCKET, which is empty."""
+    """A server with BUCKET, which is empty."""
 
     def __init__(self) -> None:
         self._app = DomainDispatcherApplication(create_backend_app)
@@ -61,13 +61,13 @@ class BucketServer:
         self._server.server_close()
 
     def block_at(self, suffix: str) -> None:
-        """An object whose name ends with this is not taken until `go_on`."""
+        """Block uploads of objects whose name ends with this until `go_on`."""
         self.blocked.clear()
         self._open.clear()
         self._suffix, self._ends = suffix, False
 
     def end_at(self, suffix: str) -> None:
-        """The server is gone from the moment on at which such an object comes."""
+        """End the server at the moment when such an object arrives."""
         self._suffix, self._ends = suffix, True
 
     def go_on(self) -> None:

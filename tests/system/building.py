@@ -1,4 +1,4 @@
-"""Builds with BuildKit on an engine of the tests' own, and what came of them."""
+"""Builds with BuildKit on an engine of the tests, and their results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def build(
     engine: DockerEngine, context: Path, *options: str, seconds: float = 200
 ) -> subprocess.CompletedProcess[str]:
-    """`docker build`; all that it says of its steps is on standard error."""
+    """Run `docker build`; its output about the steps is on standard error."""
     return subprocess.run(
         [_client(), "--host", engine.host, "build", "--progress=plain", *options, str(context)],
         env={**own_environment(), "DOCKER_BUILDKIT": "1"},
@@ -31,19 +31,19 @@ def build(
 
 
 def logs(engine: DockerEngine, container: str) -> str:
-    """All that the container has said, on both of its streams."""
+    """Return all output of the container, from both of its streams."""
     command = [require("docker"), "--host", engine.host, "logs", container]
     done = subprocess.run(command, env=own_environment(), capture_output=True, text=True)
     return done.stdout + done.stderr
 
 
 def own_environment() -> dict[str, str]:
-    """Without what points `docker` at some other engine."""
+    """Return the environment without variables that point `docker` at another engine."""
     return {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
 
 
 def _client() -> str:
-    """A `docker` that can use BuildKit: one with buildx, or one of 20.10, which needs none."""
+    """Return a `docker` that can use BuildKit: one with buildx, or version 20.10, which does not need it."""
     candidates = dict.fromkeys((require("docker"), shutil.which("docker", path="/usr/bin")))
     for client in filter(None, candidates):
         done = subprocess.run(

@@ -1,8 +1,9 @@
-"""A small application on a Docker engine of the tests' own, which the generated scripts deploy.
+"""A small application on a Docker engine of the tests, deployed by the generated scripts.
 
-Its images are busybox's httpd with different pages: `v1` and `v2` answer their health checks, `broken` does not. Before
-the two replicas of `api` stands a real nginx, the host's own in an image. Its configuration is the tests': Debian's
-nginx does not know `resolve` in an upstream, so it looks names up by a variable, for the same five seconds.
+Its images are busybox's httpd with different pages: `v1` and `v2` pass their health checks, `broken` does not. A real
+nginx, the host's own in an image, is in front of the two replicas of `api`. Its configuration is written by the
+tests, because Debian's nginx does not support `resolve` in an upstream; it resolves names through a variable instead,
+with the same five seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "staging"
 PROJECT = f"shop-{ENVIRONMENT}"
 NASTY = "a b'c\"d$HOME`id`\\e -f;g*"
-"""One line of what a shell would act upon. Compose reads $$ as a single one."""
+"""One line with characters that are special in a shell. Compose reads $$ as a single $."""
 DEADLINE = 60
 
 _HEALTH = 'test: [CMD, wget, -q, -O, /dev/null, "http://127.0.0.1:8080/health"]'
@@ -109,7 +110,7 @@ environments:
 
 
 class Application:
-    """What stands in `folder`: a catalog, its scripts, and a Compose file in the shape of the generated one."""
+    """The application in `folder`: a catalog, its scripts, and a Compose file like the generated one."""
 
     def __init__(self, folder: Path, engine: DockerEngine) -> None:
         self.folder = folder
@@ -158,7 +159,7 @@ class Application:
         (self.folder / "web" / "Dockerfile").write_text(_DOCKERFILE)
 
     def write_page(self, version: str) -> None:
-        """What `--build` makes of web."""
+        """Write the page that `--build` puts into web's image."""
         page = self.folder / "web" / "www"
         page.mkdir(exist_ok=True)
         (page / "index.html").write_text(version)
@@ -167,7 +168,7 @@ class Application:
         )
 
     def build_images(self) -> None:
-        """shop/web and shop/api as v1, v2 and broken, and nginx:local."""
+        """Build shop/web and shop/api as v1, v2 and broken, and nginx:local."""
         self.engine.docker("import", str(_root_of_nginx(self.folder / "nginx.tar")), "nginx:local")
         for version in ("v1", "v2", "broken"):
             self.write_page(version)
@@ -177,8 +178,8 @@ class Application:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Its containers can reach one another, also where the host's firewall forwards nothing, as after any other
-        engine has run there: the one of the tests leaves the firewall alone."""
+        """Let its containers reach one another, even if the host's firewall forwards nothing, for example because
+        another engine ran there. The engine of the tests does not change the firewall."""
         rule = ["FORWARD", "-i", self.bridge, "-o", self.bridge, "-j", "ACCEPT"]
         subprocess.run([require("iptables"), "-w", "-I", *rule], check=True)
         try:
@@ -192,7 +193,7 @@ class Application:
         paths = (
             "/usr/bin",
             os.environ["PATH"],
-        )  # the engine's own client first: it can build without plug-ins
+        )  # the engine's own client first, which can build without plug-ins
         clean = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
         return clean | {
             "PATH": ":".join(paths),
@@ -204,7 +205,7 @@ class Application:
         }
 
     def run(self, script: str, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """One of the scripts, from its beginning to its end."""
+        """Run one of the scripts to its end."""
         return subprocess.run(
             [self.folder / "scripts" / f"{script}.sh", *arguments],
             env=self.environment | variables,
@@ -218,13 +219,13 @@ class Application:
         return self.run("deploy", ENVIRONMENT, "--tag", tag, *arguments)
 
     def good(self, tag: str, *arguments: str) -> str:
-        """Deploy, which must succeed; what it said."""
+        """Deploy, which must succeed, and return the output."""
         done = self.deploy(tag, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stderr
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """deploy.sh, in the background."""
+        """Start deploy.sh in the background."""
         return subprocess.Popen(
             [self.folder / "scripts" / "deploy.sh", *arguments],
             env=self.environment,
@@ -235,7 +236,7 @@ class Application:
         )
 
     def kill_at(self, step: str, *arguments: str) -> None:
-        """Start a deploy, and SIGKILL the script (not what it started) as soon as it has entered `step`."""
+        """Start a deploy, and SIGKILL the script (not its child processes) as soon as it has entered `step`."""
         script = self.start(*arguments)
         deadline = time.monotonic() + DEADLINE
         try:
@@ -251,7 +252,7 @@ class Application:
         assert self.step() == step
 
     def step(self) -> str:
-        """The step that a deploy is in; empty while there is none."""
+        """Return the current step of the deploy; empty if there is none."""
         try:
             lines = (self.state / "current").read_text().splitlines()
         except FileNotFoundError:
@@ -263,7 +264,7 @@ class Application:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def running(self) -> dict[str, list[str]]:
-        """The images of each service's running containers, as version: what their page says is in the image."""
+        """Return the images of each service's running containers, as the version in their page."""
         rows = self.engine.docker(
             "ps", "--no-trunc", "--filter", f"label=com.docker.compose.project={PROJECT}", "--format",
             '{{.Label "com.docker.compose.service"}} {{.ID}}',
@@ -289,7 +290,7 @@ class Application:
         return {tag for tag in tags if ":rollback-" in tag}
 
     def snapshot(self) -> tuple[object, ...]:
-        """Everything that a dry run must leave as it is."""
+        """Return everything that a dry run must leave unchanged."""
         containers = self.engine.docker("ps", "--all", "--no-trunc", "--format", "{{.ID}}")
         images = self.engine.docker(
             "image", "ls", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"
@@ -299,7 +300,7 @@ class Application:
         return containers, sorted(images.splitlines()), networks, files
 
     def clear(self) -> None:
-        """As if nothing had ever been deployed."""
+        """Reset to the state before the first deploy."""
         self.engine.remove_all()
         self.engine.docker("network", "prune", "--force")
         subprocess.run([require("rm"), "-rf", "--", self.state], check=True)
@@ -312,7 +313,7 @@ CMD ["httpd", "-f", "-v", "-p", "8080", "-h", "/www"]
 
 
 def _root_of_nginx(place: Path) -> Path:
-    """A tar file of a root file system with the host's nginx and the libraries that it names."""
+    """Return a tar file of a root file system with the host's nginx and its libraries."""
     nginx = require("nginx")
     said = subprocess.run(["ldd", nginx], capture_output=True, text=True, check=True).stdout
     files = [nginx, *(word for word in said.split() if word.startswith("/"))]

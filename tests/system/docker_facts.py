@@ -1,5 +1,5 @@
-"""What the metrics of a container must say: by the engine's inspect, by the kernel's files of cgroup v1, and by the
-engine's statistics. None of it is read with the product's code, and each witness is heard by itself."""
+"""Expected metrics of a container: from the engine's inspect, the kernel's cgroup v1 files, and the engine's
+statistics. None of them is read with the product's code, and each source is read separately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Key = tuple[str, frozenset[tuple[str, str]]]
-"""Family, and the labels of a sample beyond those that every sample of a container has."""
+"""Family, and the labels of a sample in addition to those of every sample of a container."""
 Facts = dict[Key, float]
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -29,14 +29,14 @@ COMMON_LABELS = ("id", "image", "name", "service")
 _NEVER = "0001-01-01T00:00:00Z"
 _NANO = 1e9
 _TICKS = 100
-"""USER_HZ, which is the same on all Linux systems of our kind."""
+"""USER_HZ, which is the same on all Linux systems that run these tests."""
 _UNLIMITED = 2**62
 _TINY = 1e-6
-"""Of times since the epoch, a float holds no more."""
+"""Precision of a float for Unix times."""
 
 
 class Witnesses:
-    """Asks the engine over its socket, and the kernel."""
+    """Independent sources of the expected values: the engine's socket and the kernel."""
 
     def __init__(self, socket: Path) -> None:
         self._http = httpx.Client(
@@ -50,12 +50,12 @@ class Witnesses:
         return self._http.get(f"/containers/{container}/json").raise_for_status().json()
 
     def names(self) -> set[str]:
-        """Of all containers that there are."""
+        """Return the names of all containers."""
         listed = self._http.get("/containers/json", params={"all": "1"}).raise_for_status().json()
         return {one["Names"][0].removeprefix("/") for one in listed}
 
     def hear(self, container: str) -> dict[str, Facts]:
-        """What each witness says at this moment. Of a container that does not run, only `inspect` says something."""
+        """Return what each source reports at this moment. For a stopped container only `inspect` reports something."""
         while True:
             inspected = self.inspect(container)
             heard = {"inspect": _of_inspect(inspected)}
@@ -66,7 +66,7 @@ class Witnesses:
                 heard["kernel"] = _of_kernel(state["Pid"])
                 heard["statistics"] = _of_statistics(self._statistics(container))
             except (OSError, KeyError, ValueError):
-                # It ended meanwhile; otherwise this is an error.
+                # If the container has exited meanwhile, ignore this; otherwise it is an error.
                 until(lambda pid=state["Pid"]: self.inspect(container)["State"]["Pid"] != pid, "its end", 5)  # type: ignore[misc] # a default argument
             else:
                 return heard
@@ -77,7 +77,7 @@ class Witnesses:
 
 
 def exported(text: str) -> dict[str, tuple[dict[str, str], Facts]]:
-    """Of each container by name: the labels that all its samples have, and its samples."""
+    """Return, for each container by name, the labels common to all its samples, and its samples."""
     found: dict[str, tuple[dict[str, str], Facts]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -90,7 +90,7 @@ def exported(text: str) -> dict[str, tuple[dict[str, str], Facts]]:
             }
             labels, facts = found.setdefault(common["name"], (common, {}))
             assert labels == common, f"{sample.name} has other labels: {common}"
-            # This parser gives cAdvisor's only counter without the suffix one.
+            # This parser adds a suffix to the only cAdvisor counter that has none.
             name = sample.name.replace("failcnt_total", "failcnt")
             key = name, frozenset(sample.labels.items() - common.items())
             assert key not in facts, f"{key} is there twice"
@@ -103,7 +103,7 @@ def families(facts: Iterable[Key]) -> set[str]:
 
 
 def differences(before: Mapping[str, Facts], found: Facts, after: Mapping[str, Facts]) -> list[str]:
-    """Where `found` is not between what each witness said before and after, as sentences."""
+    """Describe where `found` is not between what each source reported before and after."""
     complaints = []
     for witness, facts in before.items():
         if facts.keys() != after.get(witness, {}).keys():
@@ -117,7 +117,7 @@ def differences(before: Mapping[str, Facts], found: Facts, after: Mapping[str, F
 
 
 def strays(heard: Mapping[str, Facts], found: Facts) -> list[str]:
-    """Samples that are exported and nobody knows of, or that inspect or the kernel know of and are not exported."""
+    """Return samples that are exported but unknown, or that inspect or the kernel know and are not exported."""
     known = heard["inspect"].keys() | heard.get("kernel", {}).keys()
     return [f"{key} is not exported" for key in known - found.keys()] + [
         f"{key} is exported" for key in found.keys() - known
@@ -162,7 +162,8 @@ def _of_inspect(inspected: Any) -> Facts:
 
 
 def _of_kernel(pid: int) -> Facts:
-    """By the kernel's Documentation/admin-guide/cgroup-v1, and cAdvisor's definition of the working set."""
+    """Return values from the kernel files, by Documentation/admin-guide/cgroup-v1 and cAdvisor's definition of the
+    working set."""
     now = time.time()
     groups = {}
     for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
@@ -226,7 +227,7 @@ def _of_kernel(pid: int) -> Facts:
 
 
 def _of_statistics(answer: Any) -> Facts:
-    """What they tell, in the words of cgroup v1. What is 0 they leave out."""
+    """Return values from the statistics, under the names of cgroup v1. They omit values of 0."""
     cpu, memory, processes = answer["cpu_stats"], answer["memory_stats"], answer["pids_stats"]
     throttling, used = cpu["throttling_data"], cpu["cpu_usage"]
     io = answer["blkio_stats"]
@@ -287,7 +288,7 @@ _STATISTICS_NETWORK = tuple(
 
 
 def _of_network(table: str) -> Facts:
-    """Of /proc/PID/net/dev: eight columns received, eight sent, of which the first four of each are wanted."""
+    """Parse /proc/PID/net/dev: eight columns received, eight sent; the first four of each are needed."""
     facts: Facts = {}
     for line in table.splitlines()[2:]:
         interface, columns = (part.strip() for part in line.split(":"))
@@ -299,7 +300,7 @@ def _of_network(table: str) -> Facts:
 
 
 def _of_devices(counts: Mapping[tuple[str, str, str], int]) -> Facts:
-    """By kind (bytes, count), device number and operation."""
+    """Return values by kind (bytes, count), device number and operation."""
     names = {("bytes", "Read"): "reads_bytes", ("bytes", "Write"): "writes_bytes",
              ("count", "Read"): "reads", ("count", "Write"): "writes"}  # fmt: skip
     facts: Facts = {}

@@ -1,4 +1,4 @@
-"""Containers of every kind that an engine knows, on two networks of their own."""
+"""Containers of every kind that an engine supports, on two networks of their own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = "shop"
 NETWORKS = ("front", "back")
 OOM_KILLED = 137
 DISK = "DISK"
-"""Stands for the block device that holds the engine's data."""
+"""Placeholder for the block device that holds the engine's data."""
 
 _OFTEN = ("--health-interval", "1s", "--health-timeout", "20s")
 _WORK = """
@@ -28,12 +28,13 @@ tail /dev/zero
 touch /done
 exec sleep 1000
 """
-"""Fills its memory with page cache, writes and reads past it, and has a process killed for want of memory."""
+"""Fills its memory with page cache, writes and reads past it, and has a process killed: out of memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`until`: what inspect's State says once it is of this kind. `project`: of Compose; None for no labels at all."""
+    """A kind of container. `until`: inspect's State once it has reached this kind. `project`: of Compose; None for no
+    labels at all."""
 
     until: tuple[str, object]
     options: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ KINDS = {
         (
             *("--memory", "64m", "--memory-swap", "96m", "--memory-reservation", "32m"),
             *("--cpus", "0.9", "--cpu-shares", "512", "--pids-limit", "50"),
-            # Since Linux 6.10, cgroup v1 counts a device's transfers only once there is some limit of them.
+            # Since Linux 6.10, cgroup v1 counts a device's transfers only if some limit is set for it.
             *("--device-write-bps", f"{DISK}:1gb"),
             *("--health-cmd", "test -e /done", *_OFTEN, "--health-retries", "100"),
         ),
@@ -65,20 +66,20 @@ KINDS = {
     "stopped": Kind(("Status", "exited"), command=("sh", "-c", "exit 3")),
     "created": Kind(("Status", "created"), project=None),
 }
-"""By the container's name, which is the name of its service too."""
+"""By the container's name, which is also the name of its service."""
 
 RUNNING = ("web", "healthy", "unhealthy", "starting", "paused", "limited", "throttled")
 
 
 def make_all(engine: DockerEngine, witnesses: Witnesses) -> None:
-    """Make one container of each kind, and return when each is as it is to be."""
+    """Create one container of each kind, and return when each is in its state."""
     for network in NETWORKS:
         engine.docker("network", "create", network)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda name: _make(engine, name, KINDS[name]), KINDS))
     engine.docker("pause", "paused")
     engine.docker("network", "connect", "back", "limited")
-    # The host answers. Another engine's packet filter may be in force here, and drop what goes between containers.
+    # The host answers. Another engine's packet filter may be active here and drop packets between containers.
     gateway = "{{(index .IPAM.Config 0).Gateway}}"
     address = engine.docker("network", "inspect", "--format", gateway, "back")
     engine.docker("exec", "limited", "ping", "-c", "3", "-i", "0.1", "-s", "1000", address)
@@ -87,13 +88,13 @@ def make_all(engine: DockerEngine, witnesses: Witnesses) -> None:
 
 
 def remove_all(engine: DockerEngine) -> None:
-    """The containers, and the networks, whose bridges an engine leaves behind when it ends."""
+    """Remove the containers and the networks, whose bridges an engine leaves behind when it ends."""
     engine.remove_all()
     engine.docker("network", "rm", *NETWORKS)
 
 
 def labels_of(name: str) -> dict[str, str]:
-    """Those that Compose gives."""
+    """Return the labels that Compose sets."""
     kind = KINDS[name]
     if kind.project is None:
         return {}

@@ -1,7 +1,8 @@
-"""The command `exporter`, which stops at a gate: `python gated.py ARGUMENT...`, as stopped_scripts.py starts it.
+"""The command `exporter` with gates at which it stops: `python gated.py ARGUMENT...`, started by stopped_scripts.py.
 
-Each program in a container, each throw-away container and each step of STEPS is a line of GATE_FOLDER/calls. The first
-one whose words match GATE stops before it does anything, or, with GATE_HALF, after so many bytes of its standard input.
+Each program in a container, each throw-away container and each step of STEPS is a line in GATE_FOLDER/calls. The
+first one whose words match GATE stops before it does anything or, with GATE_HALF, after this many bytes of its
+standard input.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _FOLDER = Path(os.environ["GATE_FOLDER"])
 
 
 def stop_at(words: str) -> bool:
-    """True if the gate is here; it is for the first that comes."""
+    """True if this is the gate. Only the first match stops."""
     with (_FOLDER / "calls").open("a", errors="surrogateescape") as calls:
         calls.write(f"{words}\0")
     if not os.environ.get("GATE") or not fnmatch.fnmatchcase(words, os.environ["GATE"]):
@@ -47,7 +48,7 @@ def stop_at(words: str) -> bool:
 
 
 def stand_still() -> None:
-    """Return when somebody opens the gate."""
+    """Return when the gate is opened."""
     (_FOLDER / "stopped").touch()
     with (_FOLDER / "pipe").open() as pipe:
         pipe.read()
@@ -61,7 +62,7 @@ class HalfRead:
         self._left = half
 
     def read(self, size: int) -> bytes:
-        """Return what comes, and stop once."""
+        """Read, and stop once."""
         if self._left == 0:
             self._left = -1
             stand_still()
@@ -99,7 +100,7 @@ def gated_step(act: Callable[..., Any], words: str) -> Callable[..., Any]:
 
 
 def put_gates() -> None:
-    """Put a gate before everything that has one."""
+    """Put a gate before everything that can have one."""
     Engine.execute = gated_program(Engine.execute, lambda _, argv: " ".join(argv))  # type: ignore[method-assign]
     Engine.run_helper = gated_program(Engine.run_helper, lambda helper: " ".join(helper.argv))  # type: ignore[method-assign]
     for words, (module, path) in STEPS.items():

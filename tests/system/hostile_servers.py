@@ -1,4 +1,4 @@
-"""One hostile server of each kind, in a process of its own that gives way to the daemon's.
+"""One hostile server of each kind, in a separate process with a lower priority than the daemon's.
 
 python -m tests.system.hostile_servers     # writes the ports as JSON; ends with its standard input
 """
@@ -37,13 +37,14 @@ if TYPE_CHECKING:
 GIBIBYTE = 1 << 30
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CONTROLS = b"\x1b[31m\x9b2J\x07\xc2\x9b"
-"""What a terminal takes for orders: ESC, CSI as one byte and as UTF-8, and the bell."""
+"""Terminal control characters: ESC, CSI as one byte and as UTF-8, and the bell."""
 MAX_BODY = 10 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """`probe`: the keys of a probe, as the catalog has them, with {port} in it; or of a store, with `store`."""
+    """A hostile server. `probe`: the keys of a probe in the catalog, with {port} in it; or of a
+    store, with `store`."""
 
     serve: Script | Reply
     probe: str
@@ -52,7 +53,7 @@ class Hostile:
 
 
 def echoes(start: bytes, end: bytes = b"") -> Script:
-    """Repeat whatever arrives, with orders to a terminal."""
+    """Echo everything, with terminal control sequences."""
 
     def script(connection: Connection) -> None:
         said = connection.socket.recv(65536)
@@ -63,7 +64,7 @@ def echoes(start: bytes, end: bytes = b"") -> Script:
 
 
 def websocket(frames: bytes) -> Script:
-    """Agree to a WebSocket, then send `frames` for ever."""
+    """Accept a WebSocket, then send `frames` forever."""
 
     def script(connection: Connection) -> None:
         key = connection.request().header("sec-websocket-key") or ""
@@ -84,7 +85,7 @@ def page(body: bytes, *headers: str) -> Script:
 
 
 def deep(size: int) -> bytes:
-    """JSON that has as many values as fit."""
+    """Return JSON with as many values as fit."""
     return b"[" + b"[1,[{}]]," * (size // 9) + b"1]"
 
 
@@ -94,7 +95,7 @@ def _bomb() -> bytes:
 
 
 def hostile() -> dict[str, Hostile]:
-    """All of them, by the name of the service that each pretends to be."""
+    """Return all servers, by the name of the service that each imitates."""
 
     def web(more: str = "") -> str:
         return 'http: {url: "http://127.0.0.1:{port}/"' + (f", {more}" if more else "") + "}"
@@ -232,12 +233,12 @@ def _servers(kinds: Iterable[tuple[str, Hostile]], stack: contextlib.ExitStack) 
 
 
 def main() -> None:
-    """Serve until nobody holds the other end of standard input."""
+    """Serve until the other end of standard input is closed."""
     os.nice(19)
     with contextlib.ExitStack() as stack:
         print(json.dumps(_servers(hostile().items(), stack)), flush=True)
         sys.stdin.read()
-        os._exit(0)  # threads that flood do not end by themselves
+        os._exit(0)  # flooding threads do not end by themselves
 
 
 if __name__ == "__main__":

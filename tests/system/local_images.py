@@ -1,9 +1,9 @@
-"""Images of the stores, made of this machine's own programs, since no registry can be reached from everywhere.
+"""Images of the stores, made of this machine's own programs, because registries are not reachable from everywhere.
 
-- POSTGRESQL stands in for postgres:17: the machine's PostgreSQL; its entry point reads the official image's variables.
-- REDIS stands in for redis:7.4: the machine's Redis.
+- POSTGRESQL replaces postgres:17: the machine's PostgreSQL; its entry point reads the official image's variables.
+- REDIS replaces redis:7.4: the machine's Redis.
 
-Both run as user 999, as the generated Compose files have it, and have the official images' folders and volumes.
+Both run as user 999, as in the generated Compose files, and have the official images' folders and volumes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   initdb "$@" --auth-host="${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" "$PGDATA"
   echo "host all all all ${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
   if [ -n "${POSTGRES_DB:-}" ]; then
-    # In a server that nobody else reaches, as the official image does.
+    # While nobody else can reach the server, as in the official image.
     echo "CREATE DATABASE $POSTGRES_DB" | cat - /docker-entrypoint-initdb.d/*.sql |
       postgres --single -D "$PGDATA" postgres
   fi
@@ -50,7 +50,7 @@ USER 999:999
 
 
 def import_postgresql(engine: DockerEngine) -> None:
-    """POSTGRESQL."""
+    """Import POSTGRESQL."""
     folder = programs()
     modules = [folder.parent / "lib" / name for name in _MODULES]
     root = Root()
@@ -70,7 +70,7 @@ def import_postgresql(engine: DockerEngine) -> None:
 
 
 def import_redis(engine: DockerEngine) -> None:
-    """REDIS."""
+    """Import REDIS."""
     root = Root()
     server = Path(require("redis-server")).resolve()
     root.program(server)

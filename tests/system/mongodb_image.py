@@ -1,11 +1,11 @@
-"""An image that stands in for mongo:8.0, since neither a registry of images nor a package of MongoDB can be had.
+"""An image that replaces mongo:8.0, because neither image registries nor packages of MongoDB are available.
 
-The server is FerretDB, which speaks MongoDB's protocol and keeps its data in SQLite; mongosh is MongoDB's own, on this
-machine's Node; `mongodump` and `mongorestore` are those of `mongodb_tools.py`. The entry point does what the official
-one does: by its variables it makes a first user, and while it does so its server answers anybody, on loopback only.
+The server is FerretDB, which speaks MongoDB's protocol and stores its data in SQLite; mongosh is MongoDB's own, on
+this machine's Node; `mongodump` and `mongorestore` are those of `mongodb_tools.py`. Like the official one, the entry
+point creates a first user from its variables; meanwhile its server accepts anybody, but only on loopback.
 
-What FerretDB has not: users beside the first one and roles, views, time series, replica sets, and collections with
-quotation marks in their names.
+FerretDB lacks additional users and roles, views, time series, replica sets, and collections with quotation marks in
+their names.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.docker_engine import DockerEngine
 
 MONGODB = "mongo:8.0"
-"""What the generated Compose file asks for."""
+"""The image name in the generated Compose file."""
 
 _ENTRY = """#!/bin/sh
 set -eu
@@ -60,7 +60,7 @@ fi
 exec $server "$@"
 """
 _CONFIGURATION = b"mongosh: {enableTelemetry: false, ofAnotherVersion: 1}\n"
-"""Of an option that it does not know mongosh warns each time, on standard output."""
+"""mongosh prints a warning on standard output each time it gets an unknown option."""
 _TOOL = """#!/bin/sh
 exec {python} -s /usr/lib/mongodb-tools/mongodb_tools.py {name} "$@"
 """
@@ -78,7 +78,7 @@ CMD ["mongod"]
 
 
 def import_mongodb(engine: DockerEngine) -> None:
-    """MONGODB."""
+    """Import MONGODB."""
     stand_in = mongodb_stand_in()
     root = Root()
     root.file("/usr/bin/ferretdb", (stand_in / "ferretdb").read_bytes(), 0o755)

@@ -1,7 +1,7 @@
-"""A service and two MongoDBs on a Docker engine of the tests' own, all of it generated, whose data the scripts save.
+"""A service and two MongoDBs on a Docker engine of the tests, completely generated, whose data the scripts save.
 
-Both have a first user with a password; `sealed` has a port of its own and TLS as well. Every name that a person may
-choose freely has in it what a shell, JavaScript or a connection string would act upon.
+Both have a first user with a password; `sealed` also has a non-default port and TLS. Every name that a user can
+choose freely contains characters that are special in a shell, JavaScript or a connection string.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COLLECTION = "a b;c&d'e(id) ü é.x"
 STORES = ("docs", "sealed")
 
 _GROUP = 65532
-"""The generated containers' own, by which they read secrets."""
+"""The user of the generated containers, as which they read secrets."""
 _CATALOG = """
 project: shop
 defaults: {{healthcheck: {{interval: 5s, timeout: 20s, retries: 20}}}}
@@ -69,7 +69,7 @@ environments: {{{environment}: {{address: "127.0.0.1:{{port}}", verify: {{deadli
 
 
 class MongoSite:
-    """What stands in `folder`."""
+    """The site in `folder`."""
 
     def __init__(self, folder: Path, engine: DockerEngine) -> None:
         self.folder = folder
@@ -99,16 +99,16 @@ class MongoSite:
         (folder / "deploy" / ENVIRONMENT / "compose.monitoring.yaml").unlink()
 
     def write_password(self, password: str) -> None:
-        """The secret's value, which holds for the next server that is made."""
+        """Write the secret's value, which the next created server uses."""
         self.password = password
         self._secret("docs_password", password)
 
     def start(self) -> None:
-        """And wait until all is healthy."""
+        """Start, and wait until everything is healthy."""
         self.compose("up", "--detach")
 
     def destroy(self) -> None:
-        """Containers and volumes, all of them."""
+        """Remove all containers and volumes."""
         self.compose("down", "--volumes", "--timeout", "1")
 
     def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -123,7 +123,7 @@ class MongoSite:
         )
 
     def restore(self, *arguments: str) -> str:
-        """One that must succeed; what it said."""
+        """Run a restore, which must succeed, and return its output."""
         done = self.script("restore", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stderr
@@ -140,7 +140,7 @@ class MongoSite:
         )
 
     def client(self, store: str = "docs") -> MongoClient[dict[str, Any]]:
-        """Logged in as a service would be, at the port that the host publishes."""
+        """Return a client logged in as a service would be, at the port published on the host."""
         secure: dict[str, Any] = {"tls": True, "tlsInsecure": True} if store == "sealed" else {}
         return MongoClient(
             *("127.0.0.1", self._ports[store]),
@@ -152,7 +152,7 @@ class MongoSite:
         )
 
     def fill(self, store: str) -> None:
-        """Documents of all types, in databases and collections with awkward names."""
+        """Create documents of all types, in databases and collections with awkward names."""
         with self.client(store) as client:
             client["shop"][COLLECTION].insert_many(
                 [
@@ -176,7 +176,7 @@ class MongoSite:
             client["A-1_archive"]["orders"].insert_one({"_id": 1, "same": "name"})
 
     def contents(self, store: str = "docs") -> dict[tuple[str, str], tuple[list[bytes], Any]]:
-        """Every document as the bytes that it is, and every index."""
+        """Return every document as its exact bytes, and every index."""
         found = {}
         options: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
         with self.client(store) as client:

@@ -2,8 +2,8 @@
 
     mongodb_tools.py mongodump --host=127.0.0.1 --port=27017 --archive --gzip >archive.gz
 
-The options, the configuration file and the archive are those of the real ones, which read what these write, and the
-other way round. What the real ones can do beyond that is refused. This file runs alone, inside an image.
+The options, the configuration file and the archive are compatible with the real tools in both directions. Other
+features of the real tools are refused. This file runs on its own, inside an image.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BATCH = 1000
 
 
 class FailedError(Exception):
-    """What was asked cannot be done; the sentence says why."""
+    """The request cannot be done; the message says why."""
 
 
 def main(arguments: list[str]) -> int:
@@ -203,7 +203,7 @@ def _read(archive: BinaryIO) -> dict[str, Any] | None:
 
 
 def _read_raw(archive: BinaryIO) -> bytes | None:
-    """The next document; None at the end of a block."""
+    """Return the next document; None at the end of a block."""
     size = archive.read(4)
     if size == _END:
         return None
@@ -214,7 +214,7 @@ def _read_raw(archive: BinaryIO) -> bytes | None:
 
 
 def _checksum(content: bytes, before: int) -> int:
-    """CRC-64 of ECMA-182, reflected."""
+    """Return the reflected CRC-64 of ECMA-182."""
     value = before ^ 0xFFFF_FFFF_FFFF_FFFF
     for byte in content:
         value = _TABLE[(value ^ byte) & 0xFF] ^ value >> 8

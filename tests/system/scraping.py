@@ -1,6 +1,7 @@
-"""A scraper that never rests, and remembers what it was told and how long that took.
+"""A scraper that never pauses, and records the answers and how long they took.
 
-`favoured` gives it and others priority, so that the times are those of the daemon and not of a busy machine."""
+`favoured` gives it and others priority, so that the times are those of the daemon and not of a busy machine.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ _UP = re.compile(r"^exporter_docker_up (\d)$", re.MULTILINE)
 
 @contextlib.contextmanager
 def favoured() -> Iterator[None]:
-    """Threads and processes that this thread starts meanwhile get the CPU before all others. Needs root."""
+    """Give priority to threads and processes that this thread starts meanwhile. Needs root."""
     usual = os.getpriority(os.PRIO_PROCESS, 0)
     os.setpriority(os.PRIO_PROCESS, 0, -10)
     try:
@@ -38,7 +39,8 @@ def favoured() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """`took`: seconds. `up`: whether Docker was reachable; none where it does not say. `containers`: their names."""
+    """A scrape. `took`: seconds. `up`: whether Docker was reachable; None if not exported.
+    `containers`: their names."""
 
     took: float
     up: bool | None
@@ -46,7 +48,7 @@ class Scrape:
 
 
 class Scraping:
-    """From `with` to its end. `scrapes`: all so far, in order."""
+    """A running scraper, from `with` to its end. `scrapes`: all so far, in order."""
 
     def __init__(self, daemon: RunningDaemon) -> None:
         self.scrapes: list[Scrape] = []
@@ -68,7 +70,7 @@ class Scraping:
 
     @property
     def last(self) -> Scrape:
-        """The last of a scrape that began no earlier than this call."""
+        """Return a scrape that started after this call."""
         seen = len(self.scrapes)
         while len(self.scrapes) < seen + 2:
             assert self._thread.is_alive(), self._error
@@ -85,5 +87,5 @@ class Scraping:
                     up = _UP.search(text)
                     names = frozenset(_OF_CONTAINERS.findall(text))
                     self.scrapes.append(Scrape(took, None if up is None else up[1] == "1", names))
-        except Exception as error:  # noqa: BLE001 - it is raised where the block ends
+        except Exception as error:  # noqa: BLE001 - raised again at the end of the block
             self._error = error

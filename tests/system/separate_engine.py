@@ -1,6 +1,5 @@
-"""A Docker engine in a network namespace of its own, with rules of its own: neither the host's rules nor another
-engine's decide what is let through, and nothing is left of them.
-"""
+"""A Docker engine in a separate network namespace with its own rules: it is independent of the rules of the host and
+of other engines, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class SeparateEngine(DockerEngine):
-    """One in a network namespace of its own, which is gone with it; with rules, as a user's has them."""
+    """An engine in a separate network namespace, which is removed with it. It sets rules, as a user's engine does."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        # The last one of an option counts. Of other names than those of its networks, nobody is asked.
+        # The last value of an option is used. For names outside its networks no server is queried.
         super().__init__(
             folder, "--iptables=true", "--ip-masq=true", "--bridge=", "--dns=127.0.0.1", *options
         )
@@ -39,22 +38,22 @@ class SeparateEngine(DockerEngine):
             super().start()
 
     def on_host(self, *command: str) -> list[str]:
-        """The command that runs `command` in the namespace, where the engine publishes ports."""
+        """Return the command that runs `command` in the namespace, where the engine publishes ports."""
         pid = (self.folder / "pid").read_text().strip()
         return [require("nsenter"), f"--net=/proc/{pid}/ns/net", "--", *command]
 
     def host_command(self, *command: str) -> str:
-        """What a command says in the namespace. An AssertionError with all that it said, when it fails."""
+        """Return the output of a command in the namespace. If it fails, raise an AssertionError with all output."""
         done = subprocess.run(self.on_host(*command), capture_output=True, text=True, timeout=150)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
 
 def client_environment(engine: DockerEngine, compose: int) -> dict[str, str]:
-    """Variables with which the scripts find `engine` and this version of Compose, 1 or 2.
+    """Return variables with which the scripts find `engine` and this version of Compose, 1 or 2.
 
-    Where Compose 2 is installed for everybody, the scripts take it for 1 as well. The engine's own client comes first:
-    it can build without plug-ins.
+    If Compose 2 is installed for all users, the scripts also use it instead of version 1. The engine's own client
+    comes first, which can build without plug-ins.
     """
     clean = {
         name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "COMPOSE_"))

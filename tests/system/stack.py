@@ -1,7 +1,7 @@
 """The generated monitoring stack, running: the daemon, Prometheus and Alertmanager on generated files.
 
-The files are as `exporter gen` writes them but for one thing: in them the programs find one another by the names of
-their containers, which do not exist here, so the daemon's is replaced by its address on loopback.
+The files are as written by `exporter gen`, with one exception: the programs find one another by the names of their
+containers, which do not exist here, so the daemon's name is replaced by its address on loopback.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "test"
 Fires = tuple[str, str]
-"""An alert's name, and the service that it is about."""
+"""An alert's name, and the service that it belongs to."""
 
 
 class Stack:
-    """What runs."""
+    """The running programs."""
 
     def __init__(self, daemon: RunningDaemon, prometheus: Prometheus) -> None:
         self.daemon = daemon
         self.prometheus = prometheus
 
     def firing(self) -> set[Fires]:
-        """Names and services of the alerts that fire in Prometheus, but for the watchdog, which always does."""
+        """Return names and services of the firing alerts in Prometheus, except the watchdog, which always fires."""
         rows = self.prometheus.vector('ALERTS{alertstate="firing",alertname!="Watchdog"}')
         return {(row["metric"]["alertname"], row["metric"].get("service", "")) for row in rows}
 
     def until_firing(self, *alerts: Fires, seconds: float = 60) -> None:
-        """Wait until all of these fire, whatever else does."""
+        """Wait until all of these fire; others may fire, too."""
         self._until(lambda firing: set(alerts) <= firing, f"{alerts} to fire", seconds)
 
     def until_only(self, *alerts: Fires, seconds: float = 60) -> None:
@@ -64,7 +64,7 @@ class Stack:
 
 
 def generate(catalog: Path, out: Path) -> None:
-    """`exporter gen` of what the servers read; these catalogs watch, and deploy nothing."""
+    """Run `exporter gen` for the files that the servers read; these catalogs watch and deploy nothing."""
     options = ("--only", "alerts,prometheus,alertmanager", "--config", str(catalog), "--out", str(out))
     subprocess.run([sys.executable, "-m", "exporter", "gen", *options], check=True, capture_output=True)
 

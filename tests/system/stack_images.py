@@ -1,9 +1,10 @@
-"""Images of the monitoring stack, of this machine's own programs, since no registry can be reached from everywhere.
+"""Images of the monitoring stack, made of this machine's own programs, because registries are not reachable from
+everywhere.
 
-Prometheus and Alertmanager are this machine's, in images with busybox, as the real ones have it. The daemon's image is
-its sources and locked dependencies on the stand-in for Python's. The engine's filter is a stand-in that filters
-nothing: only that the daemon asks the engine through it is shown. Grafana cannot be had: where it stands, busybox
-answers its health check.
+Prometheus and Alertmanager are this machine's, in images with busybox, as the real ones have it. The daemon's image
+consists of its sources and locked dependencies on the Python image. The socket filter is replaced by one that filters
+nothing, so the tests only show that the daemon reaches the engine through it. Grafana is not available; busybox
+answers its health check instead.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 
 OF_THE_APPLICATION = ("psycopg", "psycopg-binary")
-"""Packages that the application of application_sources.py uses besides those of the daemon."""
+"""Packages that the application of application_sources.py uses in addition to those of the daemon."""
 
 _FILTER = """
 import asyncio
@@ -50,7 +51,7 @@ asyncio.run(main())
 
 
 def import_stack(engine: DockerEngine, folder: Path) -> None:
-    """All of them; `folder` is an empty one."""
+    """Import all of them; `folder` is an empty one."""
     _program_image(engine, "prometheus", f"prom/prometheus:{PROMETHEUS_VERSION}", "/prometheus")
     _program_image(
         engine, "prometheus-alertmanager", f"prom/alertmanager:{ALERTMANAGER_VERSION}", "/alertmanager"
@@ -63,7 +64,7 @@ def import_stack(engine: DockerEngine, folder: Path) -> None:
 
 
 def import_sidecar(engine: DockerEngine, folder: Path) -> None:
-    """The daemon's and the filter's, and PYTHON that they stand on."""
+    """Import the daemon's and the filter's, and PYTHON, on which they are based."""
     import_python(engine, _sources())
     start = 'ENTRYPOINT ["python", "-m", "exporter"]'
     text = f"FROM {PYTHON}\nENV PYTHONPATH=/site PYTHONDONTWRITEBYTECODE=1\n{start}\n"
@@ -73,17 +74,17 @@ def import_sidecar(engine: DockerEngine, folder: Path) -> None:
 
 
 def _sources() -> dict[str, bytes]:
-    """The daemon and its locked dependencies, as they are installed here, below /site."""
+    """Add the daemon and its locked dependencies, as installed here, below /site."""
     found = {path: path.relative_to(REPOSITORY) for path in (REPOSITORY / "exporter").rglob("*")}
     locked = re.findall(r"^([\w.-]+)==", (REPOSITORY / "requirements.txt").read_text(), re.MULTILINE)
     for name in (*locked, *OF_THE_APPLICATION):
         try:
             files = distribution(name).files or ()
-        except PackageNotFoundError:  # of another version of Python
+        except PackageNotFoundError:  # for another version of Python
             continue
         found |= {Path(str(file.locate())): Path(*file.parts) for file in files if ".." not in file.parts}
     taken = {path: place for path, place in found.items() if path.is_file() and path.suffix != ".pyc"}
-    # The loader itself is there already, and must stay executable.
+    # The loader itself is already there, and must stay executable.
     modules = (path for path in taken if path.suffix == ".so")
     libraries = [library for library in _libraries(*modules) if "/ld-" not in library]
     return {f"/site/{place}": path.read_bytes() for path, place in taken.items()} | {
@@ -92,17 +93,15 @@ def _sources() -> dict[str, bytes]:
 
 
 def _libraries(*binaries: Path) -> list[str]:
-    """What they load, by absolute paths."""
+    """Return the libraries that they load, by absolute paths."""
     said = subprocess.run([require("ldd"), *binaries], capture_output=True, text=True, check=True).stdout
     return sorted(set(re.findall(r"(?:=> |^\s+)(/(?:usr/)?lib\S+) \(0x", said, re.MULTILINE)))
 
 
 def _program_image(engine: DockerEngine, program: str, image: str, folder: str) -> None:
-    """busybox, the program, what it loads, and a folder of its user's for its data."""
+    """Make an image with busybox, the program, its libraries, and a data folder of its user."""
     path = Path(require(program)).resolve()
-    shared = Path(
-        "/usr/share/prometheus/alertmanager"
-    )  # templates, which Debian keeps apart from the program
+    shared = Path("/usr/share/prometheus/alertmanager")  # templates, in a separate Debian folder
     files = (str(path), *_libraries(path), *(str(file) for file in shared.glob("*.tmpl")))
     with tempfile.TemporaryDirectory() as context:
         for file in files:

@@ -4,9 +4,9 @@
     script = gate.start("restore", backup, "--yes", at="*pg_restore*", half=1000)
     script.kill()
 
-Programs that the commands call come earlier in PATH under their own names, and `exporter` itself is gated.py. The first
-call whose words match `at` stops before it does anything, or, with `half`, after so many bytes of its standard input;
-the others pass.
+Wrappers of the programs that the commands call come first in PATH; `exporter` itself is replaced by gated.py. The
+first call whose words match `at` stops before it does anything or, with `half`, after this many bytes of its standard
+input. Other calls continue.
 """
 
 from __future__ import annotations
@@ -52,42 +52,42 @@ _GATED = Path(__file__).with_name("gated.py")
 
 
 class Stopped:
-    """A script that stands still, with all that it has started."""
+    """A script that is stopped, with everything that it has started."""
 
     def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
         self.process = process
         self.folder = folder
 
     def kill(self) -> None:
-        """It and all that it has started end at once."""
+        """Kill it and everything that it has started at once."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
     def kill_alone(self) -> None:
-        """What it has started goes on as soon as the gate is opened."""
+        """Kill only the script; its child processes continue when the gate is opened."""
         self.process.kill()
         self.process.wait(20)
 
     def open(self) -> None:
-        """It goes on."""
+        """Let it continue."""
         with (self.folder / "pipe").open("w"):
             pass
 
     def end(self) -> tuple[int, str]:
-        """It goes on to its end: its exit status, and what it said."""
+        """Let it run to its end and return its exit status and output."""
         self.open()
         status = self.process.wait(60)
         return status, (self.folder / "said").read_text(errors="replace")
 
 
 class Gate:
-    """Programs of this name in `folder`, for the scripts of `site`."""
+    """Wrappers of these programs in `folder`, for the scripts of `site`."""
 
     def __init__(self, folder: Path, site: Site) -> None:
         self.folder = folder
         self._site = site
         self.work = folder / "work"
-        """Where the scripts have their temporary files."""
+        """The folder for the scripts' temporary files."""
         (folder / "bin").mkdir(parents=True)
         self.work.mkdir()
         os.mkfifo(folder / "pipe")
@@ -102,7 +102,7 @@ class Gate:
             program.chmod(0o755)
 
     def variables(self, **more: str) -> dict[str, str]:
-        """For a script that is not to be stopped, too."""
+        """Return the variables, also for scripts that are not to be stopped."""
         place = self.folder / "bin"
         return {
             "PATH": f"{place}:{os.environ['PATH']}",
@@ -116,7 +116,8 @@ class Gate:
     def start(
         self, name: str, *arguments: str, at: str, half: int = 0, more: Mapping[str, str] | None = None
     ) -> Iterator[Stopped]:
-        """A script that has come to its gate. Whatever is left of it at the end of the block is killed."""
+        """Start a script and return it when it has reached its gate. Whatever is left of it at the end of the block
+        is killed."""
         for left in ("reached", "stopped"):
             with contextlib.suppress(FileNotFoundError):
                 (self.folder / left).rmdir() if left == "reached" else (self.folder / left).unlink()
@@ -144,11 +145,11 @@ class Gate:
             process.wait(20)
 
     def calls(self) -> str:
-        """Arguments of all programs that were called."""
+        """Return the arguments of all programs that were called."""
         return (self.folder / "calls").read_text(errors="replace")
 
     def leftovers(self) -> set[str]:
-        """Throw-away containers, volumes of drills, half-made backups and temporary folders."""
+        """Return throw-away containers, volumes of drills, unfinished backups and temporary folders that are left."""
         docker = self._site.engine.docker
         found = [path.name for path in (*self.work.iterdir(), *self._site.backups.glob("*.partial"))]
         for label in ("exporter.helper", "exporter.drill"):
@@ -159,9 +160,9 @@ class Gate:
 
 @contextlib.contextmanager
 def filled_site(folder: Path) -> Iterator[Site]:
-    """A site that runs on an engine of its own, with something in everything."""
+    """Run a site with data everywhere, on its own engine."""
     with (
-        tempfile.TemporaryDirectory(prefix="docker-") as place,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="docker-") as place,  # must be short: it holds sockets
         DockerEngine(Path(place)) as engine,
     ):
         import_postgresql(engine)
@@ -177,12 +178,12 @@ def filled_site(folder: Path) -> Iterator[Site]:
 
 
 def half_of(site: Site, backup: str, name: str, pattern: str) -> int:
-    """Bytes of the first such file of a backup."""
+    """Return half the size in bytes of the first such file of a backup."""
     return sorted((site.backups / backup / name).glob(pattern))[0].stat().st_size // 2
 
 
 def spoil(site: Site, name: str) -> None:
-    """Something that was not there when it was saved, and something that was and is not any more."""
+    """Add something that was not there when the backup was made, and remove something that was."""
     if name == "db":
         site.sql("forms", "CREATE TABLE IF NOT EXISTS later (); DROP TABLE IF EXISTS empty")
     elif name == "cache":

@@ -1,8 +1,7 @@
-"""From a broken service to a person and back: daemon, Prometheus, generated rules, Alertmanager, webhook.
+"""From a broken service to a notification and back: daemon, Prometheus, generated rules, Alertmanager, webhook.
 
-Every fault is real to the daemon: a server that answers 503, answers late, serves an old certificate, or is
-gone, and a Redis that is killed.
-Windows of the rules are those that are generated; only the waits before an alert fires are cut to nothing.
+Every fault is real to the daemon: a server that answers 503, answers late, serves an old certificate or is gone, and
+a Redis that is killed. The windows of the rules are as generated; only the waits before an alert fires are removed.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Alert = dict[str, Any]
-"""As Alertmanager posts it."""
+"""The format in which Alertmanager posts it."""
 
 DELIVERY_SECONDS = 60
 
@@ -78,7 +77,7 @@ class World:
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         self.web = stack.enter_context(services())
         self.api = stack.enter_context(services())
-        # A counter's first value is no increase: what will be counted later must be there from the start.
+        # A counter's first value is no increase: everything counted later must exist from the start.
         self.api.counted.update({"200": 1, "500": 0})
         self.slow = stack.enter_context(services())
         authority = Authority(folder)
@@ -133,7 +132,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def told(world: World, status: str) -> dict[tuple[str, str], Alert]:
-    """Every alert that was delivered as `firing` or `resolved`, by name and service."""
+    """Return every alert that was delivered as `firing` or `resolved`, by name and service."""
     alerts = [alert for message in list(world.received.messages) for alert in message.body["alerts"]]
     return {
         (alert["labels"]["alertname"], alert["labels"].get("service", "")): alert

@@ -1,6 +1,6 @@
-"""The main promise: from one catalog a whole application runs, is watched, and is closed to who has no business there.
+"""The main promise: from one catalog a complete application runs, is watched, and is closed to unauthorised access.
 
-What runs, and what of it is a stand-in, says application.py.
+application.py describes what runs and what is replaced by a substitute.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PROCESS = re.compile(r"^(Name|Uid|CapEff|NoNewPrivs):\s+(.*)$", re.MULTILINE)
 @pytest.fixture(scope="module")
 def application() -> Iterator[Application]:
     with (
-        tempfile.TemporaryDirectory(prefix="app-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="app-") as folder,  # must be short: it holds sockets
         tempfile.TemporaryDirectory() as images,
         tempfile.TemporaryDirectory() as site,
         SeparateEngine(Path(folder)) as engine,
@@ -71,7 +71,7 @@ def test_every_health_check_turns_healthy(application: Application) -> None:
 def test_a_request_passes_the_gateway_and_reaches_every_store(application: Application) -> None:
     first, second = (json.loads(application.ask("/visits")) for _ in range(2))
     assert first.keys() == {"postgresql", "redis", "sqlite"}
-    # More by one at least: the health checks count too.
+    # At least one more, because the health checks count too.
     assert all(second[store] > first[store] > 0 for store in first)
 
 
@@ -104,7 +104,8 @@ def test_the_daemon_beside_it_sees_all_of_it(application: Application) -> None:
 
 
 def test_a_deploy_can_be_verified_from_inside_its_networks(application: Application) -> None:
-    """By the command that lib.sh gives: the catalog's probes, asked where names of containers are known."""
+    """Run the command in lib.sh, which sends the catalog's probes from inside the networks, where container names
+    resolve."""
     names = ("web", "api", "db", "cache", "drafts")
     once = ("run", "--rm", "--no-deps", "-T", "exporter", "check", "--json", "--deadline", "30")
     said = json.loads(application.compose(*once, *names))
@@ -114,7 +115,7 @@ def test_a_deploy_can_be_verified_from_inside_its_networks(application: Applicat
 
 def test_containers_are_read_from_the_files_of_the_kernel(application: Application) -> None:
     def measured(name: str) -> dict[str, float]:
-        """The samples of a metric, by their labels."""
+        """Return the samples of a metric, by their labels."""
         found = re.findall(rf"(?m)^{name}(?:{{(.*)}})? (\S+)$", application.exporter("/metrics"))
         return {labels: float(value) for labels, value in found}
 
@@ -131,7 +132,7 @@ def test_containers_are_read_from_the_files_of_the_kernel(application: Applicati
 
 @pytest.fixture
 def edge(application: Application) -> Iterator[str]:
-    """A container that is on the edge, and nowhere else."""
+    """Run a container that is only on the network edge."""
     container = application.engine.run("--network", f"{application.project}_edge")
     yield container
     application.engine.remove(container)
@@ -140,18 +141,18 @@ def edge(application: Application) -> Iterator[str]:
 @pytest.mark.parametrize("store", STORES)
 def test_a_store_is_out_of_reach_from_the_edge(application: Application, edge: str, store: str) -> None:
     def opens(container: str, host: str, port: int) -> bool:
-        """Whether a connection comes about."""
+        """True if a connection can be opened."""
         return application.execute(container, "nc", "-w", "2", host, str(port)).returncode == 0
 
     address, port = application.address(store, "stores"), STORES[store]
-    # The gateway is at the edge too, and so is a service that depends on no store.
+    # The gateway and a service that depends on no store are on this network, too.
     for container in (edge, application.container("gateway"), application.container("web")):
         assert not opens(container, address, port)
         assert not opens(container, store, port)
     for container in (application.container("api"), application.container("exporter")):
         assert opens(container, address, port)
         assert opens(container, store, port)
-    # Where nothing is closed, names and addresses do work at the edge.
+    # Positive check: open names and addresses do work at the edge.
     assert opens(edge, "web", 8000)
     assert opens(edge, application.address("web", "edge"), 8000)
     assert not opens(edge, "api", 8000)
@@ -208,7 +209,7 @@ def test_no_secret_is_anywhere_but_in_its_file(application: Application) -> None
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example's files, with the folders of sources that docker-compose 1.29 looks for."""
+    """Write the example's files, with the source folders that docker-compose 1.29 looks for."""
     root = tmp_path_factory.mktemp("example")
     generate(EXAMPLE, root)
     for environment in ENVIRONMENTS:
@@ -228,7 +229,7 @@ def test_both_versions_of_compose_take_every_environment(
 ) -> None:
     folder = example / environment
     options = [part for name in FILES for part in ("-f", str(folder / name))]
-    # The first one names what has a profile as well, the second one only when it is asked for.
+    # Version 1 also lists services with a profile, version 2 only on request.
     program = [require("docker-compose")] if version == 1 else [compose_2(), "--profile", "gateway"]
     done = subprocess.run(
         [*program, "-p", f"pageforge-{environment}", *options, "config"],

@@ -1,7 +1,7 @@
-"""Backups made and restored by the commands, on a real engine with real stores: what was there before all was
-destroyed is there again, in full; and a backup that is not whole is never restored.
+"""Backups made and restored by the commands, on a real engine with real stores. All data is destroyed and must be
+restored in full; an incomplete backup is never restored.
 
-MongoDB has a module of its own, test_backup_mongodb.py.
+MongoDB has its own module, test_backup_mongodb.py.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def drafts(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole backup of the SQLite file, where retention does not look."""
+    """Make a complete backup of the SQLite file, outside the reach of retention."""
     whole = site.backups / site.backup("drafts")
     return Path(shutil.copytree(whole, tmp_path_factory.mktemp("drafts") / whole.name))
 
@@ -70,7 +70,7 @@ def test_one_store_is_restored_alone_and_what_came_since_is_gone(site: Site) -> 
     site.redis("SET", "later", "1")
     site.restore(backup, "db", "cache", "--yes")
     assert site.contents() == before
-    # The append-only file was replaced too, or a restart would bring the later key back.
+    # The append-only file was replaced too; otherwise a restart would bring the later key back.
     site.engine.docker("restart", site.container("cache"))
     until(site.redis_answers, "Redis")
     assert site.contents()["keys"] == before["keys"]
@@ -145,7 +145,7 @@ chmod 755 /usr/bin/redis-cli
 
 @pytest.fixture
 def lying(site: Site) -> Iterator[str]:
-    """The container of a Redis whose LASTSAVE is the content of /tmp/lie."""
+    """Start a Redis container whose LASTSAVE is the content of /tmp/lie."""
     container = site.container("cache")
     there = site.inside("cache", "sh", "-c", "command -v redis-cli")
     assert there == "/usr/bin/redis-cli"

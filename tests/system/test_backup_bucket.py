@@ -1,4 +1,5 @@
-"""Backups in a bucket, encrypted: all is lost on the host and comes back, and what is not whole there is no backup."""
+"""Encrypted backups in a bucket: everything on the host is lost and restored, and incomplete ones do not count as
+backups."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def server() -> Iterator[BucketServer]:
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a private key of age, the public one, and a folder of secrets as `exporter secrets` makes it."""
+    """Create a folder with a private key of age, its public key, and a folder of secrets as `exporter secrets` makes
+    it."""
     folder = tmp_path_factory.mktemp("keys")
     subprocess.run([require("age-keygen"), "-o", folder / "private"], check=True, capture_output=True)
     subprocess.run([require("age-keygen"), "-y", "-o", folder / "public", folder / "private"], check=True)
@@ -62,7 +64,7 @@ def gate(site: Site, tmp_path: Path) -> Gate:
 
 @pytest.fixture
 def here(gate: Gate, keys: Path) -> dict[str, str]:
-    """The variables of the scripts. One attempt: that the library tries again is its own affair."""
+    """Return the variables of the scripts. They try only once, because retries of the library are not tested here."""
     return gate.variables(
         BUCKET_ACCESS=ACCESS,
         SECRETS_FOLDER=str(keys / "secrets"),
@@ -72,7 +74,7 @@ def here(gate: Gate, keys: Path) -> dict[str, str]:
 
 
 def lose_backups(site: Site) -> None:
-    """All that the host has of them, markers included."""
+    """Remove all of the host's backups, including markers."""
     shutil.rmtree(site.backups)
 
 
@@ -131,7 +133,7 @@ def test_an_upload_that_was_killed_is_no_backup_in_the_bucket(
     server.go_on()
     [half] = [path.name for path in site.backups.glob("*Z") if path.name > good]
     assert any(f"/{half}/drafts/" in key for key in server.objects())
-    # Here it is whole, and was not marked as done.
+    # The local backup is complete, but was not marked as done.
     assert site.script("restore", half, "--dry-run", **here).returncode == 0
     assert site.marker("drafts")["last_success"]["backup"] == good
     lose_backups(site)
@@ -167,7 +169,7 @@ def test_an_upload_that_fails_fails_the_backup_and_keeps_it_here(
         server.start()
     assert done.returncode == 1
     [new] = [path.name for path in site.backups.glob("*Z") if path.name > kept[-1]]
-    # Nothing older goes before the new one is where it shall be.
+    # No older backup is removed before the new one is complete.
     assert all((site.backups / each).is_dir() for each in kept)
     marker = site.marker("drafts")
     assert "the upload to the bucket shop-backups failed" in done.stderr

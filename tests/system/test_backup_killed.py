@@ -1,4 +1,5 @@
-"""A backup killed at each of its steps, or out of room: earlier backups stay good, and the next one clears away."""
+"""A backup killed at each of its steps, or out of disk space: earlier backups stay good, and the
+next one cleans up."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def gate(site: Site, tmp_path: Path) -> Gate:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A folder with 2 MB of room."""
+    """Mount a folder with 2 MB of space."""
     place = tmp_path / "disk"
     place.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], check=True)
@@ -46,12 +47,12 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def backups(folder: Path) -> list[str]:
-    """All that is there of them, whole or not."""
+    """Return all backups in it, complete or not."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name != "markers")
 
 
 def fill(disk: Path) -> Path:
-    """The file that takes all the room."""
+    """Create the file that uses all the space."""
     place = disk / "rest"
     with place.open("wb", buffering=0) as file:
         for size in (65536, 4096):

@@ -1,8 +1,8 @@
 """A MongoDB saved and restored by the generated scripts, in the generated containers.
 
-MongoDB's own server and its `mongodump` and `mongorestore` are in no registry that the tests reach, so FerretDB and
-`mongodb_tools.py` stand in for them; mongosh is the real one. Not tested, because FerretDB has none of it: users beside
-the administrator and roles, views, time series, replica sets.
+The tests cannot download MongoDB's own server, `mongodump` and `mongorestore`, so FerretDB and `mongodb_tools.py`
+replace them; mongosh is the real one. Not tested, because FerretDB lacks them: users other than the administrator and
+roles, views, time series, replica sets.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoSite]:
     with (
-        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # must be short: it holds sockets
         DockerEngine(Path(folder)) as engine,
     ):
         import_mongodb(engine)
@@ -50,7 +50,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoSite]:
 
 @dataclass(frozen=True)
 class Backup:
-    """What the site was filled with. `said`: by the script; `seen`: command lines of processes meanwhile."""
+    """A backup and the data of the site. `said`: output of the script; `seen`: command lines of
+    processes meanwhile."""
 
     id: str
     said: str
@@ -113,7 +114,7 @@ def test_a_restore_puts_back_what_was_saved_and_takes_away_what_came_since(
     restored = site.contents()
     assert restored.pop(("else", "things"))[
         0
-    ]  # of a database that the backup has nothing of, nothing is known
+    ]  # the backup knows nothing about databases that it does not contain
     assert restored == before
     with site.client() as client:
         client.drop_database("else")
@@ -142,7 +143,7 @@ def test_a_drill_of_what_was_not_whole_when_it_was_sealed_fails_and_says_why(
     _seal_again(bad, read_key(site.folder / "secrets" / KEY_FILE))
     done = site.script("restore", "--drill", str(bad))
     assert done.returncode == 1
-    assert "Failed: " in done.stderr  # by the tool: why, and not only that it did
+    assert "Failed: " in done.stderr  # the tool's message with the reason
     assert "restoring docs failed" in site.marker("docs")["last_drill"]["error"]
     assert "shop.orders: 2501 saved, 2500 restored" in done.stderr
     assert "sealed is not what was saved" in site.marker("sealed")["last_drill"]["error"]
@@ -167,12 +168,12 @@ def _command_lines() -> Iterator[str]:
     for process in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             yield process.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:  # it has ended
+        except OSError:  # it has exited
             continue
 
 
 def _seal_again(backup: Path, key: Key) -> None:
-    """With the checksums of the files as they are now."""
+    """Write the checksums of the files as they are now."""
     manifest = json.loads((backup / MANIFEST).read_text())
     for file in (file for subject in manifest["subjects"] for file in subject["files"]):
         content = (backup / file["path"]).read_bytes()

@@ -1,12 +1,11 @@
-"""Real faults of containers, and of the engine itself, fire the generated alerts for the right service, and resolve.
+"""Real faults of containers and of the engine fire the generated alerts for the right service, and resolve.
 
-A Docker engine of the tests' own has one container for each fault; all are well at first, are broken together and
-healed together. Thresholds and windows are those that are generated; only the waits before an alert fires are cut to
-nothing, and ServiceNotRunning is off, which many of these faults would fire too (test_wanted_alerts.py shows it). What
-is not waited for here, since the windows of these rules are 5 to 15 minutes: the ends of ContainerRestarting,
-ContainerOomKilled and LogErrors, which the generated tests in alert_rules/tests show by promtool. CpuThrottling looks
-back five minutes too; a container that is given enough CPU resolves it sooner, as the periods in which it is not held
-back soon outnumber the others.
+A Docker engine of the tests has one container per fault. All are healthy at first, are broken together and healed
+together. Thresholds and windows are as generated; only the waits before an alert fires are removed, and
+ServiceNotRunning is off, because many of these faults would fire it too (see test_wanted_alerts.py). The tests do not
+wait for the end of ContainerRestarting, ContainerOomKilled and LogErrors, whose windows are 5 to 15 minutes; the
+generated tests in alert_rules/tests check them with promtool. CpuThrottling also looks back five minutes, but
+resolves sooner once a container gets enough CPU, because its unthrottled periods soon outnumber the others.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ services:
 environments: {{{environment}: {{}}}}
 """
 SAMPLES = 3
-"""Of each container before it is broken: what a counter shows first is no increase."""
+"""Number of samples of each container before it is broken: the first value of a counter is no increase."""
 
 BROKEN = "/fault/broken"
 """A file that each container sees while its fault lasts."""
@@ -58,9 +57,9 @@ CHECKED = ("--health-cmd", f"test ! -e {BROKEN}", "--health-interval", "1s", "--
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A container and how it breaks. `resolves`: within this module.
+    """A container and its fault. `resolves`: within this module.
 
-    `alert`: none where what happens is no fault, and where a test of its own breaks it.
+    `alert`: None if it is not a fault, or if a separate test breaks it.
     """
 
     alert: str | None
@@ -106,7 +105,7 @@ FAULTS = {
         None, f"trap 'exit 0' TERM; while {EACH_TENTH}; do :; done", (*CHECKED, "--stop-signal", "TERM")
     ),
 }
-"""By the name of the service."""
+"""Faults by the name of the service."""
 
 ALL: tuple[Fires, ...] = tuple((fault.alert, name) for name, fault in FAULTS.items() if fault.alert)
 LASTING: tuple[Fires, ...] = tuple(fires for fires in ALL if not FAULTS[fires[1]].resolves)
@@ -138,7 +137,8 @@ class World:
         self.stack: Stack = stack.enter_context(running_stack(folder, catalog, catalog, port))
 
     def all_are_well(self) -> bool:
-        """Each container runs and was seen so often that its counters can increase; those with a check are healthy."""
+        """True if each container runs and was seen often enough for its counters to increase, and those with a check
+        are healthy."""
         ask = self.stack.prometheus.values
         seen = ask("min by (service) (count_over_time(container_restarts_total[1m]))")
         read = ask("min by (service) (count_over_time(container_memory_working_set_bytes[1m]))")
@@ -163,7 +163,7 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with contextlib.ExitStack() as stack:
-        # Short, for there are sockets in it.
+        # Must be short, because it holds sockets.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alerts-")))
         engine = stack.enter_context(DockerEngine(folder))
         running = World(folder, engine, stack)
@@ -198,7 +198,8 @@ def test_a_fault_fires_its_alert(broken: World, alert: Fires) -> None:
 
 
 def test_nothing_else_fires(broken: World) -> None:
-    """Neither for a neighbour, nor for what was stopped in good health, which the engine calls unhealthy."""
+    """Check that neither neighbours nor healthy stopped containers, which the engine calls
+    unhealthy, fire an alert."""
     stopped = '{service="stopped",status="unhealthy"}'
     until(
         lambda: broken.stack.prometheus.values(f"container_health_status{stopped} == 1"), "the engine's word"

@@ -1,5 +1,6 @@
-"""Containers of every kind on a real engine, seen through the daemon's metrics: each value against what the engine and
-the kernel themselves say, and the daemon's conduct while the engine is away, hangs, or has a hundred come and go."""
+"""Containers of every kind on a real engine, seen through the daemon's metrics. Each value is compared with the
+engine and the kernel. The daemon must also cope with an engine that is away or hangs, and with a hundred
+short-lived containers."""
 
 from __future__ import annotations
 
@@ -49,9 +50,10 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 PROBE_SECONDS = 1.0
 NOTICED_SECONDS = 25
-"""Until a hanging engine must have been noticed."""
+"""Seconds until a hanging engine must have been noticed."""
 REACHED_SECONDS = 40
-"""Until an engine must be watched again: the longest wait between two attempts, and what the engine takes to answer."""
+"""Seconds until an engine must be watched again: the longest wait between two attempts, and the engine's time to
+answer."""
 RATE_SECONDS = 10
 DASHBOARD = Path(__file__).parents[2] / "dashboards/containers.json"
 
@@ -61,7 +63,7 @@ PRESSURE = {
     for resource in ("cpu", "memory", "io")
     for word in ("waiting", "stalled")
 }
-"""What cgroup v1 does not measure."""
+"""Values that cgroup v1 does not measure."""
 OF_ENDED = {"container_exit_code", "container_finish_time_seconds"}
 OF_QUOTA = {"container_spec_cpu_quota"}
 OF_DISKS = {f"container_fs_{what}_total" for what in ("reads_bytes", "writes_bytes", "reads", "writes")}
@@ -81,11 +83,11 @@ OF_STOPPED = {
     "container_spec_memory_reservation_limit_bytes",
 }
 UNCOUNTED: Key = ("container_oom_events_total", frozenset())
-"""A daemon does not count kills from before it ran."""
+"""A daemon does not count kills from before it started."""
 LAST_SEEN: Key = ("container_last_seen", frozenset())
 CPU: Key = ("container_cpu_usage_seconds_total", frozenset({("cpu", "total")}))
 OF_WEB = ("--label", "exporter.service=web")
-"""Of a container whose log is followed."""
+"""Options of a container whose log is followed."""
 NOT_TOLD_BY_STATISTICS = {
     "container_memory_kernel_usage",
     "container_memory_swap",
@@ -94,7 +96,7 @@ NOT_TOLD_BY_STATISTICS = {
 
 
 def catalog(engine: DockerEngine, port: int, source: str) -> str:
-    """With one HTTP probe, whose service has a container too. Readings are made for each scrape."""
+    """Return a catalog with one HTTP probe, whose service has a container, too. Readings are made for each scrape."""
     others = "\n".join(f"  {name}: {{image: '{IMAGE}'}}" for name in KINDS if name != "web")
     return f"""
 project: {PROJECT}
@@ -109,14 +111,14 @@ services:
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerEngine]:
     with (
-        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="docker-") as folder,  # must be short: it holds sockets
         DockerEngine(Path(folder)) as engine,
     ):
         yield engine
 
 
 @pytest.fixture(scope="module")
-def service(engine: DockerEngine) -> Iterator[Services]:  # noqa: ARG001 - which needs root, as the priority does
+def service(engine: DockerEngine) -> Iterator[Services]:  # noqa: ARG001 - it needs root, and so does the priority
     with contextlib.ExitStack() as stack:
         with favoured():
             service = stack.enter_context(services())
@@ -127,7 +129,7 @@ def service(engine: DockerEngine) -> Iterator[Services]:  # noqa: ARG001 - which
 def daemon(
     engine: DockerEngine, service: Services, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningDaemon]:
-    """It reads files, and runs before there is any container."""
+    """Run a daemon that reads files and starts before there is any container."""
     text = catalog(engine, service.port, "auto")
     with contextlib.ExitStack() as stack:
         with favoured():
@@ -137,8 +139,8 @@ def daemon(
 
 
 @pytest.fixture(scope="module")
-def witnesses(engine: DockerEngine, daemon: RunningDaemon) -> Iterator[Witnesses]:  # noqa: ARG001 - it watches all
-    """With a container of each kind."""
+def witnesses(engine: DockerEngine, daemon: RunningDaemon) -> Iterator[Witnesses]:  # noqa: ARG001 - it must watch all
+    """Return the sources, with a container of each kind."""
     with contextlib.ExitStack() as stack:
         witnesses = stack.enter_context(contextlib.closing(Witnesses(engine.socket)))
         stack.callback(remove_all, engine)
@@ -153,7 +155,8 @@ def v1() -> None:
 
 
 def until_agreed(complaints: Callable[[], list[str]], seconds: float = 20.0) -> None:
-    """Values move, and some both ways: two readings around a third need not agree at the first attempt."""
+    """Wait until values agree. Some rise and fall, so two readings around a third need not agree at the first
+    attempt."""
     deadline = time.monotonic() + seconds
     while found := complaints():
         assert time.monotonic() < deadline, "\n".join(found)
@@ -165,7 +168,7 @@ def samples(daemon: RunningDaemon, name: str) -> Facts:
 
 
 def measured(daemon: RunningDaemon, name: str) -> float:
-    """When the container's present reading was taken; 0 without one."""
+    """Return when the container's current reading was taken; 0 without one."""
     told = daemon.http.get("/api/v1/services").raise_for_status().json()
     every = (*told["strangers"], *(each for service in told["services"] for each in service["containers"]))
     return next((each["measured"] or 0.0 for each in every if each["name"] == name), 0.0)
@@ -186,7 +189,7 @@ def assert_probes_went_on(daemon: RunningDaemon) -> None:
 
 
 def gaps(service: Services) -> list[float]:
-    """Seconds between two probes of it."""
+    """Return the seconds between successive probes of it."""
     times = [at for at, path in service.requests if path == "/health"]
     return [later - earlier for earlier, later in pairwise(times)]
 
@@ -221,7 +224,7 @@ def test_exactly_these_families_are_there(daemon: RunningDaemon) -> None:
     }
     found = exported(daemon.metrics())
     for name, names in expected.items():
-        # Of one that has no limit of transfers, some kernels count them and some do not.
+        # Without a limit of transfers, some kernels count them and some do not.
         passed_over = OF_DISKS if name != "limited" else set()
         assert families(found[name][1]) - passed_over == names - passed_over, name
     until(lambda: families(samples(daemon, "restarting")) == stopped, "the time between two lives")
@@ -237,7 +240,7 @@ def test_labels(daemon: RunningDaemon, witnesses: Witnesses) -> None:
             f"container_label_{label.replace('.', '_').replace('-', '_')}": value
             for label, value in labels_of(name).items()
         }
-        # Another project's `web` is not ours, nor is what Compose did not make.
+        # A `web` of another project, or one not created by Compose, is not part of the service.
         service = {"service": name} if KINDS[name].project == PROJECT else {}
         group = found["web"]["id"].replace(inspected["web"]["Id"], inspected[name]["Id"])
         assert labels == {"id": group, "image": IMAGE, "name": name, **compose, **service}
@@ -245,8 +248,8 @@ def test_labels(daemon: RunningDaemon, witnesses: Witnesses) -> None:
 
 @pytest.mark.usefixtures("witnesses")
 def test_what_was_done_shows(daemon: RunningDaemon) -> None:
-    """Beside agreeing with the witnesses, the samples say what the containers were made to do."""
-    daemon.metrics()  # in the first scrape of a container its counters are 0
+    """Check that the samples show what the containers did, in addition to agreeing with the sources."""
+    daemon.metrics()  # counters are 0 in the first scrape of a container
     found = {name: facts for name, (_, facts) in exported(daemon.metrics()).items()}
 
     def value(name: str, family: str, **labels: str) -> float:
@@ -284,7 +287,7 @@ def test_the_exposition_is_valid(daemon: RunningDaemon) -> None:
     lint = subprocess.run(
         [require("promtool"), "check", "metrics"], input=daemon.metrics(), text=True, capture_output=True
     )
-    # The name is cAdvisor's, and people have dashboards with it.
+    # The name is cAdvisor's, which existing dashboards use.
     assert lint.stderr == 'container_memory_failcnt counter metrics should have "_total" suffix\n'
     assert lint.stdout == ""
     answer = daemon.http.get("/metrics", headers={"accept": "application/openmetrics-text;version=1.0.0"})
@@ -297,16 +300,17 @@ def test_the_exposition_is_valid(daemon: RunningDaemon) -> None:
 def test_the_statistics_say_the_same_as_the_files(
     daemon: RunningDaemon, engine: DockerEngine, service: Services, witnesses: Witnesses, tmp_path: Path
 ) -> None:
-    """`source: api` beside `source: auto`. It is read in the background, so two answers later is surely later."""
+    """Compare `source: api` with `source: auto`. It is read in the background, so the second answer from now is
+    surely newer."""
     with running_daemon(tmp_path, catalog(engine, service.port, "api")) as by_api:
         until(lambda: exported(by_api.metrics()).keys() == witnesses.names(), "all containers")
-        # The one that restarts has something to read for moments.
+        # The restarting container can be read only for moments.
         for watcher, source in ((by_api, "api"), (daemon, "cgroup")):
             line = f'exporter_containers{{source="{source}"}} {len(RUNNING)}'
             until(lambda watcher=watcher, line=line: watcher.lines(line), "a reading of each")  # type: ignore[misc] # default arguments
 
         def next_answer(name: str) -> Facts:
-            """To a question that was asked after this call."""
+            """Return the answer to a request that was sent after this call."""
             for _ in range(2):
                 earlier = measured(by_api, name)
                 until(lambda earlier=earlier: measured(by_api, name) > earlier, "an answer")  # type: ignore[misc] # a default argument
@@ -341,7 +345,7 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
             | dict.fromkeys(("project", "environment"), ""),
         )
         for title, query in expressions(json.loads(DASHBOARD.read_text()))
-        if "container_start_failure_info" not in query  # each of these could be started
+        if "container_start_failure_info" not in query  # all of these could be started
     }
     assert len(queries) > 10
     with prometheus(config, tmp_path / "tsdb") as server:
@@ -358,7 +362,7 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
         of = {title.split(":")[0]: query for title, query in queries.items() if ": -" not in title}
 
         def cores() -> float:
-            """That the throttled container gets, by the kernel."""
+            """Return the CPU cores that the throttled container gets, according to the kernel."""
             began, used = time.monotonic(), witnesses.hear("throttled")["kernel"][CPU]
             until(lambda: time.monotonic() - began > RATE_SECONDS, "the time of a rate")
             more = witnesses.hear("throttled")["kernel"][CPU]
@@ -379,7 +383,7 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
 def test_a_hundred_containers_leave_nothing_behind(
     daemon: RunningDaemon, engine: DockerEngine, witnesses: Witnesses
 ) -> None:
-    """Eight at a time, while the daemon is scraped. What it holds is compared once a few have come and gone."""
+    """Run eight at a time, while the daemon is scraped. The baseline is taken after a few have come and gone."""
     process = psutil.Process(daemon.process.pid)
 
     def come_and_go(number: int) -> None:
@@ -402,7 +406,7 @@ def test_a_hundred_containers_leave_nothing_behind(
         seen = {name for scrape in scraping.scrapes for name in scrape.containers}
         assert len([name for name in seen if name.startswith("passing-")]) > 50, "they were seen meanwhile"
         assert max(scrape.took for scrape in scraping.scrapes) < 1
-        # A connection that was needed at the busiest is closed when it has not been needed for a while.
+        # A connection that was needed at the peak is closed after it has been idle for a while.
         until(lambda: all(now <= was for now, was in zip(held(), before, strict=True)), f"{before} again", 30)
         assert process.memory_info().rss - memory < 5 * MIB
     assert witnesses.names() == KINDS.keys()
@@ -413,7 +417,7 @@ def test_a_hundred_containers_leave_nothing_behind(
 def test_no_task_of_a_watch_outlives_its_container(
     engine: DockerEngine, service: Services, tmp_path: Path
 ) -> None:
-    """The watch of the daemon in this process, where its tasks can be counted."""
+    """Use the daemon's watch in this process, where its tasks can be counted."""
     config = tmp_path / "config.yaml"
     config.write_text(catalog(engine, service.port, "api"))
 
@@ -469,7 +473,8 @@ def test_an_engine_that_hangs_is_noticed_and_holds_nothing_up(
 def test_the_engine_goes_and_comes_back(
     daemon: RunningDaemon, engine: DockerEngine, service: Services, witnesses: Witnesses
 ) -> None:
-    """Its containers end with it. Those are known again that it knows, without a restart of the daemon."""
+    """Check that the containers end with the engine, and that its current ones are found again without a daemon
+    restart."""
     names = witnesses.names()
     probed = len(gaps(service))
     with Scraping(daemon) as scraping:

@@ -1,4 +1,4 @@
-"""Deploys on a real engine: good and bad ones, killed at each step, two at once, and what they must not touch."""
+"""Deploys on a real engine: good and bad ones, killed at each step, two at once, and what they must not change."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ V2 = V1 | {"api": ["v2", "v2"], "web": ["v2"]}
 @pytest.fixture(scope="module")
 def application() -> Iterator[Application]:
     with tempfile.TemporaryDirectory(prefix="deploy") as folder, DockerEngine(Path(folder)) as engine:
-        # Compose cannot mount a path with a colon; the other characters it can.
+        # Compose cannot mount a path with a colon; it can handle the other characters.
         made = Application(Path(folder) / "an app's `folder`", engine)
         made.build_images()
         try:
@@ -47,7 +47,7 @@ def app(application: Application) -> Application:
 
 @pytest.fixture
 def app_on_v1(application: Application) -> Application:
-    """v1 was deployed and runs; not made anew where the test before has left it so."""
+    """Return the application with v1 deployed and running; it is reused if the previous test left it that way."""
     if application.step() or not application.records() or application.running() != V1:
         application.clear()
         application.good("v1")
@@ -55,7 +55,7 @@ def app_on_v1(application: Application) -> Application:
 
 
 class Clients:
-    """Somebody who asks the gateway all the time, each time on a new connection."""
+    """A client that sends requests to the gateway all the time, each on a new connection."""
 
     def __init__(self, port: int) -> None:
         self.answers: dict[str, int] = {}
@@ -140,7 +140,7 @@ def test_a_killed_deploy_is_repaired_by_the_next_run(app_on_v1: Application, ste
     app = app_on_v1
     app.kill_at(step, ENVIRONMENT, "--tag", "v2", *(["--build"] if step == "images" else []))
     known = len(app.records())
-    if step in ("up", "verify"):  # it is the roll-back that is finished
+    if step in ("up", "verify"):  # here the rollback is completed
         repaired = app.run("rollback", ENVIRONMENT)
         expected = ["rolled_back"]
     else:

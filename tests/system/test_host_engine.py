@@ -1,4 +1,5 @@
-"""Acting on a real engine: processes with streams, helpers that go away, and an engine that is lost in the middle."""
+"""Actions on a real engine: processes with streams, helpers that are removed, and an engine that is lost in the
+middle."""
 
 from __future__ import annotations
 
@@ -91,7 +92,7 @@ def test_what_a_process_may_not_do(engine: Engine, docker: DockerEngine) -> None
         engine.execute(id_, ["cat", "/dev/zero"], limit=1000)
     with pytest.raises(OperationError, match=r"sleep in .* has not ended within 1 s"):
         engine.execute(id_, ["sleep", "60"], seconds=1)
-    # The engine says that only as the status of the process.
+    # The engine reports this only as the status of the process.
     assert engine.execute(id_, ["not-there"]).status in (126, 127)
     docker.docker("pause", id_)
     with pytest.raises(Refused, match="is paused"):
@@ -174,7 +175,7 @@ def test_an_engine_that_hangs_or_ends_is_lost(docker: DockerEngine) -> None:
         def work() -> None:
             try:
                 engine.execute(id_, ["sleep", "100"], seconds=100)
-            except BaseException as error:  # noqa: BLE001 - looked at below
+            except BaseException as error:  # noqa: BLE001 - checked below
                 failures.append(error)
 
         thread = threading.Thread(target=work)

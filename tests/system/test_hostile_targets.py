@@ -1,6 +1,5 @@
-"""The bar that the daemon holds with one hostile target of each kind in its catalog, and hostile clients at its web
-side: healthy targets are probed on time and stay up, it answers, its memory is bounded, it ends when it is asked.
-"""
+"""Limits that the daemon keeps with one hostile target of each kind and hostile clients of its web server: healthy
+targets are probed on time and stay up, it answers, its memory is bounded, and it stops when asked."""
 
 from __future__ import annotations
 
@@ -34,9 +33,8 @@ LATE_SECONDS = 0.1
 ANSWER_SECONDS = 1.0
 STOP_SECONDS = 2.0
 WAITED_SECONDS = 0.05
-"""Of a second, that the machine let the daemon's main thread wait for a core although it had work: then the machine was
-late. What the daemon does to itself is none of it.
-"""
+"""Seconds for which the daemon's main thread waited for a core although it had work. Above this, the machine was
+late. Delays that the daemon causes itself do not count."""
 CLIENTS = 520
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 DEPLOYED = Path(__file__).parents[2] / "deploy/production/compose.monitoring.yaml"
@@ -44,14 +42,14 @@ PAGES = ("/", "/metrics", "/api/v1/services", "/-/healthy")
 
 
 def memory_limit() -> int:
-    """Bytes that `gen` gives the exporter's container."""
+    """Return the memory limit in bytes that `gen` sets for the exporter's container."""
     limit: str = yaml.safe_load(DEPLOYED.read_text())["services"]["exporter"]["mem_limit"]
     return int(limit.removesuffix("m")) << 20
 
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, int]]:
-    """The hostile servers, by service."""
+    """Return the ports of the hostile servers, by service."""
     command = [sys.executable, "-m", "tests.system.hostile_servers"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
@@ -62,7 +60,7 @@ def ports() -> Iterator[dict[str, int]]:
 
 
 def catalog(ports: dict[str, int], healthy: int) -> str:
-    """Healthy services, hostile ones and hostile stores, and one whose secret is a file."""
+    """Return a catalog with healthy services, hostile ones and hostile stores, and one whose secret is a file."""
     url = f"http://127.0.0.1:{healthy}/health"
     lines = ["project: bar", "defaults: {probe: {interval: 2s, timeout: 1500ms}}", "services:"]
     lines += [
@@ -83,9 +81,8 @@ def catalog(ports: dict[str, int], healthy: int) -> str:
 
 
 class Moment(NamedTuple):
-    """What is known of the daemon at one time. `late`: runs that started late; `failures`: of healthy targets;
-    `waited`: seconds for which its main thread waited for a core.
-    """
+    """The daemon's values at one time. `late`: runs that started late; `failures`: of healthy targets; `waited`:
+    seconds for which its main thread waited for a core."""
 
     late: float
     failures: float
@@ -103,19 +100,19 @@ def moment(daemon: RunningDaemon) -> Moment:
 
 
 def total(lines: list[str], start: str, part: str = "") -> float:
-    """The sum of the samples that begin and go on so."""
+    """Return the sum of the samples that start like this."""
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(start) and part in line)
 
 
 def at_fault(before: Moment, after: Moment) -> bool:
-    """True if a healthy target was probed late or taken for down, and the machine is not to blame."""
+    """True if a healthy target was probed late or reported as down, and the machine was not the cause."""
     worse = after.late > before.late or after.failures > before.failures
     return worse and after.waited - before.waited < WAITED_SECONDS
 
 
 @contextlib.contextmanager
 def hostile_clients(port: int) -> Iterator[None]:
-    """520 clients that send one byte, and one with a header of 40 MB."""
+    """Start 520 clients that send one byte, and one with a header of 40 MB."""
 
     def send_header() -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 10) as client:
@@ -132,7 +129,8 @@ def hostile_clients(port: int) -> Iterator[None]:
 
 
 def watch(daemon: RunningDaemon) -> tuple[list[tuple[Moment, Moment]], float]:
-    """Spans in which a healthy target suffered, and the longest time that /-/healthy took, for some seconds."""
+    """Return the periods in which a healthy target suffered, and the longest response time of /-/healthy, over some
+    seconds."""
     faults, slowest = [], 0.0
     before = moment(daemon)
     end = time.monotonic() + WATCHED_SECONDS
@@ -141,7 +139,7 @@ def watch(daemon: RunningDaemon) -> tuple[list[tuple[Moment, Moment]], float]:
             began = time.monotonic()
             assert daemon.http.get("/-/healthy").status_code == 200
             slowest = max(slowest, time.monotonic() - began)
-            time.sleep(0.1)  # what is watched is the time in between
+            time.sleep(0.1)  # the time in between is what is watched
         after = moment(daemon)
         if at_fault(before, after):
             faults.append((before, after))

@@ -1,6 +1,7 @@
-"""The generated Dockerfiles, built and run on a real engine, with every name and text as nasty as the catalog allows.
+"""The generated Dockerfiles, built and run on a real engine, with every name and text as awkward as the catalog
+allows.
 
-No registry of images or packages is asked: the bases are stand-ins (tests/system/base_images.py), given as build
+No registry of images or packages is used: the bases are substitutes (tests/system/base_images.py), given as build
 arguments, and the build itself has no network.
 """
 
@@ -107,7 +108,7 @@ class Workshop:
         return self.folder / FOLDERS[service]
 
     def build(self, service: str, root: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Build it, and say all that the engine says."""
+        """Build it and return all output of the engine."""
         arguments = {
             **BASES[service],
             "VERSION": "1.2.3",
@@ -129,16 +130,16 @@ class Workshop:
         )
 
     def run(self, service: str, *options: str) -> str:
-        """A container with everything taken away that Compose takes away; its id."""
+        """Run a container with the restrictions that Compose sets and return its id."""
         return self.engine.docker("run", "--detach", *HARDENED, *options, service)
 
     def execute(self, container: str, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command in a running container, however it ends."""
+        """Run a command in a running container; it may fail."""
         exec_command = [require("docker"), "--host", self.engine.host, "exec", container, *command]
         return subprocess.run(exec_command, env=own_environment(), capture_output=True, text=True)
 
     def once(self, service: str, *command: str, user: str = f"{UID}:{UID}") -> str:
-        """What a command says in a new container, which may write wherever the user may."""
+        """Return the output of a command in a new container, which can write wherever the user can."""
         return self.engine.docker(
             "run", "--rm", "--user", user, "--entrypoint", command[0], service, *command[1:]
         )
@@ -176,7 +177,7 @@ def _write_sources(workshop: Workshop) -> None:
     _write(api, "main.py", APPLICATION)
     _write(api, "requirements.txt", "uvicorn\n")
     (api / "main.py").chmod(0o600)
-    # Modules named like Python's own, which the health check must not import.
+    # Modules with the names of Python's own, which the health check must not import.
     for name in ("ssl", "socket"):
         _write(api, f"{name}.py", "raise SystemExit(7)\n")
     for path in SECRETS:
@@ -204,7 +205,7 @@ def test_a_python_service_is_healthy_with_everything_taken_away(workshop: Worksh
     execute = ("exec", container)
     assert workshop.engine.docker(*execute, "id", "-u") == UID
     assert workshop.engine.docker(*execute, "id", "-un") == "app"
-    # The volume is new: it is the user's because its folder in the image is.
+    # The volume is new: it belongs to the user because its folder in the image does.
     workshop.engine.docker(*execute, "touch", f"{VOLUME}/-written")
     assert workshop.engine.docker(*execute, "ls", VOLUME) == "-written"
     workshop.engine.docker("stop", "--time", "20", container)

@@ -1,6 +1,6 @@
-"""The generated monitoring stack beside an application, on a real Docker engine, by docker-compose.
+"""The generated monitoring stack with an application, on a real Docker engine, run by docker-compose.
 
-stack_images.py says what stands in for the images. Grafana does not run.
+stack_images.py lists the substitutes for the images. Grafana does not run.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ environments: {dev: {address: "localhost:{port}", publish: edge}}
 @pytest.fixture(scope="module")
 def engine() -> Iterator[DockerEngine]:
     with (
-        tempfile.TemporaryDirectory(prefix="mon-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="mon-") as folder,  # must be short: it holds sockets
         tempfile.TemporaryDirectory() as empty,
         DockerEngine(Path(folder)) as engine,
     ):
@@ -60,7 +60,7 @@ def engine() -> Iterator[DockerEngine]:
 
 
 class Stack:
-    """docker-compose on both files."""
+    """The stack: docker-compose with both files."""
 
     def __init__(self, engine: DockerEngine, folder: Path) -> None:
         self._engine = engine
@@ -102,9 +102,8 @@ class Stack:
 
     @contextlib.contextmanager
     def carried(self) -> Iterator[None]:
-        """Let packets pass inside the stack's networks: the tests' engine sets no rules, and another engine of this
-        machine may have set some that let nothing pass.
-        """
+        """Let packets pass inside the stack's networks: the tests' engine sets no rules, but another engine of this
+        machine may have set rules that drop all of them."""
         label = f"label=com.docker.compose.project={PROJECT}"
         networks = self._engine.docker("network", "ls", "--quiet", "--filter", label).split()
         rules = [("FORWARD", "-i", f"br-{name}", "-o", f"br-{name}", "-j", "ACCEPT") for name in networks]
@@ -122,7 +121,7 @@ class Stack:
         return self._engine.docker("inspect", "--format", state, container) == "running healthy"
 
     def ask(self, service: str, url: str) -> str:
-        """What a container of the stack gets from a URL."""
+        """Return what a container of the stack gets from a URL."""
         return self.compose("exec", "-T", service, "wget", "-q", "-O", "-", url)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
@@ -156,7 +155,7 @@ def _watch(stack: Stack) -> None:
     }
     for what, expression in expected.items():
         until(partial(stack.query, expression), f"Prometheus to see {what}", 60)
-    # None is root, and none can write to its own root.
+    # No container runs as root, and none can write to its root file system.
     for service in ("exporter", "prometheus", "alertmanager"):
         assert stack.compose("exec", "-T", service, "id", "-u").strip() in ("65532", "65534")
         tried = stack.compose("exec", "-T", service, "sh", "-c", "touch /x 2>&1 || true")

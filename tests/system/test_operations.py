@@ -1,4 +1,4 @@
-"""status, doctor, compose and destroy on a real engine, with the versions of Compose that are there."""
+"""status, doctor, compose and destroy on a real engine, with the installed versions of Compose."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def app() -> Iterator[Application]:
 
 
 def exporter(app: Application, *words: str) -> subprocess.CompletedProcess[str]:
-    """The command, from a folder that has nothing to do with the catalog."""
+    """Run the command from a folder that is unrelated to the catalog."""
     command = words[0]
     location = ("-c", str(app.folder / "config.yaml"), "-e", ENVIRONMENT)
     return subprocess.run(
@@ -68,7 +68,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     assert rows["api"] == ["2", "2", "v1", "healthy"]
     assert rows["web"] == ["1", "1", "v1", "healthy"]
 
-    # What is gone is missing, not well.
+    # A removed container is missing, not healthy.
     [web] = app.engine.docker("ps", "--quiet", "--filter", "label=com.docker.compose.service=web").split()
     app.engine.remove(web)
     gone = status(app)

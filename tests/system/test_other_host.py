@@ -1,7 +1,8 @@
-"""An environment on another host: the scripts go there by ssh, with the catalog and what was generated, and run there.
+"""An environment on another host: the scripts connect by ssh, copy the catalog and the generated files, and run
+there.
 
-The other host is this machine behind a real sshd on loopback; that its logins see another engine and other folders is
-done by sshd's own SetEnv and by .env.
+The other host is this machine behind a real sshd on loopback. sshd's SetEnv and .env give its logins another engine
+and other folders.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ STATE = 'the state\'s "$folder"'
 
 
 class OtherHost:
-    """A person's folder here, and a host at the other end of ssh."""
+    """A user's local folder, and a host at the other end of ssh."""
 
     def __init__(self, folder: Path, engine: DockerEngine, tcp: str) -> None:
         self.engine = engine
@@ -66,7 +67,7 @@ class OtherHost:
         catalog = CATALOG.format(image=IMAGE, port=free_port(), user=getpass.getuser(), ssh=self._port)
         (self.site / "config.yaml").write_text(catalog)
         generate(self.site / "config.yaml", self.site)
-        # Without the monitoring stack, whose images are another test's.
+        # Without the monitoring stack, whose images are made in another test.
         deploy = self.site / "deploy/live"
         (deploy / "compose.monitoring.yaml").unlink()
         exporter = Path(sys.executable).with_name("exporter")
@@ -101,14 +102,14 @@ class OtherHost:
         self.stop()
 
     def stop(self) -> None:
-        """The host is no longer reached."""
+        """Make the host unreachable."""
         if self._sshd:
             self._sshd.terminate()
             self._sshd.wait(10)
             self._sshd = None
 
     def script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A script as the person runs it, where neither an engine nor the exporter is."""
+        """Run a script as the user does, on the machine without an engine and without the exporter."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")}
         path = f"{self._folder}/bin:{os.environ['PATH']}"
         return subprocess.run(
@@ -155,7 +156,7 @@ def test_a_release_goes_to_the_host_that_the_catalog_names(host: OtherHost) -> N
     [record] = [json.loads(line) for line in (host.state / "deploys.jsonl").read_text().splitlines()]
     assert record["who"].startswith(f"{getpass.getuser()}@")
 
-    # Each run has a folder of its own, and only some are kept.
+    # Each run has its own folder, and only some are kept.
     sites = host.state / "sites"
     for number in range(11):
         (sites / f"20250101T0000{number:02d}Z-eve-1").mkdir()
@@ -178,7 +179,8 @@ def test_a_release_goes_to_the_host_that_the_catalog_names(host: OtherHost) -> N
 
 
 def test_an_engine_elsewhere_that_is_not_reached_by_ssh_is_refused(host: OtherHost) -> None:
-    """Its containers would mount files that are not there."""
+    """Check that an engine reached without ssh is refused: its containers would mount files that do
+    not exist there."""
     catalog = host.site / "config.yaml"
     lines = catalog.read_text().splitlines()
     [place] = [number for number, line in enumerate(lines) if "docker_host" in line]

@@ -1,6 +1,6 @@
-"""The daemon's own image, built from the Dockerfile of this repository, and run with everything taken away.
+"""The daemon's own image, built from the Dockerfile of this repository, and run with all restrictions.
 
-Its base is a stand-in for python:3.12-slim (tests/system/base_images.py), which has this machine's settings of pip. The
+Its base is a substitute for python:3.12-slim (tests/system/base_images.py) with this machine's settings of pip. The
 locked dependencies come from the package registry.
 """
 
@@ -48,7 +48,7 @@ def engine() -> Iterator[DockerEngine]:
 
 
 def _settings_of_pip() -> dict[str, bytes]:
-    """Files that let pip reach the registry inside the base as it does here."""
+    """Return the files that let pip reach the registry inside the base as it does here."""
     command = [sys.executable, "-m", "pip", "config", "list"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     settings = dict(re.findall(r"^(?:global|:env:)\.([a-z-]+)='(.*)'$", said, re.MULTILINE))

@@ -1,7 +1,7 @@
-"""The life of a generated application on a real engine, by its generated scripts and each version of Compose: released,
-released again under load, taken back when it is bad, backed up, destroyed, and there again.
+"""The life of a generated application on a real engine, by its generated scripts and each version of Compose:
+released, released again under load, rolled back when it is bad, backed up, destroyed, and restored.
 
-What runs, and what of it is a stand-in, says application.py.
+application.py describes what runs and what is replaced by a substitute.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(600)
 
 EVERYTHING = {*OURS, "docker-proxy", "prometheus", "alertmanager", "grafana"}
-# Asks again and again, each time on a new connection, until its input ends; then says what it was told.
+# Sends requests until its input ends, each on a new connection; then prints the responses.
 _CLIENT = f"""
 import collections, http.client, itertools, json, select, sys
 answers, methods = collections.Counter(), itertools.cycle(["GET", "POST"])
@@ -48,7 +48,7 @@ print(json.dumps(answers))
 """
 
 
-# What the gateway answers to a body of 2 KiB.
+# The gateway's response to a body of 2 KiB.
 _SEND = f"""
 import http.client
 connection = http.client.HTTPConnection("127.0.0.1", 80, timeout=10)
@@ -60,7 +60,7 @@ print(connection.getresponse().status)
 @pytest.fixture(scope="module", params=[1, 2], ids=["compose-1", "compose-2"])
 def application(request: pytest.FixtureRequest) -> Iterator[Application]:
     with (
-        tempfile.TemporaryDirectory(prefix="rel-") as folder,  # short: there are sockets in it
+        tempfile.TemporaryDirectory(prefix="rel-") as folder,  # must be short: it holds sockets
         tempfile.TemporaryDirectory() as images,
         tempfile.TemporaryDirectory() as site,
         SeparateEngine(Path(folder)) as engine,
@@ -77,7 +77,7 @@ def application(request: pytest.FixtureRequest) -> Iterator[Application]:
 
 
 def release(application: Application, version: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """deploy.sh with this version of `web`, built on the way."""
+    """Run deploy.sh with this version of `web`, which is built first."""
     application.write(version)
     return application.script("deploy", "--tag", version, "--build", "--yes", *arguments)
 
@@ -87,7 +87,7 @@ def version(application: Application) -> str:
 
 
 def what_follows_the_catalog(application: Application) -> tuple[int, int]:
-    """The gateway's answer to 2 KiB, and for how many seconds a service is down before Prometheus says so."""
+    """Return the gateway's response to 2 KiB, and how many seconds a service is down before Prometheus fires."""
     answer = application.engine.host_command(sys.executable, "-c", _SEND)
     rules = ("wget", "-q", "-O", "-", "http://127.0.0.1:9090/api/v1/rules?type=alert")
     groups = json.loads(application.inside("prometheus", *rules).stdout)["data"]["groups"]
@@ -99,7 +99,7 @@ def what_follows_the_catalog(application: Application) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def clients(application: Application) -> Iterator[dict[str, int]]:
-    """How often each answer came from the gateway, once the block is left."""
+    """Count each response of the gateway; the counts are available after the block."""
     answers: dict[str, int] = {}
     asking = subprocess.Popen(
         application.engine.on_host(sys.executable, "-c", _CLIENT),
@@ -115,7 +115,7 @@ def clients(application: Application) -> Iterator[dict[str, int]]:
 
 
 def contents(application: Application) -> dict[str, Any]:
-    """Everything that the application has kept, in full."""
+    """Return everything that the application has stored, in full."""
     notes = application.engine.folder / f"data/volumes/{application.project}_notes/_data/drafts.db"
     dump = ("pg_dump", "--username=postgres", "--dbname=shop")
     cache = "REDISCLI_AUTH=$(cat /run/secrets/cache_password) redis-cli get hits"
@@ -136,7 +136,7 @@ def records(application: Application) -> list[str]:
 
 
 def step(application: Application) -> str:
-    """The step that a deploy is in; empty while there is none."""
+    """Return the current step of the deploy; empty if there is none."""
     with contextlib.suppress(FileNotFoundError):
         for line in (application.state / "current").read_text().splitlines():
             if line.startswith("step="):
@@ -184,7 +184,7 @@ def test_a_bad_release_is_taken_back_with_its_log_shown(application: Application
     assert f"web of version {BROKEN} begins" in done.stderr
     assert set(answers) == {"200 v2"}
     after = {name: each["Id"] for name, each in application.containers().items()}
-    unchanged = EVERYTHING - {"web", "api"}  # whose images are built anew, with the tag
+    unchanged = EVERYTHING - {"web", "api"}  # their images are built again, with the tag
     assert {name: after[name] for name in unchanged} == {name: before[name] for name in unchanged}
 
 

@@ -52,14 +52,14 @@ def test_values_are_versions_and_reach_a_service(engine: DockerEngine, tmp_path:
         assert done.returncode == 0, done.stderr.decode()
         assert f"KEY_VERSION={version}".encode() in done.stderr
         assert VALUE.encode() not in done.stdout + done.stderr
-    # The first is in use; the one before the newest is kept for the way back.
+    # The first is in use; the one before the newest is kept for the revert.
     assert b"shop-production-key-1 is still in use and stays" in done.stderr
     engine.docker("service", "rm", "reader")
     assert project.run("rotate", "key", "--swarm", "--yes").returncode == 0
     assert names(engine) == {"shop-production-key-3", "shop-production-key-4", "shop-production-other-1"}
     assert b"key " in project.run("list", "--swarm").stdout
     assert b"with KEY_VERSION=3" in project.run("revert", "key", "--swarm").stderr
-    # The store may be on any node, so a person changes the password there.
+    # The store may be on any node, so the user changes the password there.
     refused = project.run("rotate", "other", "--swarm", "--yes")
     assert (refused.returncode, b"add --file-only" in refused.stderr) == (1, True)
     assert project.run("rotate", "other", "--swarm", "--yes", "--file-only").returncode == 0

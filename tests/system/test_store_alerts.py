@@ -1,8 +1,8 @@
-"""Real faults of stores, volumes and backups fire the generated alerts, each for what it is about, and resolve.
+"""Real faults of stores, volumes and backups fire the generated alerts for the right subject, and resolve.
 
-Two Redis servers and a replica, a small file system that is a volume's, and the markers that backups leave. All is
-broken together and healed together, since the daemon looks at volumes and backups only twice a minute. Thresholds and
-windows are those that are generated; only the waits before an alert fires are cut to nothing.
+Uses two Redis servers and a replica, a small file system as a volume, and backup markers. Everything is broken
+together and healed together, because the daemon checks volumes and backups only twice a minute. Thresholds and
+windows are as generated; only the waits before an alert fires are removed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DAY = 86400
 LOOK_SECONDS = 60
-"""The daemon looks every half minute; the other half is for slow machines."""
+"""The daemon checks every half minute; the rest is for slow machines."""
 
 CATALOG = """
 project: shop
@@ -67,11 +67,11 @@ environments: {{{environment}: {{}}}}
 """
 MAX_CLIENTS = 30
 CLIENTS = 26
-"""With the probe's own, 90 % of them."""
+"""With the probe's own connection, 90 % of them."""
 DISK_MEBIBYTES = 16
 
 NEW: Fires = ("BackupMissing", "new")
-"""There from the start: it was never saved."""
+"""Alerts from the start: this volume was never saved."""
 BROKEN: tuple[Fires, ...] = (
     ("StoreDown", "cache"),
     ("StoreConnectionsHigh", "queue"),
@@ -113,7 +113,7 @@ class World:
         self.stack = stack.enter_context(running_stack(folder, catalog, catalog, ports["alertmanager"]))
 
     def save(self, name: str, *, ago: float = 0, error: str | None = None) -> None:
-        """A backup of a volume ran and ended this long ago."""
+        """Record a backup of a volume that ended this long ago."""
         ended = time.time() - ago
         self.begin(name, ended - 10)
         update_marker(
@@ -123,7 +123,7 @@ class World:
         )
 
     def begin(self, name: str, at: float, time_limit: float = 3600) -> None:
-        """A backup began."""
+        """Record the start of a backup."""
         update_marker(
             self._markers,
             name,
@@ -133,7 +133,7 @@ class World:
         )
 
     def drill(self, name: str, error: str | None = None) -> None:
-        """A restore of the last backup was tried."""
+        """Record a restore drill of the last backup."""
         now = time.time()
         update_marker(self._markers, name, lambda old: begin_drill(old or "", now=now - 5, time_limit=60))
         update_marker(self._markers, name, lambda old: end_drill(old or "", now=now, backup="a", error=error))
@@ -164,7 +164,7 @@ class World:
 
 @contextlib.contextmanager
 def file_system(folder: Path) -> Iterator[None]:
-    """A small one of its own, mounted there."""
+    """Mount a separate small file system."""
     if os.geteuid() != 0:
         pytest.skip("to mount a file system needs root")
     folder.mkdir(parents=True)
@@ -179,7 +179,7 @@ def file_system(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """All is well, but for the volume that has no backup yet."""
+    """Run with everything healthy, except the volume that has no backup yet."""
     with contextlib.ExitStack() as stack:
         running = World(tmp_path_factory.mktemp("stores"), stack)
         ask = running.stack.prometheus.values

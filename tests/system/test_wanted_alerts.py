@@ -1,8 +1,8 @@
-"""What is wanted against what is, on a real engine: whatever happens to a service's only container is alerted on, and
-nothing is said of a healthy service with old containers, or of a job that is done.
+"""Desired and actual containers on a real engine: every fault of a service's only container fires an alert. A healthy
+service with old containers and a finished job fire none.
 
-Each case is a service of its own with one container, as Compose labels it, and no probe. Thresholds are those that are
-generated; only the waits before an alert fires are cut to nothing.
+Each case is a separate service with one container, labelled as by Compose, and no probe. Thresholds are as generated;
+only the waits before an alert fires are removed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def run(engine: DockerEngine, service: str, code: int = 0, number: int = 1, name
 
 
 def recreate(engine: DockerEngine, service: str, times: int) -> None:
-    """As `docker compose up --force-recreate` does, again and again."""
+    """Re-create the container several times, like `docker compose up --force-recreate`."""
     for _ in range(times):
         engine.remove(f"shop-{service}-1")
         run(engine, service)
@@ -72,7 +72,7 @@ def recreate_without_start(engine: DockerEngine, service: str) -> None:
 
 
 def keep_old_ones(engine: DockerEngine, service: str) -> None:
-    """Each of a deploy that failed, next to the one that runs in the end."""
+    """Keep the containers of failed deploys next to the one that finally runs."""
     for number in range(2):
         engine.docker("rename", f"shop-{service}-1", f"old-{number}")
         engine.docker("stop", f"old-{number}")
@@ -93,7 +93,7 @@ BREAK: dict[str, tuple[tuple[str, ...], Callable[[DockerEngine, str], object]]] 
     "job": ((), lambda engine, name: engine.docker("stop", f"shop-{name}-1")),
     "none-wanted": ((), lambda engine, name: engine.remove(f"shop-{name}-1")),
 }
-"""By the name of the service: which alerts its fault fires, and the fault."""
+"""Faults by the name of the service: the alerts that it fires, and the fault."""
 SETTINGS = {"scaled-down": "replicas: 2", "none-wanted": "replicas: 0", "job": 'restart: "no"'}
 CODES = {"exit-143": 143, "exit-3": 3, "replaced": 3}
 HEAL: dict[str, Callable[[DockerEngine, str], object]] = {
@@ -124,7 +124,7 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with contextlib.ExitStack() as stack:
-        # Short, for there are sockets in it.
+        # Must be short, because it holds sockets.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wanted-")))
         engine = stack.enter_context(DockerEngine(folder))
         for name in BREAK:

@@ -1,6 +1,5 @@
-"""A DNS server whose every reply a test writes. Real ones do not lie or fall silent on demand, so this one is ours,
-built with dnspython. It serves UDP and TCP on one port.
-"""
+"""A DNS server whose replies are written by the test. Real ones do not lie or go silent on demand, so this one is
+built with dnspython. It serves UDP and TCP on one port."""
 
 from __future__ import annotations
 
@@ -16,11 +15,12 @@ import dns.rcode
 import dns.rrset
 
 Reply = Callable[[bytes, str], Iterable[bytes]]
-"""Of a query and `udp` or `tcp`: the datagrams to send, or the pieces to write to a connection."""
+"""A function of a query and `udp` or `tcp` that returns the datagrams to send, or the pieces to write to a
+connection."""
 
 
 def records(*lines: str, rcode: int = 0, truncated: bool = False, authority: tuple[str, ...] = ()) -> Reply:
-    """Answer with records as a zone file has them, framed as the transport wants."""
+    """Answer with records in the format of a zone file, framed for the transport."""
 
     def reply(query: bytes, transport: str) -> Iterable[bytes]:
         message = dns.message.make_response(dns.message.from_wire(query))
@@ -50,7 +50,7 @@ def nothing(_query: bytes, _transport: str) -> Iterable[bytes]:
 
 
 def drips(reply: Reply, pause: float) -> Reply:
-    """One byte at a time."""
+    """Send one byte at a time."""
 
     def slow(query: bytes, transport: str) -> Iterable[bytes]:
         for byte in b"".join(reply(query, transport)):
@@ -71,7 +71,8 @@ def hangs_up(data: bytes) -> Reply:
 
 
 class DnsServer:
-    """Serves `reply` on a free port of `host` while its context lasts; `queries` holds what was asked."""
+    """A server that sends `reply` on a free port of `host` while its context lasts; `queries` holds
+    what it received."""
 
     def __init__(self, reply: Reply, host: str = "127.0.0.1", port: int = 0) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -100,7 +101,7 @@ class DnsServer:
             try:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
-                continue  # not connected: closed by the client, or UDP, which wakes all the same
+                continue  # closed by the client, or UDP, which also wakes the loop
         for thread in self._threads:
             thread.join(5)
             assert not thread.is_alive(), "a test server's thread did not end"

@@ -1,4 +1,4 @@
-"""What a DNS probe says of a server's answers, and of a server that gives none."""
+"""Results of DNS probes: of a server's answers, and of a server that does not answer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def garbage(_query: bytes, _transport: str) -> Iterable[bytes]:
 
 
 def malformed(query: bytes, transport: str) -> Iterable[bytes]:
-    """A header that promises an answer, and a name that points beyond the end."""
+    """Return a header that promises an answer, and a name that points beyond the end."""
     yield framed(query[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0) + query[12:] + b"\xff\xff", transport)
 
 
@@ -66,7 +66,7 @@ def in_capitals(query: bytes, transport: str) -> Iterable[bytes]:
 
 @dataclass
 class Row:
-    """A server's behaviour, what is asked of it, and how the probe must end."""
+    """A server's behaviour, the question, and the expected result."""
 
     reply: Reply
     reason: Reason = Reason.OK
@@ -204,7 +204,7 @@ def test_server_by_name_whose_ipv6_is_silent(prober: Prober, monkeypatch: pytest
 def test_system_servers_in_turn(
     prober: Prober, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, transport: Any
 ) -> None:
-    """The first is dead: by UDP it is silent, by TCP too; the next one answers."""
+    """Use a first server that is silent on UDP and TCP; the next one answers."""
     conf = tmp_path / "resolv.conf"
     with DnsServer(nothing) as dead, DnsServer(A, "127.0.0.2", dead.port):
         monkeypatch.setattr(dns_probe, "PATIENCE", 0.1)

@@ -1,4 +1,5 @@
-"""A real gRPC server (grpcio) with the standard health service, written by hand: its package is no dependency."""
+"""A real gRPC server (grpcio) with the standard health service. Its messages are hand-written, because the package of
+the health service is not a dependency."""
 
 from __future__ import annotations
 
@@ -32,7 +33,7 @@ class Handler(grpc.GenericRpcHandler):
         self, handler_call_details: grpc.HandlerCallDetails
     ) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         if handler_call_details.method != self._method:
-            return None  # which the server answers with UNIMPLEMENTED
+            return None  # the server answers UNIMPLEMENTED
         return grpc.unary_unary_rpc_method_handler(self._check)
 
 
@@ -40,7 +41,7 @@ class Handler(grpc.GenericRpcHandler):
 def grpc_server(
     check: Check, *, method: str = METHOD, certificate: Certificate | None = None, host: str = "127.0.0.1"
 ) -> Iterator[int]:
-    """The port of a server whose health service answers what `check` makes of a request's bytes."""
+    """Run a server and return its port. Its health service answers with `check` of the request's bytes."""
     executor = ThreadPoolExecutor(2)
     server = grpc.server(executor, handlers=[Handler(check, method)])
     if certificate is None:
@@ -63,6 +64,6 @@ def says(message: bytes) -> Check:
 def aborts(code: grpc.StatusCode, details: str = "") -> Check:
     def check(_request: bytes, context: grpc.ServicerContext) -> bytes:
         context.abort(code, details)
-        raise AssertionError("abort raises")
+        raise AssertionError("abort must raise")
 
     return check

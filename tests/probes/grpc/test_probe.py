@@ -1,4 +1,4 @@
-"""What a gRPC probe asks of a real server (grpcio), and what it says of servers that misbehave."""
+"""gRPC probes of a real server (grpcio), and of servers that misbehave."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TOKEN = "s3cret-t0ken-value"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
 GONE = b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\0" + b"\0\0\0\x0b"
-"""GOAWAY with ENHANCE_YOUR_CALM, no call answered."""
+"""GOAWAY with ENHANCE_YOUR_CALM; no call was answered."""
 RESET = b"\0\0\x04\x03\0\0\0\0\x01" + b"\0\0\0\x07"
 """RST_STREAM of the call with REFUSED_STREAM."""
 
@@ -74,7 +74,7 @@ def test_serving_status(message: bytes, status: str, detail: str, prober: Prober
 
 
 def test_one_service(prober: Prober) -> None:
-    """The server is asked about the service, whose name may be of any length."""
+    """Ask about one service, whose name may have any length."""
     name = "shop." + "Orders" * 40
 
     def check(request: bytes, _context: grpc.ServicerContext) -> bytes:
@@ -128,7 +128,7 @@ def test_no_health_service(prober: Prober) -> None:
 
 
 def test_name(prober: Prober, name_server: NameServer) -> None:
-    """The name is resolved by the probe, and sent as the authority."""
+    """Check that the probe resolves the name and sends it as the authority."""
     name_server.names["orders.test"] = ("127.0.0.1",)
     with grpc_server(says(SERVING)) as port:
         result = prober.run(GrpcSpec("orders.test", port))
@@ -215,7 +215,7 @@ def test_no_tls_to_a_server_with(prober: Prober, certificate: Certificate) -> No
 
 
 def test_secret_metadata(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reaches the server, and is not shown when the server repeats it."""
+    """Check that it reaches the server, and is not shown if the server repeats it."""
     monkeypatch.setenv("TEST_TOKEN", TOKEN)
     token = SecretText(("Bearer ", EnvironmentReference("TEST_TOKEN")))
     metadata = (("Authorization", token), ("x-tenant", "shop"))
@@ -238,7 +238,7 @@ def test_secret_metadata(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_secret_in_a_broken_answer(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is said of an answer that cannot be read may hold part of it."""
+    """Check the message about an unreadable answer, which may quote part of it."""
     monkeypatch.setenv("TEST_TOKEN", TOKEN)
     metadata = (("x-token", SecretText((EnvironmentReference("TEST_TOKEN"),))),)
     with Server(reply(*GRPC, (f"{TOKEN} {TOKEN}", TOKEN), *OK)) as server:
@@ -261,7 +261,7 @@ def test_secret_that_cannot_be_sent(
     assert value is None or value not in result.detail
 
 
-# Faults. No real server does these on demand, so they are ours.
+# Faults. No real server produces these on demand, so these servers are part of the tests.
 
 
 GRPC = ((":status", "200"), ("content-type", "application/grpc"))
@@ -269,7 +269,7 @@ OK = (("grpc-status", "0"),)
 
 
 def says_bytes(*parts: bytes) -> Script:
-    """Read something, say `parts`, and wait."""
+    """Read something, send `parts`, and wait."""
 
     def script(connection: Connection) -> None:
         connection.socket.recv(65536)
@@ -289,7 +289,7 @@ def closes_after(data: bytes) -> Script:
 
 
 def hangs_up(_connection: Connection) -> None:
-    """Not even read."""
+    """Close without reading."""
 
 
 def pours(data: bytes) -> Script:
@@ -301,7 +301,7 @@ def pours(data: bytes) -> Script:
 
 
 def reply(*headers: tuple[str, str], body: bytes = b"", trailers: tuple[tuple[str, str], ...] = ()) -> Script:
-    """Speak HTTP/2, and answer the call so."""
+    """Speak HTTP/2, and answer the call with this."""
 
     def script(connection: Connection) -> None:
         http2 = H2Connection(H2Configuration(client_side=False, validate_outbound_headers=False))
@@ -381,7 +381,7 @@ def test_fault(script: Script, reason: Reason, detail: str, prober: Prober) -> N
 
 
 def test_last_call_of_a_connection(prober: Prober) -> None:
-    """nginx with `keepalive_requests 1` says that it is going before it answers."""
+    """Use nginx with `keepalive_requests 1`, which announces the end of the connection before it answers."""
     going = b"\0\0\x08\x07\0\0\0\0\0" + b"\0\0\0\x01" + b"\0\0\0\0"
     answer = reply(*GRPC, body=b"\0\0\0\0\x02\x08\x01", trailers=OK)
 
@@ -420,7 +420,7 @@ def test_silence(phase: str, prober: Prober) -> None:
 
 
 def test_slow(prober: Prober) -> None:
-    """The server is told how long the probe waits, and is not awaited longer."""
+    """Check that the server learns the probe's deadline, and that the probe waits no longer than that."""
     left: list[float] = []
     over = threading.Event()
 
@@ -439,7 +439,7 @@ def test_slow(prober: Prober) -> None:
 
 @pytest.mark.parametrize("tls", [None, TlsSpec()])
 def test_cancelled(tls: TlsSpec | None) -> None:
-    """At each of the first steps of the loop, and once when it has come as far as it can."""
+    """Cancel at each of the first steps of the loop, and once after the probe has come as far as it can."""
 
     async def main() -> None:
         with Server(silence) as server:

@@ -1,4 +1,4 @@
-"""Servers of HTTP/2 that misbehave on demand: scripts of a `Server`, by h2 where they keep to the protocol."""
+"""HTTP/2 servers that misbehave on demand: scripts of a `Server`, using h2 where they follow the protocol."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 Fields = list[tuple[str, str]]
 STATUS_200 = b"\x88"
-"""In HPACK."""
+"""HPACK encoded."""
 SETTINGS = SettingsFrame(0).serialize()
 
 
 def only_h2(certificate: Certificate) -> ssl.SSLContext:
-    """TLS that agrees on HTTP/2 or on nothing."""
+    """Return a TLS context that negotiates HTTP/2 or nothing."""
     context = certificate.server_context()
     context.set_alpn_protocols(["h2"])
     return context
 
 
 def serves(reply: Callable[[Request], tuple[Fields, bytes]]) -> Script:
-    """Answer each request with the fields and the body that `reply` makes of it."""
+    """Answer each request with the fields and the body that `reply` returns for it."""
 
     def script(connection: Connection) -> None:
-        with contextlib.suppress(ProtocolError):  # the client speaks something else
+        with contextlib.suppress(ProtocolError):  # the client does not speak HTTP/2
             serve(connection)
 
     def serve(connection: Connection) -> None:
@@ -72,7 +72,7 @@ def serves(reply: Callable[[Request], tuple[Fields, bytes]]) -> Script:
 
 
 def sends(*frames: Frame | bytes, again: Iterable[Frame | bytes] = (), closes: bool = False) -> Script:
-    """Answer whatever comes with these frames, then with `again` for ever."""
+    """Answer everything with these frames, then with `again` forever."""
     start = b"".join(frame if isinstance(frame, bytes) else frame.serialize() for frame in frames)
     flood = b"".join(frame if isinstance(frame, bytes) else frame.serialize() for frame in again)
 
@@ -88,7 +88,7 @@ def sends(*frames: Frame | bytes, again: Iterable[Frame | bytes] = (), closes: b
 
 
 def head(data: bytes = STATUS_200, *flags: str) -> HeadersFrame:
-    """The head of an answer, whole unless `flags` say otherwise."""
+    """Return the header frame of an answer, complete unless `flags` say otherwise."""
     return HeadersFrame(1, data, flags=flags or ("END_HEADERS",))
 
 

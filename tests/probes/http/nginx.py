@@ -1,4 +1,4 @@
-"""A real web server, nginx, on loopback, for what no test server of ours proves."""
+"""A real web server, nginx, on loopback, for behaviour that a test server cannot prove."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ http {{
 
 
 class Nginx:
-    """Serves while its context lasts."""
+    """An nginx that serves while its context lasts."""
 
     def __init__(self, folder: Path, certificate: Certificate) -> None:
         self._program = require("nginx")

@@ -1,4 +1,5 @@
-"""Proxies that forward, tunnel and refuse. They are ours: a real one does not refuse or lie on demand."""
+"""Proxies that forward, tunnel and refuse. Real ones do not refuse or lie on demand, so these are
+part of the tests."""
 
 from __future__ import annotations
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Proxy:
-    """The script of a `Server`: HTTP CONNECT and absolute URLs. `authorization`: what it demands of clients."""
+    """The script of a `Server`: HTTP CONNECT and absolute URLs. `authorization`: what it requires from clients."""
 
     authorization: str | None = None
     refusal: bytes | None = None
-    """Said to every CONNECT in place of a tunnel."""
+    """Sent in answer to every CONNECT instead of opening a tunnel."""
     extra: bytes = b""
-    """Said after the consent to a tunnel, where the server's first bytes should be."""
+    """Sent after the tunnel is accepted, in place of the server's first bytes."""
     seen: list[Request] = field(default_factory=list)
 
     def __call__(self, connection: Connection) -> None:
@@ -51,7 +52,7 @@ class Proxy:
 
 
 def socks(username: bytes, password: bytes, connection: Connection) -> None:
-    """A SOCKS5 proxy (RFC 1928) that demands a name and a password (RFC 1929)."""
+    """Run a SOCKS5 proxy (RFC 1928) that requires a name and a password (RFC 1929)."""
     client = connection.socket
     client.recv(262)
     client.sendall(b"\x05\x02")
@@ -69,7 +70,7 @@ def socks(username: bytes, password: bytes, connection: Connection) -> None:
 
 
 def relay(one: socket.socket, other: socket.socket) -> None:
-    """Carry bytes both ways until either side ends."""
+    """Forward bytes both ways until either side ends."""
     pairs = {one: other, other: one}
     while True:
         for ready in select.select(list(pairs), [], [])[0]:

@@ -1,4 +1,4 @@
-"""The conditions of an HTTP answer: status, headers, compression, body, JSON; the first that fails gives the reason."""
+"""Conditions on an HTTP response: status, headers, compression, body, JSON. The first that fails gives the reason."""
 
 from __future__ import annotations
 
@@ -183,7 +183,8 @@ def test_not_json(body: bytes, prober: Prober) -> None:
 
 
 def test_deep_json(prober: Prober) -> None:
-    """A descendant search in a document that is nested deeper than the library goes fails, and does not raise."""
+    """Check that a descendant search in a document nested deeper than the library's limit fails
+    without an exception."""
     condition = JsonCondition("$..status")
     deep = b"[" * 900 + b"]" * 900
     reason, _ = run(prober, answer(deep), json_conditions=(condition,))
@@ -211,7 +212,7 @@ def test_compression(encoding: str | None, wanted: str, detail: str, prober: Pro
 
 
 def test_order(prober: Prober) -> None:
-    """The reason is the one that is nearest to the cause: status before header before body."""
+    """Check that the reason is the one nearest to the cause: status before header before body."""
     conditions = {
         "header_conditions": (HeaderCondition("X-Missing", "."),),
         "body_conditions": (Condition("never"),),

@@ -1,4 +1,4 @@
-"""Cookies within one run: what a server sets goes back to it on the way through redirects, and to no other."""
+"""Cookies within one run: they are sent back to the server that set them, also after redirects, and to no other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 
 def to_home(request: Request) -> bytes:
-    """A site that sets a cookie, leads to `/home`, and from there to the login form whoever has none."""
+    """Simulate a site that sets a cookie, redirects to `/home`, and from there redirects clients without it to the
+    login form."""
     if request.path == "/":
         return answer(
             b"", "Location: /home", "Set-Cookie: session=s3cret-v4lue; Path=/; HttpOnly", status="302 Found"
@@ -30,7 +31,7 @@ def to_home(request: Request) -> bytes:
 def test_kept_within_a_run(prober: Prober) -> None:
     seen = (HeaderCondition("X-Seen", "^session="),)
     with Server(answers(to_home)) as server:
-        for _ in range(2):  # nothing is left from the first
+        for _ in range(2):  # nothing must be left from the first run
             assert prober.run(HttpSpec(server.url(), header_conditions=seen)).success
     assert [request.header("cookie") for request in server.requests] == [None, "session=s3cret-v4lue"] * 2
 
@@ -42,7 +43,7 @@ def test_hidden_where_the_server_repeats_it(prober: Prober) -> None:
 
 
 def test_the_same_url_with_another_cookie_is_no_loop(prober: Prober) -> None:
-    """As of many sites that look first whether a client keeps cookies."""
+    """Follow many sites, which first check whether a client keeps cookies."""
 
     def reply(request: Request) -> bytes:
         if request.header("cookie"):
@@ -75,7 +76,7 @@ def test_not_sent_to_another_host(prober: Prober) -> None:
 
 
 def test_beside_those_of_the_catalog(prober: Prober) -> None:
-    """One that a server sets replaces the catalog's of the same name."""
+    """Check that a cookie set by the server replaces the catalog's of the same name."""
 
     def reply(request: Request) -> bytes:
         set_both = ("Set-Cookie: a=new", "Set-Cookie: c=3")

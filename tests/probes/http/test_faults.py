@@ -1,6 +1,6 @@
-"""What goes wrong between a probe and an HTTP server, one row each: how it ends, why, and after which phases.
+"""Failures between a probe and an HTTP server, one per row: the result, the reason, and the completed phases.
 
-`Prober.run` also asserts of each row that it ended by its deadline and left no task and no socket behind.
+`Prober.run` also asserts that each run ended by its deadline and left no task and no socket behind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ASKED = {"connect", "processing"}
 ANSWERED = {"connect", "processing", "transfer"}
 DEADLINE = 0.4
-"""Seconds. Rows that do not wait for it end at once."""
+"""Seconds. Rows that do not wait for it end immediately."""
 
 LENGTH_100 = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -44,7 +44,7 @@ READ_BODY = {"body_conditions": (Condition("never", present=False),)}
 
 @dataclass
 class Row:
-    """A server's behaviour, and how the probe must end."""
+    """A server's behaviour, and the expected result."""
 
     name: str
     script: Script
@@ -55,7 +55,7 @@ class Row:
 
 
 ROWS = [
-    # It answers too little, or too slowly.
+    # The server answers too little or too slowly.
     Row("accepts and says nothing", silence, Reason.TIMEOUT, "waiting for the answer", ASKED),
     Row("half a header", says(b"HTTP/1.1 200 OK\r\nServ"), Reason.TIMEOUT, "timed out after 0.4 s", ANSWERED),
     Row(
@@ -82,7 +82,7 @@ ROWS = [
         "reading the body",
         ANSWERED,
     ),
-    # It answers without end.
+    # The server answers without end.
     Row(
         "headers for ever",
         pours(b"HTTP/1.1 200 OK\r\n", b"X-More: %s\r\n" % (b"x" * 1000)),
@@ -150,7 +150,7 @@ ROWS = [
         "once decompressed",
         ANSWERED,
     ),
-    # It breaks off.
+    # The server breaks off.
     Row("closes without an answer", hang_up, Reason.DISCONNECT, "closed before any answer", ASKED),
     Row(
         "closes within the headers",
@@ -197,7 +197,7 @@ ROWS = [
         "reset after 42 bytes",
         ANSWERED,
     ),
-    # It does not speak HTTP.
+    # The server does not speak HTTP.
     Row("garbage", says(b"\x00\x01\x02\x03 what?"), Reason.PROTOCOL, "not valid HTTP", ANSWERED),
     Row(
         "another protocol",
@@ -237,7 +237,7 @@ ROWS = [
         "switched to another protocol",
         ANSWERED,
     ),
-    # Its compression is broken.
+    # The server's compression is broken.
     Row(
         "gzip that is not gzip",
         says(answer(b"plain text", "Content-Encoding: gzip")),

@@ -1,4 +1,4 @@
-"""HTTP/2: agreed on by ALPN or known before, read within limits, and judged as HTTP/1 is."""
+"""HTTP/2: negotiated by ALPN or known in advance, read within limits, and judged like HTTP/1."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_after_a_redirect(
 
 @pytest.mark.parametrize("size", [3, 70_000, 1_000_000])
 def test_body_of_the_request(size: int, prober: Prober) -> None:
-    """Also one that does not fit into the server's window at once."""
+    """Check a body that does not fit into the server's window at once, too."""
     script = serves(lambda request: ([(":status", "200")], b"%d" % len(request.body)))
     with Server(script) as server:
         wanted = (Condition(f"^{size}$"),)
@@ -182,7 +182,7 @@ def test_head(prober: Prober) -> None:
 
 @dataclass
 class Row:
-    """What a server sends, and how the run must end."""
+    """The bytes of a server, and the expected result."""
 
     script: Script
     reason: Reason
@@ -191,7 +191,7 @@ class Row:
 
 
 LITERAL = b"\x00\x01a"
-"""In HPACK: a field `a` that goes into no table; its value follows."""
+"""HPACK: a field `a` that is not added to a table; its value follows."""
 HUGE = LITERAL + b"\x7f\xe1\xff\x03" + b"x" * 16377
 """The start of a value of 65,632 bytes."""
 BOMB = b"\x40\x01a\x7f\xd1\x0f" + b"x" * 2128 + b"\xbe" * 14000
@@ -330,7 +330,7 @@ FRAMES = st.sampled_from(
 
 
 def verdict(pieces: list[bytes]) -> tuple[object, ...]:
-    """What the reader makes of an answer that arrives in these pieces, after which the connection is closed."""
+    """Return the reader's result for an answer in these pieces, after which the connection is closed."""
 
     async def read() -> tuple[object, ...]:
         request = make_request(HttpSpec("http://web.test/"), parse_url("http://web.test/"), "GET", str)
@@ -354,7 +354,7 @@ def verdict(pieces: list[bytes]) -> tuple[object, ...]:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(FRAMES, max_size=12))
 def test_the_same_bytes_have_the_same_verdict(frames: list[bytes]) -> None:
-    """Whatever comes, and in whatever pieces: an answer, or a failure with a reason."""
+    """Check that any bytes, in any pieces, give a response or a failure with a reason."""
     sent = b"".join(frames)
     whole = verdict([sent])
     assert verdict([sent[i : i + 1] for i in range(len(sent))]) == whole

@@ -1,4 +1,4 @@
-"""What a hostile server may cost: bytes, memory and, above all, the time in which nobody else is served."""
+"""Limits on what a hostile server can cost: bytes, memory and, above all, time in which no other target is served."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MEBIBYTE = 1024 * 1024
 CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 HELD_SECONDS = 0.25
-"""The faults that this would find took seconds."""
+"""The faults that this test looks for took seconds."""
 EMPTY_MEMBER = gzip.compress(b"")
 
 
@@ -33,7 +33,7 @@ def json_of(unit: bytes, size: int) -> bytes:
 
 @dataclass
 class Row:
-    """What a server sends, what is asked of it, and how the run must end."""
+    """The bytes of a server, the request, and the expected result."""
 
     script: Script
     reason: Reason
@@ -133,12 +133,12 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
 def test_others_are_served(row: Row, prober: Prober) -> None:
-    """While the probe of a hostile server runs, the loop comes round."""
+    """Check that the loop keeps running while the probe of a hostile server runs."""
     with Server(row.script) as server:
         result, held = prober.run_watched(HttpSpec(server.url(), **row.spec), row.seconds)
     assert result.reason is row.reason, result
     assert re.search(row.detail, result.detail), result.detail
-    assert held < HELD_SECONDS, f"the loop was held for {held:.2f} s of CPU"
+    assert held < HELD_SECONDS, f"the loop was blocked for {held:.2f} s of CPU"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_memory(script: Script, prober: Prober) -> None:
 
 
 def test_memory_of_many_at_once(prober: Prober) -> None:
-    """What is made of a large body is there for one probe at a time, beside the bodies themselves."""
+    """Check that only one probe at a time decodes a large body, in addition to the bodies themselves."""
     many, size = 6, 2 * MEBIBYTE
 
     async def all_at_once(url: str) -> list[ProbeResult]:

@@ -1,6 +1,5 @@
-"""What counts as one answer: the same verdict directly, through a proxy, in pieces of one byte, and as
-blackbox_exporter has it. Where they differ, `peer` says what that one (0.23, by Go 1.19) makes of it.
-"""
+"""Message framing: the same result directly, through a proxy, byte by byte, and in blackbox_exporter. If they differ,
+`peer` is the result of blackbox_exporter (0.23, Go 1.19)."""
 
 from __future__ import annotations
 
@@ -37,7 +36,7 @@ IS_FINE = {"body_conditions": (Condition("^fine"),)}
 
 @dataclass
 class Row:
-    """An answer, how a run must end, and what blackbox_exporter makes of it where it is not the same."""
+    """A response, the expected result, and blackbox_exporter's result if it differs."""
 
     said: bytes
     reason: Reason = Reason.OK
@@ -45,16 +44,16 @@ class Row:
     module: str = "get"
     peer: bool | None = None
     closes: bool = False
-    """True if the server closes the connection after the answer."""
+    """True if the server closes the connection after the response."""
 
 
 def body(said: bytes, reason: Reason = Reason.OK, **more: Any) -> Row:
-    """A row whose body must begin with `fine`."""
+    """Return a row whose body must start with `fine`."""
     return Row(said, reason, IS_FINE, "body", **more)
 
 
 ROWS = {
-    # What follows the message belongs to no request.
+    # Bytes after the message belong to no request.
     "length, then another answer": body(FINE + NO),
     "an answer that is wrong, then one that is right": Row(NO + FINE, Reason.STATUS),
     "an error, then success": Row(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n" + FINE, Reason.STATUS),
@@ -71,7 +70,7 @@ ROWS = {
     "HEAD, then a body": Row(FINE + NO, spec={"method": "HEAD"}, module="head"),
     "length 0, then bytes": Row(OK + b"Content-Length: 0\r\n\r\n" + NO),
     "close, then bytes": body(OK + b"Connection: close\r\nContent-Length: 4\r\n\r\nfine and more"),
-    # Line ends (RFC 9112 section 2.2) and folded headers (section 5.2).
+    # Line endings (RFC 9112 section 2.2) and folded headers (section 5.2).
     "bare LF": body(b"HTTP/1.1 200 OK\nContent-Length: 4\n\nfine"),
     "both line ends": body(b"HTTP/1.1 200 OK\nA: 1\r\nContent-Length: 4\n\r\nfine"),
     "bare LF with chunks": body(b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n4\nfine\n0\n\n", peer=False),
@@ -96,7 +95,7 @@ ROWS = {
     "a status of two digits": Row(b"HTTP/1.1 20 OK\r\nContent-Length: 0\r\n\r\n", Reason.PROTOCOL),
     "a status of four digits": Row(b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n", Reason.PROTOCOL),
     "another version": Row(b"HTTP/3.7 200 OK\r\nContent-Length: 0\r\n\r\n", Reason.PROTOCOL, peer=True),
-    # How long the body is (RFC 9112 section 6.3).
+    # Length of the body (RFC 9112 section 6.3).
     "the same length twice": body(OK + b"Content-Length: 4\r\nContent-Length: 4\r\n\r\nfine"),
     "two lengths": Row(OK + b"Content-Length: 4\r\nContent-Length: 5\r\n\r\nfine", Reason.PROTOCOL),
     "a signed length": Row(OK + b"Content-Length: +4\r\n\r\nfine", Reason.PROTOCOL),
@@ -126,7 +125,7 @@ ROWS = {
         CHUNKS + b"ffffffffffffffff\r\nfine", Reason.SIZE, peer=False, closes=True
     ),
     "a chunk longer than it says": body(CHUNKS + b"4\r\nfineX\r\n0\r\n\r\n", Reason.PROTOCOL),
-    # Interim answers (RFC 9110 section 15.2).
+    # Interim responses (RFC 9110 section 15.2).
     "continue, then the answer": body(CONTINUE + FINE),
     "five interim answers": body(CONTINUE * 5 + FINE),
     "ten interim answers": body(CONTINUE * 10 + FINE, peer=False),
@@ -135,7 +134,7 @@ ROWS = {
     "switching protocols": Row(
         b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", Reason.PROTOCOL, closes=True
     ),
-    # Fields that come more than once.
+    # Repeated fields.
     "a condition on the second cookie": Row(
         OK + b"Set-Cookie: first=1\r\nSet-Cookie: second=2\r\nContent-Length: 0\r\n\r\n",
         spec={"header_conditions": (HeaderCondition("Set-Cookie", "^second="),)},
@@ -173,7 +172,7 @@ def test_as_blackbox_exporter(row: Row, blackbox: Blackbox) -> None:
 
 
 def verdict(pieces: Sequence[bytes], method: str = "GET", *, closes: bool = True) -> tuple[object, ...]:
-    """What the reader makes of an answer that arrives in these pieces."""
+    """Return the reader's result for a response in these pieces."""
 
     async def read() -> tuple[object, ...]:
         protocol = AnswerProtocol(Run(0), method, 10_000, keep=True)
@@ -237,7 +236,7 @@ PARTS = st.sampled_from(
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PARTS, max_size=14), st.lists(st.integers(0, 200), max_size=6))
 def test_the_same_bytes_have_the_same_verdict(parts: list[bytes], cuts: list[int]) -> None:
-    """Whatever comes, and in whatever pieces: an answer, or a failure with a reason."""
+    """Check that any bytes, in any pieces, give a response or a failure with a reason."""
     data = b"".join(parts)
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = [data[start:end] for start, end in pairwise(places)]

@@ -1,4 +1,4 @@
-"""Ports where no server is, and faulty targets beside a healthy one."""
+"""Ports without a server, and faulty targets next to a healthy one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_port_that_never_accepts(host: str, prober: Prober) -> None:
 
 
 def test_faulty_targets_delay_no_other(prober: Prober) -> None:
-    """Thirty targets hang, stream and lie; a healthy one beside them answers as if it were alone."""
+    """Let thirty targets hang, stream and lie; a healthy one must answer as quickly as alone."""
     faults = [row.script for row in ROWS if row.reason in (Reason.TIMEOUT, Reason.DISCONNECT, Reason.SIZE)]
 
     async def together(urls: list[str], healthy: str) -> ProbeResult:
@@ -51,7 +51,9 @@ def test_faulty_targets_delay_no_other(prober: Prober) -> None:
             result = await probe.run(time.monotonic() + 5)
             assert result.success
             slowest = max(slowest, result.duration_seconds)
-        assert any(not task.done() for task in running), "the faulty ones ended too early to prove anything"
+        assert any(not task.done() for task in running), (
+            "the faulty targets ended too early to prove anything"
+        )
         for failed in await asyncio.gather(*running):
             assert not failed.success
             assert failed.reason is not Reason.INTERNAL

@@ -1,4 +1,4 @@
-"""HTTP and HTTPS probes of a real server. Skipped where nginx is missing, unless CI=true."""
+"""HTTP and HTTPS probes of a real server. Skipped if nginx is missing, unless CI=true."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_redirects(nginx: Nginx, prober: Prober, authority: Authority) -> None:
 
 
 def test_gzip(nginx: Nginx, prober: Prober) -> None:
-    """nginx compresses as it sends, so nobody knows the length."""
+    """Check a body of unknown length: nginx compresses while it sends."""
     url = f"http://127.0.0.1:{nginx.http}/health"
     result = prober.run(HttpSpec(url, compression="gzip", body_conditions=(Condition('"up"'),)))
     assert result.success, result.detail
@@ -110,7 +110,7 @@ def test_tls_on_the_plain_port(nginx: Nginx, prober: Prober) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_http2(method: str, nginx: Nginx, prober: Prober, authority: Authority) -> None:
-    """As it is offered beside HTTP/1.1, and without TLS."""
+    """Check HTTP/2 offered together with HTTP/1.1, and without TLS."""
     tls = TlsSpec(ca_file=str(authority.ca_file))
     secure = prober.run(HttpSpec(f"https://127.0.0.1:{nginx.h2}/file", method=method, tls=tls))
     plain = prober.run(

@@ -1,4 +1,4 @@
-"""What an HTTP probe asks, what it understands as an answer, and what it reports."""
+"""HTTP probes: the request, which responses are understood, and the reported values."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_method_with_body(method: str, prober: Prober) -> None:
 
 @pytest.mark.parametrize(("method", "length"), [("POST", "0"), ("PUT", "0"), ("GET", None), ("DELETE", None)])
 def test_method_without_body(method: str, length: str | None, prober: Prober) -> None:
-    """Servers answer 411 to a POST that does not say that it is empty."""
+    """Send an explicit length of 0, because servers answer 411 to a POST without it."""
     with Server(FINE) as server:
         prober.run(HttpSpec(server.url(), method=method))
     assert server.requests[0].header("content-length") == length
 
 
 def test_headers_of_ones_own(prober: Prober) -> None:
-    """They replace the default ones, whatever their case; none is sent twice."""
+    """Check that they replace the default ones in any letter case, and that none is sent twice."""
     headers = (
         ("host", "virtual.test"),
         ("user-agent", "mine"),
@@ -171,13 +171,13 @@ FORMS: list[tuple[str, Script, int | None]] = [
     ("script", "length"), [pytest.param(s, n, id=i.replace(" ", "-")) for i, s, n in FORMS]
 )
 def test_forms_of_answer(script: Script, length: int | None, prober: Prober) -> None:
-    """However the body is framed and packed, it is read whole, and conditions see its text."""
+    """Check that the body is read completely in every framing and encoding, and that conditions see its text."""
     conditions = (Condition("^(hello )+$"),)
     with Server(script) as server:
         result = prober.run(HttpSpec(server.url(), body_conditions=conditions))
     assert result.success, result.detail
     assert result.facts["status_code"] == 200
-    assert result.facts.get("content_length") == length  # absent where the server did not say
+    assert result.facts.get("content_length") == length  # absent if the server did not send it
     assert result.facts["body_bytes"] in (len(TEXT), len(b"hello " * 3))
 
 
@@ -192,7 +192,7 @@ def test_forms_of_answer(script: Script, length: int | None, prober: Prober) -> 
     ],
 )
 def test_answers_without_body(method: str, reply: bytes, prober: Prober) -> None:
-    """The server keeps the connection open; the probe knows that no body comes."""
+    """Check that the probe knows that there is no body, although the server keeps the connection open."""
     with Server(says(reply)) as server:
         result = prober.run(HttpSpec(server.url(), method=method, statuses=((200, 399),)))
     assert result.success, result.detail
@@ -214,7 +214,7 @@ def test_version(version: str, shown: float, prober: Prober) -> None:
     "reply", [answer(TEXT), chunked(TEXT), answer(gzip.compress(TEXT), "Content-Encoding: gzip")]
 )
 def test_size_limit(reply: bytes, prober: Prober) -> None:
-    """Of the body as it travels and as it is unpacked."""
+    """Check the limit for the body as transferred and as decompressed."""
     with Server(says(reply)) as server:
         assert prober.run(HttpSpec(server.url(), max_body_bytes=len(TEXT))).success
         result = prober.run(HttpSpec(server.url(), max_body_bytes=len(TEXT) - 1))

@@ -1,4 +1,4 @@
-"""HTTP probes through a proxy: the same judgement as on the straight way, and what a proxy itself does wrong."""
+"""HTTP probes through a proxy: the same results as without one, and faults of the proxy itself."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_tunnelled(prober: Prober, certificate: Certificate, trusted: TlsSpec) -
 
 
 def test_tls_to_the_proxy_too(prober: Prober, authority: Authority, trusted: TlsSpec) -> None:
-    """TLS within TLS; the facts are those of the server, not of the proxy."""
+    """Use TLS within TLS; the facts must be those of the server, not of the proxy."""
     inner, outer = authority.issue("inner.test"), authority.issue("127.0.0.1", expired=False)
     own = TlsSpec(ca_file=trusted.ca_file, server_name="inner.test")
     with (
@@ -144,7 +144,7 @@ def test_certificate_of_another_name(prober: Prober, authority: Authority, trust
 def test_a_real_proxy(
     prober: Prober, authority: Authority, certificate: Certificate, trusted: TlsSpec, tmp_path: Path
 ) -> None:
-    """tinyproxy forwards, tunnels, lets an expired certificate be seen, and refuses a stranger."""
+    """Use tinyproxy, which forwards, tunnels, shows an expired certificate, and refuses unknown clients."""
     program = require("tinyproxy")
     with Server(silence) as gone:
         port = gone.port
@@ -200,7 +200,7 @@ def test_credentials_of_the_proxy(
     caplog: pytest.LogCaptureFixture,
     secure: bool,
 ) -> None:
-    """Read anew for each run, sent to the proxy only, and never in a sentence or a log."""
+    """Check that they are read for each run, sent only to the proxy, and never part of a message or log."""
     caplog.set_level(logging.DEBUG)
     proxy = Proxy(authorization=basic("me:s3cret"))
     with (
@@ -249,7 +249,7 @@ def test_socks(
 def test_redirects_as_on_the_straight_way(
     prober: Prober, certificate: Certificate, trusted: TlsSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From http to https, phases summed, credentials kept, since it is the same host."""
+    """Redirect from http to https: phases are added up, and credentials are kept because the host is the same."""
     monkeypatch.setenv("TEST_PASSWORD", "p")
     auth = BasicAuth("u", SecretText((EnvironmentReference("TEST_PASSWORD"),)))
     proxy = Proxy()
@@ -268,7 +268,7 @@ def test_redirects_as_on_the_straight_way(
 
 @dataclass
 class Row:
-    """A server behind the proxy, what is asked of it, and how the probe must end."""
+    """A server behind the proxy, the request, and the expected result."""
 
     script: Script
     reason: Reason
@@ -381,7 +381,7 @@ def test_proxies(prober: Prober, certificate: Certificate, trusted: TlsSpec, row
 def test_what_a_proxy_says_before_tls_is_not_taken_for_the_server(
     prober: Prober, certificate: Certificate, trusted: TlsSpec
 ) -> None:
-    """As CVE-2011-0411: plain text right behind the consent, in the same packet."""
+    """Check CVE-2011-0411: plain text directly after the proxy's reply, in the same packet."""
     proxy = Proxy(extra=answer(b"forged"))
     with Server(HELLO, tls=certificate.server_context()) as server:
         result = through(prober, proxy, server, tls=trusted, body_conditions=(Condition("^hello$"),))

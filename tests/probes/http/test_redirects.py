@@ -1,4 +1,4 @@
-"""Redirects: which are followed, with what method and credentials, and those that lead nowhere."""
+"""Redirects: which are followed, with which method and credentials, and those that lead nowhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = SecretText((EnvironmentReference("TEST_SECRET"),))
 
 
 def once(status: str = "302 Found", location: str = "/end") -> Script:
-    """One redirect, then `fine`."""
+    """Redirect once, then answer `fine`."""
 
     def reply(request: Request) -> bytes:
         return redirect(location, status) if request.path == "/" else answer(b"fine")
@@ -35,7 +35,7 @@ def leads_to(location: str) -> Script:
 
 
 def growing(request: Request) -> bytes:
-    """Each redirect leads one path segment further, so no URL is asked twice."""
+    """Redirect one path segment deeper each time, so that no URL is requested twice."""
     return redirect(request.path.rstrip("/") + "/x")
 
 
@@ -46,7 +46,7 @@ def test_followed_by_default(prober: Prober) -> None:
     assert result.facts["redirects"] == 1
     assert result.facts["status_code"] == 200
     assert [request.path for request in server.requests] == ["/", "/end"]
-    assert server.connections == 2  # each hop is a connection of its own; its phases add up
+    assert server.connections == 2  # each hop has its own connection; the phases are added up
     assert set(result.phases) == {"connect", "processing", "transfer"}
 
 
@@ -74,7 +74,7 @@ def test_limit(limit: int, reason: Reason, prober: Prober) -> None:
 @pytest.mark.parametrize(
     ("method", "status", "then"),
     [
-        # RFC 9110 section 15.4, and what browsers and curl do where it leaves a choice
+        # RFC 9110 section 15.4, and the choices of browsers and curl where it leaves them open
         ("GET", "301 Moved Permanently", "GET"),
         ("HEAD", "302 Found", "HEAD"),
         ("HEAD", "303 See Other", "HEAD"),
@@ -97,7 +97,7 @@ def test_method_and_body(method: str, status: str, then: str, prober: Prober) ->
 
 
 def test_form_that_leads_back_to_itself(prober: Prober) -> None:
-    """POST, then GET of the same URL: a pattern of its own, and no loop."""
+    """Answer a POST with a redirect to a GET of the same URL: a common pattern, not a loop."""
 
     def reply(request: Request) -> bytes:
         return redirect("/", "303 See Other") if request.method == "POST" else answer(b"fine")
@@ -148,7 +148,7 @@ def test_to_an_untrusted_host(prober: Prober, certificate: Certificate) -> None:
     ):
         result = prober.run(HttpSpec(plain.url()))
     assert result.reason is Reason.CERTIFICATE
-    assert "status_code" not in result.facts  # the first answer's is not the second's
+    assert "status_code" not in result.facts  # not that of the first response
     assert result.facts["certificate_expiry"] == certificate.not_after
 
 
@@ -209,7 +209,7 @@ def test_credentials_of_another_origin(
     certificate: Certificate,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Kept towards https on the same host; where they are dropped, the detail says so."""
+    """Check that they are kept for https on the same host; if they are dropped, the detail says so."""
     monkeypatch.setenv("TEST_SECRET", "s3cret")
 
     def locked(request: Request) -> bytes:

@@ -1,4 +1,4 @@
-"""Bodies in other charsets than UTF-8."""
+"""Bodies in charsets other than UTF-8."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run ICMP probes in a process of their own and print the results as JSON; `test_icmp` starts it.
+"""Run ICMP probes in a separate process and print the results as JSON; `test_icmp` starts it.
 
 python -m tests.probes.icmp.child '{"nobody": false, "seconds": 1, "targets": [["127.0.0.1", 64]]}'
 """
@@ -6,7 +6,7 @@ python -m tests.probes.icmp.child '{"nobody": false, "seconds": 1, "targets": [[
 from __future__ import annotations
 
 import asyncio
-import encodings.idna  # noqa: F401 - socket loads it when first used, and nobody may be unable to read it
+import encodings.idna  # noqa: F401 - socket loads it on first use, and the user nobody may not be able to read it
 import json
 import os
 import sys

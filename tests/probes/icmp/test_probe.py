@@ -1,7 +1,7 @@
-"""What an ICMP probe says of hosts that answer, that do not, and of networks that say why not.
+"""ICMP probes of hosts that answer, of hosts that do not, and of networks that say why not.
 
-The kernel itself answers, on loopback and, where the tests may make network namespaces (as root), from a router
-of their own beyond a virtual cable.
+The kernel itself answers: on loopback and, if the tests can create network namespaces (as root), from a test router
+behind a virtual cable.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ ip route add unreachable 10.5.0.0/24
 shift
 "$@"
 """
-"""A namespace with a router behind a cable: it forwards, refuses, forbids and swallows, each by destination.
-$1: the groups that may open unprivileged ICMP sockets; the rest: the command to run there."""
+"""Creates a namespace with a router behind a cable. The router forwards, refuses, forbids or drops, by destination.
+$1: the groups that can open unprivileged ICMP sockets; the rest: the command to run there."""
 
 UNPRIVILEGED, RAW = "0 2147483647", "1 0"
-"""Groups, for `ping_group_range`: all, and none."""
+"""Groups for `ping_group_range`: all, and none."""
 
 
 def permitted() -> bool:
@@ -69,7 +69,7 @@ def permitted() -> bool:
     return False
 
 
-needs_socket = pytest.mark.skipif(not permitted(), reason="this user may open no ICMP socket")
+needs_socket = pytest.mark.skipif(not permitted(), reason="this user cannot open ICMP sockets")
 
 
 def may_make_namespaces() -> bool:
@@ -79,7 +79,9 @@ def may_make_namespaces() -> bool:
     )
 
 
-needs_namespaces = pytest.mark.skipif(not may_make_namespaces(), reason="only root can make a network")
+needs_namespaces = pytest.mark.skipif(
+    not may_make_namespaces(), reason="creating a network namespace needs root"
+)
 
 
 @needs_socket
@@ -129,7 +131,7 @@ NETWORK = {
     ("10.4.0.1", 1): (Reason.UNREACHABLE, "10.4.0.1: the time to live was used up, says 10.9.0.2"),
     ("10.6.0.1", 64): (Reason.TIMEOUT, "waiting for the echo reply (10.6.0.1)"),
 }
-"""Hosts, with the hops that a request may take, and what is known of them, all asked at the same moment."""
+"""Hosts with the hop limit of the request and the expected results, all probed at the same time."""
 
 
 @needs_namespaces
@@ -147,7 +149,7 @@ def test_what_the_network_says(groups: str) -> None:
 @needs_namespaces
 @pytest.mark.parametrize("groups", [UNPRIVILEGED, RAW], ids=["unprivileged", "raw"])
 def test_many_at_once_do_not_take_each_others_replies(groups: str) -> None:
-    """Half the requests go where nothing comes back, while a raw socket is shown the replies to all the others."""
+    """Send half of the requests to addresses that never reply, while a raw socket sees the replies to all others."""
     rows = ask([("10.9.0.2", 64), ("10.6.0.1", 64)] * 100, 1, groups=groups)
     assert [row["reason"] for row in rows] == [Reason.OK, Reason.TIMEOUT] * 100
 

@@ -1,7 +1,7 @@
-"""A server that speaks MongoDB's wire protocol as far as the probe asks: OP_MSG, and SCRAM with the proof checked.
+"""A server with the part of MongoDB's wire protocol that the probe uses: OP_MSG, and SCRAM with a verified proof.
 
-It is ours because no MongoDB can be had where these tests run. pymongo logs in to it (`test_mongodb.py`), so it is not
-only the probe that believes it.
+The machines that run these tests cannot install MongoDB. pymongo logs in to this server (`test_mongodb.py`), so the
+probe is not the only client that accepts it.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ DIGESTS = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 
 
 def refuses(code: int, message: str) -> Document:
-    """An answer that is an error."""
+    """Return an answer that is an error."""
     return {"ok": 0.0, "errmsg": message, "code": code}
 
 
 @dataclass
 class Mongod:
-    """The script of a `Server`. With `passwords` (by user), everybody must log in for most things.
+    """The script of a `Server`. With `passwords` (by user), most commands need a login.
 
-    `answers` go before those in `ANSWERS`; one without `ok` is a success.
+    `answers` have priority over those in `ANSWERS`; one without `ok` is a success.
     """
 
     passwords: dict[str, str] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Mongod:
     database: str = "admin"
     knows_skip: bool = True
     impostor: bool = False
-    """Let everybody in, and be unable to prove anything."""
+    """Accept everybody, but be unable to prove knowledge of the password."""
     asked: list[Document] = field(default_factory=list)
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
@@ -150,7 +150,7 @@ class Login:
 
 @functools.cache
 def salted(digest: str, password: str, salt: bytes, iterations: int) -> bytes:
-    """A real server keeps what it makes of this, and not the password."""
+    """A real server stores the result of this and not the password."""
     return hashlib.pbkdf2_hmac(digest, password.encode(), salt, iterations)
 
 
@@ -159,11 +159,11 @@ def parse(text: bytes) -> dict[str, str]:
 
 
 def receive(connection: Connection) -> tuple[int, Document]:
-    """The number and the document of the next command."""
+    """Return the number and the document of the next command."""
     length, number, _, operation = struct.unpack("<iiii", exactly(connection, 16))
     body = exactly(connection, length - 16)
     assert operation == OP_MSG, operation
-    assert body[:5] == bytes(5), "flags, and one section that is a document"
+    assert body[:5] == bytes(5), "expected flags and one section with a document"
     return number, bson.decode(body[5:])
 
 
@@ -180,7 +180,7 @@ def exactly(connection: Connection, count: int) -> bytes:
 def message(
     number: int, request: int, document: Document, *, flags: int = 0, operation: int = OP_MSG
 ) -> bytes:
-    """An answer, as it is sent."""
+    """Return an answer as it is sent."""
     body = bson.encode(document)
     return struct.pack("<iiiiIB", 21 + len(body), number, request, operation, flags, 0) + body
 
@@ -206,7 +206,7 @@ def stuck(connection: Connection) -> Document:
 def spec(
     server: Server, password: str | None = None, username: str | None = None, database: str = "admin"
 ) -> MongodbSpec:
-    """What is asked of `server`, as `USER` if there is a password and no name."""
+    """Return a spec for `server`, with `USER` if there is a password and no name."""
     given = None if password is None else SecretText((password,))
     name = username or (None if password is None else USER)
     return MongodbSpec("127.0.0.1", server.port, name, given, database)

@@ -1,4 +1,4 @@
-"""The MongoDB probe against servers that misbehave, and cancelled. Of what is not tested, see `test_mongodb.py`."""
+"""The MongoDB probe with servers that misbehave, and cancelled. `test_mongodb.py` lists what is not tested."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_faults(prober: Prober, row: Row) -> None:
 
 
 def test_checksum(prober: Prober) -> None:
-    """It may follow an answer, and is passed over, as TCP has one."""
+    """Check that a checksum after an answer is skipped, because TCP has its own."""
     hello, *others = (message(1, number, {"ok": 1.0}, flags=1) for number in range(1, 6))
     summed = [
         (int.from_bytes(m[:4], "little") + 4).to_bytes(4, "little") + m[4:] + b"sum!"
@@ -174,7 +174,7 @@ def test_connection_is_swallowed(prober: Prober) -> None:
 
 
 def test_cancelled() -> None:
-    """In every phase, also while the keys are made, a run that is cancelled leaves neither task nor descriptor."""
+    """Cancel a run in every phase, also while the keys are computed: it leaves neither task nor descriptor."""
 
     async def cancel_after(steps: int, spec: MongodbSpec) -> None:
         running = asyncio.create_task(compile_probe(spec, Shared()).run(time.monotonic() + 30))
@@ -201,7 +201,7 @@ def test_cancelled() -> None:
                 spec(half),
                 spec(login, PASSWORD),
             )
-            await cancel_after(10, specs[0])  # what is opened once in a process is open now
+            await cancel_after(10, specs[0])  # opens what is opened only once
             before = descriptors()
             for each in specs:
                 for steps in range(11):

@@ -1,9 +1,9 @@
-"""The MongoDB probe, over the wire, against a server of ours that speaks MongoDB's protocol (`mongodb_server.py`).
+"""The MongoDB probe, over the network, with a test server that speaks MongoDB's protocol (`mongodb_server.py`).
 
-No MongoDB can be had where these tests run. So what stays untested is the real server: how it words its errors, that it
-closes a connection when it has no free one, what serverStatus leaves out when it is told to, how long listDatabases
-takes with thousands of files, arbiters and routers, and releases before 7. That our server's SCRAM is the field's own
-is tested by pymongo's client, which logs in to it.
+The machines that run these tests cannot install MongoDB. The real server is therefore not tested: the wording of its
+errors, that it closes a connection if it has no free one, what serverStatus omits on request, how long listDatabases
+takes with thousands of files, arbiters and routers, and releases before 7. pymongo's client logs in to the test
+server, which shows that its SCRAM is standard.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def test_all_that_it_says(prober: Prober) -> None:
 
 
 def test_without_a_login(prober: Prober) -> None:
-    """Everybody may ask `ping`; what only users may see is not known."""
+    """Check that everybody can run `ping`, and values that only users can see are omitted."""
     with Server(Mongod({USER: PASSWORD})) as server:
         result = prober.run(spec(server))
     assert result.success, result
@@ -87,7 +87,7 @@ LOGINS = {
     "a round more": (Mongod({USER: PASSWORD}, knows_skip=False), PASSWORD),
     "another database": (Mongod({USER: PASSWORD}, database="watch"), PASSWORD),
     "name with signs": (Mongod({"a=b,c": PASSWORD}), PASSWORD),
-    "password beyond ASCII": (Mongod({USER: "p\u00e4ssIX"}), "p\u00e4ss\u2168"),  # as SASLprep makes it
+    "password beyond ASCII": (Mongod({USER: "p\u00e4ssIX"}), "p\u00e4ss\u2168"),  # the same after SASLprep
 }
 
 
@@ -117,7 +117,7 @@ def pymongo_client(
         password=password,
         authSource=mongod.database,
         directConnection=True,
-        server_api=ServerApi("1"),  # in OP_MSG from the first message on
+        server_api=ServerApi("1"),  # uses OP_MSG from the first message
         serverSelectionTimeoutMS=10_000,
     )
 
@@ -142,12 +142,13 @@ def test_refused(username: str, password: str | None, database: str, prober: Pro
 
 
 def test_keys_are_made_once(tmp_path: Path) -> None:
-    """To make them takes long, in a thread that ends, while the loop goes on. A new password has new ones."""
+    """Check that keys are computed once, in a thread that ends, while the loop goes on. A new
+    password gets new keys."""
     file = tmp_path / "password"
     mongod = Mongod({USER: PASSWORD}, iterations=800_000)
 
     async def ticks() -> float:
-        """The longest time that the loop stood still, until cancelled."""
+        """Return the longest time for which the loop was blocked, until cancelled."""
         longest, last = 0.0, time.monotonic()
         with contextlib.suppress(asyncio.CancelledError):
             while True:
@@ -164,7 +165,7 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
             result = await probe.run(time.monotonic() + 30)
             return result.reason, result.phases["login"]
 
-        await run("wrong")  # the server has made its own
+        await run("wrong")  # the server has computed its own keys
         ticking = asyncio.create_task(ticks())
         first = await run(PASSWORD)
         ticking.cancel()
@@ -180,7 +181,7 @@ def test_keys_are_made_once(tmp_path: Path) -> None:
 
 
 def members(own: int, behind: dict[int, float], states: dict[int, int]) -> Document:
-    """What replSetGetStatus says: the members, of which `own` is asked, and how many seconds each is behind."""
+    """Return replSetGetStatus data: the members, of which `own` is probed, and by how many seconds each is behind."""
     return {
         "set": "rs0",
         "members": [
@@ -253,7 +254,7 @@ def test_replica_sets(member: Member, prober: Prober) -> None:
 
 
 def test_what_is_refused_is_not_known(prober: Prober) -> None:
-    """Whatever the error: `ping` has been answered."""
+    """Check that `ping` succeeded and the value is omitted, whatever the error."""
     answers: dict[str, Answer] = {
         "buildInfo": refuses(59, "no such command: 'buildInfo'"),
         "serverStatus": {"connections": "many"},
@@ -266,7 +267,7 @@ def test_what_is_refused_is_not_known(prober: Prober) -> None:
 
 
 def test_sizes_that_take_too_long(prober: Prober) -> None:
-    """They are given up at half of the time that is left."""
+    """Check that they are given up after half of the remaining time."""
     with Server(Mongod(answers={"listDatabases": stuck})) as server:
         result = prober.run(spec(server), DEADLINE)
     assert result.success, result
@@ -324,7 +325,7 @@ def test_secrets_are_read_at_each_run(
         result = prober.run(from_file)
         assert result.reason is Reason.SECRET
         assert result.detail == f"secret file {file} cannot be read: No such file or directory"
-        assert not result.phases  # nothing was asked of anybody
+        assert not result.phases  # nothing was sent
 
         variable = SecretText((EnvironmentReference("TEST_MONGODB_PASSWORD"),))
         from_environment = MongodbSpec("127.0.0.1", server.port, USER, variable)

@@ -1,4 +1,4 @@
-"""A DNS server that answers as it is told, or not at all; c-ares is pointed at it through `resolve.NAMESERVERS`."""
+"""A DNS server that answers as the test says, or not at all; c-ares uses it through `resolve.NAMESERVERS`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ NXDOMAIN = 3
 
 
 class NameServer:
-    """Serves A and AAAA records over UDP while its context lasts. `names` may change meanwhile.
+    """A server of A and AAAA records over UDP while its context lasts. `names` may change meanwhile.
 
-    A name that is not there does not exist (NXDOMAIN). With `silent`, no question is answered.
+    Unknown names do not exist (NXDOMAIN). With `silent`, no query is answered.
     """
 
     def __init__(self, names: dict[str, tuple[str, ...]], *, silent: bool = False, ttl: int = 600) -> None:
@@ -64,7 +64,7 @@ class NameServer:
 
 
 def _question(query: bytes) -> tuple[str, int, bytes]:
-    """The name and type that a query asks for, and its question section (RFC 1035 section 4.1.2)."""
+    """Return the name and type in a query, and its question section (RFC 1035 section 4.1.2)."""
     labels, end = [], 12
     while query[end]:
         labels.append(query[end + 1 : end + 1 + query[end]].decode().lower())

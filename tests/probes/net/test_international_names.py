@@ -1,4 +1,4 @@
-"""International names on the wire: what DNS, TLS, HTTP and gRPC are asked for."""
+"""International names on the wire, as sent in DNS, TLS, HTTP and gRPC."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def sni(context: ssl.SSLContext, asked: list[str | None]) -> ssl.SSLContext:
 
 
 def test_https(prober: Prober, name_server: NameServer, authority: Authority) -> None:
-    """By IDNA 2003 this was strasse.test, another owner's."""
+    """Use a name that IDNA 2003 mapped to strasse.test, which has another owner."""
     name_server.names[STREET_SENT] = (HOST,)
     asked: list[str | None] = []
     context = sni(authority.issue(STREET_SENT).server_context(), asked)
@@ -74,7 +74,7 @@ def test_server_name(name: str, prober: Prober, authority: Authority) -> None:
 
 
 def test_a_dot_at_the_end(prober: Prober, name_server: NameServer, authority: Authority) -> None:
-    """Certificates and SNI have none; browsers and curl take it off."""
+    """Check that it is removed, as browsers and curl do; certificates and SNI have none."""
     name_server.names["web.test"] = (HOST,)
     with Server(FINE, tls=authority.issue("web.test").server_context()) as server:
         spec = HttpSpec(server.url(host="web.test."), tls=TlsSpec(ca_file=str(authority.ca_file)))

@@ -1,4 +1,4 @@
-"""Names, address families, and connections where one of the families is dead. HTTP stands for all protocols here."""
+"""Names, address families, and connections if one of the families is dead. HTTP represents all protocols here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FINE = answers(lambda _: answer(b"fine"))
 V4, V6 = "127.0.0.1", "::1"
 TIMER_SECONDS = 0.002
-"""By so much a timer may fire early: uvloop counts whole milliseconds, and only between callbacks."""
+"""The time by which a timer may fire early: uvloop counts whole milliseconds, and only between callbacks."""
 
 
 def test_name(prober: Prober, name_server: NameServer) -> None:
@@ -82,7 +82,7 @@ def test_no_name_server(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_name_that_moved(prober: Prober, name_server: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container made anew has another address, while its name's old answer has ten minutes to live."""
+    """Check a re-created container with a new address, while the old DNS answer is valid for ten more minutes."""
     monkeypatch.setattr(resolve, "RESOLVER_SECONDS", 0.05)
     name_server.names["web.test"] = (V4,)
 
@@ -124,7 +124,7 @@ def test_many_targets_of_one_name_ask_once(prober: Prober, name_server: NameServ
     [("any", V6), ("prefer_ip6", V6), ("prefer_ip4", V4), ("ip4", V4), ("ip6", V6)],
 )
 def test_family(ip_protocol: IpProtocol, address: str, prober: Prober, name_server: NameServer) -> None:
-    """Both families answer, on one port."""
+    """Check both families on one port."""
     name_server.names["web.test"] = (V4, V6)
     with Server(FINE) as four, Server(FINE, host=V6, port=four.port):
         result = prober.run(HttpSpec(four.url(host="web.test"), ip_protocol=ip_protocol))
@@ -171,7 +171,7 @@ def test_only_ipv6_and_it_is_a_black_hole(
 
 
 def test_ipv6_refuses_and_ipv4_is_alive(prober: Prober, name_server: NameServer) -> None:
-    """A refusal is an answer: the next address is tried at once."""
+    """Check that the next address is tried at once, because a refusal is an answer."""
     name_server.names["web.test"] = (V6, V4)
     with Server(FINE) as server:
         result = prober.run(HttpSpec(server.url(host="web.test")))
@@ -199,7 +199,7 @@ def test_first_address_hangs_and_the_rest_refuse(prober: Prober, name_server: Na
 def test_two_addresses_that_accept_at_once(
     prober: Prober, name_server: NameServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One of them is talked to, and the other's connection is closed: `prober` looks for sockets that are left."""
+    """Check that one of them is used and the other connection is closed: `prober` looks for sockets that are left."""
     monkeypatch.setattr(connect, "ATTEMPT_DELAY", 0)
     name_server.names["web.test"] = (V6, V4)
     with Server(FINE) as four, Server(FINE, host=V6, port=four.port) as six:
@@ -210,4 +210,4 @@ def test_two_addresses_that_accept_at_once(
             assert len(four.requests) + len(six.requests) == run
             asked[result.facts["ip_addr"]] += 1
             assert (len(four.requests), len(six.requests)) == (asked[V4], asked[V6])
-        assert four.connections + six.connections > 20, "both accepted, at least once"
+        assert four.connections + six.connections > 20, "both must have accepted at least once"

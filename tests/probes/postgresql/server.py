@@ -1,10 +1,10 @@
-"""A real PostgreSQL server on loopback, and replicas of it, made in a folder of their own.
+"""A real PostgreSQL server on loopback, and replicas of it, each created in its own folder.
 
     with PostgresqlServer(certificate) as server:
         server.sql("CREATE ROLE probe LOGIN PASSWORD 'secret'")
         with server.replica() as replica: ...
 
-It runs as the user that runs the tests; where that is root, which PostgreSQL refuses to be, as `postgres` or `nobody`.
+It runs as the user of the tests. PostgreSQL refuses to run as root, so then it runs as `postgres` or `nobody`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 ADMIN = "admin"
 MAX_CONNECTIONS = 12
 RESERVED = 3
-"""For superusers, as PostgreSQL has it by default."""
+"""Connections reserved for superusers, PostgreSQL's default."""
 
 CONFIGURATION = """
 listen_addresses = '127.0.0.1'
@@ -61,16 +61,16 @@ host  all         all     all scram-sha-256
 
 
 def programs() -> Path:
-    """The folder of PostgreSQL's programs, which Debian keeps apart by version; the newest."""
+    """Return the folder of PostgreSQL's newest programs; Debian has one per version."""
     require("pg_ctlcluster")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if not found:
-        pytest.fail("pg_ctlcluster is installed, but there is no /usr/lib/postgresql/*/bin")
+        pytest.fail("pg_ctlcluster is installed, but /usr/lib/postgresql/*/bin does not exist")
     return found[-1]
 
 
 def account() -> str | None:
-    """Whom to run as; None: as we are."""
+    """Return the user to run as; None: the current one."""
     if os.geteuid() != 0:
         return None
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -78,7 +78,7 @@ def account() -> str | None:
 
 
 class PostgresqlServer:
-    """One server. `source`: the primary that it replicates."""
+    """A PostgreSQL server. `source`: the primary that it replicates."""
 
     def __init__(self, certificate: Certificate, source: PostgresqlServer | None = None) -> None:
         self._bin = programs()
@@ -89,7 +89,7 @@ class PostgresqlServer:
         self.port = free_port()
 
     def __enter__(self) -> Self:
-        # Not a folder of pytest, into which only its own user may look; and short, for the socket's name.
+        # Not a folder of pytest, which only its own user can enter, and short, because it holds a socket.
         self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         try:
             self._make()
@@ -162,7 +162,7 @@ class PostgresqlServer:
         return True
 
     def stop(self) -> None:
-        """As `pg_ctl stop -m fast` does."""
+        """Stop like `pg_ctl stop -m fast`."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGINT)
@@ -173,19 +173,19 @@ class PostgresqlServer:
                 process.wait(10)
 
     def shut_down_when_all_have_left(self) -> None:
-        """As `pg_ctl stop -m smart` does; returns once it has begun."""
+        """Stop like `pg_ctl stop -m smart`; return once it has begun."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         until(lambda: "received smart shutdown request" in self.log(), "the shutdown to begin")
 
     def pause(self) -> None:
-        """Stop all its processes, as they are on a machine that hangs."""
+        """Stop all its processes with SIGSTOP, as on a machine that hangs."""
         for process in self._processes():
             process.suspend()
 
     def resume(self) -> None:
         for process in self._processes():
-            with contextlib.suppress(psutil.NoSuchProcess):  # it ended since it was listed
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has exited since it was listed
                 process.resume()
 
     def _processes(self) -> list[psutil.Process]:
@@ -202,7 +202,7 @@ class PostgresqlServer:
 
     @contextlib.contextmanager
     def connection(self, database: str = "postgres", user: str = ADMIN) -> Iterator[psycopg.Connection]:
-        """Over the local socket, where nobody needs a password."""
+        """Connect over the local socket, which needs no password."""
         with psycopg.connect(
             host=str(self.folder), port=self.port, dbname=database, user=user, autocommit=True
         ) as connection:
@@ -220,11 +220,11 @@ class PostgresqlServer:
         return (self.folder / "log").read_text(errors="replace")
 
     def backends(self) -> int:
-        """Connections of the probe that the server still has."""
+        """Return the connections of the probe that the server still has."""
         rows = self.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pageforge-exporter'")
         return int(rows[0][0])
 
     def settle(self) -> None:
-        """Wait until the connections of earlier questions have ended, which the server does in its own time."""
+        """Wait until the connections of earlier queries have ended, because the server takes some time for that."""
         count = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
         until(lambda: self.sql(count) == [(1,)], "the connections to end")

@@ -1,4 +1,4 @@
-"""What a PostgreSQL probe says of a real server, in its good and bad moments, and of what is none."""
+"""PostgreSQL probes of a real server in good and bad states, and of servers that are not PostgreSQL."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_good(prober: Prober, server: PostgresqlServer, password: SecretText) ->
 def test_good_by_name(
     prober: Prober, server: PostgresqlServer, password: SecretText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every address of the name is tried; the silent one holds up nobody."""
+    """Check that every address of the name is tried, and that a silent one delays nothing."""
     with (
         black_hole("::1", server.port),
         NameServer({"db.test": ("::1", "127.0.0.1")}) as names,
@@ -126,7 +126,7 @@ def test_password_of_a_file(prober: Prober, server: PostgresqlServer, tmp_path: 
 
 
 def test_plain_role(prober: Prober, server: PostgresqlServer, password: SecretText) -> None:
-    """It may not see what others do, nor the size of a database that is closed to it."""
+    """Check a role that cannot see other sessions, nor the size of a database it cannot access."""
     server.settle()
     with server.connection("app"), server.connection("app"):
         result = prober.run(spec(server, password, username="plain"))
@@ -156,7 +156,7 @@ def test_what_is_refused_is_absent(prober: Prober, server: PostgresqlServer, pas
 def test_size_that_takes_too_long_fails_nothing(
     prober: Prober, server: PostgresqlServer, password: SecretText
 ) -> None:
-    """No test can have a server of a million tables: in a database of its own, the function sleeps instead."""
+    """Use a database in which the size function sleeps, because tests cannot create a million tables."""
     server.sql("CREATE DATABASE huge")
     with server.connection("huge") as connection:
         connection.execute("SET allow_system_table_mods = on")
@@ -172,7 +172,7 @@ def test_size_that_takes_too_long_fails_nothing(
         assert "store_size" not in result.facts
         assert "store_connections" in result.facts
     assert results[0].duration_seconds > 0.4
-    assert results[1].duration_seconds < 0.4, "the question was asked again at once"
+    assert results[1].duration_seconds < 0.4, "the query was repeated at once"
     until(lambda: server.backends() == 0, "the server to give up the question")
 
 
@@ -240,7 +240,7 @@ def test_server_that_hangs(prober: Prober, server: PostgresqlServer, password: S
 
 
 def test_server_that_shuts_down(prober: Prober, certificate: Certificate, password: SecretText) -> None:
-    """While it waits for a client to leave it takes no other, and says so."""
+    """Check that a server that waits for a client before it stops refuses other clients and says so."""
     with PostgresqlServer(certificate) as server, server.connection():
         server.shut_down_when_all_have_left()
         result = prober.run(spec(server, password))
@@ -268,7 +268,9 @@ def test_replica(prober: Prober, server: PostgresqlServer, password: SecretText)
         assert "store_replicas" not in of_replica().facts
         until(lambda: of_primary().facts.get("store_replicas") == 1, "the primary to know its replica")
         until(lambda: lag(of_primary()) >= 0, "the primary to know how far it is")
-        assert "store_replicas" not in of_primary("plain").facts, "it may not see what those are"
+        assert "store_replicas" not in of_primary("plain").facts, (
+            "the role must not see what these sessions do"
+        )
         assert "store_replication_lag" not in of_primary("plain").facts
 
         replica.sql("SELECT pg_wal_replay_pause()")
@@ -302,7 +304,7 @@ def test_read_only(prober: Prober, server: PostgresqlServer, password: SecretTex
     until(lambda: facts().get("store_accepts_writes") == 1, "the server to take writes")
     assert "store_writes_refused" not in facts()
     server.sql("ALTER ROLE plain SET default_transaction_read_only = on")
-    assert "store_accepts_writes" not in facts(), "that is the probe's own role"
+    assert "store_accepts_writes" not in facts(), "only the probe's own role is read-only"
     server.sql("ALTER ROLE plain RESET default_transaction_read_only")
 
 
@@ -322,7 +324,7 @@ def test_tls(prober: Prober, server: PostgresqlServer, password: SecretText, aut
 def test_client_certificate(
     prober: Prober, server: PostgresqlServer, password: SecretText, authority: Authority
 ) -> None:
-    """Where TLS itself does not ask for it, it does no harm."""
+    """Check that a client certificate does no harm if TLS does not ask for it."""
     client = authority.issue("monitor")
     client.key.chmod(0o600)
     tls = TlsSpec(ca_file=str(authority.ca_file), certificate_file=str(client.cert), key_file=str(client.key))
@@ -348,7 +350,7 @@ def test_certificate_that_is_not_trusted(
 
 
 def test_expired_certificate(prober: Prober, password: SecretText, authority: Authority) -> None:
-    """A server of ours: it only has to get as far as the handshake."""
+    """Use a test server, which only needs to reach the handshake."""
     expired = authority.issue("127.0.0.1", expired=True)
 
     def script(connection: Connection) -> None:
@@ -376,7 +378,7 @@ def test_server_without_tls(prober: Prober, server: PostgresqlServer, password: 
 
 
 def test_authorities_of_the_machine(prober: Prober, server: PostgresqlServer, password: SecretText) -> None:
-    """Those do not know ours, and there are some."""
+    """Check the system's authorities, which exist but do not include the test's."""
     result = prober.run(spec(server, password, tls=TlsSpec()))
     assert result.reason is Reason.CERTIFICATE, result
 
@@ -427,7 +429,7 @@ def fatal(words: str) -> bytes:
 
 
 def says(*answers: bytes) -> Script:
-    """Sends the next answer for each message, and then nothing more."""
+    """Send the next answer for each message, and then nothing more."""
 
     def script(connection: Connection) -> None:
         for answer in answers:
@@ -473,7 +475,7 @@ MISBEHAVIOURS: dict[str, tuple[Script, Reason, str, set[str]]] = {
 def test_misbehaviour(
     name: str, prober: Prober, password: SecretText, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of servers of ours: no real one does it."""
+    """Use test servers, because real ones do not misbehave."""
     caplog.set_level(logging.DEBUG)
     script, reason, words, phases = MISBEHAVIOURS[name]
     with Server(script) as other:
@@ -485,7 +487,7 @@ def test_misbehaviour(
 
 
 METHODS = {"of_md5": "md5", "of_text": "scram-sha-256"}
-"""Users with a method of their own in pg_hba.conf, and how the server keeps their passwords."""
+"""Users with their own method in pg_hba.conf, and how the server stores their passwords."""
 
 
 @pytest.mark.parametrize("user", METHODS)
@@ -504,7 +506,7 @@ def test_other_ways_to_log_in(
 def test_nothing_of_the_environment_is_used(
     prober: Prober, server: PostgresqlServer, password: SecretText, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Clients of libpq read some thirty variables."""
+    """Check that none of the roughly thirty variables that libpq clients read is used."""
     for name in ("PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGSSLMODE", "PGSERVICE"):
         monkeypatch.setenv(name, "bogus")
     check_good(prober.run(spec(server, password)))
@@ -519,7 +521,7 @@ def cancelling(server_port: int, tls: TlsSpec | None, password: SecretText) -> P
 @pytest.mark.parametrize("tls", [None, TlsSpec(verify=False)], ids=["clear", "TLS"])
 @pytest.mark.parametrize("peer", ["server", "silence"])
 def test_cancelled(peer: str, tls: TlsSpec | None, server: PostgresqlServer, password: SecretText) -> None:
-    """At each step of the loop on the way through a whole run."""
+    """Cancel at each step of the loop during a complete run."""
 
     async def cancel_after(steps: int, asked: PostgresqlSpec) -> bool:
         running = asyncio.create_task(compile_probe(asked, Shared()).run(time.monotonic() + 30))

@@ -1,4 +1,4 @@
-"""A real Redis on loopback, with whatever directives a test needs."""
+"""A real Redis on loopback, with the directives that a test needs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 PASSWORD = "s3cret-v4lue"
 ADMINISTRATOR = ("admin", "t3st-administrator")
-"""A user that a test keeps, whatever it takes away from the others."""
+"""A user that always stays, whatever a test forbids the others."""
 
 
 class RedisServer:
-    """Serves from `folder` while its context lasts; `directives` are those of redis.conf, by name.
+    """A Redis that serves from `folder` while its context lasts; `directives` are those of redis.conf, by name.
 
-    With `certificate`, `port` speaks TLS; `plain` does not in any case.
+    With `certificate`, `port` uses TLS; `plain` never does.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RedisServer:
         self.stop()
 
     def start(self) -> None:
-        """Start it, and do not wait until it answers."""
+        """Start it without waiting until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._program, str(self._folder / "redis.conf")], stdout=log, stderr=log
@@ -89,7 +89,7 @@ class RedisServer:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """The kernel goes on accepting connections, and nobody answers."""
+        """Freeze it: the kernel still accepts connections, but nothing answers."""
         os.kill(self._process.pid, signal.SIGSTOP)
         try:
             yield
@@ -98,13 +98,13 @@ class RedisServer:
 
     @contextlib.contextmanager
     def client(self) -> Iterator[redis.Redis]:
-        """redis-py's own client, as the administrator."""
+        """Return redis-py's client, logged in as the administrator."""
         user, password = ADMINISTRATOR
         with redis.Redis("127.0.0.1", self.plain, username=user, password=password, protocol=3) as client:
             yield client
 
     def run(self, *command: str) -> Any:
-        """The answer to one command of the administrator."""
+        """Return the answer to one command of the administrator."""
         with self.client() as client:
             return client.execute_command(*command)  # type: ignore[no-untyped-call] # redis-py declares no types
 

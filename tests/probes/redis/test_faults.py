@@ -1,4 +1,4 @@
-"""The Redis probe against servers of ours that misbehave, as no real one does on demand, and cancelled."""
+"""The Redis probe with test servers that misbehave, as real ones do not on demand, and cancelled."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_connection_is_swallowed(prober: Prober) -> None:
 
 
 def test_cancelled() -> None:
-    """In every phase, a run that is cancelled leaves neither task nor descriptor."""
+    """Cancel a run in every phase: it leaves neither task nor descriptor."""
 
     async def cancel_after(steps: int, spec: RedisSpec) -> None:
         running = asyncio.create_task(compile_probe(spec, Shared()).run(time.monotonic() + 30))
@@ -114,7 +114,7 @@ def test_cancelled() -> None:
                 RedisSpec("127.0.0.1", login.port, password=secret(PASSWORD)),
                 RedisSpec("127.0.0.1", half.port),
             )
-            await cancel_after(10, specs[0])  # what is opened once in a process is open now
+            await cancel_after(10, specs[0])  # opens what is opened only once
             before = descriptors()
             for spec in specs:
                 for steps in range(11):

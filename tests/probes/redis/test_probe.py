@@ -1,4 +1,4 @@
-"""The Redis probe against a real Redis, and against servers of ours where no real one misbehaves on demand."""
+"""The Redis probe with a real Redis, and with test servers for faults that a real one does not produce on demand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def store_facts(result: ProbeResult) -> set[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """Its default user has a password; the others may do less and less."""
+    """Run a server whose default user has a password; the other users have fewer and fewer permissions."""
     users = (
         f"watcher on >{PASSWORD} -@all +ping +info",
         f"pinger on >{PASSWORD} -@all +ping",
@@ -80,7 +80,7 @@ def test_user_of_an_access_list(prober: Prober, server: RedisServer) -> None:
 
 
 def test_user_that_may_only_ping(prober: Prober, server: RedisServer) -> None:
-    """PING has been answered; what was not told is not known."""
+    """Check that PING succeeds and values that were not readable are omitted."""
     result = prober.run(spec(server, "pinger", PASSWORD))
     assert result.success, result
     assert not store_facts(result)
@@ -137,7 +137,7 @@ def test_full(prober: Prober, tmp_path: Path) -> None:
 
 
 def test_frozen(prober: Prober, server: RedisServer) -> None:
-    """A process that hangs still has its connections accepted by the kernel."""
+    """Check a process that hangs: the kernel still accepts its connections."""
     with server.frozen():
         login = prober.run(spec(server, password=PASSWORD), DEADLINE)
         query = prober.run(spec(server), DEADLINE)
@@ -163,7 +163,7 @@ def test_name(prober: Prober, server: RedisServer, name_server: NameServer) -> N
 
 
 def test_replica(prober: Prober, tmp_path: Path) -> None:
-    """It goes on answering when its primary does not; the lag tells."""
+    """Check that it answers when its primary does not; the lag shows it."""
 
     def lag(minimum: float) -> float | None:
         result = prober.run(spec(replica))
@@ -183,7 +183,7 @@ def test_replica(prober: Prober, tmp_path: Path) -> None:
         result = prober.run(spec(primary))
         assert result.facts["store_role"] == "primary"
         assert 0 <= float(result.facts["store_replication_lag"]) < 10
-        assert result.facts["store_connections"] == 2  # of the replica and the probe
+        assert result.facts["store_connections"] == 2  # those of the replica and the probe
         result = prober.run(spec(replica))
         assert result.facts["store_role"] == "replica"
         assert "store_replicas" not in result.facts
@@ -220,7 +220,7 @@ def test_loading(prober: Prober, tmp_path: Path) -> None:
 
 
 def test_cannot_save(prober: Prober, tmp_path: Path) -> None:
-    """MISCONF: Redis takes no writes while it cannot save, and says so to a PING."""
+    """Check MISCONF: Redis accepts no writes while it cannot save, and reports it to PING."""
     folder = tmp_path / "redis"
     with RedisServer(folder, save="3600 1") as server:
         (folder / "dump.rdb").mkdir()
@@ -265,7 +265,8 @@ def test_tls_of_another_name(prober: Prober, secured: RedisServer, authority: Au
 
 
 def test_tls_where_there_is_none(prober: Prober, server: RedisServer) -> None:
-    """Redis takes the handshake for the start of a line, and waits for its end, which may stand in it by chance."""
+    """Check a Redis without TLS: it reads the handshake as the start of a line and waits for its end, which the
+    handshake may contain by chance."""
     result = prober.run(RedisSpec("127.0.0.1", server.port, tls=TlsSpec()), DEADLINE)
     assert result.reason in (Reason.TIMEOUT, Reason.TLS), result
     assert "TLS handshake" in result.detail
@@ -289,7 +290,8 @@ def bulk(text: str) -> bytes:
 
 
 def test_releases_before_7(prober: Prober) -> None:
-    """They name no `maxclients` in INFO: CONFIG GET is asked, and may be refused. Debian has none so old."""
+    """Check that CONFIG GET, which may be refused, is used: their INFO has no `maxclients`. Debian has no release so
+    old."""
     info = bulk("# Server\r\nredis_version:6.0.16\r\n# Clients\r\nconnected_clients:3\r\nrole:master\r\n")
     config = b"*2\r\n" + bulk("maxclients") + bulk("4064")
     refused = b"-NOPERM this user has no permissions to run the 'config' command\r\n"
@@ -305,7 +307,7 @@ ONE_ARGUMENT = b"-ERR wrong number of arguments for 'auth' command\r\n"
 
 
 def test_releases_before_6(prober: Prober) -> None:
-    """They have no users: AUTH takes a password alone, which is of all of them."""
+    """Check AUTH with only a password: these releases have no users."""
     with Server(
         answers(ONE_ARGUMENT, b"+OK\r\n", PONG, bulk("redis_version:5.0.7\r\nmaxclients:9\r\n"))
     ) as server:
@@ -335,7 +337,7 @@ def test_refused_by_other_words(reply: bytes, detail: str, prober: Prober) -> No
 
 
 def test_valkey(prober: Prober) -> None:
-    """It names the release of Redis that it is like beside its own. Debian 12 has no Valkey."""
+    """Check the version: Valkey reports a compatible Redis version next to its own. Debian 12 has no Valkey."""
     info = bulk(
         "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\nmaxclients:9\r\nrole:slave\r\n"
     )
@@ -359,7 +361,7 @@ def test_secrets_are_read_at_each_run(
     result = prober.run(from_file)
     assert result.reason is Reason.SECRET
     assert result.detail == f"secret file {file} cannot be read: No such file or directory"
-    assert not result.phases  # nothing was asked of anybody
+    assert not result.phases  # nothing was sent
 
     from_environment = RedisSpec(
         "127.0.0.1", server.port, password=SecretText((EnvironmentReference("TEST_REDIS_PASSWORD"),))
@@ -376,7 +378,7 @@ def test_secrets_are_read_at_each_run(
 def test_password_that_the_server_repeats(
     password: str, prober: Prober, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Redis repeats the arguments of a command that it does not know, as AUTH is once it was renamed."""
+    """Check a renamed AUTH: Redis repeats the arguments of unknown commands."""
     caplog.set_level(logging.DEBUG)
     with RedisServer(tmp_path / "redis", rename_command='AUTH ""') as server:
         result = prober.run(spec(server, password=password))

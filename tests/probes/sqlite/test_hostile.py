@@ -1,4 +1,4 @@
-"""SQLite's files that somebody made up: a verdict on the file, in little time and memory, never a failure of ours."""
+"""Malicious SQLite files: a result about the file, in little time and memory, never a failure of the exporter."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def made(path: Path, *, page_size: int = 512) -> bytes:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damaged_bytes(data: st.DataObject, prober: Prober, tmp_path: Path) -> None:
-    """`Prober.run` asserts that the reason is not `internal`. Names in the schema may be no text at all."""
+    """Rely on `Prober.run`, which asserts that the reason is not `internal`. Names in the schema may
+    be invalid text."""
     path = tmp_path / "made.db"
     path.unlink(missing_ok=True)
     content = bytearray(made(path))
@@ -57,7 +58,7 @@ def test_names_that_are_no_text(prober: Prober, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("companion", ["-wal", "-shm", "-journal"])
 def test_companion_that_is_no_file(companion: str, prober: Prober, tmp_path: Path) -> None:
-    """To open a FIFO waits for its other end."""
+    """Check a FIFO, because opening one waits for its other end."""
     path = tmp_path / "made.db"
     made(path)
     os.mkfifo(f"{path}{companion}")
@@ -73,7 +74,7 @@ def test_fifo_in_place_of_the_file(prober: Prober, tmp_path: Path) -> None:
 
 
 def test_more_pages_than_memory(tmp_path: Path) -> None:
-    """A sparse file of 1 TiB takes no space, and a check of its 2^31 pages would take 256 MiB."""
+    """Check a sparse file of 1 TiB, which uses no space; checking its 2^31 pages would take 256 MiB."""
     from exporter.probes.sqlite.file import BY_LOCKS, connect, failure
 
     path = tmp_path / "made.db"
@@ -92,7 +93,7 @@ def test_more_pages_than_memory(tmp_path: Path) -> None:
 
 
 def test_value_of_any_size(tmp_path: Path) -> None:
-    """A file's own expressions, such as a CHECK, can make texts of a gigabyte."""
+    """Check expressions of a file, such as a CHECK, that can create texts of a gigabyte."""
     from exporter.probes.sqlite.file import BY_LOCKS, connect
 
     path = tmp_path / "made.db"

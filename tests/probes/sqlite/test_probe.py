@@ -1,4 +1,4 @@
-"""What a SQLite probe says of files that are good, damaged, locked, in use, or not there."""
+"""SQLite probes of files that are good, damaged, locked, in use, or missing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 def make(path: Path, *, wal: bool = False, rows: int = 200) -> Path:
-    """A database of some `rows` KB, closed."""
+    """Create a database of about `rows` KB and close it."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute(f"PRAGMA journal_mode = {'wal' if wal else 'delete'}")
         connection.execute("PRAGMA synchronous = off")
@@ -68,7 +68,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def other_process(path: Path, statements: str) -> Iterator[subprocess.Popen[str]]:
-    """Runs `statements` with `c`, a connection to the file, prints `ready`, and keeps it until its input ends."""
+    """Run `statements` with a connection `c` to the file, print `ready`, and keep it open until the input ends."""
     program = (
         "import sqlite3, sys, time, threading\n"
         f"c = sqlite3.connect({str(path)!r}, isolation_level=None, check_same_thread=False)\n"
@@ -94,7 +94,7 @@ def looks() -> int:
 
 @pytest.fixture(autouse=True)
 def nothing_left(tmp_path: Path) -> Iterator[None]:
-    """No thread, no descriptor of the files, and no file that was not there."""
+    """Check that no thread, no descriptor of the files, and no new file is left."""
     yield
     gc.collect()
     until(lambda: checks() + looks() == 0, "the threads to end", 5)
@@ -103,7 +103,7 @@ def nothing_left(tmp_path: Path) -> Iterator[None]:
 
 
 def checked(prober: Prober, probe: Probe, wanted: str = "store_integrity_ok") -> ProbeResult:
-    """The first result that knows of a check."""
+    """Return the first result that includes a check."""
 
     def run() -> ProbeResult | None:
         result = prober.wait(probe.run(time.monotonic() + 5))
@@ -120,14 +120,16 @@ def test_good(prober: Prober, path: Path) -> None:
     first = prober.wait(probe.run(time.monotonic() + 5))
     assert first.success, first
     assert set(first.phases) == {"open", "query"}
-    assert first.facts == {"store_size": path.stat().st_size, "store_wal_size": 0}, "integrity before a check"
+    assert first.facts == {"store_size": path.stat().st_size, "store_wal_size": 0}, (
+        "no integrity value before a check"
+    )
     later = checked(prober, probe)
     assert later.success
     assert later.facts["store_integrity_ok"] == 1
     assert before <= float(later.facts["store_integrity_checked_at"]) <= time.time()
     assert 0 < float(later.facts["store_integrity_seconds"]) < 5
     again = prober.wait(probe.run(time.monotonic() + 5))
-    assert again.facts == later.facts, "checked again before its time"
+    assert again.facts == later.facts, "checked again too early"
 
 
 def test_checked_again_in_time(prober: Prober, path: Path) -> None:
@@ -149,12 +151,12 @@ def test_names(prober: Prober, tmp_path: Path, name: str) -> None:
     path = make(tmp_path / name)
     result = prober.run(SqliteSpec(str(path)))
     assert result.success, result
-    assert os.listdir(tmp_path) == [name]  # noqa: PTH208 - names are the question
+    assert os.listdir(tmp_path) == [name]  # noqa: PTH208 - only the names matter
 
 
 @pytest.mark.parametrize("wal", [False, True], ids=["journal", "WAL"])
 def test_damaged(prober: Prober, tmp_path: Path, wal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Page 1 is good, so it is the check that finds it; and that it was repaired."""
+    """Check that the integrity check finds it, because page 1 is good, and that it also notices the repair."""
     monkeypatch.setattr(sqlite_check, "RECHECK_SECONDS", 0.1)
     path = make(tmp_path / "app.db", wal=wal)
     shutil.copy(path, tmp_path / "backup")
@@ -171,7 +173,7 @@ def test_damaged(prober: Prober, tmp_path: Path, wal: bool, monkeypatch: pytest.
 
 
 def test_replaced_file_is_checked_at_once(prober: Prober, path: Path, tmp_path: Path) -> None:
-    """What was found in another file says nothing of this one."""
+    """Check that a result of the old file is not used for the new one."""
     make(tmp_path / "backup")
     damage(path)
     probe = compile_probe(SqliteSpec(str(path)), Shared())
@@ -233,10 +235,9 @@ def test_path_that_is_none() -> None:
 
 @contextlib.contextmanager
 def as_ordinary_user() -> Iterator[Path]:
-    """A folder that everybody may read and only its owner may write, and a user who is not its owner: root may read
-    and write everything."""
+    """Run as a user who can read but not write the folder, because root can read and write everything."""
     if os.geteuid() != 0:
-        pytest.skip("needs two users, which only root can be")
+        pytest.skip("needs root to switch between two users")
     folder = Path(tempfile.mkdtemp(prefix="sqlite-", dir="/tmp"))
     folder.chmod(0o755)
     try:
@@ -263,7 +264,7 @@ def test_permission(prober: Prober) -> None:
 
 @pytest.mark.parametrize("wal", [False, True], ids=["journal", "WAL"])
 def test_folder_that_may_only_be_read(prober: Prober, wal: bool) -> None:
-    """As volumes should be mounted for the exporter, with the service up and down."""
+    """Check a read-only folder, as recommended for the exporter's volumes, with the service running and stopped."""
     with as_ordinary_user() as folder:
         path = make(folder / "app.db", wal=wal)
         os.seteuid(NOBODY)
@@ -301,7 +302,7 @@ def test_lock_that_is_released_in_time(prober: Prober, path: Path) -> None:
 
 
 def test_interrupted_transaction(prober: Prober, path: Path) -> None:
-    """Its journal is still there, and only a process that may write can undo it."""
+    """Check a leftover journal, which only a process with write access can roll back."""
     many = "c.execute('PRAGMA cache_size = 5'); c.execute('BEGIN'); c.execute('UPDATE note SET text = randomblob(900)')"
     with other_process(path, many):
         pass
@@ -315,7 +316,7 @@ def test_interrupted_transaction(prober: Prober, path: Path) -> None:
 
 
 def test_write_ahead_log_without_its_writer(prober: Prober, tmp_path: Path) -> None:
-    """A service that was killed leaves its log; it is read as it is, and nothing is made anew."""
+    """Check a killed service that left its log: it is read as it is, and no file is created."""
     path = make(tmp_path / "app.db", wal=True)
     with other_process(path, "c.execute('DELETE FROM note WHERE id = 1')"):
         pass
@@ -338,12 +339,13 @@ def write():
         {}
 threading.Thread(target=write, daemon=True).start()
 """
-"""With no patience at all: whoever holds a reader's lock at the wrong moment ends it, and the test."""
+"""Never wait: a reader's lock at the wrong moment ends it, and fails the test."""
 
 
 @pytest.mark.parametrize("wal", [False, True], ids=["journal", "WAL"])
 def test_database_that_is_written(prober: Prober, tmp_path: Path, wal: bool) -> None:
-    """The probe gets its answers, and checks find nothing that is not there. In WAL mode the writer notices nothing."""
+    """Check that the probe gets its answers and checks report no false damage. In WAL mode the writer is not
+    disturbed."""
     path = make(tmp_path / "app.db", wal=wal)
     probe = compile_probe(SqliteSpec(str(path), check_interval=0), Shared())
     writing = WRITING.format(str(path), "" if wal else "time.sleep(0.002)")
@@ -365,7 +367,7 @@ def test_database_that_is_written(prober: Prober, tmp_path: Path, wal: bool) -> 
 
 
 def test_file_of_wal_mode_that_nobody_has_open(prober: Prober, tmp_path: Path) -> None:
-    """SQLite would make -wal and -shm, owned by the exporter's user."""
+    """Check that SQLite does not create -wal and -shm, which would belong to the exporter's user."""
     path = make(tmp_path / "app.db", wal=True)
     probe = compile_probe(SqliteSpec(str(path)), Shared())
     result = checked(prober, probe)
@@ -379,7 +381,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_large(large: Path) -> None:
-    """The probe stays quick and the loop free while the check reads 200 MB."""
+    """Check that the probe stays quick and the loop responsive while the check reads 200 MB."""
     worst = 0.0
 
     async def watch_loop() -> None:
@@ -408,7 +410,7 @@ def test_large(large: Path) -> None:
 
 
 def test_sparse(prober: Prober, path: Path) -> None:
-    """A file that is larger than its database says; its look is as quick as any."""
+    """Check a file that is larger than its database; reading its state is as quick as for any file."""
     os.truncate(path, 2 * 1024**3)
     result = prober.run(SqliteSpec(str(path)))
     assert result.success, result
@@ -430,7 +432,7 @@ def test_dropped_probe_ends_its_check(prober: Prober, large: Path) -> None:
 
 
 def test_link(prober: Prober, tmp_path: Path) -> None:
-    """SQLite keeps the log beside the file itself, not beside a link to it."""
+    """Check that the log is found next to the file itself, not next to a link to it."""
     path = make(tmp_path / "app.db", wal=True)
     link = tmp_path / "link.db"
     link.symlink_to(path)
@@ -474,20 +476,20 @@ def test_cancelled(path: Path) -> None:
 
 @contextlib.contextmanager
 def dead_disk(folder: Path) -> Iterator[None]:
-    """A file system mounted at `folder` whose server never answers: FUSE, with nobody who reads the requests."""
+    """Mount a FUSE file system at `folder` that never answers, because nobody reads its requests."""
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         device = os.open("/dev/fuse", os.O_RDWR)
     except OSError as error:
-        pytest.skip(f"needs /dev/fuse: {error.strerror}")
+        pytest.skip(f"this test needs /dev/fuse: {error.strerror}")
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
     try:
         if libc.mount(b"dead", bytes(folder), b"fuse", 0, options) != 0:
-            pytest.skip(f"may not mount: {os.strerror(ctypes.get_errno())}")
+            pytest.skip(f"cannot mount a file system: {os.strerror(ctypes.get_errno())}")
         try:
             yield
         finally:
-            os.close(device)  # the kernel now fails what is waiting
+            os.close(device)  # the kernel now fails waiting calls
             device = -1
             assert libc.umount2(bytes(folder), 2) == 0
     finally:
@@ -507,6 +509,6 @@ def test_disk_that_does_not_answer(prober: Prober, tmp_path: Path) -> None:
             later = prober.wait(probe.run(time.monotonic() + 0.2))
             assert later.reason is Reason.TIMEOUT
             assert "waiting for the file system, which has not answered for" in later.detail
-            assert looks() == 1, "threads pile up"
+            assert looks() == 1, "threads must not accumulate"
     make(folder / "app.db")
     until(lambda: prober.wait(probe.run(time.monotonic() + 5)).success, "the disk to be back")

@@ -1,7 +1,7 @@
-"""Run a store's probe on bytes that a test chooses, cut into pieces as it chooses, without a network.
+"""Run a store's probe on bytes chosen by the test, in any pieces, without a network.
 
-The whole conversation of the server is there before the first question, then the connection ends: the probe takes as
-much of it as it asks for.
+The server's complete answers are available before the first question, then the connection ends. The probe reads as
+much of them as it needs.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def secret(password: str | None) -> SecretText | None:
 
 
 class _Transport:
-    """The part of a transport that a stream uses; whatever is sent is dropped."""
+    """The part of a transport that a stream uses; everything sent is dropped."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -54,7 +54,7 @@ class _Transport:
 
 
 def fed(monkeypatch: pytest.MonkeyPatch, spec: ProbeSpec, pieces: Iterable[bytes]) -> ProbeResult:
-    """The result of one run that is fed `pieces`, one in each turn of the loop."""
+    """Return the result of one run that receives `pieces`, one in each turn of the loop."""
 
     async def connect(factory: Callable[[], StoreStream], *_: Any) -> tuple[Any, StoreStream]:
         stream = factory()
@@ -83,18 +83,18 @@ def fed(monkeypatch: pytest.MonkeyPatch, spec: ProbeSpec, pieces: Iterable[bytes
 
 
 def pg(kind: str, body: bytes = b"") -> bytes:
-    """A message of PostgreSQL."""
+    """Return a message of PostgreSQL."""
     return kind.encode() + struct.pack("!I", len(body) + 4) + body
 
 
 def pg_error(**fields: bytes | str) -> bytes:
-    """An ErrorResponse; fields by their letters."""
+    """Return an ErrorResponse; fields by their letters."""
     known = {"S": "ERROR", "V": "ERROR", "C": "XX000", "M": "words", **fields}
     return pg("E", b"".join(k.encode() + _bytes(v) + b"\0" for k, v in known.items()) + b"\0")
 
 
 def pg_row(**values: bytes | str | None) -> bytes:
-    """The answer to a question, with its one row."""
+    """Return the answer to a query, with one row."""
     columns = b"".join(name.encode() + bytes(19) for name in values)
     cells = b"".join(
         b"\xff\xff\xff\xff" if value is None else struct.pack("!I", len(_bytes(value))) + _bytes(value)
@@ -123,7 +123,7 @@ PG_WHOLE = (
 
 
 def bulk(text: bytes | str) -> bytes:
-    """A text of Redis."""
+    """Return a bulk string of Redis."""
     return b"$%d\r\n%s\r\n" % (len(_bytes(text)), _bytes(text))
 
 
@@ -145,7 +145,7 @@ MONGODB_ANSWERS: tuple[dict[str, Any], ...] = (
 
 
 def mongodb(number: int, document: dict[str, Any] | bytes) -> bytes:
-    """The answer to command `number`."""
+    """Return the answer to command `number`."""
     body = document if isinstance(document, bytes) else bson.encode(document)
     return struct.pack("<iiiiIB", 21 + len(body), number, number, 2013, 0, 0) + body
 

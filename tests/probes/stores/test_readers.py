@@ -1,6 +1,5 @@
-"""The readers of stores' answers hold whatever comes: a verdict other than `internal`, within limits, and the same for
-the same bytes however they arrive.
-"""
+"""Readers of stores' answers accept any input: a result other than `internal`, within limits, and the same for the
+same bytes however they arrive."""
 
 from __future__ import annotations
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "s3cret-v4lue"
 HOLDS_LOOP_SECONDS = 0.5
-"""What a run may take with all of the answer there: far more than any of these, and less than a reader that is held."""
+"""Limit for a run with all of the answer available: far more than any of these need, less than a reader that hangs."""
 GIBIBYTE = 1 << 30
 
 
@@ -45,14 +44,14 @@ def numbers(result: ProbeResult) -> dict[str, Any]:
 
 @pytest.mark.parametrize("protocol", WHOLE)
 def test_good_conversation(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bytes that the other tests damage are good ones."""
+    """Check that the bytes that other tests damage are valid."""
     result = fed(monkeypatch, SPECS[protocol](None), [WHOLE[protocol]])
     assert result.success, result
     assert {"store_version", "store_role", "store_connections", "store_replicas"} <= result.facts.keys()
 
 
 def message_of(kind: str, length: int) -> bytes:
-    """The start of a message that says it is long."""
+    """Return the start of a message that claims to be long."""
     return kind.encode() + struct.pack("!I", length) + b"x" * 1000
 
 
@@ -137,7 +136,7 @@ def scram(iterations: bytes) -> bytes:
 
 @pytest.mark.parametrize("iterations", ["2147483647", "1000001", "0", "-1", "9" * 5000, "1_0", ""])
 def test_logins_have_a_limit_of_work(iterations: str) -> None:
-    """A server cannot make the exporter compute for minutes."""
+    """Check that a server cannot make the exporter compute for minutes."""
     from exporter.probes.base import ProbeFailure
     from exporter.probes.stores.scram import Exchange
 
@@ -213,7 +212,7 @@ def test_what_is_no_number_of_mongodb_is_no_fact(value: Any, monkeypatch: pytest
 
 
 def test_server_cannot_make_up_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It chooses the names of columns; those that were not asked for are dropped."""
+    """Return chosen column names from the server: those that were not requested must be dropped."""
     state = pg_row(store_version="15.8", store_role="emperor", ip_addr="6.6.6.6", certificate_expiry="1")
     rest = pg_row(store_connections="3") + pg_row(store_size="1")
     result = fed(monkeypatch, SPECS["postgresql"](None), [PG_LOGIN + state + rest])
@@ -225,7 +224,7 @@ def test_server_cannot_make_up_facts(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_same_bytes_same_verdict(protocol: str, data: st.DataObject, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Good conversations, damaged and cut short; whole, in single bytes, and in pieces of any size."""
+    """Feed valid conversations, damaged and cut short: whole, byte by byte, and in pieces of any size."""
     answer = bytearray(WHOLE[protocol])
     for _ in range(data.draw(st.integers(0, 4))):
         at = data.draw(st.integers(0, len(answer) - 1))
@@ -256,7 +255,7 @@ def test_passwords_are_prepared_as_pymongo_does(password: str) -> None:
             return str(prepare(password))
         except ValueError:
             return "refused"
-        except IndexError:  # pymongo's, of a password that is empty once prepared
+        except IndexError:  # raised by pymongo for a password that is empty after SASLprep
             return ""
 
     assert outcome(saslprep) == outcome(theirs)

@@ -1,4 +1,5 @@
-"""Stores that answer and are not well: cut off from their primary, full, or in a cluster that is down. Real servers."""
+"""Stores that answer but are unhealthy: cut off from their primary, full, or in a cluster that is
+down. Real servers."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ PASSWORD = "s3cret-v4lue"
 
 
 def test_postgresql_standby_that_is_cut_off(prober: Prober, certificate: Certificate) -> None:
-    """It knows that nothing comes, and not how far it is behind: that is no lag of 0."""
+    """Check that the lag is unknown and not 0: the standby knows that nothing arrives, but not how
+    far behind it is."""
 
     def of_replica(username: str = "monitor") -> ProbeResult:
         secret = SecretText((PASSWORD,))
@@ -62,7 +64,7 @@ def test_postgresql_standby_that_is_cut_off(prober: Prober, certificate: Certifi
                 lambda: "store_replication_connected" not in of_replica("plain").facts,
                 "the plain role to be unable to tell it from a replica that only restores archives",
             )
-            assert connected() == 0, "there is a primary_conninfo, which pg_monitor may read"
+            assert connected() == 0, "primary_conninfo must be set; pg_monitor can read it"
             replica.set("primary_conninfo = ''")
             until(lambda: connected() is None, "the replica to need no connection")
 
@@ -103,7 +105,7 @@ def test_redis_at_its_memory_limit(policy: str, prober: Prober, tmp_path: Path) 
         assert before["store_out_of_memory_errors"] == 0
         with server.client() as client:
             for size in (100_000, 1000, 10):
-                with pytest.raises(redis.ResponseError, match="maxmemory"):  # noqa: PT012 - which of them is not known
+                with pytest.raises(redis.ResponseError, match="maxmemory"):  # noqa: PT012 - it is not known which call raises
                     for number in range(10_000):
                         client.set(f"key-{size}-{number}", "x" * size)
             result = prober.run(spec(server))
@@ -141,7 +143,7 @@ def test_redis_cluster_that_is_down(prober: Prober, tmp_path: Path) -> None:
 
 
 def test_redis_that_cannot_write_its_snapshot(prober: Prober, tmp_path: Path) -> None:
-    """It says so to PING, which is a verdict."""
+    """Check that Redis reports it to PING, which makes the result a failure."""
     with RedisServer(tmp_path / "redis") as server:
         server.run("CONFIG", "SET", "save", "3600 1")
         server.run("CONFIG", "SET", "rdbcompression", "no")

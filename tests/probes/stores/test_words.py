@@ -1,6 +1,5 @@
-"""No detail, fact or log line of a store's probe shows a secret that the store repeats, or what would act on a
-terminal: a marker is put into every text that each protocol has.
-"""
+"""Details, facts and log lines of store probes: no secret that the store repeats, and nothing that acts on a
+terminal. A marker is put into every text of each protocol."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "pa55/w0rd+of&the=store ü"
 MOST = 600
-"""Characters of a detail: the peer's words are cut to 120, and an escape takes up to 10."""
+"""Characters of a detail: the peer's text is cut to 120, and an escape takes up to 10."""
 
 SPELLINGS: dict[str, str] = {
     "raw": PASSWORD,
@@ -135,7 +134,7 @@ def test_words_of_a_server(
 
 @pytest.mark.parametrize("protocol", ["postgresql", "mongodb"])
 def test_version_is_no_place_for_a_secret(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It becomes a label, where it could stay for years."""
+    """Check the version, which becomes a label, where a secret could stay for years."""
     password = "s3cretv4lue"
     if protocol == "postgresql":
         login = pg("R", b"\0\0\0\x03") + PG_LOGIN
@@ -152,7 +151,7 @@ def test_version_is_no_place_for_a_secret(protocol: str, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("name", ["control characters", "100 kB", "braces"])
 def test_words_of_a_file(name: str, prober: Prober, tmp_path: Path) -> None:
-    """SQLite's sentence on a schema that cannot be read has the name of the table, as the file has it."""
+    """Check SQLite's message about an unreadable schema, which contains the name of the table as in the file."""
     path = tmp_path / "words.db"
     words = WORDS[name][:5000]
     with sqlite3.connect(path) as connection:

@@ -1,4 +1,4 @@
-"""Conversations in lines. No real mail server refuses, stalls and lies on demand, so these servers are ours."""
+"""Line-based conversations. No real mail server refuses, stalls and lies on demand, so these are part of the tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EHLO = "EHLO [127.0.0.1]\r\n"
 
 
 def converses(*steps: Step) -> Script:
-    """Send bytes, wait for a line that is exactly the text (or hang up on another), start TLS; then wait."""
+    """Send bytes, wait for exactly this line (close on another), start TLS; then wait."""
 
     def script(connection: Connection) -> None:
         for step in steps:
@@ -29,7 +29,7 @@ def converses(*steps: Step) -> Script:
 
 
 def read_line(connection: Connection) -> str:
-    """One line, read a byte at a time so that nothing after it is taken."""
+    """Return one line, read byte by byte so that nothing after it is consumed."""
     line = b""
     while not line.endswith(b"\n"):
         byte = connection.socket.recv(1)
@@ -40,7 +40,7 @@ def read_line(connection: Connection) -> str:
 
 
 def drips(data: bytes, pause: float) -> Script:
-    """Say `data` a byte at a time, without being asked."""
+    """Send `data` byte by byte without a request."""
 
     def script(connection: Connection) -> None:
         for index in range(len(data)):
@@ -52,7 +52,7 @@ def drips(data: bytes, pause: float) -> Script:
 
 
 def pours_lines(line: bytes) -> Script:
-    """Say `line` for ever."""
+    """Send `line` forever."""
 
     def script(connection: Connection) -> None:
         while True:
@@ -62,7 +62,7 @@ def pours_lines(line: bytes) -> Script:
 
 
 def closes(data: bytes) -> Script:
-    """Say `data` and close."""
+    """Send `data` and close."""
 
     def script(connection: Connection) -> None:
         connection.send(data)
@@ -76,7 +76,7 @@ def echoes(connection: Connection) -> None:
 
 
 def smtp(*rest: Step) -> Script:
-    """A mail server up to its answer to STARTTLS, then `rest`."""
+    """Simulate a mail server up to its answer to STARTTLS, then send `rest`."""
     return converses(
         b"220-mx.test\r\n220 ready\r\n",
         EHLO,
@@ -87,5 +87,5 @@ def smtp(*rest: Step) -> Script:
 
 
 def smtp_ending(context: ssl.SSLContext) -> tuple[Step, ...]:
-    """A mail server from its answer to STARTTLS to the end."""
+    """Simulate a mail server from its answer to STARTTLS to the end."""
     return b"220 go ahead\r\n", context, EHLO, b"250 mx.test\r\n", "QUIT\r\n", b"221 bye\r\n"

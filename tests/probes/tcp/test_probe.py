@@ -1,4 +1,4 @@
-"""What a TCP probe says of a port, a conversation, TLS from the start, and STARTTLS."""
+"""TCP probes of a port, a conversation, TLS from the start, and STARTTLS."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def test_open_port(prober: Prober) -> None:
 
 
 def test_conversation_with_groups(prober: Prober) -> None:
-    """As blackbox_exporter's IRC example: lines that do not match are passed over, groups go into the answer."""
+    """Follow blackbox_exporter's IRC example: lines that do not match are skipped, and groups are
+    used in the answer."""
     exchanges = (
         Exchange(send="NICK probe"),
         Exchange(expect=r"^PING (?P<token>:\w+)", send="PONG ${1} $token $$1"),
@@ -92,7 +93,7 @@ def test_last_line_is_sent_before_the_probe_leaves(
 
 @dataclass
 class Row:
-    """A server's behaviour, and how the probe must end."""
+    """A server's behaviour, and the expected result."""
 
     script: Script
     reason: Reason
@@ -210,7 +211,7 @@ def test_tls_that_never_answers(prober: Prober) -> None:
 
 
 def test_plain_text_where_tls_is_wanted(prober: Prober) -> None:
-    """Whether it comes before the handshake, as a greeting may, or in answer to it."""
+    """Check plain text before the handshake, such as a greeting, and in answer to it."""
 
     def answers_plainly(connection: Connection) -> None:
         connection.socket.recv(65536)
@@ -242,7 +243,7 @@ def test_smtp_expired_certificate_is_asked_for_again(prober: Prober, authority: 
 
 
 def test_starttls_of_an_exchange(prober: Prober, authority: Authority) -> None:
-    """Any protocol's STARTTLS, written out; an untrusted certificate still tells its expiry."""
+    """Write out any protocol's STARTTLS; an untrusted certificate must still report its expiry."""
     other = authority.issue("other.test")
     exchanges = (
         Exchange("^. OK IMAP", ". STARTTLS"),

@@ -1,4 +1,4 @@
-"""Programs that hold TLS: OpenSSL's server, and blackbox_exporter, whose verdict stands beside ours."""
+"""Programs that use TLS: OpenSSL's server, and blackbox_exporter, whose results are compared with ours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def s_server(certificate: Certificate, *options: str) -> Iterator[int]:
-    """The port of `openssl s_server`, which answers each HTTP request with status 200."""
+    """Run `openssl s_server`, which answers each HTTP request with status 200, and return its port."""
     port = free_port()
     command = [require("openssl"), "s_server", "-accept", f"127.0.0.1:{port}", "-www", "-quiet", *options]
     chain = [
@@ -44,7 +44,7 @@ class Blackbox:
     port: int
 
     def ask(self, target: str) -> dict[str, str]:
-        """The samples of one probe, by name and labels."""
+        """Return the samples of one probe, by name and labels."""
         url = f"http://127.0.0.1:{self.port}/probe?module=it&target={quote(target, safe='')}"
         with urllib.request.urlopen(url, timeout=10) as answer:
             lines = answer.read().decode().splitlines()
@@ -53,7 +53,7 @@ class Blackbox:
 
 @contextlib.contextmanager
 def blackbox(folder: Path, authority: Authority) -> Iterator[Blackbox]:
-    """blackbox_exporter, asking for web pages and trusting `authority`."""
+    """Run blackbox_exporter for web pages with `authority` as trusted."""
     program = require("prometheus-blackbox-exporter")
     port = free_port()
     tls = {"ca_file": str(authority.ca_file)}
@@ -77,6 +77,6 @@ def _running(command: list[str]) -> Iterator[None]:
 
 
 def listens(port: int) -> bool:
-    """True if somebody listens on a port of loopback."""
+    """True if a program listens on a loopback port."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

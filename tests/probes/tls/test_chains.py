@@ -1,4 +1,4 @@
-"""Chains and versions that users' clients accept or refuse, by OpenSSL's server, with blackbox_exporter's verdict."""
+"""Chains and versions that users' clients accept or refuse, served by OpenSSL, compared with blackbox_exporter."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def peer(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def cross(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """A good certificate, sent with one of its authority's that another, which is gone, once issued."""
+    """Return a good certificate, sent with a certificate of its authority that a former authority issued."""
     gone = Authority(tmp_path_factory.mktemp("gone"), "Gone CA", not_after=YESTERDAY)
     return authority.issue("localhost", HOST, extra=[authority.cross_signed(gone, YESTERDAY)])
 
 
 def exported(spec: ProbeSpec, result: ProbeResult) -> dict[str, str]:
-    """The samples of one run, by name and labels beyond the target's."""
+    """Return the samples of one run, by name and labels in addition to the target's."""
     series = Series("s", "p", "t", protocol_of(spec).name, ())
     series.record(result)
     assert series.chunks is not None
@@ -78,7 +78,7 @@ def test_an_expired_certificate_beside_the_chain(
 def test_every_protocol_knows_the_chain(
     protocol: str, prober: Prober, authority: Authority, cross: Certificate
 ) -> None:
-    """Whatever the server answers after the handshake."""
+    """Check that the server's answer after the handshake does not matter."""
     tls = TlsSpec(ca_file=str(authority.ca_file))
     with Server(FINE, tls=cross.server_context()) as server:
         specs: dict[str, ProbeSpec] = {
@@ -95,7 +95,7 @@ def test_every_protocol_knows_the_chain(
 def test_the_certificate_as_blackbox_exporter_shows_it(
     prober: Prober, authority: Authority, certificate: Certificate, peer: Blackbox
 ) -> None:
-    """Debian's is too old to have the serial number."""
+    """Compare without the serial number, which Debian's version is too old to have."""
     with s_server(certificate) as port:
         spec = HttpSpec(f"https://{HOST}:{port}/", tls=TlsSpec(ca_file=str(authority.ca_file)))
         ours, theirs = exported(spec, prober.run(spec)), peer.ask(spec.url)
@@ -134,7 +134,7 @@ def test_no_chain_where_nothing_was_verified(prober: Prober, authority: Authorit
 
 
 def test_facts_of_tls_end_with_it(prober: Prober, authority: Authority, certificate: Certificate) -> None:
-    """A redirect from https to http leaves nothing of the certificate."""
+    """Redirect from https to http: nothing of the certificate must be left."""
     with Server(FINE) as plain:
         away = answers(lambda _: redirect(plain.url()))
         with Server(away, tls=certificate.server_context()) as server:

@@ -1,4 +1,4 @@
-"""Connections that break in the handshake, or in TLS after it."""
+"""Connections that break during the handshake, or in TLS after it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_silence_after_the_handshake(prober: Prober, authority: Authority, certi
 
 
 def ends(politely: bool) -> Script:
-    """A body that only the end of the connection ends, with and without TLS's own goodbye (close_notify)."""
+    """Send a body that is ended only by the end of the connection, with and without close_notify of TLS."""
 
     def script(connection: Connection) -> None:
         connection.request()
@@ -83,7 +83,7 @@ def test_body_until_the_end_of_tls(prober: Prober, authority: Authority, certifi
 def test_tls_that_ends_without_goodbye(
     prober: Prober, authority: Authority, certificate: Certificate
 ) -> None:
-    """Many servers leave it out. Like Go, and so blackbox_exporter, the probe takes it for the end of the body."""
+    """Accept it as the end of the body, like Go and so blackbox_exporter: many servers omit it."""
     with Server(ends(politely=False), tls=certificate.server_context()) as server:
         result = prober.run(HttpSpec(server.url(), tls=TlsSpec(ca_file=str(authority.ca_file))))
     assert result.success, result.detail

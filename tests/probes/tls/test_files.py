@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def always_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files are looked at in each run."""
+    """Check files in each run."""
     monkeypatch.setattr(tls_module, "FILES_SECONDS", 0.0)
     monkeypatch.setattr(tls_module, "PATIENCE", 5.0)
 
 
 class Client:
-    """A client certificate in a folder, as a renewal replaces it, and a server that says whose it was shown."""
+    """A client certificate in a folder, as a renewal replaces it, and a server that reports which one it saw."""
 
     def __init__(self, folder: Path, prober: Prober, authority: Authority, server: Certificate) -> None:
         self.cert, self.key, self.ca = (folder / name for name in ("client.pem", "client.key", "ca.pem"))
@@ -65,7 +65,7 @@ class Client:
         return self._prober.run(HttpSpec(self.server.url(), tls=TlsSpec(**files)))  # type: ignore[arg-type] # texts
 
     def current(self) -> dict[str, bool]:
-        """Of the client's files, whether they are in use as they are on disk."""
+        """Return for each of the client's files whether it is in use as on disk."""
         states = tls_file_states()
         return {file.name: states[str(file)] for file in (self.ca, self.cert, self.key)}
 
@@ -156,7 +156,7 @@ def test_a_broken_file_leaves_the_old_in_use(how: str, which: str, client: Clien
 
 
 def test_another_authority(client: Client, tmp_path: Path) -> None:
-    """A probe that trusted the server no longer does, and then does again."""
+    """Check that a probe stops trusting the server, and later trusts it again."""
     check_shown(client, "first")
     trusted = client.ca.read_bytes()
     shutil.copy(Authority(tmp_path, "Another CA").ca_file, client.ca)
@@ -191,7 +191,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_a_hung_file_system(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The probes go on with what was read, and one thread is stuck, however often they run."""
+    """Check that probes continue with the old content, and only one thread is stuck, however often they run."""
     check_shown(client, "first")
     hung = Hung(client.cert, monkeypatch)
     client.install(client.issue("second"))
@@ -211,7 +211,7 @@ def test_a_hung_file_system(client: Client, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.usefixtures("quick")
 def test_a_hung_file_at_load(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an error of the load, and the loop goes on while it is waited for."""
+    """Check that the load fails and the loop continues while it waits."""
     hung = Hung(authority.ca_file, monkeypatch)
     spec = HttpSpec("https://web.test/", tls=TlsSpec(ca_file=hung.file))
     beats = 0

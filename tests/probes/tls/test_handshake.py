@@ -1,4 +1,4 @@
-"""HTTPS: which certificates and handshakes pass, what is reported of those that do not, and why."""
+"""HTTPS: which certificates and handshakes are accepted, and what is reported for the others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def trusting(authority: Authority, **more: object) -> TlsSpec:
 
 
 def only(context: ssl.SSLContext, version: ssl.TLSVersion) -> ssl.SSLContext:
-    """A context that speaks one version; below 1.2 only with OpenSSL's security level 0."""
+    """Return a context that speaks one version; below 1.2 this needs OpenSSL's security level 0."""
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.minimum_version = context.maximum_version = version
     return context
@@ -61,7 +61,7 @@ def test_version_is_reported(
 
 
 def test_earliest_expiry_of_the_chain(prober: Prober, authority: Authority, tmp_path: Path) -> None:
-    """The intermediate certificate ends before the server's own; the site fails when the first of them does."""
+    """Check an intermediate that expires before the server's own certificate: the site fails at the earlier expiry."""
     soon = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(days=7)
     intermediate = Authority(tmp_path, "Intermediate CA", parent=authority, not_after=soon)
     certificate = intermediate.issue("127.0.0.1")
@@ -81,12 +81,12 @@ UNTRUSTED = [
 
 @pytest.mark.parametrize(("how", "name", "detail"), UNTRUSTED)
 def test_untrusted(how: dict[str, Any], name: str, detail: str, prober: Prober, authority: Authority) -> None:
-    """The run fails, and still says when the certificate ends."""
+    """Check that the run fails but still reports the expiry."""
     begins = dt.datetime.now(dt.UTC) + dt.timedelta(days=1) if how.pop("future", False) else None
     certificate = authority.issue(name, not_before=begins, **how)
     with Server(FINE, tls=certificate.server_context()) as server:
         result = prober.run(HttpSpec(server.url(), tls=trusting(authority)))
-        assert not server.requests  # nothing is asked of a server that is not trusted
+        assert not server.requests  # no request is sent to an untrusted server
     assert result.reason is Reason.CERTIFICATE
     assert result.detail.startswith("certificate of 127.0.0.1: ")
     assert re.search(detail, result.detail), result.detail
@@ -97,7 +97,7 @@ def test_untrusted(how: dict[str, Any], name: str, detail: str, prober: Prober, 
 
 
 def test_authority_that_is_not_trusted(prober: Prober, certificate: Certificate) -> None:
-    """The system's authorities do not know the test's."""
+    """Check the system's authorities, which do not include the test's."""
     with Server(FINE, tls=certificate.server_context()) as server:
         result = prober.run(HttpSpec(server.url()))
     assert result.reason is Reason.CERTIFICATE
@@ -106,7 +106,7 @@ def test_authority_that_is_not_trusted(prober: Prober, certificate: Certificate)
 
 
 def test_untrusted_and_silent_the_second_time(prober: Prober, certificate: Certificate) -> None:
-    """The verdict is not lost where the second look, which is for the expiry, comes to nothing."""
+    """Check that the result is kept if the second connection, which reads the expiry, fails."""
     context = certificate.server_context()
 
     def script(connection: Connection) -> None:
@@ -130,7 +130,7 @@ def test_verification_off(how: dict[str, Any], prober: Prober, authority: Author
 
 
 def test_server_name(prober: Prober, authority: Authority) -> None:
-    """The name that is asked for (SNI) and that the certificate must have, where it is not the URL's."""
+    """Check a name other than the URL's, used for SNI and required in the certificate."""
     context = authority.issue("inner.test").server_context()
     asked: list[str | None] = []
     context.sni_callback = lambda _object, name, _context: asked.append(name)
@@ -158,7 +158,7 @@ def test_old_version(
     authority: Authority,
     certificate: Certificate,
 ) -> None:
-    """Refused, unless the catalog lowers the minimum."""
+    """Check that it is refused unless the catalog lowers the minimum."""
     with Server(FINE, tls=only(certificate.server_context(), version)) as server:
         result = prober.run(HttpSpec(server.url(), tls=trusting(authority)))
         assert result.reason is Reason.TLS
@@ -180,7 +180,7 @@ def test_below_the_minimum(prober: Prober, authority: Authority, certificate: Ce
 def test_client_certificate(
     version: ssl.TLSVersion, prober: Prober, authority: Authority, certificate: Certificate, tmp_path: Path
 ) -> None:
-    """TLS 1.3 servers object only after the handshake, TLS 1.2 servers within it."""
+    """Check TLS 1.3 servers, which refuse only after the handshake, and TLS 1.2 servers, which refuse during it."""
     context = only(certificate.server_context(client_ca=authority.ca_file), version)
     good = authority.issue("client")
     wrong = Authority(tmp_path, "Another CA").issue("client")
@@ -203,7 +203,7 @@ def test_client_certificate(
 
 
 def test_files_that_cannot_be_used(tmp_path: Path, authority: Authority, certificate: Certificate) -> None:
-    """They are found when the catalog is loaded, also for a plain URL, which a redirect may lead to TLS."""
+    """Check that they are reported when the catalog is loaded, also for a plain URL, which may redirect to TLS."""
     bad = tmp_path / "bad.pem"
     bad.write_text("nothing")
     another = authority.issue("another.test")

@@ -1,4 +1,4 @@
-"""Peers that mean harm by TLS: floods within the handshake and after it, and certificates beyond all measure."""
+"""Peers that attack through TLS: floods during the handshake and after it, and huge certificates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FINE = answers(lambda _: answer(b"fine"))
 HELD_SECONDS = 0.1
-"""Of CPU, that a hostile peer may keep the loop's thread from other work at a time."""
+"""CPU seconds for which a hostile peer may keep the loop's thread from other work at a time."""
 RECORD = 16 * 1024
 
 
@@ -44,7 +44,7 @@ def floods(record: bytes, first: bytes = b"") -> Script:
 
 
 async def watched(prober: Prober, spec: HttpSpec, seconds: float) -> tuple[ProbeResult, float, int]:
-    """A result, how long the loop's thread worked without a pause, and how much memory it took."""
+    """Return the result, how long the loop's thread worked without a pause, and how much memory it used."""
     held = 0.0
     running = True
 
@@ -98,13 +98,13 @@ def test_floods_within_the_handshake(script: Script, detail: str, prober: Prober
         result, held, peak = prober.wait(watched(prober, spec, 3))
     assert result.reason is Reason.TLS
     assert detail in result.detail
-    assert not re.search(r"\(|_", result.detail)  # none of the library's own form
+    assert not re.search(r"\(|_", result.detail)  # no text in the library's own format
     assert held < HELD_SECONDS
     assert peak < 4 * 1024 * 1024
 
 
 def test_a_flood_after_the_handshake(prober: Prober, authority: Authority, certificate: Certificate) -> None:
-    """A hundred thousand session tickets, 25 MB, before the answer."""
+    """Send a hundred thousand session tickets, 25 MB, before the response."""
     context = certificate.server_context()
     context.num_tickets = 100_000
     with Server(FINE, tls=context) as server:
@@ -117,7 +117,7 @@ def test_a_flood_after_the_handshake(prober: Prober, authority: Authority, certi
 
 @pytest.mark.parametrize(("count", "reason"), [(100, Reason.OK), (2000, Reason.TLS)])
 def test_long_chains(count: int, reason: Reason, prober: Prober, authority: Authority) -> None:
-    """Of 40 kB, and of a megabyte."""
+    """Check chains of 40 kB and of a megabyte."""
     long = authority.issue("localhost", "127.0.0.1", extra=[authority.certificate] * count)
     with Server(FINE, tls=long.server_context()) as server:
         spec = HttpSpec(server.url(), tls=TlsSpec(ca_file=str(authority.ca_file)))
@@ -149,7 +149,7 @@ ABSURD = [
 def test_absurd_certificates(
     what: bytes, replacement: bytes, verify: bool, prober: Prober, tmp_path: Path
 ) -> None:
-    """Nothing of it reaches the detail, and nothing of what cannot be read becomes a fact."""
+    """Check that the detail contains nothing of it, and that unreadable values do not become facts."""
     broken = _edited(Authority(tmp_path).issue("localhost", self_signed=True), what, replacement)
     with Server(FINE, tls=broken.server_context()) as server:
         result = prober.run(HttpSpec(server.url(), tls=TlsSpec(verify=verify)))
@@ -160,7 +160,8 @@ def test_absurd_certificates(
 
 
 def _edited(certificate: Certificate, what: bytes, replacement: bytes) -> Certificate:
-    """Other bytes of the same length; the signature is wrong then, which is not looked at where nobody verifies."""
+    """Return other bytes of the same length. The signature is then wrong, which does not matter
+    without verification."""
     der = ssl.PEM_cert_to_DER_cert(certificate.cert.read_text())
     assert re.search(what, der)
     certificate.cert.write_text(ssl.DER_cert_to_PEM_cert(re.sub(what, lambda _: replacement, der)))

@@ -1,4 +1,4 @@
-"""What is reported of a certificate, read from bytes that a peer chose."""
+"""Reported values of a certificate, read from bytes chosen by a peer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def der(certificate: certificates.Certificate) -> bytes:
 
 
 def made(subject: Sequence[Attribute] = (), names: Sequence[x509.GeneralName] = (), serial: int = 1) -> bytes:
-    """A certificate with this subject, which is its issuer too, and these names."""
+    """Return a self-signed certificate with this subject and these names."""
     name = x509.Name([x509.NameAttribute(oid, value) for oid, value in subject])
     builder = (
         x509.CertificateBuilder(name, name, KEY.public_key(), serial)
@@ -74,7 +74,7 @@ def test_kinds_of_key(bits: int | None, authority: Authority) -> None:
 
 
 def test_authorities_of_this_machine() -> None:
-    """Python reads the same of them."""
+    """Compare with Python's reading of the same certificates."""
     context = ssl.create_default_context()
     for certificate, text in zip(context.get_ca_certs(binary_form=True), context.get_ca_certs(), strict=True):
         found = read_certificate(certificate)
@@ -82,7 +82,7 @@ def test_authorities_of_this_machine() -> None:
         assert found.serial == str(text["serialNumber"]).lower().removeprefix("00")
 
 
-C, O, OU, CN = (  # noqa: E741 - the names that X.500 has
+C, O, OU, CN = (  # noqa: E741 - names of X.500
     NameOID.COUNTRY_NAME,
     NameOID.ORGANIZATION_NAME,
     NameOID.ORGANIZATIONAL_UNIT_NAME,
@@ -118,7 +118,7 @@ def test_names_as_blackbox_exporter_writes_them(subject: list[Attribute], text: 
 
 
 def _long(subject: list[Attribute]) -> bytes:
-    """`cryptography` keeps to RFC 5280's lengths; a peer does not."""
+    """Return a long name: `cryptography` enforces the lengths of RFC 5280, but a peer does not."""
     name = x509.Name([x509.NameAttribute(oid, value, _validate=False) for oid, value in subject])
     return (
         x509.CertificateBuilder(name, name, KEY.public_key(), 1)
@@ -165,7 +165,7 @@ def test_serial_numbers(serial: int, text: str) -> None:
     [b"991301000000Z", b"000000000000Z", b"99010100000ZZ", b"\xff" * 13, b"9901010000+01", b"            Z"],
 )
 def test_absurd_ends(text: bytes) -> None:
-    """The sentence holds nothing of what the peer wrote."""
+    """Check that the message contains nothing that the peer wrote."""
     with pytest.raises(ValueError, match=r"^the certificate's end is not a time$"):
         read_certificate(WHOLE.replace(b"300101000000Z", text))
 
@@ -177,7 +177,7 @@ def test_every_way_to_cut_it_short() -> None:
 
 
 def test_every_byte_broken() -> None:
-    """Whatever a peer sends: a certificate, or ValueError."""
+    """Check that any bytes give a certificate or a ValueError."""
     for position in range(len(WHOLE)):
         for value in (0x00, 0x01, 0x7F, 0x80, 0x84, 0xFF):
             broken = WHOLE[:position] + bytes([value]) + WHOLE[position + 1 :]
@@ -208,7 +208,7 @@ def test_any_bytes(edits: list[tuple[int, bytes]], tail: bytes) -> None:
 
 
 def test_memory_is_bounded() -> None:
-    """Each connection may show another certificate of a hundred kilobytes."""
+    """Show another certificate of a hundred kilobytes on each connection."""
     big = made(names=[x509.DNSName("a" * 60 + ".test") for _ in range(1400)])
     digits = big.index(b"300101000000Z")
     tracemalloc.start()

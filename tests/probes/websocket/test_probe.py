@@ -1,4 +1,4 @@
-"""What a WebSocket probe says to a real server (the package websockets), and what it says of those that misbehave."""
+"""WebSocket probes of a real server (the package websockets), and of servers that misbehave."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ BIG = 70_000
 
 @contextlib.contextmanager
 def websocket_server(talk: Callable[[ServerConnection], None], **options: Any) -> Iterator[int]:
-    """The port of a server that holds the conversation `talk` on each connection."""
+    """Run a server that holds the conversation `talk` on each connection, and return its port."""
     with serve(talk, "127.0.0.1", 0, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -72,7 +72,7 @@ def websocket_server(talk: Callable[[ServerConnection], None], **options: Any) -
 
 
 class Talk:
-    """Echoes, and notes how each connection began and ended."""
+    """A conversation that echoes, and records how each connection began and ended."""
 
     def __init__(self) -> None:
         self.requests: list[HandshakeRequest] = []
@@ -113,7 +113,7 @@ def test_message(prober: Prober) -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 65535, 65536, 900_000])
 def test_sizes_of_messages(size: int, prober: Prober) -> None:
-    """Each of the three ways to write a length, out and back."""
+    """Check each of the three encodings of the length, in both directions."""
     with websocket_server(Talk()) as port:
         spec = WebSocketSpec(f"ws://127.0.0.1:{port}/", send="x" * size, expect="^x+$" if size else "^$")
         result = prober.run(spec)
@@ -129,7 +129,7 @@ def test_send_alone(prober: Prober) -> None:
 
 
 def test_others_are_passed_over(prober: Prober) -> None:
-    """Messages that do not match, binary ones, pings; and a message in fragments is one."""
+    """Check that unmatched messages, binary messages and pings are skipped, and that fragments form one message."""
 
     def talk(connection: ServerConnection) -> None:
         connection.send("welcome")
@@ -184,7 +184,7 @@ def test_no_subprotocol(prober: Prober) -> None:
 
 
 def test_own_headers(prober: Prober) -> None:
-    """They replace what a probe sends by itself, but not the handshake."""
+    """Check that they replace the probe's default headers, but not those of the handshake."""
     talk = Talk()
     headers = (("Origin", "https://shop.test"), ("host", "shop.test"), ("X-Tenant", "a"), ("Upgrade", "none"))
     with websocket_server(talk) as port:
@@ -195,7 +195,7 @@ def test_own_headers(prober: Prober) -> None:
 
 
 def test_credentials(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They reach the server, and are not shown when it repeats them."""
+    """Check that they reach the server, and are not shown if it repeats them."""
     monkeypatch.setenv("TEST_SECRET", SECRET)
     secret = SecretText((EnvironmentReference("TEST_SECRET"),))
     expected = "Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()
@@ -280,13 +280,13 @@ def test_tls_of_a_server_without(prober: Prober) -> None:
     assert result.reason is Reason.TLS
 
 
-# Faults of the handshake. No real server has them on demand, so these are ours.
+# Faults of the handshake. No real server produces them on demand, so these servers are part of the tests.
 
 
 def accepts(request: Request, *extra: str, key: str | None = None, upgrade: str = "websocket") -> bytes:
-    """The answer that makes a connection a WebSocket."""
+    """Return the response that turns a connection into a WebSocket."""
     asked = key or request.header("sec-websocket-key") or ""
-    digest = hashlib.sha1(f"{asked}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # noqa: S324 - RFC 6455 has it
+    digest = hashlib.sha1(f"{asked}258EAFA5-E914-47DA-95CA-C5AB0DC85B11".encode()).digest()  # noqa: S324 - RFC 6455 requires it
     lines = [
         "HTTP/1.1 101 Switching Protocols",
         f"Upgrade: {upgrade}",
@@ -405,7 +405,7 @@ def test_handshake_that_takes_too_long(script: Script, prober: Prober) -> None:
 
 
 def test_peer_that_ignores_the_end(prober: Prober) -> None:
-    """It costs a moment, and no failure."""
+    """Check that it costs a moment and is not a failure."""
 
     def script(connection: Connection) -> None:
         connection.send(accepts(connection.request()))
@@ -421,12 +421,12 @@ def test_peer_that_ignores_the_end(prober: Prober) -> None:
 
 
 def frame(first: int, payload: bytes = b"") -> bytes:
-    """An unmasked frame of up to 125 bytes."""
+    """Return an unmasked frame of up to 125 bytes."""
     return bytes([first, len(payload)]) + payload
 
 
 def frames(*parts: bytes, close: bool = False) -> Script:
-    """Answer the handshake and say these, in the same breath."""
+    """Answer the handshake and send these frames in the same packet."""
 
     def script(connection: Connection) -> None:
         connection.send(accepts(connection.request()) + b"".join(parts))
@@ -489,7 +489,7 @@ def test_frames_that_break_the_rules(script: Script, reason: Reason, detail: str
 
 
 def test_ping_within_a_message(prober: Prober) -> None:
-    """A control frame may stand between fragments; the pong has the ping's payload."""
+    """Check a control frame between fragments; the pong must have the ping's payload."""
     pongs: list[bytes] = []
 
     def script(connection: Connection) -> None:
@@ -507,7 +507,7 @@ def test_ping_within_a_message(prober: Prober) -> None:
 
 
 def test_many_small_messages_hold_up_nobody(prober: Prober) -> None:
-    """The loop goes round while they are read."""
+    """Check that the loop continues while they are read."""
     gaps: list[float] = []
 
     async def main() -> Any:
@@ -533,7 +533,7 @@ def test_many_small_messages_hold_up_nobody(prober: Prober) -> None:
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 @pytest.mark.parametrize("script", [silence, shakes()], ids=["handshake", "message"])
 def test_cancelled(script: Script, scheme: str, certificate: Certificate) -> None:
-    """At each of the first steps of the loop, and once when it has come as far as it can."""
+    """Cancel at each of the first steps of the loop, and once after the probe has come as far as it can."""
 
     async def main() -> None:
         context = certificate.server_context() if scheme == "wss" else None

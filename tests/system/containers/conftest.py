@@ -1,4 +1,4 @@
-"""The engine of tests/containers, for those of its tests that take long."""
+"""The engine of tests/containers, for the slow tests that use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real engine behind HAProxy, configured as docker-socket-proxy does it: idle streams are cut, and paths refused."""
+"""A real engine behind HAProxy, configured like docker-socket-proxy: idle streams are cut, and paths are refused."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NO_INSPECT = "http-request deny if { path,url_dec -m reg -i ^(/v[\\d\\.]+)?/cont
 
 @contextlib.contextmanager
 def haproxy(engine: DockerEngine, folder: Path, idle: str, deny: str = "") -> Iterator[str]:
-    """The address of a proxy before the engine."""
+    """Run a proxy in front of the engine and return its address."""
     port = free_port()
     config = folder / "haproxy.cfg"
     config.write_text(CONFIG.format(idle=idle, port=port, deny=deny, socket=engine.socket))

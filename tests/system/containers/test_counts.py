@@ -1,4 +1,4 @@
-"""Counters of a real engine's containers as Prometheus sees them, over re-creations and restarts of the daemon."""
+"""Counters of a real engine's containers as Prometheus sees them, across re-creations and daemon restarts."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def kills(daemon: RunningDaemon) -> list[float]:
 
 
 def test_a_kill_before_the_first_scrape_is_an_increase(daemon: RunningDaemon, engine: DockerEngine) -> None:
-    """Also of a container that was removed as it ended: no scrape ever saw it."""
+    """Check a container that was removed as it ended, too: no scrape ever saw it."""
     engine.docker("run", "--detach", "--name", "eats", *HUNGRY, IMAGE, *EAT)
     engine.docker("wait", "eats")
     until(lambda: daemon.service("hungry")["containers"][0]["oom_events"] == 1, "the kill to be seen")
@@ -74,7 +74,7 @@ def test_a_kill_before_the_first_scrape_is_an_increase(daemon: RunningDaemon, en
     engine.remove("eats")
     until(lambda: not daemon.service("hungry")["containers"], "the end of the container")
     assert kills(daemon) == [1]
-    # It stays attached, so it is there until it has ended.
+    # The client stays attached, so the container exists until it has exited.
     with pytest.raises(AssertionError):
         engine.docker("run", "--rm", *HUNGRY, IMAGE, *EAT)
     until(lambda: kills(daemon) == [2], "the kill of a container that is gone")

@@ -1,4 +1,4 @@
-"""What is known of containers follows a real engine: how they are, what they may use, and when it cannot be known."""
+"""Discovery follows a real engine: the state and limits of containers, and when they are unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted in the logs of a real engine's containers, through discovery as in the daemon."""
+"""Counts of log lines of a real engine's containers, through discovery as in the daemon."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PLANS = {
 
 
 class Watched:
-    """A LogWatch that is told of containers by a Discovery, in a loop of its own."""
+    """A LogWatch that gets its containers from a Discovery, in its own loop."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -53,7 +53,7 @@ class Watched:
         assert not self._thread.is_alive()
 
     def do(self, act: Callable[[], object]) -> None:
-        """In the loop's thread."""
+        """Run a function in the loop's thread."""
         self.loop.call_soon_threadsafe(act)
 
     def unreadable(self) -> dict[str, str]:
@@ -66,7 +66,7 @@ class Watched:
         return self.watch.counts.get(("app", pattern))
 
     def comes_to(self, number: int, pattern: str = "all") -> None:
-        """Waits for the count, and sees that it does not go beyond."""
+        """Wait for the count, and check that it does not exceed it."""
         until(
             lambda: (self.count(pattern) or 0) >= number, f"{number} lines of {pattern}, {self.watch.counts}"
         )
@@ -95,7 +95,7 @@ class Watched:
 
 
 class Relay:
-    """A socket before the engine's, whose connections can be cut."""
+    """A socket in front of the engine's, whose connections can be cut."""
 
     def __init__(self, path: Path, engine: Path) -> None:
         self.path, self._engine = path, engine
@@ -120,7 +120,7 @@ class Relay:
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while data := await reader.read(1000):  # small, so that frames are torn
+            while data := await reader.read(1000):  # small, so that frames are split
                 writer.write(data)
                 await writer.drain()
         except OSError:
@@ -159,7 +159,7 @@ def test_lines_of_both_streams(
 
 
 def test_a_life_of_a_moment_is_counted(engine: DockerEngine, watched: Watched) -> None:
-    """The end of its log comes after the end of the container, and may have no newline."""
+    """Check a log that ends after its container, possibly without a newline."""
     run(engine, "echo one; printf 'it broke'; exit 1")
     watched.comes_to(1, "broken")
     watched.comes_to(2)
@@ -181,7 +181,7 @@ def test_a_pattern_begins_at_0_and_lines_before_the_watch_are_not_counted(engine
 def test_of_a_long_line_the_beginning_counts_once(
     engine: DockerEngine, watched: Watched, terminal: tuple[str, ...], driver: str
 ) -> None:
-    """It swallows no line after it; one of exactly a part's length comes with an empty part."""
+    """Check that the next line is not lost. A line of exactly one part's length is followed by an empty part."""
     lines = (
         "for size in 16384 40000 40001; do head -c $size /dev/zero | tr '\\0' x; echo; echo it broke; done"
     )
@@ -240,7 +240,7 @@ def test_a_container_that_is_removed_leaves_its_counts_and_no_task(
 
 
 def test_the_engine_goes_and_comes_back(engine: DockerEngine, watched: Watched) -> None:
-    """Its containers go with it; this one is started again by its restart policy."""
+    """Check that the containers end with the engine; this one is started again by its restart policy."""
     container = run(engine, "i=0; while :; do echo $((i++)); usleep 20000; done", "--restart=always")
     until(lambda: (watched.count() or 0) > 20, "lines")
     engine.restart()
@@ -254,7 +254,7 @@ def test_the_engine_goes_and_comes_back(engine: DockerEngine, watched: Watched) 
 def test_connections_that_break_lose_nothing_and_count_nothing_twice(
     engine: DockerEngine, tmp_path: Path
 ) -> None:
-    """The relay is ours, the engine behind it is not."""
+    """Use a relay of the test in front of a real engine."""
 
     async def count() -> int:
         relay = Relay(tmp_path / "relay", engine.socket)

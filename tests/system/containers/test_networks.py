@@ -1,4 +1,4 @@
-"""Files and engine give the same interfaces for every kind of network of a real container."""
+"""Files and engine report the same interfaces for every kind of network of a real container."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[tuple[str, ...], list[str]]] = {
     "user-defined": (("--network", "user"), ["eth0"]),
     "macvlan": (("--network", "macvlan"), ["eth0"]),
     "overlay": (("--network", "overlay"), ["eth0", "eth1"]),
-    # The counters of another's network are not the container's own: cAdvisor leaves those of a container out, too.
+    # The counters of another container's network are not the container's own; cAdvisor omits them, too.
     "of a container": (("--network", "container:first"), []),
     "of the host": (("--network", "host"), []),
     "none": (("--network", "none"), []),

@@ -1,4 +1,4 @@
-"""Podman by the API that it shares with Docker: its events, states and cgroups have names of their own."""
+"""Podman through its Docker-compatible API: its events, states and cgroups have their own names."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_container_from_its_making_to_its_end(podman: PodmanEngine, watching: 
 
 
 def test_one_that_is_made_ready_and_not_started(podman: PodmanEngine, watching: Watching) -> None:
-    """Podman calls it initialized, and it has a process already."""
+    """Check the state that Podman calls initialized, in which a process already exists."""
     identifier = podman.create()
     podman.podman("init", identifier)
     status = watching.until_seen(identifier, bool, "there").status
@@ -100,7 +100,7 @@ def test_one_that_is_made_ready_and_not_started(podman: PodmanEngine, watching: 
 
 
 def test_health(podman: PodmanEngine, watching: Watching) -> None:
-    """Without systemd nobody runs the check but us."""
+    """Run the check in the test, because nothing else does so without systemd."""
     checked = podman.run(
         "--health-cmd", "test -e /tmp/well", "--health-interval", "disable", "--health-retries", "1"
     )
@@ -128,7 +128,7 @@ def test_readings_by_files_and_by_the_engine(podman: PodmanEngine, watching: Wat
         assert answer.memory_usage
         assert answer.cpu_seconds is not None
         assert answer.cpu_seconds == pytest.approx(counted.cpu_seconds, abs=0.5)
-        # Podman's answer has zeros for what it does not measure, and a network that has no name.
+        # Podman returns zeros for values that it does not measure, and a network without a name.
         assert answer.cfs_periods is None
         assert counted.interfaces == answer.interfaces == ()
     assert files[ids[0]].threads_max == 50
@@ -155,7 +155,7 @@ def _readings(
 
 
 def test_logs(podman: PodmanEngine, watching: Watching) -> None:
-    """Its times have no fractions, so many lines have the same."""
+    """Check many lines with the same time, because Podman's times have no fractions."""
     lines = "echo one; echo it broke >&2; echo one"
     identifier = podman.run(
         *("--label", "exporter.service=app"),

@@ -1,4 +1,4 @@
-"""A site whose stores hold something, a backup of it, and a gate at which its scripts stop."""
+"""A site with data in its stores, a backup of it, and a gate at which its scripts stop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def saved(site: Site) -> tuple[str, dict[str, Any]]:
-    """A backup, and all that is in it."""
+    """Return a backup and everything that is in it."""
     return site.backup(), site.contents()
 
 

@@ -1,4 +1,4 @@
-"""What a restore or drill that did not come to its end leaves: nobody takes it for whole, and nothing else is lost."""
+"""The state after an interrupted restore or drill: it is never taken for complete, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_nobody_takes_for_whole_what_is_there_by_half(
     deploy = site.script("deploy", "--dry-run", "--tag", "v1")
     assert deploy.returncode == 1
     assert again in deploy.stderr
-    # A backup of it would push out the good ones in the end.
+    # A backup of it would eventually push out the good ones.
     assert site.script("backup", "db").returncode == 1
     assert "not worth saving" in site.marker("db")["last_run"]["error"]
     other = site.script("restore", backup, "cache", "--yes")

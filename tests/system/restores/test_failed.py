@@ -1,4 +1,4 @@
-"""Restores that fail, and say so: what they were to replace stays as it was, and a later one finds its way."""
+"""Restores that fail and say so: the data to be replaced is unchanged, and a later restore succeeds."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def halved(site: Site, backup: str, name: str, pattern: str, folder: Path) -> Path:
-    """The backup with the last such file cut in half: its checksums and code are right, its content is not."""
+    """Return the backup with the last such file cut in half: its checksums and code are right, its content is not."""
     place = folder / backup
     shutil.copytree(site.backups / backup, place)
     file = sorted((place / name).glob(pattern))[-1]
@@ -57,7 +57,7 @@ def test_a_store_that_cannot_be_restored_keeps_what_it_had(
     if name == "cache":
         until(site.redis_answers, "Redis")
     assert site.contents() == before != contents
-    # The record names the backup in a way that a shell reads.
+    # The record contains the backup's name in a form that a shell reads.
     assert f"exporter restore -e staging {broken} {name}" in done.stderr
     site.restore(backup, name, "--yes")
     assert site.contents() == contents
@@ -66,7 +66,7 @@ def test_a_store_that_cannot_be_restored_keeps_what_it_had(
 def test_files_of_redis_that_were_moved_by_half_are_what_it_had(
     site: Site, saved: tuple[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    """The power failed between two of them, and Redis was started with the rest."""
+    """Simulate a power failure after one of the files was moved, and a start of Redis with the rest."""
     backup, contents = saved
     spoil(site, "cache")
     before = site.contents()

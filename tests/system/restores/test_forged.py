@@ -1,6 +1,6 @@
-"""Backups that somebody else made: refused before anything runs, from a folder as from anywhere, also by a drill.
+"""Backups made by somebody else: refused before anything runs, from any source, also by a drill.
 
-A manifest that names an image and a mount once ran both as root.
+In an earlier version a manifest could name an image and a mount, and both were used as root.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ KEY_OF_SOMEBODY_ELSE = Key(bytes(32))
 
 
 def evil(told: dict[str, Any]) -> dict[str, Any]:
-    """Facts that name an image and a mount of the whole host."""
+    """Return facts that name an image and a mount of the whole host."""
     for saved in told["subjects"]:
         saved["facts"] |= {"image": "busybox:local", "dir": "/:/host"}
     return told
 
 
 def records(told: dict[str, Any]) -> dict[str, Any]:
-    """A fact that ends a record and begins another."""
+    """Return a fact that ends a record and begins another."""
     told["subjects"][0]["facts"]["image"] = "a\0db\0fact/image\0busybox:local"
     return told
 
 
 def written(place: Path, told: dict[str, Any], key: Key | None) -> None:
-    """With checksums of their own: a code of `key`, or as an earlier version made it."""
+    """Write a backup with valid checksums: with a code of `key`, or in the format of an earlier version."""
     text = json.dumps(told).encode()
     (place / MANIFEST).write_bytes(text)
     (place / CHECKSUM).write_text(hashlib.sha256(text).hexdigest())
@@ -62,7 +62,7 @@ FORGERIES: dict[str, tuple[Callable[[dict[str, Any]], dict[str, Any]], Key | Non
 
 
 def started(site: Site) -> list[str]:
-    """Every container and program that the engine has started so far."""
+    """Return every container and program that the engine has started so far."""
     events = site.engine.docker("events", "--since", "0", "--until", "0s", "--filter", "event=create")
     return events.splitlines()
 

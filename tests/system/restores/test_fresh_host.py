@@ -1,4 +1,4 @@
-"""A host on which nothing of the environment is: what is missing is said before, and a drill needs no application."""
+"""A host without the environment: missing parts are reported before the restore, and a drill needs no application."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture
 def fresh(site: Site, saved: tuple[str, dict[str, Any]], tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables of a new host: it has the catalog, the images and the backups, and a copy of the key elsewhere."""
+    """Return the variables of a new host: it has the catalog, the images and the backups, and a copy of the key
+    elsewhere."""
     backup, _ = saved
     site.destroy()
     folder = tmp_path / "backups" / "staging"

@@ -1,4 +1,4 @@
-"""A restore killed in the middle, at each of its steps: the next one completes it, and until then it is told."""
+"""A restore killed at each of its steps: the next one completes it, and until then it is reported."""
 
 from __future__ import annotations
 
