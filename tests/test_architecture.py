@@ -175,7 +175,7 @@ def _rows(heading: str) -> list[list[str]]:
 def test_the_documentation_lists_the_rooms_and_what_they_may_import() -> None:
     documented = {
         row[0].strip("`").removeprefix("exporter/").rstrip("/"): set(filter(None, row[2].split(", ")))
-        for row in _rows("The rooms")
+        for row in _rows("Packages")
     }
     assert documented == MAY_IMPORT
 

@@ -1,1 +1,1 @@
-"""One file an artefact: a catalog goes in, files come out, and nothing else happens."""
+"""Generators of files: each renders one kind of file from the catalog, and does nothing else."""

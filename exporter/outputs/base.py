@@ -1,4 +1,4 @@
-"""The contract that every output keeps."""
+"""The interface that every output implements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to be: `path` is relative to its output's folder, with `/`; `text` ends with a line break."""
+    """A rendered file: `path` is relative to its output's folder, with `/`; `text` ends with a line break."""
 
     path: str
     text: str
@@ -24,26 +24,26 @@ class File:
 
 
 Render = Callable[["Catalog"], Iterable[File]]
-"""The files of one output, of a catalog as it is in one environment (`catalog.environment_name`).
+"""Render the files of one output for the catalog of one environment (`catalog.environment_name`).
 
-Pure: the same catalog gives the same bytes, whatever the locale, the hash seed or the clock.
+A pure function: the same catalog gives the same bytes, whatever the locale, hash seed or clock.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """An output of all environments: `common` holds what is the same in each, `own` by environment the rest."""
+    """The files of one output for all environments: `common` are equal in all of them, `own` has the rest by name."""
 
     common: list[File]
     own: dict[str, list[File]]
 
 
 Split = Callable[[Mapping[str, "Catalog"]], Shared]
-"""Divide the files of one output for several environments, by name. Pure, as `Render` is."""
+"""Divide the files of one output between environments, given by name. A pure function, like `Render`."""
 
 
 def shared_files(files: Mapping[str, Iterable[File]]) -> Shared:
-    """Share each file that is the same in every environment."""
+    """Put each file that is the same in every environment into `common`."""
     every = {name: list(those) for name, those in files.items()}
     first, *others = every.values()
     common = [file for file in first if all(file in other for other in others)]
@@ -53,8 +53,10 @@ def shared_files(files: Mapping[str, Iterable[File]]) -> Shared:
 
 
 class OutputError(Exception):
-    """The catalog does not say what this output needs. Each finding is a place in the catalog, and what is wrong there
-    and what to do, as it reads after the place: `has no port; write port`.
+    """The catalog lacks something that this output needs.
+
+    Each finding is a place in the catalog and a sentence that follows it: what is wrong and what to do, such as
+    `has no port; write port`.
     """
 
     def __init__(self, sentence: str, *path: str | int) -> None:
@@ -66,24 +68,24 @@ class OutputError(Exception):
 
 
 class Refusals:
-    """Collects the errors of independent parts, so that all of them are shown and not only the first."""
+    """A collector of the errors of independent parts, so that all are shown and not only the first."""
 
     def __init__(self) -> None:
         self._findings: dict[Finding, None] = {}
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Go on after an OutputError inside."""
+        """Collect an OutputError raised inside, and continue."""
         try:
             yield
         except OutputError as error:
             self._findings |= dict.fromkeys(error.findings)
 
     def end(self) -> None:
-        """Raise what was gathered.
+        """Raise the collected errors as one.
 
         Raises:
-            OutputError: something was.
+            OutputError: there were errors.
         """
         if self._findings:
             error = OutputError("")

@@ -1,4 +1,4 @@
-"""The table of burn rates: rules, their tests and the dashboard are made of it.
+"""The table of burn rates, from which the rules, their tests and the dashboard are generated.
 
 The windows and factors are those of the Site Reliability Workbook, chapter 5: multiple windows, multiple burn rates.
 """
@@ -12,13 +12,14 @@ from exporter.catalog.values.scalars import parse_duration
 
 DAY = 86400
 FACTORS_DAYS = 30
-"""The period that the factors below are meant for; another one scales them."""
+"""The period that the factors below are meant for; they are scaled for other periods."""
 
 
 @dataclass(frozen=True, slots=True)
 class BurnRate:
-    """The budget burns `factor` times as fast as it may, over both windows: the long one says that it matters, the
-    short one that it still goes on.
+    """A limit: over both windows the budget burns more than `factor` times as fast as it may.
+
+    The long window shows that it matters, the short one that it is still going on.
     """
 
     alert: str
@@ -35,9 +36,9 @@ BURN_RATES = (
 )
 
 WINDOWS = tuple(sorted({w for rate in BURN_RATES for w in (rate.short, rate.long)}, key=parse_duration))
-"""Every window once, the shortest first."""
+"""Each window once, the shortest first."""
 
 
 def quiet_minutes(alert: str) -> int:
-    """Return how long an alert goes on after the last failure: the longest of its short windows, in minutes."""
+    """Return how many minutes an alert keeps firing after the last failure: the longest of its short windows."""
     return round(max(parse_duration(rate.short) for rate in BURN_RATES if rate.alert == alert) / 60)

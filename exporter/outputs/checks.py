@@ -1,6 +1,7 @@
-"""What outputs refuse, as problems of the catalog: `validate` and `gen` make all files in memory, so they agree.
+"""Errors of outputs, reported as problems of the catalog.
 
-An output is the only one to know what it can express. It says so with an OutputError that names the place.
+`validate` and `gen` both render all files in memory, so they agree. Only an output knows what it can express; it
+raises an OutputError that names the place in the catalog.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Rendering:
-    """Files of these outputs, made once for each environment."""
+    """The files of these outputs, rendered once per environment."""
 
     def __init__(self, outputs: Iterable[Output]) -> None:
         self._outputs = tuple(outputs)
         self._files: dict[tuple[str, str], list[File]] = {}
 
     def refused(self, catalog: Catalog, *, partial: bool) -> list[Finding]:
-        """Return what the outputs cannot express. `partial`: a catalog from which mistakes were taken out."""
+        """Return what the outputs cannot express. `partial`: parts with mistakes were removed from the catalog."""
         found: dict[Finding, None] = {}
         for output in self._outputs:
             try:
@@ -34,7 +35,7 @@ class Rendering:
             except OutputError as error:
                 found |= dict.fromkeys(error.findings)
             except Exception:
-                # What was taken out may be what the output counts on. The mistakes themselves are known already.
+                # The output may need a part that was removed. The mistakes in that part are reported already.
                 if not partial:
                     raise
         return list(found)
@@ -43,7 +44,7 @@ class Rendering:
         """Return the output's files.
 
         Raises:
-            OutputError: it cannot express the catalog.
+            OutputError: the output cannot express the catalog.
         """
         key = output.module, catalog.environment_name
         if key not in self._files:

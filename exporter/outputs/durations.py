@@ -8,12 +8,12 @@ _UNITS_WITH_DAYS = (("d", 86_400_000), *_UNITS)
 
 
 def duration_text(seconds: float) -> str:
-    """`90.0` as `1m30s`, to the millisecond and never 0: both programs take whole numbers only."""
+    """Return `90.0` as `1m30s`, in whole milliseconds and never 0: Prometheus and Alertmanager take no fractions."""
     return _text(seconds, _UNITS_WITH_DAYS)
 
 
 def engine_duration(seconds: float) -> str:
-    """`90.0` as `1m30s`, the way Docker, Compose and nginx read durations: they have no days."""
+    """Return `90.0` as `1m30s` for Docker, Compose and nginx, which have no unit for days."""
     return _text(seconds, _UNITS)
 
 

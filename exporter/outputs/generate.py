@@ -1,4 +1,4 @@
-"""`gen`, `gen-dashboards` and `gen-alerts`: render, compare, then write or say what differs."""
+"""The commands `gen`, `gen-dashboards` and `gen-alerts`: render, compare, then write or print differences."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ if TYPE_CHECKING:
     from exporter.outputs.writer import Change
 
 STYLES = {"+++": "bold", "---": "bold", "@@": "cyan", "+": "green", "-": "red"}
-"""Of lines of a diff, by how they begin; the first that fits."""
+"""The style of a diff's line by its first characters; the first match counts."""
 VERBS = {
     State.UNCHANGED: "unchanged",
     State.NEW: "written",
     State.CHANGED: "written",
     State.EDITED: "kept: edited by hand",
     State.STALE: "removed",
-    State.STALE_EDITED: "kept: edited by hand, no longer made",
-    State.FOREIGN: "kept: made from the catalog of another project",
+    State.STALE_EDITED: "kept: edited by hand, no longer generated",
+    State.FOREIGN: "kept: generated from the catalog of another project",
 }
 
 
 @dataclass(slots=True)
 class Tree:
-    """What is made in one folder. `place`: the folder in the table of outputs, before an environment is filled in."""
+    """The files of one folder. `place`: the folder in the table of outputs, with `{environment}` not filled in."""
 
     folder: Path
     place: str
@@ -52,7 +52,7 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Every folder that is written, the project whose catalog it is made from, and that catalog's warnings."""
+    """All rendered folders, the catalog's project, and the catalog's warnings."""
 
     project: str
     trees: list[Tree]
@@ -60,16 +60,16 @@ class Rendered:
 
 
 def rendered(config: Path, outputs: Iterable[Output], environment: str | None, out: Path) -> Rendered:
-    """Render `outputs` for `environment`, or for all of them where none is given.
+    """Render `outputs` for `environment`, or for all environments if it is None.
 
-    A folder of an environment or an output that the catalog no longer has comes with no files.
+    Folders of environments and outputs that the catalog no longer has are returned without files.
 
     Raises:
-        CatalogError: the catalog is wrong, or does not say what an output needs.
+        CatalogError: the catalog has mistakes, or lacks something that an output needs.
         WriteError: a manifest cannot be read.
     """
     outputs = tuple(outputs)
-    open_source(config, environment)  # says at once that there is no such environment
+    open_source(config, environment)  # fails early if there is no such environment
     rendering = Rendering(outputs)
     validated = validate_file(config, rendering.refused)
     catalogs = validated.catalogs
@@ -103,7 +103,7 @@ def rendered(config: Path, outputs: Iterable[Output], environment: str | None, o
 def _abandoned(
     outputs: tuple[Output, ...], out: Path, main: Catalog, shown: Mapping[str, Catalog] | None
 ) -> Iterator[Tree]:
-    """Folders with files that this project's catalog may no longer fill, of the environments `shown`, or of all."""
+    """Yield folders that this project's catalog may no longer fill, of the environments `shown`, or of all."""
     places = [output.folder for output in outputs if output.per_environment]
     places += [output.own for output in outputs if output.own]
     for place in (*places, *(RETIRED if places else ())):
@@ -124,10 +124,9 @@ def generate(
     force: bool,
     as_json: bool,
 ) -> bool:
-    """Write the files of these outputs below `out`; with `check` or `diff`, write nothing and say what differs.
+    """Write the files of these outputs below `out`; with `check` or `diff`, only print the differences.
 
-    Returns whether all is well: nothing differs (`check`, `diff`), or nothing had to be kept because of somebody's
-    edits.
+    Return True if nothing differs (`check`, `diff`), or if no file had to be kept because somebody edited it.
 
     Raises:
         CatalogError, WriteError: nothing was written.
@@ -162,7 +161,7 @@ def generate(
 
 
 def _print_diff(text: str) -> None:
-    """Print a diff as it is, for `patch`; or on a terminal in colours, with control characters as escapes."""
+    """Print a diff unchanged, for `patch`; on a terminal in colours, with control characters escaped."""
     if not sys.stdout.isatty():
         sys.stdout.write(text)
         return
@@ -174,7 +173,7 @@ def _print_diff(text: str) -> None:
 
 
 def _print_totals(changes: list[Change], *, force: bool) -> None:
-    """Print what became of the files: each that was kept, and how many of the others."""
+    """Print each file that was kept, and the number of the others by what was done to them."""
     verbs: Counter[str] = Counter()
     for change in changes:
         verb = VERBS[change.state]

@@ -1,5 +1,7 @@
-"""Grafana's provisioning: its data sources, and where its dashboards lie. They are an output of their own: those of all
-environments in a folder that they share, and what differs in one of them beside its provisioning.
+"""Grafana's provisioning: its data sources, and the folders of its dashboards.
+
+The dashboards themselves are another output. Those that all environments share are in one folder; those that differ in
+one environment are next to its provisioning.
 """
 
 from __future__ import annotations
@@ -27,16 +29,16 @@ _UID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """What is mounted at /etc/grafana/provisioning.
+    """Yield the files that are mounted at /etc/grafana/provisioning.
 
     Raises:
-        OutputError: the uid of the data source is not one.
+        OutputError: the uid of the data source is invalid.
     """
     uid = catalog.grafana.datasource
     if not _UID.fullmatch(uid) or uid == ALERTMANAGER_UID:
         raise OutputError(
-            f"{quoted(uid)} is not a uid; use up to 40 letters, digits, _ and -, "
-            f"and not {ALERTMANAGER_UID}, which is Alertmanager's",
+            f"{quoted(uid)} is not a valid uid; use up to 40 letters, digits, _ and -, "
+            f"but not {ALERTMANAGER_UID}, which is Alertmanager's",
             "grafana",
             "datasource",
         )
@@ -87,5 +89,5 @@ def render(catalog: Catalog) -> Iterable[File]:
 
 
 def _literal(text: str) -> str:
-    """Grafana expands $NAME in what it provisions, and $$ to a single one."""
+    """Return text that Grafana leaves as it is: in provisioning files it expands $NAME, and $$ to $."""
     return text.replace("$", "$$")

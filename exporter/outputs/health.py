@@ -1,8 +1,8 @@
-"""What a container engine runs inside a container to see whether it is healthy: nothing that the image may lack.
+"""The health checks that run inside containers, with programs that every such image has.
 
-A Python image is asked by its own interpreter, since slim images have neither curl nor wget; nginx on Alpine by busybox
-with its wget. HEALTHCHECK of an image and `healthcheck` of Compose both take the command from here, so they agree.
-Every command is a list of arguments, for exec forms: no shell reads it.
+A Python image uses its own interpreter, because slim images have neither curl nor wget; nginx on Alpine uses busybox's
+wget. An image's HEALTHCHECK and Compose's `healthcheck` both take the command from here, so they agree. Each command is
+a list of arguments in exec form: no shell reads it.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.probes.health import Health
     from exporter.catalog.keys.services import Service
 
-# -I and -S: a module of the application that is named like one of Python's must not be imported in its place, and
-# without site-packages the start takes half the time.
+# -I: a module of the application must not replace one of Python's with the same name.
+# -S: without site-packages Python starts in half the time.
 _PYTHON = ("python", "-IS")
 CHECK_FILE = "/opt/healthcheck.py"
-"""The program in images of Python, from `images/healthcheck.py`."""
+"""The path of `images/healthcheck.py` in Python images."""
 _ANY_STATUS = ((100, 599),)
 
 
 def service_check(catalog: Catalog, service: Service) -> list[str] | None:
-    """The check of a service that is built by a recipe; None where nothing is known of what the image holds.
+    """Return the check of a service that is built by a recipe; None if the image's content is unknown.
 
-    Without `health`, or where it is a URL of somewhere else, what listens on the port is healthy. An answer of any
-    status is, where `health` sends secrets: those do not belong into the settings of a container.
+    Without `health`, or if that has a URL of another host, the service is healthy if its port accepts connections. If
+    `health` sends secrets, which do not belong into a container's settings, any status of an answer is healthy.
     """
     runtime = service.build.runtime if service.build else None
     timeout = healthcheck(catalog, service).timeout
@@ -48,13 +48,16 @@ def service_check(catalog: Catalog, service: Service) -> list[str] | None:
 
 
 def healthcheck(catalog: Catalog, service: Service) -> HealthCheck:
-    """How often the engine asks, and how long it waits."""
+    """Return the interval, timeout and retries of the service's health check."""
     return service.healthcheck or catalog.defaults.healthcheck
 
 
 def own_url(service: Service) -> str | None:
-    """What `health` asks, from inside the container; None without one, or if it asks a URL of somewhere else or
-    with references, which have no place in the settings of a container."""
+    """Return the URL of `health` as seen inside the container.
+
+    None without `health`, with a URL of another host, or with references, which do not belong into a container's
+    settings.
+    """
     health = service.health
     port = (health.port if health else None) or service.port
     path = parse_template(health.path).literal if health else None
@@ -66,25 +69,27 @@ def own_url(service: Service) -> str | None:
 def python_check(
     url: str, statuses: Iterable[tuple[int, int]], timeout: float, *, method: str = "GET"
 ) -> list[str]:
-    """Ask `url` with the image's Python. Redirects are followed, certificates not judged, proxies not used.
+    """Return the command that requests `url` with the image's Python.
+
+    It follows redirects, verifies no certificates and uses no proxies.
 
     Args:
-        statuses: ranges of what counts as healthy, both ends included.
-        timeout: seconds of one read or connect; the engine's own ends the whole.
+        statuses: ranges of healthy statuses, both ends included.
+        timeout: seconds for one connect or read; the engine's own timeout limits the whole check.
     """
     ranges = [f"{first}-{last}" for first, last in statuses]
     return [*_PYTHON, CHECK_FILE, url, method, f"{timeout:g}", *ranges]
 
 
 def python_port_check(port: int, timeout: float) -> list[str]:
-    """Whether something listens on the port, asked with the image's Python."""
+    """Return the command that connects to the port with the image's Python."""
     return [*_PYTHON, CHECK_FILE, str(port), f"{timeout:g}"]
 
 
 def wget_check(url: str) -> list[str]:
-    """Ask `url` with busybox's wget; healthy is 2xx, perhaps after redirects. No proxy is used.
+    """Return the command that requests `url` with busybox's wget; 2xx is healthy, also after redirects.
 
-    The engine ends it when its time is over. wget's own `-T` is not used: busybox of Debian 12 crashes on it.
+    It uses no proxy. The engine enforces the timeout: with wget's own `-T`, busybox of Debian 12 crashes.
     """
     return ["wget", "-q", "-Y", "off", "-O", "/dev/null", url]
 

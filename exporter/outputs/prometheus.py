@@ -1,4 +1,4 @@
-"""prometheus.yml: what Prometheus scrapes, which rules it follows, and whom it alerts."""
+"""prometheus.yml: scrape jobs, rule files and Alertmanagers."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
     from exporter.outputs.stack import Alertmanager
 
 MAX_SCRAPE_TIMEOUT = 10.0
-"""Prometheus's own default, in seconds. A timeout longer than its interval is an error."""
+"""Prometheus's default, in seconds. A timeout longer than the interval is an error."""
 RULE_FILES = (f"../../../{RULES}/*.yml", "rules/*.yml")
-"""The rules of all environments, and those of this one alone. The same paths hold in the repository, where promtool
-checks them, and in the container, where nothing is above `/`. Tests lie a folder deeper, where this does not look.
+"""The rules of all environments, and those of this environment only.
+
+The same paths work in the repository, where promtool checks them, and in the container, where `..` of `/` is `/`. The
+patterns do not match tests, which are one folder deeper.
 """
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """The configuration of Prometheus in the catalog's environment."""
+    """Yield the configuration of Prometheus in the catalog's environment."""
     interval = catalog.prometheus.scrape_interval
     config = {
         "global": {
@@ -51,7 +53,7 @@ def render(catalog: Catalog) -> Iterable[File]:
 
 
 def _external_labels(catalog: Catalog) -> dict[str, str]:
-    """The catalog's own win. Prometheus 3 expands $NAME in their values, and $$ to a single one."""
+    """Return the labels; those in the catalog win. `$` is escaped: Prometheus 3 expands $NAME, and $$ to $."""
     own = {"project": catalog.project, "environment": catalog.environment_name}
     labels = own | catalog.prometheus.external_labels
     return {name: value.replace("$", "$$") for name, value in labels.items()}
@@ -63,7 +65,7 @@ def _jobs(catalog: Catalog) -> list[Note]:
     interval = catalog.defaults.metrics_interval
     return [
         Note(
-            "Probes, containers and the exporter itself. Its labels say what was watched, so they win.",
+            "Probes, containers and the exporter itself. honor_labels keeps its label service.",
             {
                 "job_name": "exporter",
                 "honor_labels": True,
@@ -73,8 +75,8 @@ def _jobs(catalog: Catalog) -> list[Note]:
             },
         ),
         Note(
-            "Each service's own metrics. The exporter says where they are, and how often, so Prometheus follows a "
-            "reload of the catalog without one of its own.",
+            "The services' own metrics. Their addresses and intervals come from the exporter, so Prometheus needs no "
+            "reload when the catalog changes.",
             {
                 "job_name": "services",
                 "scrape_interval": duration_text(interval),
@@ -103,7 +105,7 @@ def _jobs(catalog: Catalog) -> list[Note]:
 
 
 def _static(manager: Alertmanager) -> dict[str, Any]:
-    """Labels, since Alertmanagers of one job can differ in scheme and path."""
+    """Return one target; scheme and path are labels, because they can differ within the job."""
     labels = {}
     if manager.scheme != "http":
         labels["__scheme__"] = manager.scheme

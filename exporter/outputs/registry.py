@@ -1,4 +1,4 @@
-"""Every output, in one table. A new one is a file and a line here."""
+"""The table of all outputs. To add one, write a module and add a line here."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RETIRED = (f"{DEPLOY}/grafana/dashboards",)
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`module` has a function `render`. `folder` is where its files go: in `gen`'s own folder, or with
-    `{environment}` in it, in one for each environment.
+    """An output: `module` has a function `render`, and `folder` is where its files go, relative to `gen`'s folder.
 
-    With `own`, `folder` gets what is the same in all environments, and `own` what one environment alone has. A
-    module with a function `split` divides its files itself; otherwise whole files are compared. Outputs that `deploy`
-    are left out where the catalog deploys nothing.
+    With `{environment}` in `folder`, each environment has its own. With `own`, `folder` gets the files that are equal
+    in all environments, and `own` those that only one environment has. A module with a function `split` divides its
+    files itself; otherwise whole files are compared. Outputs with `deploys` are left out if the catalog deploys
+    nothing.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Output:
         return "{environment}" in self.folder
 
     def applies(self, catalog: Catalog) -> bool:
-        """True if the catalog has a use for this output: one that only watches deploys nothing."""
+        """True if the catalog uses this output: a catalog that only watches needs no output with `deploys`."""
         return not self.deploys or any(
             (
                 catalog.gateway,
@@ -50,11 +50,11 @@ class Output:
         )
 
     def render(self, catalog: Catalog) -> Iterable[File]:
-        """As `base.Render`; the module is imported only now, since some of them load large libraries."""
+        """Render the files, see `base.Render`. The module is imported only here: some load large libraries."""
         return cast("Render", import_module(self.module).render)(catalog)
 
     def split(self, catalogs: Mapping[str, Catalog], files: Mapping[str, Iterable[File]]) -> Shared:
-        """Divide `files`, which `render` made of `catalogs`, into what environments share and what they do not."""
+        """Divide `files`, which `render` made from `catalogs`, into those that environments share and their own."""
         own = getattr(import_module(self.module), "split", None)
         return cast("Split", own)(catalogs) if own else shared_files(files)
 
@@ -83,12 +83,12 @@ OUTPUTS = (
 
 
 def output_named(name: str, folder: str) -> Output:
-    """One output of the table, made for one environment into a folder of one's own."""
+    """Return one output of the table, rendered for one environment into the given folder."""
     return replace(next(output for output in OUTPUTS if output.name == name), folder=folder, own="")
 
 
 def outputs_named(names: str) -> tuple[Output, ...]:
-    """Return the outputs that a list of names, with commas between, asks for; they apply to any catalog.
+    """Return the outputs in a comma-separated list of names; they apply to any catalog.
 
     Raises:
         ValueError: no output has one of the names.

@@ -1,7 +1,7 @@
-"""The generated monitoring stack: names, ports and paths by which its programs find one another.
+"""The generated monitoring stack: names, ports and paths that its programs use to find each other.
 
 Exporter, Prometheus, Alertmanager and Grafana share one Docker network, where a container's name is its address, so
-these are the same in every environment. Prometheus learns from the exporter where the services are.
+these are the same in every environment. Prometheus asks the exporter where the services are.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ PROMETHEUS_URL = "http://prometheus:9090"
 ALERTMANAGER_URL = "http://alertmanager:9093"
 SECRETS_FOLDER = "/run/secrets"
 DASHBOARDS, RULES = "dashboards", "alert_rules"
-"""Folders beside the catalog that all environments share; their containers mount them."""
+"""Folders next to the catalog that all environments share and their containers mount."""
 DASHBOARDS_FOLDER = "/etc/grafana/dashboards"
-"""Where Grafana's container finds the shared dashboards."""
+"""The path of the shared dashboards in Grafana's container."""
 PROVISIONING_FOLDER = "/etc/grafana/provisioning"
 RULES_FOLDER = f"/{RULES}"
-"""Where Prometheus's container finds the shared rules: there, as beside the catalog, three folders above its file."""
+"""The path of the shared rules in Prometheus's container: three folders above prometheus.yml, as on the host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alertmanager:
-    """`address` is host:port. `prefix` is what stands before its own paths; it begins with / or is empty."""
+    """An Alertmanager: `address` is host:port; `prefix` comes before its paths, and begins with / or is empty."""
 
     scheme: str
     address: str
@@ -46,12 +46,12 @@ class Alertmanager:
 
 
 def exporter_address(catalog: Catalog) -> str:
-    """host:port of the daemon."""
+    """Return the daemon's host:port."""
     return f"{EXPORTER_HOST}:{catalog.exporter.listen[1]}"
 
 
 def alertmanagers(catalog: Catalog) -> list[Alertmanager]:
-    """Those that the catalog names, or else the stack's own."""
+    """Return the Alertmanagers in the catalog, or else the one of the stack."""
     return [_alertmanager(url) for url in catalog.exporter.alertmanagers or (ALERTMANAGER_URL,)]
 
 
@@ -65,7 +65,7 @@ def _alertmanager(url: str) -> Alertmanager:
 
 @dataclass(frozen=True, slots=True)
 class MountedSecret:
-    """A file in `SECRETS_FOLDER`, and what it holds."""
+    """A file in `SECRETS_FOLDER`, and the source of its content."""
 
     name: str
     source: NamedSecret | FileReference | EnvironmentReference
@@ -78,16 +78,16 @@ class MountedSecret:
 
 
 def mounted_secret(template: TextTemplate, where: CatalogPath) -> MountedSecret:
-    """The file by which a program of the stack reads what `template` refers to.
+    """Return the file from which a program of the stack reads the secret that `template` refers to.
 
-    Its name is the secret's, the variable's, or the last part of the file's path.
+    The file is named like the secret or variable, or like the last part of the file's path.
 
     Raises:
         OutputError: the text is more than one reference, so no file holds it. `where` names its place.
     """
     if len(template.parts) != 1 or isinstance(template.parts[0], str):
         raise OutputError(
-            "mixes text and references, and Alertmanager reads such a value whole from one file; "
+            "mixes text and references, but Alertmanager reads the whole value from one file; "
             "put all of it in one secret and write {secret: NAME}",
             *where,
         )

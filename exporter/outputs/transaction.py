@@ -1,4 +1,4 @@
-"""Files that are written and removed together, or not at all."""
+"""A transaction of files: all are written and removed, or none is."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
-"""How a file system says that it has no hard links."""
+"""The errors of file systems without hard links."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """Put `temporary` into `place`, or with none, remove what is there."""
+    """A step: move `temporary` to `place`; if it is None, remove the file at `place`."""
 
     place: Path
     temporary: Path | None
 
 
 class Transaction:
-    """`write` and `remove` prepare; `commit` does. Whatever fails, the files are as they were, and nothing is left
-    beside them.
+    """A set of changes that `write` and `remove` prepare and `commit` makes.
 
-    Everything is first written beside its place, since a full disk shows there, and then renamed into it. A rename
-    can fail too, so the old files are kept until the last one has succeeded.
+    After any failure the files are as before, and no temporary files are left. Everything is first written next to its
+    place, where a full disk is noticed, and then renamed. A rename can fail too, so the old files are kept until the
+    last one has succeeded.
     """
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
         self._folders: list[Path] = []
         self._kept: list[tuple[Path, Path | None]] = []
-        """Each place that has been changed, and where its old file is, if it had one."""
+        """Each place that was changed, and the path of its old file, if there was one."""
         self._committed = False
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class Transaction:
                 step.temporary.unlink(missing_ok=True)
 
     def write(self, place: Path, text: str, mode: int) -> None:
-        """Write `text` beside its place.
+        """Write `text` to a temporary file next to its place.
 
         Raises:
             OSError: it cannot be written.
@@ -70,14 +70,14 @@ class Transaction:
         temporary.chmod(mode)
 
     def remove(self, place: Path) -> None:
-        """Let the file go at `commit`."""
+        """Remove the file when `commit` runs."""
         self._steps.append(_Step(place, None))
 
     def commit(self) -> None:
-        """Do it all.
+        """Make all changes.
 
         Raises:
-            OSError: something failed, and everything is as it was.
+            OSError: a change failed; all files are as before.
         """
         for step in self._steps:
             old = step.place.with_name(f"{_hidden(step.place)}{secrets.token_hex(4)}")
@@ -121,7 +121,7 @@ def _hidden(place: Path) -> str:
 
 
 def _keep(place: Path, old: Path) -> bool:
-    """Give what is at `place` a second name; False when nothing is there."""
+    """Give the file at `place` a second name; return False if there is no file."""
     if not os.path.lexists(place):
         return False
     try:

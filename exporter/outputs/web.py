@@ -1,7 +1,7 @@
-"""web-config.yml: TLS and logins of the daemon's web server, and Prometheus's side of the same key, `exporter.web`.
+"""web-config.yml: TLS and users of the daemon's web server, and Prometheus's side of the same key, `exporter.web`.
 
-Both sides name the same files and secrets, so they agree by themselves. No secret and no hash of one is generated: the
-daemon reads the file of a password as Prometheus does. (`password_file` is the daemon's own addition to the format.)
+Both sides name the same files and secrets, so they always agree. The files hold no secret and no hash of one: the
+daemon reads the password from a file, as Prometheus does. (`password_file` is the daemon's addition to the format.)
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 NAME = "web-config.yml"
 GENERATED = "exporter"
-"""The folder beside the Compose file."""
+"""The folder next to the Compose file."""
 MOUNTED = "/etc/exporter-web"
-"""Where the daemon's container finds that folder."""
+"""The path of that folder in the daemon's container."""
 CATALOG_FOLDER = "/etc/exporter"
 PROMETHEUS_FOLDER = "/etc/exporter-tls"
 _VERSIONS = {"1.2": "TLS12", "1.3": "TLS13"}
@@ -32,14 +32,14 @@ _VERSIONS = {"1.2": "TLS12", "1.3": "TLS13"}
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """What a container needs to have mounted. `files`: pairs of a path of the catalog and one in the container."""
+    """Mounts that a container needs. `files`: pairs of a path in the catalog and a path in the container."""
 
     secrets: tuple[str, ...] = ()
     files: tuple[tuple[str, str], ...] = ()
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """Yield the daemon's web configuration, if the catalog asks for one."""
+    """Yield the daemon's web configuration, if the catalog has `exporter.web`."""
     web = catalog.exporter.web
     if web is None:
         return
@@ -66,18 +66,18 @@ def render(catalog: Catalog) -> Iterable[File]:
         }
     yield File(
         NAME,
-        yaml_text(config, f"Who may ask the exporter of {catalog.project} in {catalog.environment_name}."),
+        yaml_text(config, f"The exporter's web server of {catalog.project} in {catalog.environment_name}."),
     )
 
 
 def scheme(catalog: Catalog) -> str:
-    """Return the scheme by which the daemon is asked."""
+    """Return the scheme of the daemon's URLs."""
     web = catalog.exporter.web
     return "https" if web and web.tls else "http"
 
 
 def client_config(catalog: Catalog) -> dict[str, Any]:
-    """Return Prometheus's keys for a server that has this web configuration."""
+    """Return the keys with which Prometheus scrapes a server with this web configuration."""
     web = catalog.exporter.web
     keys: dict[str, Any] = {}
     if web and web.tls:
@@ -95,7 +95,7 @@ def client_config(catalog: Catalog) -> dict[str, Any]:
 
 
 def daemon_needs(catalog: Catalog) -> Needed:
-    """Return what the daemon's web configuration names."""
+    """Return the secrets and files that the daemon's web configuration names."""
     web = catalog.exporter.web
     if web is None:
         return Needed()
@@ -106,7 +106,7 @@ def daemon_needs(catalog: Catalog) -> Needed:
 
 
 def prometheus_needs(catalog: Catalog) -> Needed:
-    """Return what Prometheus's side of it names."""
+    """Return the secrets and files that Prometheus's side names."""
     web = catalog.exporter.web
     if web is None:
         return Needed()
@@ -121,7 +121,7 @@ def prometheus_needs(catalog: Catalog) -> Needed:
 
 
 def seen(path: str) -> str:
-    """Return where the daemon's container has a path of the catalog; relative ones start from the catalog's folder."""
+    """Return a catalog path as the daemon's container has it; relative paths start from the catalog's folder."""
     return posixpath.normpath(posixpath.join(CATALOG_FOLDER, path))
 
 

@@ -1,7 +1,7 @@
-"""The one place that writes generated files, compares them, and removes what is no longer made.
+"""The writer of generated files: compares them with the disk, writes them, and removes those no longer generated.
 
-A manifest beside the files lists what was written and the hash of each, so a file that somebody else made or has
-edited since is never overwritten or removed without being told to.
+A manifest next to the files lists each written file with its hash, so a file that somebody created or edited is never
+overwritten or removed without `force`.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     from exporter.outputs.base import File
 
 MANIFEST = ".exporter-manifest"
-"""Without an ending: Grafana takes every .json beside its dashboards for one of them, hidden or not."""
+"""Without an extension: Grafana reads every .json file next to its dashboards as a dashboard, hidden or not."""
 MANIFEST_VERSION = 1
 FILE_MODE, EXECUTABLE_MODE = 0o644, 0o755
 _NO_LINE_BREAK = "\\ No newline at end of file"
 
 
 class State(StrEnum):
-    """How a file on disk stands to what was rendered."""
+    """The state of a file on disk, compared with the rendered one."""
 
     UNCHANGED = "unchanged"
     NEW = "new"
     CHANGED = "changed"
     EDITED = "edited"
-    """Somebody changed it since it was written, or made it: not ours to overwrite."""
+    """Created by somebody, or edited after it was written: not overwritten."""
     STALE = "stale"
-    """Written earlier and no longer made."""
+    """Written earlier and no longer generated."""
     STALE_EDITED = "stale, edited"
-    """As stale, but changed since: not ours to remove."""
+    """Stale, but edited after it was written: not removed."""
     FOREIGN = "of another project"
-    """In a folder that the catalog of another project fills, and not the same: not ours to write or remove."""
+    """Different, and in a folder of another project's catalog: neither written nor removed."""
 
 
 WRITTEN = {State.NEW, State.CHANGED}
@@ -51,12 +51,12 @@ PROTECTED = {State.EDITED, State.STALE_EDITED, State.FOREIGN}
 
 
 class WriteError(Exception):
-    """Files cannot be written. One sentence: what, where, what to do."""
+    """Files cannot be written. The message says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One file of a folder: what is on disk and what was rendered (None where there is none)."""
+    """One file: its text on disk and its rendered text, each None if there is no such file."""
 
     folder: Path
     path: str
@@ -70,20 +70,20 @@ class Change:
         return self.folder / self.path
 
     def diff(self) -> str:
-        """The unified diff from disk to what was rendered."""
+        """Return the unified diff from the file on disk to the rendered one."""
         names = (f"{self.place} (on disk)", f"{self.place} (from the catalog)")
         lines = difflib.unified_diff(_lines(self.before), _lines(self.after), *names)
         return "".join(line if line.endswith("\n") else f"{line}\n{_NO_LINE_BREAK}\n" for line in lines)
 
 
 def compare(folder: Path, files: Iterable[File], project: str = "", *, whole: bool = True) -> list[Change]:
-    """Compare `folder` with `files`, which the catalog of `project` makes in it; sorted by path.
+    """Compare `folder` with `files`, which were rendered from the catalog of `project`; return changes by path.
 
     Args:
-        whole: nothing else is made there, so that other files of the manifest are stale.
+        whole: `files` are all files of the folder, so other files in the manifest are stale.
 
     Raises:
-        WriteError: something in the folder cannot be read, or is not what it should be.
+        WriteError: something in the folder cannot be read or is of the wrong kind.
     """
     manifest = read_manifest(folder)
     known, foreign = manifest.files, manifest.is_foreign(project)
@@ -109,12 +109,12 @@ def compare(folder: Path, files: Iterable[File], project: str = "", *, whole: bo
 
 
 def is_foreign(folder: Path, project: str) -> bool:
-    """True if the files of `folder` were made from the catalog of another project."""
+    """True if the files of `folder` were generated from the catalog of another project."""
     return read_manifest(folder).is_foreign(project)
 
 
 def write(changes: Iterable[Change], project: str = "", *, force: bool = False) -> None:
-    """Make the folders as was rendered: all of it, or nothing. Files that are not ours stay, unless `force`.
+    """Make the folders equal to what was rendered, completely or not at all. Protected files stay, unless `force`.
 
     Raises:
         WriteError: nothing was changed.
@@ -137,7 +137,7 @@ def write(changes: Iterable[Change], project: str = "", *, force: bool = False) 
 
 
 def remove_empty(folder: Path, root: Path) -> None:
-    """Remove `folder` and those above it, as long as they are empty, up to `root`, which stays."""
+    """Remove `folder` and its parents while they are empty, up to `root`, which stays."""
     while folder != root:
         try:
             folder.rmdir()
@@ -149,7 +149,7 @@ def remove_empty(folder: Path, root: Path) -> None:
 def _prepare(
     transaction: Transaction, folder: Path, changes: list[Change], project: str, *, force: bool
 ) -> list[tuple[Path, str]]:
-    """What is to happen in one folder, its manifest last; returns what will be gone."""
+    """Prepare the changes of one folder, its manifest last; return the files that will be removed."""
     touched = WRITTEN | (PROTECTED if force else set())
     removed = REMOVED | (PROTECTED if force else set())
     before = read_manifest(folder)
@@ -179,7 +179,7 @@ def _prepare(
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Hashes by path of what was written earlier, and the project whose catalog it was made from."""
+    """The manifest: the hash of each file written earlier, by path, and the project that they belong to."""
 
     files: dict[str, str]
     project: str = ""
@@ -188,7 +188,7 @@ class Manifest:
         return bool(self.files and self.project and project and self.project != project)
 
     def text(self) -> str:
-        """The file, which is read by programs and by those who review a commit."""
+        """Return the manifest's text, readable for programs and for reviewers of a commit."""
         document = {
             "version": MANIFEST_VERSION,
             **({"project": self.project} if self.project else {}),
@@ -211,26 +211,26 @@ def _compare_one(folder: Path, file: File, digest: str | None) -> Change:
 
 
 def _read(path: Path) -> tuple[str | None, bool]:
-    """A file's text, and whether it may be executed; None when there is none."""
+    """Return a file's text, None if there is no file, and whether it is executable."""
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
         return text, bool(path.stat().st_mode & 0o100)
     except FileNotFoundError:
         if path.is_symlink():
-            raise WriteError(f"{path} is a link to nothing; remove it") from None
+            raise WriteError(f"{path} is a broken link; remove it") from None
         return None, False
     except NotADirectoryError:
         blocking = next(parent for parent in path.parents if parent.exists())
-        raise WriteError(f"{blocking} is a file; a folder is needed there, so move it away") from None
+        raise WriteError(f"{blocking} is a file, but a folder is needed there; move the file away") from None
     except IsADirectoryError:
-        raise WriteError(f"{path} is a folder; a file is to be written there, so move it away") from None
+        raise WriteError(f"{path} is a folder, but a file is needed there; move the folder away") from None
     except OSError as error:
         raise WriteError(f"cannot read {path}: {error.strerror}") from None
 
 
 def read_manifest(folder: Path) -> Manifest:
     if (folder / MANIFEST).is_symlink():
-        raise WriteError(f"{folder / MANIFEST} is a link; a file is needed there, so remove it")
+        raise WriteError(f"{folder / MANIFEST} is a link, but a file is needed there; remove the link")
     text, _ = _read(folder / MANIFEST)
     if text is None:
         return Manifest({})
@@ -242,22 +242,22 @@ def read_manifest(folder: Path) -> Manifest:
         return Manifest(dict(files), str(document.get("project", "")))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise WriteError(
-            f"{folder / MANIFEST} is damaged; remove it, and use --force to take over the files beside it"
+            f"{folder / MANIFEST} is damaged; remove it, then use --force to overwrite the files next to it"
         ) from None
 
 
 def _check_links(folder: Path, paths: Iterable[str]) -> None:
-    """The folder itself may be a link, for that is its owner's wish; below it, no link may lead out of it."""
+    """Raise WriteError if a link below the folder leads out of it. The folder itself may be a link."""
     root = folder.resolve()
     for parent in {(folder / path).parent for path in paths} | {folder}:
         if not parent.resolve().is_relative_to(root):
             raise WriteError(
-                f"{parent} is a link that leads out of {folder}; nothing is written there, so remove it"
+                f"{parent} is a link that leads out of {folder}, where nothing is written; remove the link"
             )
 
 
 def _check_path(path: str) -> None:
-    """A path that leads out of the folder is a defect of an output, or of a manifest that somebody changed."""
+    """Raise ValueError if a path leads out of the folder: an output has a bug, or somebody edited the manifest."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:
         raise ValueError(f"{path!r} leads out of the folder")
@@ -268,7 +268,7 @@ def _digest(text: str) -> str:
 
 
 def _lines(text: str | None) -> list[str]:
-    """Lines to print: of a file that is not UTF-8, what cannot be read as such is replaced."""
+    """Return the lines to print; bytes that are not UTF-8 are replaced."""
     if text is None:
         return []
     readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -46,7 +46,7 @@ WEB = "web: {image: 'w:1', port: 80, public: true}"
 SMALL = {
     "a service named gateway": (
         "services: {gateway: {image: 'g:1', port: 80}}\ngateway: {host: a.test, routes: {/: gateway}}",
-        "2:12: services.gateway: has the name of the container that the catalog's gateway becomes",
+        "2:12: services.gateway: has the name of the gateway's container",
     ),
     "a service named exporter": (
         "services: {exporter: {image: 'e:1', port: 80}}",
@@ -58,19 +58,19 @@ SMALL = {
     ),
     "a volume of the stack": (
         "services: {web: {image: 'w:1', volumes: ['grafana-data:/x']}}\nvolumes: {grafana-data: }",
-        "2:42: services.web.volumes[0]: the volume grafana-data has the name of one of",
+        "2:42: services.web.volumes[0]: the volume grafana-data has the name of one in",
     ),
     "two public services on one port": (
         f"services: {{{WEB}, api: {{image: 'a:1', port: 80, public: true}}}}",
-        "2:57: services.api: is public and so is web, and both open port 80 of the host",
+        "2:57: services.api: is public and so is web, and both open port 80 on the host",
     ),
     "replicas on one port": (
         "services: {web: {image: 'w:1', port: 80, public: true, replicas: 2}}",
-        "2:56: services.web.replicas: has 2 replicas, and only one of them can open port 80",
+        "2:56: services.web.replicas: has 2 replicas, but only one of them can open port 80",
     ),
     "Slack without a URL": (
         'owners: {a: {slack: "#a"}}',
-        "2:14: owners.a.slack: has no webhook; write url there, or alertmanager.slack_url",
+        "2:14: owners.a.slack: has no webhook; write url here, or alertmanager.slack_url",
     ),
     "mail without a server": (
         "owners: {a: {email: a@a.test}}",
@@ -107,7 +107,7 @@ SMALL = {
     ),
     "a reference in a Dockerfile": (
         "services: {web: {build: {context: ., runtime: python, arguments: {A: '${A}'}}, port: 80}}",
-        "2:67: services.web.build.arguments.A: holds ${",
+        "2:67: services.web.build.arguments.A: contains ${",
     ),
     "a variable from a file": (
         "services: {web: {image: 'w:1', environment: {A: {file: x}}}}",
@@ -119,11 +119,11 @@ SMALL = {
     ),
     "a password without a user": (
         "stores: {db: {engine: mongodb, password: {secret: a}}}\nsecrets: {a: }",
-        "2:10: stores.db: has a password and no user",
+        "2:10: stores.db: has a password but no user",
     ),
     "a gateway without routes": (
         "gateway: {host: a.test}",
-        "2:1: gateway: is empty; write which service answers",
+        "2:1: gateway: is empty; name the service for each path",
     ),
     "a route to nothing deployed": (
         "services: {web: {port: 80}}\ngateway: {host: a.test, routes: {/: web}}",
@@ -139,15 +139,15 @@ SMALL = {
     ),
     "a backup that never comes": (
         'stores: {db: {engine: redis, backup: "0 0 30 2 *"}}',
-        "2:30: stores.db.backup: 0 0 30 2 * never comes",
+        "2:30: stores.db.backup: 0 0 30 2 * matches no date",
     ),
     "a data source that is none": (
         "grafana: {datasource: a b}",
-        '2:11: grafana.datasource: "a b" is not a uid',
+        '2:11: grafana.datasource: "a b" is not a valid uid',
     ),
     "a folder that cannot be mounted": (
         "services: {}\nbackup: {directory: '/a:b'}",
-        '3:10: backup.directory: "/a:b" holds one of',
+        '3:10: backup.directory: "/a:b" contains one of',
     ),
 }
 

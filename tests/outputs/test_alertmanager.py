@@ -183,15 +183,15 @@ def test_without_a_default_owner_everyone_hears_rather_than_nobody(tmp_path: Pat
 def test_a_catalog_without_owners_says_in_the_file_that_nobody_is_told(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, "project: shop\nservices: {web: {image: web, port: 80}}\n")
     file = checked(catalog, tmp_path)
-    assert "NOBODY IS TOLD of alerts that are critical or warning or info" in file.read_text()
+    assert "NOBODY IS NOTIFIED of alerts that are critical or warning or info" in file.read_text()
     assert receiver_of(file, severity="critical") == "Nobody"
 
 
 MIXED = (
-    "mixes text and references, and Alertmanager reads such a value whole from one file; "
+    "mixes text and references, but Alertmanager reads the whole value from one file; "
     "put all of it in one secret and write {secret: NAME}"
 )
-SAME_FILE = "would both be the file /run/secrets/key; give one of them a name of its own under secrets"
+SAME_FILE = "would both be the file /run/secrets/key; give one of them another name under secrets"
 REFUSED = {
     "two files of one name": (
         "{pagerduty: [{file: a/key}, {file: b/key}]}",
@@ -199,7 +199,7 @@ REFUSED = {
     ),
     "Slack without a webhook": (
         "{slack: '#a'}",
-        "owners.all.slack[0] has no webhook; write url there, or alertmanager.slack_url for all of them",
+        "owners.all.slack[0] has no webhook; write url here, or alertmanager.slack_url for all",
     ),
     "mail without a server": (
         "{email: a@example.com}",

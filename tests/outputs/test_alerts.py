@@ -349,7 +349,7 @@ def test_the_longest_time_between_two_backups(cron: str, days: str) -> None:
 
 def test_a_backup_that_never_comes_is_an_error(tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, 'stores: {db: {engine: redis, backup: "0 0 30 2 *"}}')
-    with pytest.raises(OutputError, match=r"stores\.db\.backup\.schedule 0 0 30 2 \* never comes"):
+    with pytest.raises(OutputError, match=r"stores\.db\.backup\.schedule 0 0 30 2 \* matches no date"):
         list(render(catalog))
 
 

@@ -24,7 +24,7 @@ from tests.outputs.compose_files import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-TAG = "${TAG:?set it to the release that is deployed, such as its commit}"
+TAG = "${TAG:?set it to the deployed release, such as its commit}"
 
 SHOP = """
 project: shop
@@ -149,7 +149,7 @@ def test_images_are_pinned_and_built_from_where_the_sources_are(tmp_path: Path) 
         "api": "api:1",
         "web-less": f"shop/web-less:{TAG}",
         "job": f"shop/job:{TAG}",
-        "mail": "registry:5000/mail:${MAIL_TAG:?services.mail.image has no tag, so set one here or there}",
+        "mail": "registry:5000/mail:${MAIL_TAG:?services.mail.image has no tag; set it here or there}",
         "db": "redis:7.4",
     }
     assert {name: service["build"] for name, service in services.items() if "build" in service} == {
@@ -278,7 +278,7 @@ services:
     [
         (
             "services: {gateway: {image: 'a:1'}}\ngateway: {host: a.example}\n",
-            "services.gateway has the name of the container that the catalog's gateway becomes",
+            "services.gateway has the name of the gateway's container",
         ),
         (
             "services: {a: {image: 'a:1', environment: {URL: {file: x}}}}\n",
@@ -290,19 +290,19 @@ services:
         ),
         (
             "services: {}\nstores: {db: {engine: mongodb, password: {secret: a}}}\nsecrets: {a: }\n",
-            "stores.db has a password and no user; write username beside it",
+            "stores.db has a password but no user; write username next to it",
         ),
         (
             "services: {}\nstores: {db: {engine: redis, username: 'a b', password: {secret: a}}}\nsecrets: {a: }\n",
-            "stores.db.username holds a space",
+            "stores.db.username contains a space",
         ),
         (
             "services: {a: {image: 'a:1', port: 80, replicas: 2, public: true}}\n",
-            "services.a.replicas has 2 replicas, and only one of them can open port 80 of the host",
+            "services.a.replicas has 2 replicas, but only one of them can open port 80 on the host",
         ),
         (
             "services: {a: {image: 'a:1', port: 80, public: true}, b: {image: 'a:1', port: 80, public: true}}\n",
-            "services.b is public and so is a, and both open port 80 of the host",
+            "services.b is public and so is a, and both open port 80 on the host",
         ),
         (
             "services: {a: {build: {context: ../b, runtime: python}, port: 80}}\n",
@@ -319,7 +319,7 @@ def test_what_compose_cannot_express_is_one_sentence(text: str, sentence: str, t
 def test_a_variable_that_is_not_set_stops_it(tmp_path: Path) -> None:
     folder = written(render, catalog_of(tmp_path, SHOP), tmp_path)
     complaint = docker_compose(folder, "config", fails=True)
-    assert "set it to the release that is deployed" in complaint["stderr"]
+    assert "set it to the deployed release" in complaint["stderr"]
 
 
 def test_env_example_names_every_variable_and_has_no_value(tmp_path: Path) -> None:

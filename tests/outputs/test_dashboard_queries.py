@@ -354,7 +354,7 @@ def test_a_service_page_follows_the_catalog(
 
 def test_what_a_service_needs_is_shown_and_nothing_else(server: Prometheus) -> None:
     board = boards(EXAMPLE)["service"]
-    [query] = [query for title, query in expressions(board) if title == "State of what it needs"]
+    [query] = [query for title, query in expressions(board) if title == "State of dependencies"]
     for depends, expected in (("layout-backend|redis", {"layout-backend", "redis"}), ("-", set())):
         rows = server.ask(interpolated(query, VALUES | {"depends": depends}), NOW)["data"]["result"]
         assert {row["metric"]["service"] for row in rows} == expected

@@ -325,24 +325,24 @@ def test_text_of_a_catalog_never_becomes_a_directive(kind: str, tmp_path: Path) 
 
 
 REFUSED = {
-    "no route": ("", "gateway.routes is empty; write which service answers, such as {/: NAME}"),
-    "query": ('"/a?b": web', "gateway.routes./a?b holds ? or #, and nginx routes by the path alone"),
-    "no escape": ('"/50%": web', "gateway.routes./50% holds a % that is no escape; write it as %25"),
+    "no route": ("", "gateway.routes is empty; name the service for each path, such as {/: NAME}"),
+    "query": ('"/a?b": web', "gateway.routes./a?b contains ? or #, but nginx routes by the path only"),
+    "no escape": ('"/50%": web', "gateway.routes./50% contains a % that is no escape; write it as %25"),
     "bytes": (
         '"/%ff": web',
-        "gateway.routes./%ff is not UTF-8 once its escapes are read; write another path",
+        "gateway.routes./%ff is not UTF-8 after its escapes are decoded; write another path",
     ),
-    "line break": ('"/a%0ab": web', "gateway.routes./a%0ab holds control characters or is longer than"),
-    "long": (f'"/{"ü" * 600}": web', "holds control characters or is longer than 1000 bytes"),
-    "dots": ('"/a/../b": web', 'gateway.routes."/a/../b" is never asked for, since nginx takes //, . and ..'),
+    "line break": ('"/a%0ab": web', "gateway.routes./a%0ab contains control characters or is longer than"),
+    "long": (f'"/{"ü" * 600}": web', "contains control characters or is longer than 1000 bytes"),
+    "dots": ('"/a/../b": web', 'gateway.routes."/a/../b" never matches, because nginx removes //, . and ..'),
     "twice": (
         '"/a": web, "/a/": job',
         'gateway.routes./a/ is the same path to nginx as "/a"; keep one of them',
     ),
-    "its own": ('"/-/gateway/live": web', "is below /-/gateway, where the gateway answers itself"),
+    "its own": ('"/-/gateway/live": web', "is below /-/gateway, which the gateway uses itself"),
     "variable": (
         '"/$a": {service: web, strip: true}',
-        "gateway.routes./$a holds $, which nginx cannot strip",
+        "gateway.routes./$a contains $, which nginx cannot strip",
     ),
     "somebody else's": ("/: other", "gateway.routes./ goes to other, which is not deployed here"),
     "no port": (

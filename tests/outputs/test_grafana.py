@@ -56,5 +56,7 @@ services: {}
 @pytest.mark.parametrize("uid", ["a b", "ü", "x" * 41, "alertmanager"])
 def test_a_uid_that_grafana_would_refuse_is_refused(uid: str, tmp_path: Path) -> None:
     catalog = catalog_of(tmp_path, f'project: x\nservices: {{}}\ngrafana: {{datasource: "{uid}"}}\n')
-    with pytest.raises(OutputError, match=r"^grafana\.datasource .* is not a uid; use up to 40 letters"):
+    with pytest.raises(
+        OutputError, match=r"^grafana\.datasource .* is not a valid uid; use up to 40 letters"
+    ):
         list(render(catalog))

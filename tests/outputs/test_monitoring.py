@@ -283,15 +283,15 @@ REFUSED = {
     ),
     "a volume": (
         "services: {}\nstores: {db: {engine: redis, volume: prometheus-data}}",
-        "the volume prometheus-data has the name of one of the generated monitoring stack",
+        "the volume prometheus-data has the name of one in the generated monitoring stack",
     ),
     "a folder": (
         f"{WEB}\nbackup: {{directory: '/a:b'}}",
-        'backup.directory "/a:b" holds one of : { }, which Compose cannot mount; name another folder',
+        'backup.directory "/a:b" contains one of : { }, which Compose cannot mount; use another folder',
     ),
     "a secret": (
         f"{WEB}\nsecrets: {{key: }}\ndefaults: {{owner: a}}\nowners: {{a: {{pagerduty: {{key: {{file: /etc/key}}}}}}}}",
-        "owners.a.pagerduty[0].key becomes the secret key of Alertmanager, and there is another secret of that name",
+        "owners.a.pagerduty[0].key becomes the secret key of Alertmanager, but there is another secret of that name",
     ),
 }
 

@@ -175,7 +175,7 @@ def test_a_damaged_manifest_stops_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "other.txt").write_text("another's")
     (folder / MANIFEST).write_text(text)
     before = everything(tmp_path)
-    with pytest.raises(WriteError, match="is damaged; remove it, and use --force"):
+    with pytest.raises(WriteError, match="is damaged; remove it, then use --force"):
         make(folder, B, force=True)
     assert everything(tmp_path) == before
 
@@ -243,14 +243,14 @@ def test_the_folder_itself_and_links_inside_it_may_be_links(tmp_path: Path) -> N
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "sub").write_text("a file")
-    with pytest.raises(WriteError, match=f"^{tmp_path}/sub is a file; a folder is needed there"):
+    with pytest.raises(WriteError, match=f"^{tmp_path}/sub is a file, but a folder is needed there"):
         make(tmp_path, A, B)
     assert tree(tmp_path) == {"sub": "a file"}
 
 
 def test_a_folder_where_a_file_should_be(tmp_path: Path) -> None:
     (tmp_path / "a.yml").mkdir()
-    with pytest.raises(WriteError, match=f"^{tmp_path}/a.yml is a folder; a file is to be written there"):
+    with pytest.raises(WriteError, match=f"^{tmp_path}/a.yml is a folder, but a file is needed there"):
         make(tmp_path, A, B)
     assert tree(tmp_path) == {}
 
@@ -406,7 +406,7 @@ def test_gen_leaves_what_the_catalog_of_another_project_made(config: Path, out: 
     )
     result = gen(config, out)
     assert result.returncode == 1
-    assert result.stdout.count("kept: made from the catalog of another project") == 3
+    assert result.stdout.count("kept: generated from the catalog of another project") == 3
     assert result.stdout.endswith("8 files: 3 kept, 1 unchanged, 4 written\n")
     assert {path: found for path, found in everything(out).items() if "staging" not in path} == before
 
@@ -471,7 +471,7 @@ def test_a_file_in_the_way_is_one_clear_error(config: Path, out: Path) -> None:
     out.write_text("a file")
     result = gen(config, out)
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == f"{out} is a file; a folder is needed there, so move it away\n"
+    assert result.stderr == f"{out} is a file, but a folder is needed there; move the file away\n"
     assert out.read_text() == "a file"
 
 

@@ -372,7 +372,7 @@ def test_the_dashboard_has_data(daemon: RunningDaemon, witnesses: Witnesses, tmp
         assert server.values(of["CPU"], "name")["throttled"] == pytest.approx(used, rel=0.3)
         assert server.values(of["CPU throttling"], "name")["throttled"] > 0.5
         assert server.values(of["Docker reachable"]) == {"": 1}
-        exit_codes = server.values(of["Exit codes of containers that do not run"], "name")
+        exit_codes = server.values(of["Exit codes of stopped containers"], "name")
         assert {name: exit_codes[name] for name in ("stopped", "oom")} == {"stopped": 3, "oom": OOM_KILLED}
         ours = len([name for name in RUNNING if KINDS[name].project == PROJECT])
         by_state = {"running": ours, "exited": 2}

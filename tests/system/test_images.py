@@ -314,7 +314,7 @@ def test_pages_are_served_on_port_80_by_nobody_special(workshop: Workshop) -> No
             {"main.py": ""},
             "api: its build context has neither requirements.txt nor pyproject.toml; add one",
         ),
-        ("api", {"requirements.txt": "click\n"}, "api: its requirements do not bring uvicorn"),
+        ("api", {"requirements.txt": "click\n"}, "api: its requirements do not include uvicorn"),
         ("pages", {"package.json": "{}"}, "pages: its build context has no package-lock.json"),
     ],
 )

@@ -1,4 +1,4 @@
-"""alertmanager.yml: who is told of what, how often, and what is not told because it only follows."""
+"""alertmanager.yml: who is notified of what, how often, and which alerts are muted by others."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """The configuration of Alertmanager 0.28 and later in the catalog's environment.
+    """Yield the configuration of Alertmanager 0.28 and later in the catalog's environment.
 
     Raises:
-        OutputError: a receiver needs something that the catalog lacks, or a secret that no file can hold.
+        OutputError: a receiver needs something that the catalog lacks, or a secret cannot be stored in one file.
     """
-    mounted_secrets(catalog)  # says what is wrong with any of them
+    mounted_secrets(catalog)  # raises if one is wrong
     router = Router(catalog)
     config: dict[str, Any] = {"global": global_config(catalog), "route": router.tree()}
     intervals = router.time_intervals()
@@ -31,10 +31,13 @@ def render(catalog: Catalog) -> Iterable[File]:
         config["time_intervals"] = intervals
     config["receivers"] = [{"name": name, **integrations} for name, integrations in router.receivers.items()]
     config["inhibit_rules"] = inhibit_rules(catalog)
-    comments = [f"Alerts of {catalog.project} in {catalog.environment_name}: by owner, then by severity."]
+    comments = [
+        f"Alerts of {catalog.project} in {catalog.environment_name}, routed by owner, then by severity."
+    ]
     unheard = router.unheard()
     if unheard:
         comments.append(
-            f"NOBODY IS TOLD of alerts that are {' or '.join(unheard)}: no owner has a way; write one under owners."
+            f"NOBODY IS NOTIFIED of alerts that are {' or '.join(unheard)}: no owner has a receiver for them; add one "
+            "under owners."
         )
     yield File("alertmanager.yml", yaml_text(config, *comments))

@@ -1,6 +1,6 @@
-"""Inhibition: one cause, one notification.
+"""Inhibition rules: one notification per cause.
 
-What is named here are alerts of `exporter.catalog.keys.container.alerts.ALERTS`. The watchdog is never a target.
+The names are alerts of `exporter.catalog.keys.container.alerts.ALERTS`. The watchdog is never muted.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 WATCHDOG = "Watchdog"
 SCOPE = ("project", "environment")
-"""Labels of everything that one Prometheus sends: several may share an Alertmanager."""
+"""External labels of each Prometheus: several can share an Alertmanager."""
 
 CAUSES = ("ServiceDown", "StoreDown", "ServiceNotRunning")
-"""Of a service or store, these explain the symptoms of whatever depends on it."""
+"""Alerts about a service or store that explain the symptoms of those that depend on it."""
 
 SYMPTOMS = (
     "ServiceDown",
@@ -37,43 +37,43 @@ SYMPTOMS = (
     "ContainerExited",
     "LogErrors",
 )
-"""What a broken dependency can cause. Certificates, backups, disks and memory break by themselves."""
+"""Alerts that a broken dependency can cause. Certificates, backups, disks and memory fail independently."""
 
 UNWATCHED = ("ExporterDown", "ExporterNoTargets")
-"""The exporter does not watch."""
+"""Alerts that mean that the exporter monitors nothing."""
 ABSENCES = ("ServiceAbsent", "BackupMissing", "ExporterNoTargets")
-"""What seems to be missing when nobody watches."""
+"""Alerts that also fire if the exporter monitors nothing."""
 
 BACKUPS = ("BackupMissing", "BackupFailed", "BackupDrillFailed")
 CERTIFICATES = ("CertificateExpired", "CertificateExpiringSoon")
-"""Critical alerts that last for days and say nothing of the rest of a service, so they mute only their own kind."""
+"""Critical alerts that last for days and do not concern the rest of a service, so they mute only their kind."""
 
 
 def matcher(label: str, *values: str) -> str:
-    """A matcher of one value, or of any of several; these hold only letters, digits and hyphens."""
+    """Return a matcher of one value or any of several, which have only letters, digits and hyphens."""
     return f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{"|".join(values)}"'
 
 
 def inhibit_rules(catalog: Catalog) -> list[Note]:
-    """The rules, each with what it is for."""
+    """Return the rules, each with a comment."""
     own_kind = "|".join((*BACKUPS, *CERTIFICATES))
     return [
         *_broken_dependencies(catalog),
         _rule(
-            "A critical alert of a service mutes its warnings, unless it is about something else.",
+            "A critical alert of a service mutes its warnings; backups and certificates mute only their own kind.",
             ['severity="critical"', 'service!=""', f'alertname!~"{own_kind}"'],
             ['severity="warning"', 'service!=""', f'alertname!="{WATCHDOG}"'],
             "service",
         ),
         _rule(
-            "A backup that fails or is missing is stale, too.",
+            "A backup that fails or is missing also becomes stale.",
             [matcher("alertname", *BACKUPS)],
             [matcher("alertname", "BackupStale")],
             "service",
             "volume",
         ),
         _rule(
-            "A certificate that has expired is also about to.",
+            "An expired certificate needs no warning before it expires.",
             [matcher("alertname", "CertificateExpired")],
             [matcher("alertname", "CertificateExpiring", "CertificateExpiringSoon")],
             "service",
@@ -81,7 +81,7 @@ def inhibit_rules(catalog: Catalog) -> list[Note]:
             "target",
         ),
         _rule(
-            "The nearer end of a certificate mutes the farther one.",
+            "The critical certificate alert mutes the warning.",
             [matcher("alertname", "CertificateExpiringSoon")],
             [matcher("alertname", "CertificateExpiring")],
             "service",
@@ -89,7 +89,7 @@ def inhibit_rules(catalog: Catalog) -> list[Note]:
             "target",
         ),
         _rule(
-            "Where nobody watches, everything seems absent.",
+            "If the exporter monitors nothing, everything seems absent.",
             [matcher("alertname", *UNWATCHED)],
             [matcher("alertname", *ABSENCES)],
         ),
@@ -99,7 +99,7 @@ def inhibit_rules(catalog: Catalog) -> list[Note]:
 def _broken_dependencies(catalog: Catalog) -> Iterator[Note]:
     for name, dependents in dependents_of(needs(catalog)).items():
         yield _rule(
-            f"{name} is down: what depends on it says nothing new.",
+            f"If {name} is down, the services that depend on it are muted.",
             [matcher("alertname", *CAUSES), matcher("service", name)],
             [matcher("alertname", *SYMPTOMS), matcher("service", *dependents)],
         )
@@ -115,9 +115,9 @@ def _rule(comment: str, source: list[str], target: list[str], *equal: str) -> No
 
 
 def needs(catalog: Catalog) -> dict[str, list[str]]:
-    """What each service cannot work without, in the catalog's order.
+    """Return for each service the services and stores that it cannot work without, in the catalog's order.
 
-    Not what is optional, nor a job that has to be completed once. A SQLite store is a file inside its service.
+    Optional dependencies and jobs that complete once are left out. A SQLite store belongs to its service.
     """
     needed = {
         name: [
@@ -134,7 +134,7 @@ def needs(catalog: Catalog) -> dict[str, list[str]]:
 
 
 def dependents_of(needed: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Of each name that others need, these others, directly or through more; never itself, even in a circle."""
+    """Return for each needed name all that depend on it, directly or indirectly; never itself, even in a cycle."""
     direct: dict[str, list[str]] = {}
     for name, others in needed.items():
         for other in others:

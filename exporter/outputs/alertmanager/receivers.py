@@ -1,7 +1,7 @@
-"""Receivers: each owner's ways of being told, as Alertmanager 0.34 documents them.
+"""Receivers of each owner, in the format of Alertmanager 0.34.
 
-Secrets are read from files under /run/secrets. Where Alertmanager expands a template, text of the catalog is escaped,
-so that it arrives as it was written.
+Secrets are read from files under /run/secrets. Where Alertmanager expands templates, text of the catalog is escaped,
+so that it arrives as written.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
-"""From the worst to the least."""
+"""From the worst to the mildest."""
 PAGERS = (PagerDuty, Opsgenie)
-"""What wakes a person: told of critical alerts alone, unless the catalog says otherwise."""
+"""Receivers that wake people: by default they get critical alerts only."""
 SUBMISSION_PORT = 587
 
 _SLACK_TEXT = (
@@ -42,12 +42,12 @@ Config = dict[str, Any]
 
 
 def template_text(text: str) -> str:
-    """Text that a Go template expands to itself."""
+    """Return text that a Go template expands to the given text."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def global_config(catalog: Catalog) -> Config:
-    """What all receivers share."""
+    """Return the settings that all receivers share."""
     config: Config = {"resolve_timeout": "5m"}
     settings = catalog.alertmanager
     if settings.slack_url:
@@ -74,16 +74,16 @@ def _smtp(smtp: Smtp) -> Config:
 
 
 def told(severity: Severity, receiver: Receiver) -> bool:
-    """Whether this way of telling is meant for alerts of this severity."""
+    """True if this receiver gets alerts of this severity."""
     default = ("critical",) if isinstance(receiver, PAGERS) else SEVERITIES
     return severity in (receiver.severities or default)
 
 
 def integrations(catalog: Catalog, owner: str, wanted: Callable[[Receiver], bool]) -> Config:
-    """The owner's ways of being told that are `wanted`, by Alertmanager's key for each kind.
+    """Return those of the owner's receivers that are `wanted`, by Alertmanager's key for each kind.
 
     Raises:
-        OutputError: one of them needs something that the catalog lacks.
+        OutputError: a receiver needs something that the catalog lacks.
     """
     found: Config = {}
     ways = catalog.owners[owner]
@@ -118,9 +118,7 @@ def _slack(catalog: Catalog, receiver: Slack, where: CatalogPath) -> Config:
     if receiver.url:
         config["api_url_file"] = mounted_secret(receiver.url, (*where, "url")).path
     elif not catalog.alertmanager.slack_url:
-        raise OutputError(
-            "has no webhook; write url there, or alertmanager.slack_url for all of them", *where
-        )
+        raise OutputError("has no webhook; write url here, or alertmanager.slack_url for all", *where)
     return {**config, "channel": template_text(receiver.channel), "text": _SLACK_TEXT}
 
 
@@ -140,7 +138,7 @@ def _webhook(receiver: Webhook, where: CatalogPath) -> Config:
     if literal is None:
         config: Config = {"url_file": mounted_secret(receiver.url, (*where, "url")).path}
     elif literal.startswith(("http://", "https://")) and literal.isprintable() and " " not in literal:
-        # Percent-encoded, for Alertmanager expands templates in URLs since 0.29 and took them as written before.
+        # Percent-encoded: Alertmanager expands templates in URLs since 0.29, and did not before.
         config = {"url": literal.replace("{", "%7B").replace("}", "%7D")}
     else:
         raise OutputError("is not a URL; write one such as https://example.com/alerts", *where, "url")

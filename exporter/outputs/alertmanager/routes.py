@@ -1,10 +1,10 @@
 """The routing tree: by owner, then by severity, then by maintenance window.
 
-No alert falls silently through. One whose owner has no way of being told of its severity goes to `defaults.owner`; if
-that one has none either, to every owner who has; and only where nobody has, to the receiver Nobody, which the head of
-the file says. The same holds for alerts without an owner.
+No alert is dropped silently. If an owner has no receiver for a severity, its alerts go to `defaults.owner`; if that one
+has none either, to all owners who have one; and only if nobody has one, to the receiver Nobody, which a comment at the
+top of the file reports. The same applies to alerts without an owner.
 
-Names of receivers that are no owner's have a capital letter, which no owner's name can have.
+Receivers that belong to no owner have a capital letter in their names, which owners' names cannot have.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 EVERYONE = "Everyone"
 NOBODY = "Nobody"
 OTHER_SEVERITY: Severity = "warning"
-"""How an alert is told whose severity is none of ours: somebody's own rule."""
+"""The severity as which alerts with another severity, from custom rules, are routed."""
 WATCHDOG_REPEAT = 0.9
-"""A message is repeated at the first turn of its group after repeat_interval; if that were as long as the turns are
-apart, every second one would come a moment too early."""
+"""The factor of repeat_interval. A message is repeated at the first flush of its group after repeat_interval; if both
+were equally long, every second flush would come slightly too early."""
 
 Route = dict[str, Any]
 Audience = dict["Severity", str]
-"""The receiver of each severity."""
+"""The receiver for each severity."""
 
 
 class Router:
-    """Makes routes, and collects the receivers that they lead to."""
+    """A builder of routes, which collects their receivers."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -55,7 +55,7 @@ class Router:
         self.receivers: dict[str, dict[str, Any]] = {}
 
     def tree(self) -> Route:
-        """The whole tree. Its root takes nothing itself: a root cannot be muted, so a last branch takes the rest."""
+        """Return the whole tree. A root route cannot be muted, so a last branch takes the remaining alerts."""
         settings = self._catalog.alertmanager
         rest = self._audience(None)
         branches = [
@@ -73,7 +73,7 @@ class Router:
         }
 
     def unheard(self) -> list[str]:
-        """Severities of which nobody hears."""
+        """Return the severities of which nobody is notified."""
         return [severity for severity, receiver in self._audience(None).items() if receiver == NOBODY]
 
     def time_intervals(self) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ class Router:
         return self._added(f"{EVERYONE}/{severity}" if everyone else NOBODY, everyone)
 
     def _receiver_of(self, owner: str, severity: Severity) -> str:
-        """Severities that are told alike share a receiver, so that they share messages, too."""
+        """Return the receiver's name. Severities with the same receivers share one, so they also share messages."""
         config = self._integrations[owner, severity]
         alike = [other for other in SEVERITIES if self._integrations[owner, other] == config]
         return self._added(owner if len(alike) == len(SEVERITIES) else f"{owner}/{'-'.join(alike)}", config)
@@ -122,7 +122,7 @@ class Router:
         }
 
     def _leaf(self, receiver: str, matchers: list[str], services: Iterable[str]) -> Route:
-        """A route without branches but those of services that have maintenance windows of their own."""
+        """Return a route whose only branches are those of services with their own maintenance windows."""
         windows: dict[tuple[str, ...], list[str]] = {}
         for service in services:
             names = tuple(time.name for time in self._mute_times if service in time.services)
@@ -145,7 +145,7 @@ class Router:
         return route
 
     def _watchdog(self) -> Route:
-        """Its messages are the sign that alerts arrive: regular, never muted, and never a resolution."""
+        """Return the watchdog's route. Its messages prove that alerts arrive: regular, never muted, never resolved."""
         settings = self._catalog.alertmanager
         ways = integrations(self._catalog, settings.watchdog, lambda _: True) if settings.watchdog else {}
         silent = {

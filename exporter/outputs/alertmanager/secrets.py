@@ -1,4 +1,4 @@
-"""The secrets that Alertmanager reads: what the stack has to mount for it."""
+"""The secrets that Alertmanager reads and that the stack mounts for it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:
-    """Each file that alertmanager.yml names, once, by name.
+    """Return the files that alertmanager.yml names, each once, sorted by name.
 
     Raises:
-        OutputError: no single file holds one of them, or two of them would be the same file.
+        OutputError: a secret is not in a single file, or two secrets would be the same file.
     """
     found: dict[str, tuple[MountedSecret, CatalogPath]] = {}
     refusals = Refusals()
@@ -32,7 +32,7 @@ def mounted_secrets(catalog: Catalog) -> list[MountedSecret]:
             if other != secret:
                 raise OutputError(
                     f"and {path_text(first)} would both be the file {SECRETS_FOLDER}/{secret.name}; "
-                    "give one of them a name of its own under secrets",
+                    "give one of them another name under secrets",
                     *where,
                 )
     refusals.end()

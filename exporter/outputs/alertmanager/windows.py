@@ -16,7 +16,7 @@ MIDNIGHT = 1440
 
 @dataclass(frozen=True, slots=True)
 class MuteTime:
-    """A named interval, and the services it is for; none means all."""
+    """A named interval, and its services; empty means all."""
 
     name: str
     services: frozenset[str]
@@ -24,13 +24,13 @@ class MuteTime:
 
 
 def mute_times(catalog: Catalog) -> list[MuteTime]:
-    """Of each window of the catalog; windows that share a name are numbered, since intervals cannot."""
+    """Return the intervals of all windows. Names must be unique, so windows with the same name are numbered."""
     shared = {name for name, count in Counter(w.name for w in catalog.maintenance).items() if count > 1}
     seen: Counter[str] = Counter()
     times = []
     for window in catalog.maintenance:
         seen[window.name] += 1
-        # No name of the catalog holds a #, so a numbered name is nobody else's.
+        # No name in the catalog contains a #, so a numbered name is unique.
         name = f"{window.name}#{seen[window.name]}" if window.name in shared else window.name
         interval = {"name": name, "time_intervals": _specs(window)}
         times.append(MuteTime(name, frozenset(window.services), interval))
@@ -38,7 +38,7 @@ def mute_times(catalog: Catalog) -> list[MuteTime]:
 
 
 def _specs(window: Maintenance) -> list[dict[str, Any]]:
-    """An interval of Alertmanager ends by 24:00, so a window over midnight is two, the second a day later."""
+    """Return Alertmanager's intervals, which end by 24:00: a window over midnight becomes two."""
     days, start, end = window.when.days, window.when.start, window.when.end
     if end > start:
         pieces = [(days, start, end)]

@@ -1,4 +1,4 @@
-"""Prometheus rules of a catalog, and promtool tests of them."""
+"""Prometheus rules of a catalog, and promtool tests for them."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
     from exporter.outputs.alerts.model import AlertRule, RecordingRule
 
 SETTINGS = (
-    "Thresholds, severities and times stand in the catalog under `defaults.alerts`, `services.NAME.alerts` and "
+    "Thresholds, severities and times are set in the catalog under `defaults.alerts`, `services.NAME.alerts` and "
     "`stores.NAME.alerts`."
 )
 
 BUDGET_INTERVAL = "2m"
-"""Budgets look back over weeks: cheaper seldom, and still well within the five minutes that a sample stays current."""
+"""Budgets look back over weeks, so they are computed less often, but within the five minutes that a sample is used."""
 RECORDED, OBJECTIVES, BUDGETS = "recording", "slo", "slo_budgets"
 FILES = {"slos": OBJECTIVES}
-"""The file of a group of alerts that is not named as the group is. Small files: promtool evaluates all rules of those
-that a test names."""
+"""The file of each group of alerts whose file has another name. Files are small: promtool evaluates all rules of each
+file that a test loads."""
 RECORDED_FOR = {"alerts"}
-"""Files whose alerts ask for what `RECORDED` records."""
+"""Files whose alerts use the records of `RECORDED`."""
 TO_SHARED = "../../../../../alert_rules"
-"""The folder of the shared rules, from the tests of the rules of one environment."""
+"""The folder of the shared rules, relative to the tests of one environment's rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A rule, and where it goes."""
+    """A rule with its file and group."""
 
     file: str
     group: str
@@ -53,17 +53,18 @@ class _Rule:
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """Rule files, and for each with alerts a file of tests.
+    """Return the rule files, and a file of tests for each one that has alerts.
 
     Raises:
-        OutputError: a name of the catalog cannot stand in a rule, or a backup's schedule never comes.
+        OutputError: a rule cannot contain a name of the catalog, or a backup's schedule matches no time.
     """
     return list(_files(list(_rules(catalog))))
 
 
 def split(catalogs: Mapping[str, Catalog]) -> Shared:
-    """Share each rule that is the same in every environment. The others, such as those about replicas that only one
-    environment has, are that environment's own: Prometheus loads both.
+    """Put rules that are the same in all environments into shared files, and the others into each environment's files.
+
+    Prometheus loads both. An example of the latter are rules about replicas that only one environment has.
     """
     rules = {name: list(_rules(catalog)) for name, catalog in catalogs.items()}
     keys = [{rule.key for rule in every} for every in rules.values()]
@@ -97,7 +98,7 @@ def _rules(catalog: Catalog) -> Iterator[_Rule]:
 
 
 def _files(rules: Sequence[_Rule], shared: Collection[str] = ()) -> Iterator[File]:
-    """Files of these rules. `shared`: the rule files of all environments, which their tests load too."""
+    """Yield the files of these rules. `shared`: the rule files of all environments, which the tests load, too."""
     names = dict.fromkeys(rule.file for rule in rules)
     for name in names:
         groups: dict[str, list[dict[str, object]]] = {}

@@ -1,4 +1,4 @@
-"""How old a good backup may be, and how long the first one may be missing, from its schedule."""
+"""The maximum age of a good backup, and the time until the first one is due, from its schedule."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.backup import Schedule
 
 SLACK = 2
-"""A backup may be missed or run long once before it counts as stale."""
+"""A backup counts as stale after this many intervals of its schedule: one can be missed or late."""
 
 
 def max_age(schedule: Schedule, path: tuple[str, ...]) -> Decimal:
-    """Seconds.
+    """Return the maximum age in seconds.
 
     Raises:
-        OutputError: the schedule's times never come.
+        OutputError: the schedule matches no time.
     """
     if schedule.max_age is not None:
         return Decimal(str(schedule.max_age))
@@ -27,10 +27,10 @@ def max_age(schedule: Schedule, path: tuple[str, ...]) -> Decimal:
 
 
 def first_due(schedule: Schedule, path: tuple[str, ...]) -> float:
-    """Return the seconds until the first backup must have been made, at most.
+    """Return the maximum number of seconds until the first backup is due.
 
     Raises:
-        OutputError: the schedule's times never come.
+        OutputError: the schedule matches no time.
     """
     return float(_step(schedule, path))
 
@@ -39,6 +39,6 @@ def _step(schedule: Schedule, path: tuple[str, ...]) -> int:
     step = longest_step(schedule.schedule)
     if step is None:
         raise OutputError(
-            f"{schedule.schedule} never comes; write days that exist", *path, "backup", "schedule"
+            f"{schedule.schedule} matches no date; write days that exist", *path, "backup", "schedule"
         )
     return step

@@ -1,4 +1,4 @@
-"""Alerts about containers, by cAdvisor's names and ours. Plain Docker containers have no label `pod`."""
+"""Alerts about containers, with cAdvisor's metric names and ours. Docker containers have no label `pod`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STATES = (
     '{{ range query (printf "container_start_failure_info{service=%q}" $labels.service) }}'
     "{{ .Labels.name }} could not be started: {{ .Labels.reason }}. {{ end }}"
 )
-"""The states of the containers that do not run. Not a label: each change of it would begin a new alert."""
+"""The states of the containers that do not run. As a label, each change would start a new alert."""
 STOP_SIGNALS = (130, 143)
-"""Exit codes of SIGINT and SIGTERM: somebody asked it to stop. 137 (SIGKILL) counts: out of memory ends so."""
+"""Exit codes of SIGINT and SIGTERM, which are requests to stop. 137 (SIGKILL) is an error, such as out of memory."""
 
 
 def _of(metric: str, example: Example, labels: str = "") -> str:
@@ -32,7 +32,7 @@ def _of_replica(metric: str, example: Example) -> str:
 
 
 def _containers(example: Example, bad: int) -> tuple[Series, ...]:
-    """So many of two containers run."""
+    """Return series where `bad` of two containers run, then both."""
     return (
         Series(f"service_containers_wanted{{{example.who}}}", 2, 2),
         Series(f"service_containers_running{{{example.who}}}", bad, 2),
@@ -46,7 +46,7 @@ def _share(whole: int, ratio: Decimal) -> int:
 CONTAINER_RECIPES = (
     Recipe(
         "HighMemoryUsage", "alerts", "containers",
-        # The working set leaves out the page cache, and a limit of 0 means that there is none.
+        # The working set excludes the page cache, and a limit of 0 means no limit.
         expr="container_memory_working_set_bytes{<who>}\n/\n"
         "(container_spec_memory_limit_bytes{<who>} > 0)\n> <limit>",
         summary="{{ $labels.name }} uses {{ $value | humanizePercentage }} of its memory limit",
@@ -79,8 +79,8 @@ CONTAINER_RECIPES = (
     ),
     Recipe(
         "ContainerRestarting", "containers", "containers",
-        # increase() extrapolates, so that 3 restarts come out as a little more than 3. The count is the replica's:
-        # Swarm and `up --force-recreate` restart a service by new containers, of which each counts nothing.
+        # increase() extrapolates 3 restarts to slightly more than 3. The counter is per replica: Swarm and
+        # `up --force-recreate` restart a service with new containers, whose own counters are 0.
         expr="round(increase(service_container_restarts_total{<who>}[15m])) > <limit>",
         summary="{{ $labels.service }} keeps restarting",
         description=f"A container of {{{{ $labels.service }}}}{NUMBER} was restarted or replaced "
@@ -96,8 +96,8 @@ CONTAINER_RECIPES = (
         "ContainerOomKilled", "containers", "containers",
         expr="increase(service_container_oom_kills_total{<who>}[10m]) > 0",
         summary="{{ $labels.service }} ran out of memory",
-        description=f"The kernel killed a process of a container of {{{{ $labels.service }}}}{NUMBER}, which was "
-        "out of memory, in the last 10 minutes.",
+        description=f"A container of {{{{ $labels.service }}}}{NUMBER} ran out of memory in the last 10 minutes, and "
+        "the kernel killed a process in it.",
         dashboard="containers",
         example=lambda e: (Series(_of_replica("service_container_oom_kills_total", e), 1, 0, counter=True),),
         window=10,
@@ -105,7 +105,7 @@ CONTAINER_RECIPES = (
     ),
     Recipe(
         "ServiceNotRunning", "containers", "wanted",
-        # Without the engine neither series is there. Two exporters may see the same engine, or one of them another.
+        # Both series are absent if Docker is unreachable. Two exporters can watch the same engine, or different ones.
         expr="(max by (service) (service_containers_running{<who>}) == 0)\n"
         "and\n(max by (service) (service_containers_wanted{<who>}) > 0)",
         summary="No container of {{ $labels.service }} is running",
@@ -126,7 +126,7 @@ CONTAINER_RECIPES = (
     ),
     Recipe(
         "ContainerUnhealthy", "containers", "containers",
-        # The engine calls a container unhealthy once its check has ended: also one that was stopped in good health.
+        # Docker also reports a container as unhealthy that was stopped while it was healthy.
         expr='(container_health_status{<who>,status="unhealthy"} == 1)\nunless ignoring (status, state)\n'
         '(container_state{<who>,state=~"exited|dead"} == 1)',
         summary="{{ $labels.name }} is unhealthy",

@@ -1,7 +1,7 @@
-"""Tests of the rules in promtool's format: each is quiet while all is well, fires when it is not, and resolves.
+"""Tests of the rules in promtool's format: each alert is silent, fires, and resolves.
 
-They ask for `ALERTS`, the series that Prometheus makes of alerts, and so hold the labels exactly and leave the words
-of annotations free.
+They query `ALERTS`, the series that Prometheus exports of alerts, so they compare labels exactly and ignore the texts
+of annotations.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from exporter.outputs.alerts.model import AlertRule, Series
 
 LOOKBACK = 5
-"""Minutes for which Prometheus holds a sample to be current."""
+"""Minutes for which Prometheus uses a sample."""
 STEPS = {"slos": 5}
-"""Minutes between two evaluations of a group's tests where it is not 1: windows of objectives are hours long."""
+"""Minutes between two evaluations of a group's tests, default 1: windows of objectives are hours long."""
 MOST_SHOWN = 8
-"""Tests of one alert. A large catalog may have hundreds of rules of it, which differ in numbers only, and promtool
-evaluates every rule in every test.
+"""The maximum of tests per alert. A large catalog can have hundreds of rules of it, which differ only in numbers, and
+promtool evaluates every rule in every test.
 """
 
 
 def rule_tests(rules: Iterable[AlertRule]) -> list[dict[str, object]]:
-    """Tests of the first rules of each alert."""
+    """Return tests of the first rules of each alert."""
     seen: Counter[str] = Counter()
     tests = []
     for rule in rules:
@@ -44,7 +44,7 @@ def rule_tests(rules: Iterable[AlertRule]) -> list[dict[str, object]]:
 
 
 def _rule_test(rule: AlertRule) -> Iterator[dict[str, object]]:
-    """The test of one rule, of its first subject; none where its settings leave nothing to show in a short time."""
+    """Yield the test of one rule, for its first subject; nothing if the settings do not allow a short test."""
     recipe, settings, subject = rule.recipe, rule.settings, rule.subjects[0]
     good = recipe.window + LOOKBACK + 2 * STEPS.get(recipe.group, 1)
     bad = ceil(settings.for_ / 60) + good
@@ -91,7 +91,7 @@ def _labels(rule: AlertRule) -> str:
 
 
 def _input(item: Series, bad: int, good: int) -> dict[str, str]:
-    """So many minutes of good samples, then bad, then good ones again; one a minute."""
+    """Return one sample per minute: `good` minutes of good values, `bad` of bad ones, then good ones again."""
     return {"series": item.selector, "values": " ".join(_values(item, bad, good))}
 
 

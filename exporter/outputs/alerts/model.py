@@ -1,4 +1,4 @@
-"""Rules as they are before they become text, and the recipes that they are made of."""
+"""Data types of rules, and of the recipes from which they are made."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What one alert can be about: a service, a store, a volume, a backup, or the exporter."""
+    """The subject of an alert: a service, a store, a volume, a backup, or the exporter."""
 
     name: str
-    """The value of the label that selects its series."""
+    """The value of the label that selects the subject's series."""
     alerts: Mapping[str, Alert] = field(default_factory=dict, hash=False)
-    """What the catalog says of alerts here, by name."""
+    """The subject's settings of alerts in the catalog, by name."""
     owner: str | None = None
     runbook: str | None = None
     limit: Decimal | None = None
-    """A threshold that the catalog holds elsewhere than in `alerts`."""
+    """A threshold from another key of the catalog than `alerts`."""
     first_due: float = 0
-    """Seconds until there must be something for the first time, where a recipe waits for that."""
+    """Seconds until the first result is due, for recipes that wait for it."""
     service: str | None = None
-    """The label `service` of the alert, where the series has none."""
+    """The alert's label `service`, if the series has none."""
     values: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """What examples need to know, such as the names of the service's metrics."""
+    """Values for examples, such as the names of the service's metrics."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for one alert of one subject; subjects with equal settings share a rule."""
+    """The settings of one alert of one subject; subjects with equal settings share a rule."""
 
     severity: str
     for_: float
@@ -50,8 +50,9 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series of an example: its value, or how much a counter grows in a minute, while things are bad, and while
-    they are good. None: no sample. Text: these values by turns.
+    """A series of an example, with its value while the alert fires (`bad`) and while it does not (`good`).
+
+    For a counter, the value is its increase per minute. None: no sample. Text: these values in turn.
     """
 
     selector: str
@@ -62,25 +63,25 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One subject under a rule, to show when it fires."""
+    """One subject of a rule, for a test that shows when the rule fires."""
 
     who: str
     name: str
     limit: Decimal
     """0 where the alert has no limit."""
     seconds: int
-    """From the start of the test until things are good again."""
+    """Seconds from the start of the test until the values are good again."""
     for_: float
     values: Mapping[str, str]
 
     @property
     def above(self) -> Decimal:
-        """A ratio between the limit and 1."""
+        """Return a ratio between the limit and 1."""
         return (self.limit + 1) / 2
 
     @property
     def has_plain_metrics(self) -> bool:
-        """Whether the service's metrics have names that promtool can read in a test."""
+        """True if promtool can read the names of the service's metrics in a test."""
         names = [self.values.get(key) for key in ("requests", "durations")]
         return all(name is not None and is_metric_name(name) for name in names)
 
@@ -91,10 +92,10 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How the rules of one alert are made.
+    """A recipe for the rules of one alert.
 
-    In expressions `<who>` is the matcher of the rule's subjects, `<limit>` the threshold, and `<each>` what `each`
-    makes of every subject, joined by `or`. Summary and description are templates of Prometheus.
+    In expressions `<who>` is the matcher of the rule's subjects, `<limit>` the threshold, and `<each>` the expression
+    `each` of every subject, joined by `or`. Summary and description are templates of Prometheus.
     """
 
     alert: str
@@ -106,20 +107,20 @@ class Recipe:
     description: str
     dashboard: str
     example: Callable[[Example], tuple[Series, ...]]
-    """None of them: it cannot be shown with these settings."""
+    """Returns no series if a test cannot show the alert with these settings."""
     each: str = ""
     label: str = "service"
     waits: bool = False
-    """Unless the catalog says how long it must last, it must last longer by the subject's `first_due`."""
+    """If True, the subject's `first_due` is added to the duration, unless the catalog sets a duration."""
     window: int = 0
-    """Minutes that the expression looks back."""
+    """How many minutes the expression looks back."""
     keeps: str = ""
-    """Labels that the alert takes from the example's series, beside `service`."""
+    """Labels that the alert keeps from the example's series, in addition to `service`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlertRule:
-    """One rule, and who it is about."""
+    """One rule and its subjects."""
 
     recipe: Recipe
     expr: str

@@ -1,4 +1,4 @@
-"""Alerts about objectives, and about this program and the way of alerts itself."""
+"""Alerts about objectives, the exporter itself, and alert delivery."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from exporter.outputs.alerts.services import requests
 from exporter.outputs.burn_rates import quiet_minutes
 
 STALLED_SECONDS = 6
-"""In ten minutes: a hundredth of the time."""
+"""Per ten minutes: 1 % of the time."""
 
 
 def _burning(example: Example) -> tuple[Series, ...]:
-    """Everything fails, then nothing."""
+    """Return series in which everything fails, then nothing."""
     if example.values["slo"] != "availability" or 16 * Decimal(example.values["budget"]) >= 1:
         return ()
     if "requests" in example.values:
@@ -33,16 +33,16 @@ SLO_RECIPES = tuple(
         alert, "slos", "slos",
         expr="<burn rates>",
         summary=f"{{{{ $labels.service }}}} burns its error budget {speed}",
-        description="{{ $value | humanizePercentage }} of what counts for the {{ $labels.slo }} of "
-        f"{{{{ $labels.service }}}} fails. {outlook}",
+        description="{{ $value | humanizePercentage }} of the events that count for the {{ $labels.slo }} objective of "
+        f"{{{{ $labels.service }}}} fail. {outlook}",
         dashboard="slos",
         example=_burning,
         window=quiet_minutes(alert),
         keeps='slo="availability"',
     )
     for alert, speed, outlook in (
-        ("SloBurnRateFast", "fast", "At this rate the budget of the whole period ends within days."),
-        ("SloBurnRateSlow", "too fast", "At this rate the budget ends before its period does."),
+        ("SloBurnRateFast", "fast", "At this rate the budget of the whole period is used up within days."),
+        ("SloBurnRateSlow", "too fast", "At this rate the budget is used up before the period ends."),
     )
 )  # fmt: skip
 
@@ -162,8 +162,8 @@ EXPORTER_RECIPES = (
     Recipe(
         "ExporterNoTargets", "exporter", "prober",
         expr="exporter_targets == 0",
-        summary="The exporter watches nothing",
-        description="The exporter runs and has no target: its catalog has no service to probe.",
+        summary="The exporter monitors nothing",
+        description="The exporter runs but has no targets: its catalog has no service to probe.",
         dashboard="exporter",
         example=lambda _: (Series("exporter_targets", 0, 1),),
     ),

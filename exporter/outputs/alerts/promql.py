@@ -1,4 +1,4 @@
-"""Texts of PromQL, and of the templates in annotations: whatever a person wrote comes out as written."""
+"""Quoting for PromQL and for templates in annotations, so that text of the catalog stays as written."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _RE2_SPECIAL = re.compile(r"[\\.+*?()|\[\]{}^$]")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _CALL = re.compile(r"[a-z_]+\([^()]*\)")
-"""What needs no brackets of its own."""
+"""An expression that needs no brackets."""
 OR_BLOCK = 32
-"""Operands of `or` in one pair of brackets: each `or` copies its left side, so a chain of a thousand is slow."""
+"""The maximum of operands of `or` in one pair of brackets: each `or` copies its left side, so long chains are slow."""
 _DIGITS = Decimal("1e-12")
-"""Where a quotient has no end, it is cut here: far below what a counter can tell."""
+"""The precision of quotients: far finer than that of any counter."""
 
 
 def quote(text: str) -> str:
-    """A string of PromQL."""
+    """Return a PromQL string literal."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return '"' + _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", escaped) + '"'
 
 
 def matcher(label: str, values: Sequence[str]) -> str:
-    """A label's matcher for these values and no others; regular expressions of PromQL are anchored."""
+    """Return a matcher for exactly these values; PromQL's regular expressions are anchored."""
     if len(values) == 1:
         return f"{label}={quote(values[0])}"
     return (
@@ -39,7 +39,7 @@ def matcher(label: str, values: Sequence[str]) -> str:
 
 
 def series(metric: str, *matchers: str) -> str:
-    """A selector. A name that is none by Prometheus's rules, which a catalog may hold, stands as a matcher."""
+    """Return a selector. A metric name that is not valid in PromQL, but allowed in a catalog, becomes a matcher."""
     if _METRIC_NAME.fullmatch(metric):
         return f"{metric}{{{','.join(matchers)}}}"
     return f"{{{','.join((f'__name__={quote(metric)}', *matchers))}}}"
@@ -54,7 +54,7 @@ def is_label_name(text: str) -> bool:
 
 
 def number(value: Decimal | Fraction) -> str:
-    """A number with all of its digits, without an exponent."""
+    """Return a number with all its digits, without an exponent."""
     if isinstance(value, Fraction):
         value = (Decimal(value.numerator) / value.denominator).quantize(_DIGITS, ROUND_HALF_EVEN)
     text = f"{value:f}"
@@ -62,12 +62,12 @@ def number(value: Decimal | Fraction) -> str:
 
 
 def literal(text: str) -> str:
-    """Text inside a template of an annotation, which must not be read as one."""
+    """Return text that a template in an annotation leaves as it is."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def any_of(operands: Sequence[str]) -> str:
-    """Operands of `or`, none of which has a label set of another, so that none is dropped."""
+    """Join operands by `or`. Their label sets must be disjoint, or `or` would drop series."""
     if len(operands) == 1:
         return operands[0]
     if len(operands) > OR_BLOCK:

@@ -1,6 +1,6 @@
-"""Requests as series: of a service's own metrics, and of probes where it has none.
+"""Expressions of requests: from a service's own metrics, or from probes if it has none.
 
-Every ratio divides by what is over 0, so without traffic there is no value, and never NaN.
+Each ratio divides by a value above 0, so without traffic there is no value, and never NaN.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def request_rate(metrics: Metrics) -> str:
 
 
 def error_ratio(metrics: Metrics) -> str:
-    """The share of answers of the 5xx class, also where clients count by class (5xx).
+    """Return the share of 5xx answers, also if the service counts by class (5xx).
 
-    A counter of errors exists only after the first error. Until then the ratio is 0 and not absent, hence `or`.
+    A counter of errors exists only after the first error. Until then `or` makes the ratio 0 instead of absent.
     """
     errors = _rate(metrics.requests, OF_SERVICES, "<who>", f'{metrics.status_label}=~"5.."')
     every = request_rate(metrics)
@@ -42,7 +42,7 @@ def error_ratio(metrics: Metrics) -> str:
 
 
 def fast_ratio(metrics: Metrics, under: Decimal) -> str:
-    """The share of requests that took at most `under` seconds, which must be a bucket of the histogram."""
+    """Return the share of requests that took at most `under` seconds, which must be a bucket of the histogram."""
     fast = _rate(f"{metrics.durations}_bucket", OF_SERVICES, "<who>", _bound(under))
     return f"(\n  {fast}\n/\n  ({_rate(f'{metrics.durations}_count', OF_SERVICES, '<who>')} > 0)\n)"
 
@@ -53,28 +53,28 @@ def probe_error_ratio() -> str:
 
 
 def probe_fast_ratio(under: Decimal) -> str:
-    """Of successful probes; failed ones count against availability."""
+    """Return the share of successful probes that were fast; failed ones count against availability."""
     fast = _rate("probe_latency_seconds_bucket", "<who>", _bound(under))
     return f"(\n  {fast}\n/\n  ({_rate('probe_latency_seconds_count', '<who>')} > 0)\n)"
 
 
 def _bound(under: Decimal) -> str:
-    """A bucket's bound. Clients and versions of Prometheus write a whole number as 1 or as 1.0."""
+    """Return the matcher of a bucket. Clients and versions of Prometheus write a whole number as 1 or as 1.0."""
     text = number(under)
     return matcher("le", [text] if "." in text else [text, f"{text}.0"])
 
 
 def probed_names(catalog: Catalog) -> list[str]:
-    """Services and stores that the daemon probes, as `Planner` has it."""
+    """Return the services and stores that the daemon probes, like `Planner`."""
     services = [name for name, s in catalog.services.items() if s.health or s.probes or s.port is not None]
     return [*services, *catalog.stores]
 
 
 def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule]:
-    """What dashboards and alerts both ask of services.
+    """Yield the records of services that dashboards and alerts share.
 
     Raises:
-        OutputError: the label of status codes has a name that no label can have.
+        OutputError: the label of status codes has an invalid name.
     """
     if probed:
         yield RecordingRule("service:probe_success:min", "min by (service) (probe_success)")
@@ -86,7 +86,7 @@ def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule
             continue
         if not is_label_name(metrics.status_label):
             raise OutputError(
-                f"{quoted(metrics.status_label)} is not a name of a label; use letters, digits and _",
+                f"{quoted(metrics.status_label)} is not a valid label name; use letters, digits and _",
                 *("services", name, "metrics", "status_label"),
             )
         key = metrics.requests, metrics.status_label
@@ -105,13 +105,13 @@ def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule
 
 
 def _quantile(durations: str) -> str:
-    """Without traffic the quantile is NaN, which no comparison lets through."""
+    """Return the quantile. Without traffic it is NaN, which the comparison removes."""
     buckets = series(f"{durations}_bucket", OF_SERVICES, "<who>")
     return f"histogram_quantile({QUANTILE}, sum by (service, le) (rate({buckets}[<window>]))) >= 0"
 
 
 def _joined(record: str, parts: Iterable[tuple[str, list[str]]]) -> RecordingRule:
-    """One rule of services that are measured in different ways: no two operands of `or` share a service."""
+    """Return one rule for services that are measured differently: no two operands of `or` share a service."""
     exprs = [
         expr.replace("<window>", "5m").replace("<who>", matcher("service", names)) for expr, names in parts
     ]

@@ -1,4 +1,4 @@
-"""Alert rules from recipes and what the catalog says of each alert."""
+"""Alert rules, made from recipes and the catalog's settings of each alert."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECIPES = (*SERVICE_RECIPES, *CONTAINER_RECIPES, *SLO_RECIPES, *STORE_RECIPES, *
 
 
 def alert_rules(catalog: Catalog, subjects: Mapping[str, Sequence[Subject]]) -> Iterator[AlertRule]:
-    """Every rule; subjects with equal settings share one."""
+    """Yield all rules; subjects with equal settings share one."""
     for recipe in RECIPES:
         groups: dict[tuple[Settings, str], list[Subject]] = {}
         for subject in subjects[recipe.subjects]:
@@ -46,8 +46,10 @@ def alert_rules(catalog: Catalog, subjects: Mapping[str, Sequence[Subject]]) -> 
 def _distinct(
     groups: Mapping[tuple[Settings, str], Sequence[Subject]],
 ) -> Iterator[tuple[Settings, str, tuple[Subject, ...]]]:
-    """Groups whose rules differ in their labels, as promtool asks: of those that would not, the largest stays, and each
-    subject of the others gets a rule of its own, with its name as a label.
+    """Yield groups whose rules have different labels, which promtool requires.
+
+    Of groups with the same labels, the largest stays; each subject of the others gets its own rule, with its name as
+    a label.
     """
     largest: dict[tuple[str, str | None, str | None], tuple[Settings, str]] = {}
     for key, members in groups.items():
@@ -63,8 +65,10 @@ def _distinct(
 
 
 def settings_of(catalog: Catalog, alert: str, subject: Subject) -> Settings | None:
-    """What holds for this alert here: the subject's word counts most, then the defaults', then the table's. None when
-    it is off. Whoever sets anything of an alert on one service wants it there, whatever the defaults say.
+    """Return the settings of this alert for this subject, None if it is off.
+
+    The subject's settings come first, then the defaults', then the table's. If a subject has settings of an alert, the
+    alert is on there, even if it is off in the defaults.
     """
     table = ALERTS[alert]
     own = subject.alerts.get(alert)
@@ -89,7 +93,7 @@ def settings_of(catalog: Catalog, alert: str, subject: Subject) -> Settings | No
 
 
 def _lasts(catalog: Catalog, alert: str, subject: Subject) -> bool:
-    """True if the catalog says how long this alert's condition must last here."""
+    """True if the catalog sets how long the condition of this alert must last for this subject."""
     written = (subject.alerts.get(alert), catalog.defaults.alerts.get(alert))
     return any(entry and entry.for_ is not None for entry in written)
 
@@ -101,7 +105,7 @@ def _limit(threshold: Threshold | None) -> Decimal | None:
 
 
 def _shown(alert: str, limit: Decimal) -> str:
-    """A threshold as a person writes it. The age of a backup is a duration that has no threshold in the table."""
+    """Return a threshold as people write it. The age of a backup, a duration, has no threshold in the table."""
     threshold = ALERTS[alert].threshold
     if threshold and threshold.kind == "percentage":
         return f"{number(limit * 100)}%"
@@ -113,7 +117,7 @@ def _shown(alert: str, limit: Decimal) -> str:
 def _runbook(
     catalog: Catalog, alert: str, own: Alert | None, subject: Subject, general: Alert | None
 ) -> str | None:
-    """The nearest page, as a template."""
+    """Return the most specific runbook, as a template."""
     for written in (own and own.runbook, subject.runbook, general and general.runbook):
         if written:
             return literal(written)

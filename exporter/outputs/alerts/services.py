@@ -1,4 +1,4 @@
-"""Alerts about services, by their probes and by their own metrics."""
+"""Alerts about services, from probes and from the services' metrics."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from decimal import Decimal
 from exporter.outputs.alerts.model import Example, Recipe, Series
 
 TRAFFIC_FLOOR = "0.1"
-"""Requests a second under which ratios and quantiles say nothing: 30 in five minutes."""
+"""Requests per second below which ratios and quantiles mean nothing: 30 in five minutes."""
 
 EXPORTER_ANSWERS = 'and on () (max(up{job="exporter"}) == 1)'
-"""While the exporter is down everything is absent; ExporterDown says so, once."""
+"""While the exporter is down, all its series are absent; only ExporterDown must fire then."""
 
 WHY = (
     '{{ range query (printf "probe_failure_info{service=%q}" $labels.service) }}'
     "Probe {{ .Labels.probe }} of {{ .Labels.target }}: {{ .Labels.reason }}. {{ end }}"
 )
-"""Why probes fail now. Not a label, which would begin a new alert whenever the reason changes."""
+"""The current reasons of failing probes. As a label, each change of the reason would start a new alert."""
 
 PROBE = 'probe="health",target="http://example/health"'
 
@@ -38,13 +38,14 @@ def _slow(example: Example) -> tuple[Series, ...]:
 CERTIFICATE_ENDS = (
     "(probe_ssl_last_chain_expiry_timestamp_seconds{<who>} or probe_ssl_earliest_cert_expiry{<who>})"
 )
-"""The chain that clients rely on counts: a server may send an expired certificate that none of them needs. Where the
-chain was not verified, the one that was sent is all there is."""
+"""The verified chain counts, because a server can send an expired certificate that clients do not need. If verification
+failed, the chain that the server sent is used."""
 
 
 def _certificate(example: Example) -> tuple[Series, ...]:
-    """The clock of these tests starts at 0, so a time is a number of seconds from the test's start. What the server
-    sends beside the chain has ended long ago, and does not count.
+    """Return series of an expiring certificate; times are seconds, because the test's clock starts at 0.
+
+    A further certificate that the server sends expired long ago, and does not count.
     """
     if example.limit <= 2 * example.seconds:
         return ()
@@ -59,7 +60,7 @@ def _certificate(example: Example) -> tuple[Series, ...]:
 
 
 def _expired(example: Example) -> tuple[Series, ...]:
-    """No chain verifies; then one does, though the server still sends an expired certificate."""
+    """Return series without a verified chain, then with one, while the server still sends an expired certificate."""
     labels = f"{example.who},{PROBE}"
     return (
         Series(f"probe_ssl_last_chain_expiry_timestamp_seconds{{{labels}}}", None, 10**9),
@@ -68,7 +69,7 @@ def _expired(example: Example) -> tuple[Series, ...]:
 
 
 def requests(example: Example, errors: Decimal | int, later: Decimal | int) -> tuple[Series, ...]:
-    """6,000 good requests a minute, and so many that fail."""
+    """Return series with 6,000 successful requests per minute, and first `errors`, then `later` failing ones."""
     name, status = example.values["requests"], example.values["status"]
     labels = f'job="services",{example.who}'
     return (
@@ -85,7 +86,7 @@ def _errors(example: Example) -> tuple[Series, ...]:
 
 
 def _latency(example: Example) -> tuple[Series, ...]:
-    """Every request lies in the bucket over the limit, then in the one under it."""
+    """Return series with all requests in the bucket over the limit, then in the bucket of the limit."""
     name, labels = example.values["durations"], f'job="services",{example.who}'
     return (
         Series(f'{name}_bucket{{{labels},le="{example.limit}"}}', 0, 6000, counter=True),
@@ -106,9 +107,9 @@ SERVICE_RECIPES = (
     ),
     Recipe(
         "ServiceSlow", "alerts", "probed",
-        # A failed probe may take up to its timeout: ServiceDown tells of it.
+        # A failed probe can take up to its timeout: ServiceDown covers it.
         expr="(probe_duration_seconds{<who>} > <limit>) and (probe_success{<who>} == 1)",
-        summary="{{ $labels.service }} answers slowly",
+        summary="{{ $labels.service }} is slow",
         description="Probe {{ $labels.probe }} of {{ $labels.target }} takes {{ $value | humanizeDuration }}; "
         "the limit is <shown>.",
         dashboard="service",
@@ -132,7 +133,7 @@ SERVICE_RECIPES = (
         each="absent(probe_success{<who>})",
         summary="{{ $labels.service }} is not monitored",
         description="The exporter answers but has no metrics of {{ $labels.service }}. Either it runs with another "
-        "catalog, or its probes of this service could not run.",
+        "catalog, or it could not run the probes of this service.",
         dashboard="exporter",
         example=lambda example: (
             Series(f"probe_success{{{example.who}}}", None, 1),
@@ -166,7 +167,7 @@ SERVICE_RECIPES = (
         expr=f"(({CERTIFICATE_ENDS} - time()) > 0) < <limit>",
         summary="A certificate of {{ $labels.service }} expires in {{ $value | humanizeDuration }}",
         description="A certificate of {{ $labels.target }} expires in {{ $value | humanizeDuration }}. "
-        "Renewal has failed until now.",
+        "It has not been renewed yet.",
         dashboard="service",
         example=_certificate,
         keeps=PROBE,

@@ -1,4 +1,4 @@
-"""Service level objectives: their series, under sloth's names, and the expressions of their alerts."""
+"""Service level objectives: their series, with sloth's names, and the expressions of their alerts."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Objective:
     ratio: Decimal
     period: Decimal
     sli: str
-    """The ratio of errors over `<window>`, of the services `<who>`."""
+    """The expression of the error ratio over `<window>`, of the services `<who>`."""
 
 
 def objectives(catalog: Catalog) -> Iterator[Objective]:
-    """Every objective that can be measured: of services with metrics of their own by these, of others by probes."""
+    """Yield all objectives that can be measured: from a service's own metrics, or else from its probes."""
     probed = set(probed_names(catalog))
     defaults = catalog.defaults.slo
     for name, container in (*catalog.services.items(), *catalog.stores.items()):
@@ -62,7 +62,7 @@ def objectives(catalog: Catalog) -> Iterator[Objective]:
 
 
 def sli_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
-    """The ratio of errors over each window, one rule for each: its operands are of different services."""
+    """Yield the error ratio of each window, one rule per window: its operands are of different services."""
     by_slo: dict[str, list[str]] = {}
     for (slo, sli), names in _grouped((o.slo, o.sli, o.service) for o in objectives).items():
         by_slo.setdefault(slo, []).append(sli.replace("<who>", matcher("service", names)))
@@ -75,7 +75,7 @@ def sli_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
 
 
 def objective_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
-    """What was promised: exact numbers, one rule for each, since a constant has no labels of its own."""
+    """Yield the objectives as exact numbers, one rule for each, because a constant has no labels."""
     for objective in objectives:
         labels = {"service": objective.service, "slo": objective.slo}
         for record, value in (
@@ -87,9 +87,9 @@ def objective_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
 
 
 def budget_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
-    """How fast the budget burnt over its period, and what is left of it.
+    """Yield how fast the budget burned over its period, and how much of it is left.
 
-    The period's ratio is the mean of its five-minute ratios, as sloth has it: raw counters over 30 days cost too much.
+    The period's ratio is the mean of its five-minute ratios, as in sloth: raw counters over 30 days cost too much.
     """
     means = []
     for (period, _), names in _grouped((str(o.period), "", o.service) for o in objectives).items():
@@ -103,7 +103,7 @@ def budget_rules(objectives: Iterable[Objective]) -> Iterator[RecordingRule]:
 
 
 def burn_rate_expr(alert: str, period: Decimal) -> str:
-    """The alert's pairs of windows. Both sides of each `or` have the same labels, so nothing is lost."""
+    """Return the alert's pairs of windows. Both sides of each `or` have the same labels, so nothing is lost."""
     pairs = []
     for rate in BURN_RATES:
         if rate.alert != alert:

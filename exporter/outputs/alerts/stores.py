@@ -44,7 +44,7 @@ STORE_RECIPES = (
         expr="min by (service) (probe_success{<who>}) == 0",
         summary="Store {{ $labels.service }} is down",
         description=f"A probe of store {{{{ $labels.service }}}} fails. {WHY}"
-        "What depends on it fails too, and is muted meanwhile.",
+        "Services that depend on it also fail; their alerts are muted meanwhile.",
         dashboard="stores",
         example=lambda e: (Series(f'probe_success{{{e.who},probe="redis",target="example:1"}}', 0, 1),),
     ),
@@ -71,9 +71,9 @@ STORE_RECIPES = (
     Recipe(
         "StoreReplicationBroken", "stores", "stores",
         expr="store_replication_connected{<who>} == 0",
-        summary="A replica of {{ $labels.service }} is cut off",
-        description="{{ $labels.target }} is a replica of {{ $labels.service }} and receives nothing from a primary. "
-        "Reads from it return old data, and a failover to it loses every write since.",
+        summary="A replica of {{ $labels.service }} is disconnected",
+        description="{{ $labels.target }} is a replica of {{ $labels.service }} and receives nothing from its primary. "
+        "Reads from it return old data, and a failover to it loses all writes since then.",
         dashboard="stores",
         example=lambda e: (Series(f"store_replication_connected{{{e.who}}}", 0, 1),),
     ),
@@ -91,7 +91,7 @@ STORE_RECIPES = (
         expr='max by (service) (store_role_info{<who>,role="replica"}) == 1\n'
         'unless on (service)\nstore_role_info{<who>,role="primary"}',
         summary="{{ $labels.service }} has no primary",
-        description="Servers of {{ $labels.service }} answer, and each of them is a replica: nothing can be written.",
+        description="Servers of {{ $labels.service }} answer, but all of them are replicas: nothing can be written.",
         dashboard="stores",
         example=lambda e: (
             Series(f'store_role_info{{{e.who},role="replica",target="b"}}', 1, 1),
@@ -100,7 +100,7 @@ STORE_RECIPES = (
     ),
     Recipe(
         "StoreWritesRefused", "stores", "stores",
-        # A large value is refused while there is room for the small ones that follow it.
+        # A large value can be refused while there is still room for later, smaller ones.
         expr="store_writes_refused_info{<who>} == 1\nor\n"
         'label_replace(increase(store_out_of_memory_errors_total{<who>}[5m]) > 0, "cause", "memory", "", "")',
         summary="{{ $labels.service }} refuses writes ({{ $labels.cause }})",
@@ -124,16 +124,16 @@ STORE_RECIPES = (
     ),
     Recipe(
         "DiskFilling", "stores", "volumes", label="volume",
-        # The forecast waits for six hours of history: a fresh volume's first copy is no trend.
+        # The forecast needs six hours of history: the first copy to a new volume is no trend.
         expr="(\n"
         "  1 - volume_filesystem_avail_bytes{<who>} / (volume_filesystem_size_bytes{<who>} > 0) > <limit>\n"
         ")\nor\n(\n"
         "    1 - volume_filesystem_avail_bytes{<who>} / (volume_filesystem_size_bytes{<who>} > 0)\n"
         "  and\n    predict_linear(volume_filesystem_avail_bytes{<who>}[6h], 86400) < 0\n"
         "  and\n    volume_filesystem_avail_bytes{<who>} offset 6h\n)",
-        summary="The disk of volume {{ $labels.volume }} fills up",
+        summary="The disk of volume {{ $labels.volume }} is filling up",
         description="The file system of volume {{ $labels.volume }} is {{ $value | humanizePercentage }} full: over "
-        "<shown>, or on its way to be full within a day.",
+        "<shown>, or expected to be full within a day.",
         dashboard="stores",
         example=_disk,
         keeps='volume="<name>"',
@@ -143,8 +143,7 @@ STORE_RECIPES = (
         expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
         each="absent(backup_last_success_timestamp_seconds{<who>})",
         summary="{{ $labels.service }} has no backup",
-        description="The catalog asks for backups of {{ $labels.service }}, the first one was due, and no good one is "
-        "known.",
+        description="The first scheduled backup of {{ $labels.service }} was due, but there is no good backup.",
         dashboard="stores",
         waits=True,
         example=lambda e: (

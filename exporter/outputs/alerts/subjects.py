@@ -1,4 +1,4 @@
-"""Whom the catalog's alerts can be about, by kind."""
+"""Subjects of the catalog's alerts, by kind."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 HUNDRED = Decimal(100)
 EXPORTER = "exporter"
-"""The label `service` of alerts about this program."""
+"""The label `service` of alerts about the exporter."""
 
 
 def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tuple[Subject, ...]]:
-    """Subjects by kind, each kind in the order of the catalog."""
+    """Return subjects by kind, each kind in the order of the catalog."""
     probed = set(probed_names(catalog))
     containers: dict[str, Container] = {**catalog.services, **catalog.stores}
     all_ = {name: _subject(catalog, name, container) for name, container in containers.items()}
@@ -101,7 +101,7 @@ def _subject(
 
 
 def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
-    """Volumes, and whose each is: the store's whose data it holds, else the first service's that mounts it."""
+    """Return for each volume the store that keeps its data there, or else the first service that mounts it."""
     users: dict[str, tuple[str, Container]] = {}
     for name, store in catalog.stores.items():
         if store.volume:
@@ -148,7 +148,7 @@ def _backups(catalog: Catalog) -> Iterator[Subject]:
 
 
 def _slos(promises: Iterable[Objective], all_: Mapping[str, Subject]) -> tuple[Subject, ...]:
-    """Each service that has an objective, once; `values` say the first one's period, which the factors depend on."""
+    """Return each service with an objective once; `values` has the first one's period, on which the factors depend."""
     first: dict[str, Objective] = {}
     for objective in promises:
         first.setdefault(objective.service, objective)

@@ -1,7 +1,7 @@
-"""compose.yaml: the application of one environment, written for `docker compose` and loadable by docker-compose 1.29.
+"""compose.yaml: the application of one environment, for `docker compose` and also for docker-compose 1.29.
 
-It has no `version`, which both have given up, and no `name`, which the older one does not know: the project's name
-is given by `-p` or by COMPOSE_PROJECT_NAME in .env.
+It has no `version`, which neither needs, and no `name`, which 1.29 does not know: the project's name comes from `-p` or
+from COMPOSE_PROJECT_NAME in .env.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """compose.yaml, the overlay that takes its secrets from Swarm, .env.example, and scripts that make databases.
+    """Yield compose.yaml, the overlay with Swarm's secrets, .env.example, and scripts that create databases.
 
     Raises:
-        OutputError: Compose cannot express what the catalog says.
+        OutputError: Compose cannot express something in the catalog.
     """
     refusals = Refusals()
     for check in (check_gateway_name, check_edge):
@@ -63,7 +63,7 @@ def render(catalog: Catalog) -> Iterable[File]:
                     **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
                 }
             ),
-            f"{place}: its services, its stores and the edge.",
+            f"{place}: services, stores and the gateway.",
             f"docker compose -p {compose_project(catalog)} -f compose.yaml up --detach --wait",
         ),
     )
@@ -71,9 +71,9 @@ def render(catalog: Catalog) -> Iterable[File]:
         "compose.secrets.swarm.yaml",
         yaml_text(
             {"secrets": swarm_secrets(catalog, secrets)},
-            f"{place}: its secrets as a Swarm keeps them, made by: exporter secrets create --swarm.",
-            "For a stack file of your own, in place of the files of compose.yaml: docker stack deploy takes neither "
-            "its limits nor its conditions of depends_on.",
+            f"{place}: secrets of a Swarm, created by: exporter secrets create --swarm.",
+            "For your own stack file, in place of the secret files of compose.yaml: docker stack deploy supports "
+            "neither its limits nor its conditions of depends_on.",
         ),
     )
     yield File(".env.example", environment_example(catalog, services, secrets))

@@ -1,4 +1,4 @@
-"""What most containers of a Compose file have in common, written once: `x-` blocks that the others merge.
+"""Common parts of the containers of a Compose file, written once as `x-` blocks and merged into each.
 
 Both versions of Compose ignore keys that begin with `x-`, and their YAML parsers merge mappings.
 """
@@ -21,7 +21,7 @@ CHECK_KEYS = ("interval", "timeout", "retries", "start_period")
 
 
 def document_of_services(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the blocks that the services share, and `services` that merge them."""
+    """Return the common blocks, and `services` that merge them."""
     checks = {name: keys[CHECK] for name, keys in services.items() if CHECK in keys}
     check = _common(list(checks.values()), CHECK_KEYS)
     container = _common(list(services.values()), CONTAINER_KEYS)
@@ -37,7 +37,7 @@ def document_of_services(services: Mapping[str, Mapping[str, Any]]) -> dict[str,
 
 
 def _common(members: Collection[Mapping[str, Any]], keys: tuple[str, ...]) -> dict[str, Any]:
-    """Return what more than half of the members have, of keys that none is without: a merge takes nothing away."""
+    """Return the values that more than half of the members have, for keys that all have: a merge cannot remove keys."""
     found = {}
     for key in keys:
         values = [member[key] for member in members if key in member]
@@ -50,7 +50,7 @@ def _common(members: Collection[Mapping[str, Any]], keys: tuple[str, ...]) -> di
 
 
 def _merged(keys: Mapping[str, Any], block: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return `keys` with the block in the place of the first key that it says the same of."""
+    """Return `keys` without those that the block has, which is merged at the place of the first of them."""
     written: dict[str, Any] = {}
     for key, value in keys.items():
         if key in block:

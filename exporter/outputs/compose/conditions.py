@@ -1,4 +1,4 @@
-"""Which of the others a service waits for, and how long: until it has started, is healthy, or has completed."""
+"""The dependencies that a service waits for, and their conditions: started, healthy or completed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CONDITIONS: dict[When, str] = {
     "healthy": "service_healthy",
     "completed": "service_completed_successfully",
 }
-"""As Compose calls them."""
+"""Compose's names."""
 
 
 def dependencies(catalog: Catalog, service: Service) -> dict[str, When]:
-    """What it waits for. What has no container here is not waited for."""
+    """Return what the service waits for: only dependencies that have a container here."""
     found = {name: _when(catalog, name, needed) for name, needed in service.depends_on.items()}
     return {name: when for name, when in found.items() if when}
 
 
 def awaited(catalog: Catalog) -> set[str]:
-    """What must be healthy, or have completed, before another one starts."""
+    """Return the names that must be healthy or completed before another service starts."""
     return {
         name
         for service in deployed_services(catalog).values()
@@ -38,7 +38,7 @@ def awaited(catalog: Catalog) -> set[str]:
 
 
 def jobs(catalog: Catalog) -> set[str]:
-    """What others wait for until it has ended: they would wait for ever, if it were started again."""
+    """Return the services that others wait for until they have ended, and that must not be restarted."""
     return {
         name
         for service in deployed_services(catalog).values()
@@ -53,6 +53,6 @@ def _when(catalog: Catalog, name: str, dependency: Dependency) -> When | None:
     needed = deployed_services(catalog).get(name)
     if needed is None or not needed.replicas:
         return None
-    # Without a health check in this file Compose would refuse to start, unless the image brings one.
+    # If neither this file nor the image has a health check, Compose would refuse to start.
     unknown = dependency.condition == "healthy" and service_check(catalog, needed) is None
     return "started" if dependency.optional or unknown else dependency.condition

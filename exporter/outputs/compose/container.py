@@ -1,4 +1,4 @@
-"""What every container of the application has: limits, hardening, log rotation, restarts, labels."""
+"""Settings of every container of the application: limits, hardening, log rotation, restarts, labels."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.container.resources import Resources
 
 TMPFS_SIZE = 64 * 1024 * 1024
-"""Of one writable folder in memory. It counts towards the container's memory limit, when it is used."""
+"""The size of a writable folder in memory. What is used of it counts towards the container's memory limit."""
 _SEPARATORS = frozenset(":,")
-"""Of the options of a folder in memory, in the short form."""
+"""Separators of the options of a folder in memory, in the short form."""
 
 
 def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
-    """A user without rights, no way to get any, and a root file system that stays as it was built."""
+    """Return keys for a user without privileges, who cannot gain any, and a read-only root file system."""
     return {
         "user": interpolated(user),
         "read_only": read_only,
@@ -32,7 +32,7 @@ def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
 
 
 def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:
-    """Limits as keys of the service, which both versions of Compose honour: v1 ignores those under `deploy`."""
+    """Return limits as keys of the service, which both versions of Compose honour: v1 ignores those in `deploy`."""
     default = catalog.defaults.resources
     values = {
         "cpus": own.cpu or default.cpu,
@@ -49,7 +49,7 @@ def log_rotation(catalog: Catalog) -> dict[str, Any]:
 
 
 def shared_keys(catalog: Catalog, container: Container) -> dict[str, Any]:
-    """Keys of a Compose service that do not depend on what it is."""
+    """Return the keys that services and stores have in common."""
     keys: dict[str, Any] = {
         "restart": container.restart or catalog.defaults.restart,
         **limits(catalog, container.resources),
@@ -63,7 +63,7 @@ def shared_keys(catalog: Catalog, container: Container) -> dict[str, Any]:
 
 
 def health(command: Sequence[str], times: HealthCheck) -> dict[str, Any]:
-    """`healthcheck` that runs the command without a shell."""
+    """Return `healthcheck`, which runs the command without a shell."""
     return {
         "test": ["CMD", *(literal(part) for part in command)],
         "interval": engine_duration(times.interval),
@@ -76,10 +76,10 @@ def health(command: Sequence[str], times: HealthCheck) -> dict[str, Any]:
 def mount_keys(
     mounts: Iterable[dict[str, Any] | str], folders: Iterable[str], taken: Iterable[str] = ()
 ) -> dict[str, Any]:
-    """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory without programs.
+    """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory from which nothing can be executed.
 
-    A folder at which something else is mounted (`taken`) is left out. One whose path holds what separates the options
-    of the short form gets the long one, in which docker-compose 1.29 wants bytes.
+    Folders at which something else is mounted (`taken`) are left out. A path with a separator of the short form needs
+    the long form, in which docker-compose 1.29 requires a size in bytes.
     """
     mounted = set(taken)
     free = [folder for folder in dict.fromkeys(folders) if folder not in mounted]

@@ -1,4 +1,4 @@
-"""The gateway as a service of Compose: nginx without root, which alone opens ports of the host."""
+"""The gateway as a service of Compose: nginx without root, the only container with ports on the host."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 IMAGE = "nginxinc/nginx-unprivileged:1.29-alpine"
 USER = "101:101"
-"""nginx of that image."""
+"""The user nginx of that image."""
 
 
 def gateway_keys(catalog: Catalog, gateway: Gateway) -> dict[str, Any]:
-    """A service of Compose. On a laptop, where every port is open anyway, it starts only when it is asked for."""
+    """Return the service. On a laptop, where all ports are open anyway, it starts only with its profile."""
     defaults = catalog.defaults
     image = literal(IMAGE) if gateway.image is None else pinned(gateway.image, GATEWAY, "gateway.image")
     keys: dict[str, Any] = {"image": image}
@@ -50,9 +50,11 @@ def gateway_keys(catalog: Catalog, gateway: Gateway) -> dict[str, Any]:
         "logging": log_rotation(catalog),
     }
     if gateway.tls:
-        keys["group_add"] = Note("The group that may read the key: the host's file needs it too.", [NOBODY])
+        keys["group_add"] = Note(
+            "The group that can read the key; the file on the host needs this group, too.", [NOBODY]
+        )
     keys |= {"networks": [EDGE], "ports": _ports(catalog, gateway), **_mounts(gateway)}
-    # Only started: nginx looks names up while it runs, and an edge without one service is better than none.
+    # Only started: nginx resolves names while it runs, and a gateway without one service is better than none.
     routed = dict.fromkeys(route.service for route in gateway.routes.values())
     services = deployed_services(catalog)
     if depends := {name: {"condition": "service_started"} for name in routed if name in services}:

@@ -1,4 +1,4 @@
-"""Images of services: their pinned names, and how they are built."""
+"""Images of services: their pinned references, and how they are built."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ if TYPE_CHECKING:
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 TAG = "TAG"
-_TAG_HINT = "set it to the release that is deployed, such as its commit"
+_TAG_HINT = "set it to the deployed release, such as its commit"
 
 
 def is_pinned(image: str) -> bool:
-    """True if the image has a tag or a digest, or ends with a variable, which may hold one."""
+    """True if the image has a tag or a digest, or ends with a variable, which may contain one."""
     shape = _VARIABLE.sub("$", image)
     last = shape.rpartition("/")[2]
     return ":" in last or "@" in shape or last.endswith("$")
 
 
 def tag_variable(name: str) -> str:
-    """The variable that pins the image of a service whose catalog gives no tag."""
+    """Return the variable that pins the image of a service without a tag in the catalog."""
     return re.sub("[^A-Z0-9]", "_", name.upper()) + "_TAG"
 
 
 def pinned(image: str, name: str, where: str) -> str:
-    """The reference as Compose reads it. The person who starts it chooses the tag where the catalog has none."""
+    """Return the reference in Compose's syntax, with a variable for the tag if the catalog has none."""
     if is_pinned(image):
         return interpolated(image)
-    return f"{interpolated(image)}:{required(tag_variable(name), f'{where} has no tag, so set one here or there')}"
+    return (
+        f"{interpolated(image)}:{required(tag_variable(name), f'{where} has no tag; set it here or there')}"
+    )
 
 
 def service_image(catalog: Catalog, name: str, service: Service) -> str:
-    """The image's reference as Compose reads it, always with a tag or a digest."""
+    """Return the image's reference in Compose's syntax, always with a tag or a digest."""
     if service.build is None:
         return pinned(service.image or "", name, f"services.{name}.image")
     image = service.image or f"{catalog.registry or catalog.project}/{name}"
@@ -50,14 +52,14 @@ def service_image(catalog: Catalog, name: str, service: Service) -> str:
 
 
 def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:
-    """`build` of a Compose service. Both versions of Compose read `dockerfile` from the context.
+    """Return `build` of a Compose service. Both versions of Compose read `dockerfile` relative to the context.
 
     Raises:
-        OutputError: a generated Dockerfile has no path from the context that holds on every machine.
+        OutputError: a generated Dockerfile cannot have this context.
     """
     keys: dict[str, Any] = {"context": literal(host_path(build.context))}
     if build.runtime:
-        # What a generated Dockerfile copies lies beside the sources, and beside itself.
+        # A generated Dockerfile copies files from the sources and from its own folder.
         check_context(name, build)
         keys = {"context": ROOT, "dockerfile": literal(f"{images_folder(catalog)}/{name}/Dockerfile")}
     elif build.dockerfile:
@@ -70,7 +72,7 @@ def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:
 
 
 def host_path(path: str) -> str:
-    """A path of the catalog, seen from the folder of the Compose file. Both versions read a `~` as the home folder."""
+    """Return a catalog path relative to the Compose file's folder. Both versions of Compose expand `~`."""
     if path.startswith(("/", "~")):
         return path
     return posixpath.normpath(f"{ROOT}/{path}")

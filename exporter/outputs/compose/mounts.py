@@ -1,4 +1,4 @@
-"""Volumes and folders of containers. The long form everywhere: a path may hold what separates the short one."""
+"""Volumes and folders of containers, in the long form: a path may contain a separator of the short form."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath
 
 SOURCES = "/app"
-"""Where images of the recipes, and most others, have the sources."""
+"""The folder of the sources in images of the recipes, and in most others."""
 
 
 def mount(written: Mount) -> dict[str, Any]:
-    """One mount of a service."""
+    """Return one mount of a service."""
     if written.volume is None:
         return bind(written.source, written.target, read_only=written.read_only)
     keys: dict[str, Any] = {
@@ -30,23 +30,23 @@ def mount(written: Mount) -> dict[str, Any]:
 
 
 def bind(path: str, target: str, *, read_only: bool) -> dict[str, Any]:
-    """A file or folder of the host, by its path in the catalog."""
+    """Return a mount of a file or folder of the host, by its path in the catalog."""
     keys: dict[str, Any] = {"type": "bind", "source": literal(host_path(path)), "target": literal(target)}
     return {**keys, "read_only": True} if read_only else keys
 
 
 def data_volume(volume: str | None, target: str) -> dict[str, Any]:
-    """The folder of a store's data; without a volume's name one that only this container has."""
+    """Return the volume of a store's data; an anonymous volume if it has no name."""
     return {"type": "volume", **({"source": volume} if volume else {}), "target": target}
 
 
 def volumes(catalog: Catalog) -> dict[str, Any]:
-    """The top-level `volumes`: those that something mounts."""
+    """Return the top-level `volumes`: those that a container mounts."""
     return {name: _volume(catalog, name) for name in volume_places(catalog)}
 
 
 def volume_places(catalog: Catalog) -> dict[str, CatalogPath]:
-    """Return each volume that something mounts, and where the catalog first says so."""
+    """Return each volume that a container mounts, with its first place in the catalog."""
     places: dict[str, CatalogPath] = {}
     for name, service in deployed_services(catalog).items():
         for index, written in enumerate(service.volumes):

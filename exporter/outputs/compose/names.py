@@ -1,4 +1,4 @@
-"""Names that belong to one environment, so that two of them on one host never touch each other."""
+"""Names that contain the environment, so that two environments on one host never collide."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ STORES = "stores"
 GATEWAY = "gateway"
 
 NOBODY = "65532"
-"""uid and gid of containers whose catalog names no user. Files of secrets are readable to this group, which every
-container with a secret is in: Compose mounts them as they lie on the host, and a store runs as its image's own user.
+"""The uid and gid of containers without a user in the catalog. Secret files are readable to this group, which every
+container with a secret gets: Compose mounts them as they are on the host, and a store runs as its image's user.
 """
 
 ROOT = "../.."
-"""The catalog's folder, from a Compose file's."""
+"""The catalog's folder, relative to a Compose file."""
 
 
 def network_name(catalog: Catalog, network: str) -> str:
-    """The engine's name of a network of the Compose file."""
+    """Return the engine's name of a network of the Compose file."""
     if network == INTERNAL:
         return f"{catalog.network_name}-{catalog.environment_name}"
     return f"{compose_project(catalog)}_{network}"
 
 
 def volume_name(catalog: Catalog, volume: str) -> str:
-    """The engine's name of one of the catalog's volumes; the same as Compose would give it."""
+    """Return the engine's name of a volume of the catalog, which is the one that Compose gives it."""
     described = catalog.volumes.get(volume)
     return volume if described and described.external else f"{compose_project(catalog)}_{volume}"
 
@@ -44,22 +44,22 @@ def deployed_services(catalog: Catalog) -> dict[str, Service]:
 
 
 def deployed_stores(catalog: Catalog) -> dict[str, Store]:
-    """Those with a container of their own: SQLite is a file inside a service's."""
+    """Return the stores that have a container: SQLite is a file in a service's container."""
     return {name: store for name, store in catalog.stores.items() if store.engine != "sqlite"}
 
 
 def check_gateway_name(catalog: Catalog) -> None:
-    """See that nothing of the catalog has the gateway's name.
+    """Check that no service or store has the gateway's name.
 
     Raises:
-        OutputError: something has.
+        OutputError: one of them has.
     """
     if catalog.gateway is None:
         return
     for section, names in (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog))):
         if GATEWAY in names:
             raise OutputError(
-                "has the name of the container that the catalog's gateway becomes; give it another name",
+                "has the name of the gateway's container; give it another name",
                 section,
                 GATEWAY,
             )

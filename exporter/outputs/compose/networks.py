@@ -1,4 +1,4 @@
-"""Three networks: what the world reaches, what services share, and the stores, which only their users reach."""
+"""The three networks: one for public services, one for all services, one for stores and their users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def service_networks(catalog: Catalog, name: str, service: Service) -> list[str]:
-    """Those of a service: the edge where it is public or the gateway sends requests to it, the stores where it
+    """Return the networks of a service: edge if it is public or the gateway sends requests to it, stores if it
     depends on one.
     """
     routed = catalog.gateway is not None and any(
@@ -27,12 +27,12 @@ def service_networks(catalog: Catalog, name: str, service: Service) -> list[str]
 
 
 def networks(catalog: Catalog) -> dict[str, Any]:
-    """The top-level `networks`."""
+    """Return the top-level `networks`."""
     return {
         EDGE: Note(
-            "What the world reaches: the gateway and public services.", {"name": network_name(catalog, EDGE)}
+            "The gateway and public services, reachable from outside.", {"name": network_name(catalog, EDGE)}
         ),
-        INTERNAL: Note("What services share.", {"name": network_name(catalog, INTERNAL)}),
+        INTERNAL: Note("All services.", {"name": network_name(catalog, INTERNAL)}),
         STORES: _stores(catalog),
     }
 
@@ -41,6 +41,10 @@ def _stores(catalog: Catalog) -> Note:
     name = {"name": network_name(catalog, STORES)}
     if catalog.environment.publishes_all:
         return Note(
-            "Stores and those that depend on them. Not internal: that would open none of its ports.", name
+            "Stores and the services that depend on them. Not internal: otherwise no port could be opened.",
+            name,
         )
-    return Note("Stores and those that depend on them, without a way out.", {**name, "internal": True})
+    return Note(
+        "Stores and the services that depend on them, without access to the outside.",
+        {**name, "internal": True},
+    )

@@ -1,4 +1,4 @@
-"""Which ports of the host are opened: all of them for a laptop, on loopback only; elsewhere only the edge."""
+"""Ports on the host: all of them on loopback for a laptop; elsewhere only those of the gateway or public services."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ LOOPBACK = "127.0.0.1"
 
 
 def service_ports(catalog: Catalog, name: str, container: Container) -> list[str]:
-    """`ports` of a service or store.
+    """Return `ports` of a service or store.
 
     Raises:
-        OutputError: several replicas would open one port of the host.
+        OutputError: several replicas would open the same port on the host.
     """
     if container.listen_port is None:
         return []
@@ -32,9 +32,9 @@ def service_ports(catalog: Catalog, name: str, container: Container) -> list[str
         return []
     if isinstance(container, Service) and container.replicas > 1:
         raise OutputError(
-            f"has {container.replicas} replicas, and only one of them can open port "
-            f"{pair.partition(':')[0]} of the host; give it replicas: 1 here, or put a gateway before it "
-            "and open the edge only (publish: edge)",
+            f"has {container.replicas} replicas, but only one of them can open port "
+            f"{pair.partition(':')[0]} on the host; set replicas: 1 here, or put a gateway in front of it "
+            "and open only the gateway's ports (publish: edge)",
             "services",
             name,
             "replicas",
@@ -43,10 +43,12 @@ def service_ports(catalog: Catalog, name: str, container: Container) -> list[str
 
 
 def check_edge(catalog: Catalog) -> None:
-    """See that no two public services would open the same port of the host, where there is no gateway.
+    """Check that no two public services open the same port on the host if there is no gateway.
+
+    Environments that open all ports are checked when the catalog is read.
 
     Raises:
-        OutputError: two would. Of environments that open all ports, the catalog itself is checked.
+        OutputError: two services open the same port.
     """
     if catalog.gateway or catalog.environment.publishes_all:
         return
@@ -57,8 +59,8 @@ def check_edge(catalog: Catalog) -> None:
             continue
         if port in taken:
             raise OutputError(
-                f"is public and so is {taken[port]}, and both open port {port} of the host; "
-                "set host_port on one of them, or put a gateway before them",
+                f"is public and so is {taken[port]}, and both open port {port} on the host; "
+                "set host_port on one of them, or put a gateway in front of them",
                 "services",
                 name,
             )

@@ -1,4 +1,4 @@
-"""Secrets of containers: files that Compose mounts, variables that name them, never a value."""
+"""Secrets of containers: files that Compose mounts, and variables with their paths, never a value."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FILE = "_FILE"
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a container gets: its variables as Compose reads them, and the names of its secrets."""
+    """The variables of a container in Compose's syntax, and the names of its secrets."""
 
     environment: dict[str, str]
     secrets: tuple[str, ...]
 
 
 def granted(container: Container, where: CatalogPath) -> Granted:
-    """The container's variables and secrets. `where` is its place in the catalog.
+    """Return the container's variables and secrets. `where` is its place in the catalog.
 
     A variable that refers to a secret is set by its file: `DB_PASSWORD: {secret: db}` becomes `DB_PASSWORD_FILE`.
 
@@ -54,27 +54,27 @@ def granted(container: Container, where: CatalogPath) -> Granted:
 
 
 def secret_name(template: TextTemplate, where: CatalogPath) -> str:
-    """The one of the catalog's `secrets` that the template is.
+    """Return the name of the catalog's secret that the template refers to.
 
     Raises:
-        OutputError: it is something else, or more than it.
+        OutputError: the template is not exactly one secret.
     """
     if len(template.parts) == 1 and isinstance(template.parts[0], NamedSecret):
         return template.parts[0].name
     raise OutputError(
-        "reaches its container as a file that holds the whole value, so it must be one of the catalog's "
-        "secrets alone; put all of it under secrets (which may come from a file or variable) and write {secret: NAME}",
+        "reaches its container as a file with the whole value, so it must be exactly one of the catalog's "
+        "secrets; put all of it under secrets (where it can come from a file or variable) and write {secret: NAME}",
         *where,
     )
 
 
 def secret_path(name: str) -> str:
-    """Where a container finds the secret."""
+    """Return the path of the secret in a container."""
     return f"{RUN_SECRETS}/{name}"
 
 
 def secret_keys(names: Iterable[str], gid: str | None) -> dict[str, Any]:
-    """A Compose service's keys by which it has these secrets; `gid`: its group, if known."""
+    """Return the keys that give a Compose service these secrets; `gid`: its group, if known."""
     listed = list(dict.fromkeys(names))
     if not listed:
         return {}
@@ -82,14 +82,16 @@ def secret_keys(names: Iterable[str], gid: str | None) -> dict[str, Any]:
 
 
 def secret_files(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
-    """The top-level `secrets` of compose.yaml: files outside the tree."""
+    """Return the top-level `secrets` of compose.yaml: files outside the repository."""
     folder = optional("SECRETS_FOLDER", secrets_folder(catalog))
     return {name: {"file": f"{folder}/{literal(name)}"} for name in names}
 
 
 def swarm_secrets(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
-    """The top-level `secrets` of the overlay. A Swarm's secrets never change, so `exporter secrets --swarm` makes a
-    new one for each value, and a variable says which is used.
+    """Return the top-level `secrets` of the overlay.
+
+    A Swarm's secrets never change, so `exporter secrets --swarm` creates a new one for each value, and a variable
+    selects the version.
     """
     return {
         name: {
@@ -101,5 +103,5 @@ def swarm_secrets(catalog: Catalog, names: Iterable[str]) -> dict[str, Any]:
 
 
 def version_variable(name: str) -> str:
-    """The variable that says which version of a Swarm's secret is used: `DB_PASSWORD_VERSION` for `db_password`."""
+    """Return the variable that selects the version of a Swarm's secret: `DB_PASSWORD_VERSION` for `db_password`."""
     return file_variable(name).removesuffix(_FILE) + "_VERSION"

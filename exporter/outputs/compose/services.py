@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[str, Any], Granted]:
-    """A service of Compose, and what it was granted.
+    """Return the service of Compose, and its variables and secrets.
 
     Raises:
-        OutputError: the catalog's service cannot be one; the sentence says why.
+        OutputError: Compose cannot express the catalog's service.
     """
     access = granted(service, ("services", name))
     user = service.user or f"{NOBODY}:{NOBODY}"
@@ -41,7 +41,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         **shared_keys(catalog, service),
     }
     if name in jobs(catalog) and service.restart is None:
-        # Others wait for its end, and any other policy would start it again.
+        # Others wait for its end; any other policy would start it again.
         keys["restart"] = "no"
     if service.replicas != 1:
         keys["deploy"] = {"replicas": service.replicas}

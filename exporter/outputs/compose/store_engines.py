@@ -1,4 +1,4 @@
-"""What is particular to each engine's official image: its user, folders, variables, health check, password."""
+"""The particulars of each engine's official image: user, folders, variables, health check, password."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DATABASES_FILE = "/docker-entrypoint-initdb.d/10-databases.sql"
 _POSTGRES_PARENT = "/var/lib/postgresql"
 _NEW_LAYOUT = 18
-"""From this version on PostgreSQL's image keeps its data in a folder of the version below the parent."""
+"""From this version on, PostgreSQL's image keeps its data in a folder per version below the parent."""
 _REDIS_START = (
-    # The list of users holds a hash of the password: no argument, variable or line of a log has the password itself.
+    # The list of users has a hash of the password: the password itself is in no argument, variable or log line.
     "set -eu; user=$1 file=$2 acl=${TMPDIR:-/tmp}/users.acl; shift 2; "
     'password=$(cat "$file"); test -n "$password" || { echo "$file is empty" >&2; exit 1; }; '
     'hash=$(printf %s "$password" | sha256sum | cut -d " " -f 1); '
@@ -38,8 +38,10 @@ _REDIS_OPEN_PING = 'test "$("$@" ping)" = PONG'
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`user`: uid and gid of the image's own. `data`: what the volume holds. `writable`: folders in memory.
-    `environment` and `command` are as Compose reads them, `check` is not. `databases`: those that a script makes.
+    """The settings of a store's container.
+
+    `user`: uid and gid of the image's user. `data`: the folder on the volume. `writable`: folders in memory.
+    `environment` and `command` are in Compose's syntax, `check` is not. `databases`: those that a script creates.
     """
 
     user: str
@@ -53,11 +55,11 @@ class Server:
 
 
 def server(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
-    """The settings of a store's container. `where`: its place in the catalog; `image`: the whole reference;
+    """Return the settings of a store's container. `where`: its place in the catalog; `image`: the whole reference;
     `password`: the name of the secret.
 
     Raises:
-        OutputError: the image cannot be set up so.
+        OutputError: the image does not support these settings.
     """
     return _ENGINES[store.engine](store, where, image, password)
 
@@ -79,8 +81,8 @@ def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | N
         user="70:70" if "alpine" in image else "999:999",
         data=_POSTGRES_PARENT if _major(store, image) >= _NEW_LAYOUT else ENGINES["postgresql"].data,
         writable=("/tmp", "/run/postgresql"),  # noqa: S108 - paths inside the container
-        # By TCP: while the image sets up a new database, its server answers on the socket only. The name of the
-        # database is one that is always there, or the server's log would complain of each check.
+        # By TCP: while the image sets up a new database, its server answers on the socket only. The database
+        # postgres always exists; any other name could fill the server's log with errors.
         check=(
             *("pg_isready", "--quiet", "--host=127.0.0.1", f"--port={store.listen_port}"),
             *(f"--username={user}", "--dbname=postgres"),
@@ -92,17 +94,17 @@ def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | N
 
 
 def _mongodb(store: Store, where: CatalogPath, _image: str, password: str | None) -> Server:
-    environment = {"HOME": "/tmp"}  # noqa: S108 - mongosh writes there; its own home is the volume of the data
+    environment = {"HOME": "/tmp"}  # noqa: S108 - mongosh writes there; its default home is the data volume
     if store.databases:
         environment["MONGO_INITDB_DATABASE"] = literal(store.databases[0])
     if password:
         if store.username is None:
-            raise OutputError("has a password and no user; write username beside it", *where)
+            raise OutputError("has a password but no user; write username next to it", *where)
         environment["MONGO_INITDB_ROOT_USERNAME"] = literal(store.username)
         environment["MONGO_INITDB_ROOT_PASSWORD_FILE"] = secret_path(password)
     port = str(store.listen_port)
     tls = " --tls --tlsAllowInvalidCertificates" if store.tls else ""
-    # By the container's own address: while the image makes the first user, its server answers on loopback only.
+    # By the container's address: while the image creates the first user, its server answers on loopback only.
     ask = (
         f'exec mongosh --quiet --norc{tls} --host "$HOSTNAME" --port {port} '
         '--eval "quit(db.adminCommand({ping: 1}).ok ? 0 : 1)"'
@@ -120,9 +122,11 @@ def _mongodb(store: Store, where: CatalogPath, _image: str, password: str | None
 def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
     user = store.username or "default"
     if re.search(r"[\s\0]", user) or not user:
-        raise OutputError("holds a space, which no user of Redis can; write one without", *where, "username")
+        raise OutputError(
+            "contains a space, which a Redis user cannot have; write one without", *where, "username"
+        )
     if store.username and not password:
-        raise OutputError("has a user and no password; write password beside it", *where)
+        raise OutputError("has a user but no password; write password next to it", *where)
     port = str(store.listen_port)
     cli = ("redis-cli", "-h", "127.0.0.1", "-p", port, *(("--tls", "--insecure") if store.tls else ()))
     start = ("redis-server", *(() if store.listen_port == ENGINES["redis"].port else ("--port", port)))
@@ -134,14 +138,14 @@ def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -
         user="999:1000" if "alpine" in image else "999:999",
         data=ENGINES["redis"].data,
         writable=("/tmp",),  # noqa: S108 - a path inside the container
-        # A server that wants a password, or is still loading, says so and redis-cli is content with that.
+        # PONG is compared because redis-cli exits with 0 even if the server requires a password or is loading.
         check=("sh", "-c", _REDIS_PING if password else _REDIS_OPEN_PING, "check", *access, *cli),
         command=tuple(literal(part) for part in command),
     )
 
 
 def _major(store: Store, image: str) -> int:
-    """The version of the image, or of the catalog's entry where the image's tag says none."""
+    """Return the major version from the image's tag, or else from the catalog's version."""
     for text in (image.partition("@")[0].rpartition("/")[2].partition(":")[2], store.version or ""):
         if match := re.match(r"[0-9]+", text):
             return int(match[0])

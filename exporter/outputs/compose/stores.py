@@ -1,6 +1,6 @@
-"""The catalog's stores as services of Compose: official images, under the user that owns their data.
+"""The catalog's stores as services of Compose: official images, run as the user that owns their data.
 
-The images' entry points begin as root to change to that user. Started as that user, they need no capability at all.
+The images' entry points start as root to change to that user. Started as that user, they need no capabilities.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 
 def store_image(store: Store) -> str:
-    """The image's whole reference, never without a version: a new one may not read the old one's data."""
+    """Return the image's whole reference, always with a version: a newer image may not read the old data."""
     image = store.image or ENGINES[store.engine].image
     return image if is_pinned(image) else f"{image}:{store.version or ENGINES[store.engine].version}"
 
 
 def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any], Granted]:
-    """A service of Compose, and what it was granted.
+    """Return the service of Compose, and its variables and secrets.
 
     Raises:
-        OutputError: the catalog's store cannot be one; the sentence says why.
+        OutputError: Compose cannot express the catalog's store.
     """
     settings = _settings(name, store)
     own = granted(store, ("stores", name))
@@ -69,18 +69,18 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
 
 
 def databases_path(name: str) -> str:
-    """Of the script that makes a store's databases beside its first one, from the Compose file's folder."""
+    """Return the path of the script that creates a store's further databases, relative to the Compose file."""
     return f"stores/{name}/10-databases.sql"
 
 
 def database_scripts(catalog: Catalog, stores: dict[str, Store]) -> Iterator[File]:
-    """Scripts that PostgreSQL's image runs once, when it makes the volume's data."""
+    """Yield scripts that PostgreSQL's image runs once, when it initialises the volume."""
     for name, store in stores.items():
         databases = _settings(name, store).databases
         if databases:
             lines = [
                 f"-- {NOTICE}",
-                f"-- Databases of {name} in {catalog.environment_name}, made with its data.",
+                f"-- Databases of {name} in {catalog.environment_name}, created when its volume is initialised.",
             ]
             lines += [f"CREATE DATABASE {_identifier(database)};" for database in databases]
             yield File(databases_path(name), "\n".join(lines) + "\n")
@@ -95,6 +95,6 @@ def _password(name: str, store: Store) -> str | None:
 
 
 def _identifier(name: str) -> str:
-    """Quoted: any text is a name then."""
+    """Return the quoted identifier, which can be any text."""
     doubled = name.replace('"', '""')
     return f'"{doubled}"'

@@ -1,6 +1,6 @@
-"""Text in Compose files: what a person wrote stays as it is, and only what is meant to be is filled in.
+"""Text in Compose files: literal text stays as written, and only references are filled in.
 
-Compose replaces `$NAME` and `${NAME}` in every value, and `$$` by one `$`.
+Compose replaces `$NAME` and `${NAME}` in every value, and `$$` by `$`.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ _VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|[^}]*)\
 
 
 def literal(text: str) -> str:
-    """Text that Compose leaves as it is."""
+    """Return text that Compose leaves as it is."""
     return text.replace("$", "$$")
 
 
 def required(name: str, hint: str = "set it in .env or in the environment") -> str:
-    """The value of a variable. Compose stops with the hint where it is not set or empty."""
+    """Return a reference to a variable. Compose stops with the hint if it is not set or empty."""
     return f"${{{name}:?{hint}}}"
 
 
 def optional(name: str, default: str) -> str:
-    """The value of a variable, or else the default."""
+    """Return a reference to a variable with a default."""
     return f"${{{name}:-{default}}}"
 
 
 def generated(path: str, *, shared: bool = False) -> str:
-    """Return the source of a mount: a generated file or folder beside the Compose file, or beside the catalog if all
+    """Return the source of a mount: a generated file or folder next to the Compose file, or next to the catalog if all
     environments share it.
 
-    FILES_FOLDER holds both: a copy of what was deployed, so that a checkout may change under what runs, and a rollback
-    has the files of its release.
+    FILES_FOLDER has a copy of both as they were deployed, so running containers do not depend on the checkout, and a
+    rollback has the files of its release.
     """
     return f"{optional('FILES_FOLDER', ROOT if shared else '.')}/{path}"
 
 
 def template_text(template: TextTemplate) -> str | None:
-    """Literal text and environment variables; None where the template refers to a secret or a file."""
+    """Return literal text and environment variables; None if the template refers to a secret or a file."""
     if not all(isinstance(part, str | EnvironmentReference) for part in template.parts):
         return None
     return "".join(
@@ -57,7 +57,7 @@ def template_text(template: TextTemplate) -> str | None:
 
 
 def interpolated(text: str) -> str:
-    """Text of the catalog whose references Compose fills in."""
+    """Return text of the catalog in Compose's syntax, with references that Compose fills in."""
     return template_text(parse_template(text)) or ""
 
 
@@ -68,7 +68,7 @@ def _reference(part: EnvironmentReference) -> str:
 
 
 def variables(value: Any) -> dict[str, str]:
-    """The variables in a document or its text, in its order, and their defaults; empty where they have none."""
+    """Return the variables in a document or text, in order, with their defaults; "" if one has none."""
     if isinstance(value, Note):
         return variables(value.value)
     if isinstance(value, str):

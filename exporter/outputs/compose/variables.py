@@ -1,4 +1,4 @@
-"""`.env.example`: every variable that the Compose files and scripts read, what it is for, and no value."""
+"""`.env.example`: every variable that the Compose files and scripts read, with its meaning, without a value."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str]) -> str:
-    """The file's text. `services` and `secrets`: those of the Compose file."""
+    """Return the file's text. `services` and `secrets` are those of the Compose file."""
     lines = [
         *_comment(NOTICE),
         *_comment(
-            "Copy it to .env beside compose.yaml and fill it in; an empty line stands for the default, where there "
+            "Copy this file to .env next to compose.yaml and fill it in; an empty value means the default, if there "
             "is one. Secrets do not belong there: exporter secrets keeps them in files."
         ),
         "",
-        *_comment("The name under which both Compose files run. It keeps environments of one host apart."),
+        *_comment("The Compose project of both Compose files. It separates environments on one host."),
         f"COMPOSE_PROJECT_NAME={compose_project(catalog)}",
     ]
     for name, meaning in _variables(catalog, services, secrets).items():
@@ -41,9 +41,9 @@ def environment_example(catalog: Catalog, services: dict[str, Any], secrets: Ite
 
 def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str]) -> dict[str, str]:
     known = {
-        TAG: "The tag of the images that are built here: the release that is deployed, such as its commit.",
+        TAG: "The tag of the images that are built here: the deployed release, such as its commit.",
         **{
-            tag_variable(name): f"The tag of the image of {name}, which the catalog does not say."
+            tag_variable(name): f"The tag of the image of {name}, which is not in the catalog."
             for name in (*deployed_services(catalog), GATEWAY)
         },
     }
@@ -54,21 +54,21 @@ def _variables(catalog: Catalog, services: dict[str, Any], secrets: Iterable[str
     return {
         **{name: known.get(name, f"Read by {', '.join(by)}.") for name, by in readers.items()},
         **_monitoring_variables(catalog),
-        "FILES_FOLDER": "A folder with a copy of all generated files that containers mount, dashboards and alert_rules "
-        "among them; default: the files where they were generated. Deploys always use the copy that they made.",
-        "SECRETS_FOLDER": f"The folder of the files of secrets; default: {secrets_folder(catalog)}.",
+        "FILES_FOLDER": "A folder with a copy of all generated files that containers mount, including dashboards and "
+        "alert_rules; default: the files where they were generated. Deploys always use their own copy.",
+        "SECRETS_FOLDER": f"The folder of the secret files; default: {secrets_folder(catalog)}.",
         **{
             version_variable(name): f"Swarm only: the version of the secret {name}; default: 1."
             for name in secrets
         },
-        "STATE_FOLDER": f"Where deploys keep their lock and records; default: {state_folder(catalog)}.",
-        "BACKUP_FOLDER": f"Where backups go; default: {catalog.backup.directory}.",
-        "EXPORTER": "The command of the exporter that scripts call; default: exporter.",
+        "STATE_FOLDER": f"The folder of the lock and the records of deploys; default: {state_folder(catalog)}.",
+        "BACKUP_FOLDER": f"The folder of backups; default: {catalog.backup.directory}.",
+        "EXPORTER": "The exporter command that scripts run; default: exporter.",
     }
 
 
 def _monitoring_variables(catalog: Catalog) -> dict[str, str]:
-    # Here, since the monitoring stack is made with parts of this package.
+    # Imported here because the monitoring stack imports this package.
     from exporter.outputs.monitoring import render
 
     found = {name: default for file in render(catalog) for name, default in variables(file.text).items()}
@@ -79,9 +79,9 @@ def _monitoring_variables(catalog: Catalog) -> dict[str, str]:
 
 
 def _secret_variables(catalog: Catalog) -> dict[str, str]:
-    """Variables with secrets in them, which scripts read from their own environment."""
+    """Return variables that contain secrets, which commands read from their own environment."""
     found = {
-        source.env: f"exporter secrets reads the secret {name} from the environment that it is started in."
+        source.env: f"exporter secrets reads the secret {name} from its environment."
         for name, source in catalog.secrets.items()
         if source.env
     }
@@ -89,11 +89,11 @@ def _secret_variables(catalog: Catalog) -> dict[str, str]:
     keys = (s3.access_key, s3.secret_key) if s3 else ()
     for part in (part for key in keys if key for part in key.parts):
         if isinstance(part, EnvironmentReference):
-            found[part.name] = "scripts/backup.sh reads it from the environment that it is started in."
+            found[part.name] = "scripts/backup.sh reads it from its environment."
     return found
 
 
 def _comment(text: str) -> Iterator[str]:
-    """Comment lines. Text of a catalog may hold line breaks, which would end the comment."""
+    """Yield comment lines. Line breaks in text from the catalog would end the comment, so they become spaces."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     yield from textwrap.wrap(printable, LINE, initial_indent="# ", subsequent_indent="# ")

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """One file for each dashboard."""
-    # Imported only now: rules link to dashboards and need `uids`, beside this, without grafanalib's 0.25 s.
+    """Yield one file per dashboard."""
+    # Imported only here: rules link to dashboards and import `uids` from this package, without grafanalib's 0.25 s.
     from exporter.outputs.dashboards.render_all import render_all
 
     return render_all(catalog)

@@ -16,7 +16,7 @@ SEVERITIES = (("critical", "critical", RED), ("warning", "warning", ORANGE), ("i
 
 
 def firing_alerts(catalog: Catalog, title: str, matchers: str, width: int) -> Panel:
-    """`matchers`: labels that the alerts must have."""
+    """Return the table. `matchers`: labels that the alerts must have."""
     selected = ",".join(filter(None, ('alertstate="firing"', 'alertname!="Watchdog"', matchers)))
     firing = f"max by (alertname, service, owner, severity) (ALERTS{{{selected}}})"
     return Panel(
@@ -24,8 +24,8 @@ def firing_alerts(catalog: Catalog, title: str, matchers: str, width: int) -> Pa
         "table",
         (Query(_named(_named(firing, "service"), "owner"), instant=True),),
         "short",
-        "Alerts that fire now, without the watchdog. Rules and limits come from alerts of each service and of "
-        "defaults, the owner from owner. A click leads to the service, and to the runbook where defaults.runbooks "
+        "Alerts that are firing, without the watchdog. Rules and limits come from alerts of each service and of "
+        "defaults, the owner from owner. A click leads to the service, and to the runbook if defaults.runbooks "
         "is set.",
         NO_ALERTS,
         width,
@@ -41,7 +41,7 @@ def firing_alerts(catalog: Catalog, title: str, matchers: str, width: int) -> Pa
 
 
 def _named(vector: str, label: str) -> str:
-    """With a dash for no label: an empty cell would show the words for an empty table."""
+    """Return the vector with a dash for a missing label: an empty cell would show the text for an empty table."""
     return f'label_replace({vector}, "{label}", "-", "{label}", "")'
 
 
@@ -49,6 +49,6 @@ def _runbook(catalog: Catalog) -> tuple[Link, ...]:
     pattern = catalog.defaults.runbooks
     if pattern is None:
         return ()
-    url = address(pattern)  # keeps no braces, so the two that are filled in are %7B...%7D here
+    url = address(pattern)  # braces are escaped, so the two placeholders are %7B...%7D here
     url = url.replace("%7Balert%7D", "${__data.fields.alertname}")
     return (Link("Runbook", url.replace("%7Bservice%7D", "${__data.fields.service}")),)

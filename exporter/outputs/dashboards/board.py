@@ -1,4 +1,4 @@
-"""A dashboard of data, made with grafanalib: layout, variables, annotations and links to its sisters."""
+"""A dashboard built with grafanalib: layout, variables, annotations and links to the other dashboards."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SHARED_CROSSHAIR = 1
 ON_LOAD, ON_TIME_CHANGE = 1, 2
 ALPHABETICAL = 1
 ALL = "$__all"
-"""Grafana's own word for every value."""
+"""Grafana's value for "All"."""
 
 LINK_TITLES = ("Overview", "Service", "Containers", "SLOs", "Stores", "Exporter")
 
 
 def dashboard(board: Board, catalog: Catalog) -> core.Dashboard:
-    """The dashboard in grafanalib's terms."""
+    """Return the dashboard as a grafanalib object."""
     return core.Dashboard(
         title=board.title,
         description=board.description,
@@ -63,7 +63,7 @@ def dashboard(board: Board, catalog: Catalog) -> core.Dashboard:
 
 
 def _panels(sections: tuple[Section, ...]) -> Iterator[core.Panel]:
-    """Rows from top to bottom; in each, panels from left to right, and below when 24 columns are full."""
+    """Yield rows from top to bottom, with panels from left to right, wrapped when 24 columns are full."""
     y = 0
     for section in sections:
         position = core.GridPos(h=1, w=COLUMNS, x=0, y=y)
@@ -78,7 +78,7 @@ def _panels(sections: tuple[Section, ...]) -> Iterator[core.Panel]:
 
 
 def _placed(panels: tuple[Panel, ...], top: int) -> tuple[list[core.Panel], int]:
-    """The panels in their places, and the first free line below."""
+    """Return the panels with their positions, and the first free line below them."""
     placed, x, y, height = [], 0, top, 0
     for panel in panels:
         if x + panel.width > COLUMNS:
@@ -89,10 +89,10 @@ def _placed(panels: tuple[Panel, ...], top: int) -> tuple[list[core.Panel], int]
 
 
 def _links(board: Board, catalog: Catalog) -> Iterator[core.DashboardLink]:
-    """To the other dashboards, with the time range and the variables.
+    """Yield links to the other dashboards, with the time range and the variables.
 
-    A choice of services goes along where it can be one there too: the service's page takes one and not all, and
-    among the stores there is no other service.
+    The selected services are passed on only if they are valid there: the service page needs exactly one, and the stores
+    page has only stores.
     """
     chooses = any(variable.name == "service" for variable in board.variables)
     for name, title in zip(BOARDS, LINK_TITLES, strict=True):
@@ -138,7 +138,7 @@ def _variable(variable: Variable) -> core.Template:
             refresh=ON_LOAD if variable.hidden else ON_TIME_CHANGE,
             sort=ALPHABETICAL,
             default=ALL if variable.many else None,
-            allValue=".*" if variable.many else None,  # short, and what the catalog does not name too
+            allValue=".*" if variable.many else None,  # short, and includes names that are not in the catalog
         )
     choices = (ALL, *variable.values) if variable.many else variable.values
     options = [

@@ -1,4 +1,4 @@
-"""All containers, of chosen services."""
+"""The dashboard of the containers of selected services."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CHOSEN = 'service=~"$service"'
 RANGE = "[$__rate_interval]"
 LIMITED = f"(container_spec_memory_limit_bytes{{{CHOSEN}}} > 0)"
-"""0 means unlimited, and dividing by it is infinite."""
+"""The memory limit; 0 means unlimited and is left out, because a division by it is infinite."""
 
 
 def containers(catalog: Catalog) -> Board:
@@ -55,8 +55,8 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query(f"clamp_min({wanted} - {runs}, 0)", "{{service}}"),),
             "short",
-            "Replicas of each service that do not run: removed, stopped, paused, or never started. ServiceNotRunning "
-            "and ReplicasMissing alert on it.",
+            "Replicas of each service that are not running: removed, stopped, paused, or never started. "
+            "ServiceNotRunning and ReplicasMissing alert on it.",
             NO_CONTAINERS,
             12,
             minimum=0,
@@ -73,8 +73,8 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "Containers that the engine could not start at the last attempt, and the reason. The status page has the "
-            "engine's own words.",
+            "Containers that Docker could not start at the last attempt, and the reason. The status page shows "
+            "Docker's full message.",
             "Every container could be started, or none is seen",
             12,
             columns=(
@@ -89,7 +89,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stacked",
             (Query(f"sum by (state) (container_state{{{CHOSEN}}})", "{{state}}"),),
             "short",
-            "How many containers are in each state, stopped ones too. From Docker, as exporter.containers says.",
+            "Number of containers in each state, including stopped ones. Read from Docker; see exporter.containers.",
             NO_CONTAINERS,
             minimum=0,
         ),
@@ -98,15 +98,14 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "states",
             (Query(f'max by (name) (container_health_status{{{CHOSEN},status="healthy"}})', "{{name}}"),),
             "short",
-            "Whether each container's own health check succeeds. Set by healthcheck; a container without one is left "
-            "out.",
+            "Result of each container's health check, set with healthcheck. Containers without one are left out.",
             "No health check: set health or healthcheck on a service",
             steps=(Step(RED), Step(GREEN, 1)),
             mapping=(("0", "not healthy", RED), ("1", "healthy", GREEN)),
             links=(service_link(catalog, OF_SERIES),),
         ),
         Panel(
-            "Exit codes of containers that do not run",
+            "Exit codes of stopped containers",
             "table",
             (
                 Query(
@@ -116,7 +115,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "With which code each stopped container ended; 137 is killed, often for want of memory.",
+            "Exit code of each stopped container; 137 means killed, often because it was out of memory.",
             "Every container runs, or none is seen",
             columns=(
                 Column("service", "Service"),
@@ -130,7 +129,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stat",
             (Query("min(exporter_docker_up)", "Docker", instant=True),),
             "short",
-            "Whether the exporter reaches Docker. While it does not, containers have no series, rather than old ones.",
+            "Whether the exporter reaches Docker. If not, containers have no series instead of outdated ones.",
             NO_CONTAINERS,
             6,
             4,
@@ -142,7 +141,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stat",
             (Query(f"time() - min(container_start_time_seconds{{{CHOSEN}}})", "since", instant=True),),
             "dtdurations",
-            "How long the container runs that was started first.",
+            "Time since the oldest running container was started.",
             NO_CONTAINERS,
             6,
             4,
@@ -152,7 +151,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stat",
             (Query(f"time() - max(container_start_time_seconds{{{CHOSEN}}})", "since", instant=True),),
             "dtdurations",
-            "How long ago a container was started last: by a deploy, a person, or a restart.",
+            "Time since a container was last started: by a deploy, a person, or a restart.",
             NO_CONTAINERS,
             6,
             4,
@@ -168,7 +167,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "Processes that the kernel killed in the chosen time because a container was at its limit.",
+            "Processes that the kernel killed in the selected time because their container was out of memory.",
             NO_CONTAINERS,
             6,
             4,
@@ -203,7 +202,7 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             "percentunit",
             "The share of scheduler periods in which a container had used up its CPU limit. The line is the limit of "
             "CpuThrottling in defaults.alerts.",
-            "No throttling: needs resources.cpu and a container that was seen",
+            "No throttling data: needs resources.cpu and a running container",
             12,
             steps=red_over(catalog, "CpuThrottling"),
             minimum=0,
@@ -213,7 +212,7 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query(f"max by (name) ({working_set})", "{{name}}"),),
             "bytes",
-            "The working set of each container: what the kernel cannot take back. Page cache is not counted.",
+            "The working set of each container: memory that the kernel cannot reclaim, so without page cache.",
             NO_CONTAINERS,
             12,
             minimum=0,
@@ -245,8 +244,8 @@ def _restarts(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "Restarts of each replica, by the engine, by hand, or as a new container that replaces the old one. When "
-            "they come again and again, the log says why.",
+            "Restarts of each replica, by Docker, by hand, or as a new container that replaces the old one. If they "
+            "repeat, look at the container's log.",
             NO_CONTAINERS,
             12,
             minimum=0,
@@ -263,7 +262,7 @@ def _restarts(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "What ContainerRestarting counts; red from its limit in defaults.alerts.",
+            "Restarts that ContainerRestarting counts; red from its limit in defaults.alerts.",
             NO_CONTAINERS,
             12,
             steps=red_over(catalog, "ContainerRestarting"),
@@ -294,7 +293,7 @@ def _traffic() -> tuple[Panel, ...]:
                 Query(f"-sum by (name) (rate({second}{{{CHOSEN}}}{RANGE}))", f"{{{{name}}}} {below}"),
             ),
             "Bps",
-            f"Bytes a second that each container has {above}, and {below} below the line.",
+            f"Bytes per second {above} by each container; {below} bytes are below the line.",
             NO_CONTAINERS,
             12,
         )

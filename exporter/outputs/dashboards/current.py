@@ -1,4 +1,4 @@
-"""One pass that makes grafanalib's JSON today's: only the keys that current Grafana knows, ids, no nulls."""
+"""The pass that upgrades grafanalib's JSON to the current schema: only keys that Grafana knows, ids, no nulls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROW_KEYS = ("id", "type", "title", "collapsed", "gridPos", "panels")
 TARGET_KEYS = ("refId", "datasource", "expr", "format", "interval", "legendFormat", "instant")
 TIMEPICKER_KEYS = ("refresh_intervals", "hidden")
 RETIRED_CUSTOM_KEYS = {"displayMode"}
-"""Of a table's cells; `cellOptions` says it now."""
+"""A setting of table cells, replaced by `cellOptions`."""
 
 _ANY_VARIABLE = ("type", "name", "label", "hide", "query")
 _CHOICE = ("current", "options", "multi", "includeAll", "allValue")
@@ -38,7 +38,7 @@ VARIABLE_KEYS = {
 
 
 def current(dashboard: Dashboard) -> Json:
-    """The dashboard as Grafana 13 reads it from a file."""
+    """Return the dashboard in the format that Grafana 13 reads from a file."""
     raw: Json = json.loads(json.dumps(dashboard, default=_json_data))
     board = _kept(raw, DASHBOARD_KEYS)
     board["timepicker"] = _kept(board["timepicker"], TIMEPICKER_KEYS)
@@ -50,12 +50,12 @@ def current(dashboard: Dashboard) -> Json:
 
 
 def _json_data(value: Any) -> Any:
-    """Return what grafanalib would write for one of its objects."""
+    """Return the JSON of a grafanalib object."""
     return value.to_json_data()
 
 
 def as_text(board: Json) -> str:
-    """The file's text; the order of keys is that of the code, so it never changes by itself."""
+    """Return the file's text, with keys in the order of the code, which is stable."""
     return json.dumps(board, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -97,7 +97,7 @@ def _variable(raw: Json) -> Json:
     if raw["type"] == "query":
         variable["definition"] = variable["query"]
     if raw["hide"] == HIDE_VARIABLE:
-        variable["skipUrlSync"] = True  # it follows another variable, so a link must not fix it
+        variable["skipUrlSync"] = True  # it depends on another variable, so links must not set it
     return variable
 
 
@@ -108,7 +108,7 @@ def _flat(panels: list[Json]) -> Iterator[Json]:
 
 
 def without_nulls(data: Any) -> Any:
-    """Without keys that say nothing. The null of a first threshold stays: it is minus infinity."""
+    """Return the data without null keys. The null of a first threshold stays: it means minus infinity."""
     if isinstance(data, dict):
         is_step = data.keys() == {"color", "value"}
         return {key: without_nulls(value) for key, value in data.items() if value is not None or is_step}

@@ -1,4 +1,4 @@
-"""The exporter's own health, and that of Prometheus and Alertmanager around it."""
+"""The dashboard of the exporter itself, and of Prometheus and Alertmanager."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ UP_STEPS = (Step(RED), Step(GREEN, 1))
 LATE_SECONDS = 1.0
 SLOW_SCRAPE_SECONDS = 1.0
 QUANTILES = (("0.5", "p50"), ("0.99", "p99"))
-NO_PROMETHEUS = "Prometheus does not scrape itself: it needs the job prometheus"
-NO_ALERTMANAGER = "Alertmanager is not scraped: Prometheus needs the job alertmanager"
+NO_PROMETHEUS = "Prometheus does not scrape itself: add the job prometheus"
+NO_ALERTMANAGER = "Alertmanager is not scraped: add the job alertmanager to Prometheus"
 
 
 def exporter(catalog: Catalog) -> Board:
     return Board(
         EXPORTER,
         f"{title_of(catalog)} Exporter",
-        "The program that watches: whether it keeps up, is scraped, and its alerts arrive.",
+        "The exporter itself: whether it keeps up, is scraped, and alerts are delivered.",
         (
             Section("Now", _now()),
             Section("Schedule", _schedule()),
             Section("Scrapes and process", _process()),
-            Section("On the way to people", _delivery()),
+            Section("Alert delivery", _delivery()),
         ),
         alerts='alertname=~"Exporter.*"',
     )
@@ -77,8 +77,8 @@ def _now() -> tuple[Panel, ...]:
             "stat",
             (Query(f"min(exporter_config_last_reload_successful{OWN})", "reload", instant=True),),
             "short",
-            "Whether the last load of the catalog succeeded. After a failed one the older catalog runs on, and the log "
-            "names every mistake.",
+            "Whether the last load of the catalog succeeded. If it failed, the previous catalog stays active, and the "
+            "log has all mistakes.",
             NO_EXPORTER,
             4,
             4,
@@ -86,7 +86,7 @@ def _now() -> tuple[Panel, ...]:
             mapping=YES_OR_NO,
         ),
         Panel(
-            "Loaded since",
+            "Time since load",
             "stat",
             (
                 Query(
@@ -96,7 +96,7 @@ def _now() -> tuple[Panel, ...]:
                 ),
             ),
             "dtdurations",
-            "How long ago the running catalog was loaded.",
+            "Time since the active catalog was loaded.",
             NO_EXPORTER,
             4,
             4,
@@ -106,7 +106,7 @@ def _now() -> tuple[Panel, ...]:
             "stat",
             (Query(f"min(exporter_docker_up{OWN})", "Docker", instant=True),),
             "short",
-            "Whether the exporter reaches Docker, as exporter.containers says.",
+            "Whether the exporter reaches Docker, as set in exporter.containers.",
             NO_CONTAINERS,
             4,
             4,
@@ -118,7 +118,7 @@ def _now() -> tuple[Panel, ...]:
             "stat",
             (Query(f"max by (version) (exporter_build_info{OWN})", "{{version}}", instant=True),),
             "short",
-            "The version that runs; two during a deploy.",
+            "The running version; two during a deploy.",
             NO_EXPORTER,
             4,
             4,
@@ -134,7 +134,7 @@ def _schedule() -> tuple[Panel, ...]:
             "lines",
             _quantiles("exporter_probe_lateness_seconds_bucket"),
             "s",
-            "How long after their time probes start. When it grows, the exporter wants for CPU.",
+            "How late probes start. If it grows, the exporter is short of CPU.",
             NO_EXPORTER,
             steps=(Step(GREEN), Step(RED, LATE_SECONDS)),
             minimum=0,
@@ -144,8 +144,8 @@ def _schedule() -> tuple[Panel, ...]:
             "lines",
             (Query(f"sum(increase(exporter_probes_missed_total{OWN}{RANGE}))", "missed"),),
             "short",
-            "Probes left out because the same target's last one still ran, or because the exporter was held up. "
-            "ExporterProbesMissed fires on them.",
+            "Probes that were skipped because the target's previous probe was still running, or because the exporter "
+            "was stalled. ExporterProbesMissed alerts on them.",
             NO_EXPORTER,
             minimum=0,
         ),
@@ -153,11 +153,11 @@ def _schedule() -> tuple[Panel, ...]:
             "Probes",
             "lines",
             (
-                Query(f"sum by (result) (rate(probe_results_total{RANGE}))", "{{result}} a second"),
-                Query(f"sum(exporter_probes_running{OWN})", "under way"),
+                Query(f"sum by (result) (rate(probe_results_total{RANGE}))", "{{result}} per second"),
+                Query(f"sum(exporter_probes_running{OWN})", "running"),
             ),
             "short",
-            "Probes that end a second, by result, and those under way.",
+            "Finished probes per second, by result, and running probes.",
             NO_EXPORTER,
             minimum=0,
         ),
@@ -166,7 +166,7 @@ def _schedule() -> tuple[Panel, ...]:
             "lines",
             (Query(f"sum by (reason) (increase(exporter_probes_void_total{OWN}{RANGE}))", "{{reason}}"),),
             "short",
-            "Probes that say nothing about their target, because the exporter stood still or was out of descriptors, "
+            "Probes that say nothing about their target, because the exporter was stalled or out of descriptors, "
             "memory, ports or threads. They change no state.",
             NO_EXPORTER,
             12,
@@ -178,12 +178,12 @@ def _schedule() -> tuple[Panel, ...]:
             (
                 Query(
                     f"sum(increase(exporter_event_loop_stall_seconds_sum{OWN}{RANGE}))",
-                    "stood still",
+                    "stalled",
                 ),
             ),
             "s",
-            "How long the exporter stood still: the process was stopped, the machine suspended or too busy. "
-            "ExporterStalled fires on it.",
+            "How long the exporter was stalled: the process was stopped, or the machine was suspended or too busy. "
+            "ExporterStalled alerts on it.",
             NO_EXPORTER,
             12,
             minimum=0,
@@ -198,10 +198,10 @@ def _process() -> tuple[Panel, ...]:
             "lines",
             (
                 *_quantiles("exporter_scrape_duration_seconds_bucket"),
-                Query(f"max(scrape_duration_seconds{OWN})", "as Prometheus sees it"),
+                Query(f"max(scrape_duration_seconds{OWN})", "measured by Prometheus"),
             ),
             "s",
-            "How long a scrape of the exporter takes, as the two sides measure it.",
+            "Duration of a scrape of the exporter, measured on both sides.",
             NO_EXPORTER,
             steps=(Step(GREEN), Step(RED, SLOW_SCRAPE_SECONDS)),
             minimum=0,
@@ -209,7 +209,7 @@ def _process() -> tuple[Panel, ...]:
         Panel(
             "Series",
             "lines",
-            (Query(f"sum(scrape_samples_scraped{OWN})", "samples a scrape"),),
+            (Query(f"sum(scrape_samples_scraped{OWN})", "samples per scrape"),),
             "short",
             "Samples in one scrape of the exporter.",
             NO_EXPORTER,
@@ -242,7 +242,7 @@ def _process() -> tuple[Panel, ...]:
                 Query(f"min(process_max_fds{OWN})", "limit"),
             ),
             "short",
-            "Open files and connections of the exporter, and how many it may have.",
+            "Open files and connections of the exporter, and their limit.",
             NO_EXPORTER,
             12,
             minimum=0,
@@ -258,7 +258,7 @@ def _process() -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "Connections to the exporter's own web server, and the requests and connections that it refused.",
+            "Connections to the exporter's web server, and requests and connections that it refused.",
             NO_EXPORTER,
             12,
             minimum=0,
@@ -273,7 +273,7 @@ def _delivery() -> tuple[Panel, ...]:
             "states",
             (Query("min by (job) (up)", "{{job}}"),),
             "short",
-            "Whether Prometheus reaches everything in each of its jobs. The job services holds those with metrics.",
+            "Whether Prometheus reaches all targets of each job. The job services has the services with metrics.",
             NO_PROMETHEUS,
             steps=UP_STEPS,
             mapping=(("0", "some down", RED), ("1", "all up", GREEN)),
@@ -283,7 +283,7 @@ def _delivery() -> tuple[Panel, ...]:
             "lines",
             (Query(f"sum(increase(prometheus_rule_evaluation_failures_total{RANGE}))", "failures"),),
             "short",
-            "A rule that fails says nothing, so it should be 0.",
+            "Failed evaluations of rules; their alerts cannot fire. It should be 0.",
             NO_PROMETHEUS,
             minimum=0,
         ),
@@ -301,7 +301,7 @@ def _delivery() -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "What Alertmanager sent by each way, and what failed. Ways come from owners.",
+            "Sent and failed notifications per integration. Integrations come from owners.",
             NO_ALERTMANAGER,
             minimum=0,
         ),

@@ -1,4 +1,4 @@
-"""Limits of alerts as the catalog has them, so that a panel turns red where an alert fires."""
+"""Thresholds of alerts from the catalog, so that a panel turns red where an alert fires."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 _HUNDRED = 100
 
 NO_LIMIT = "NaN"
-"""A number to PromQL, and nothing in a panel: the alert is switched off here."""
+"""A number in PromQL that no panel draws: the alert is off here."""
 
 
 def red_over(catalog: Catalog, alert: str) -> tuple[Step, ...]:
-    """Green, and red from the limit where a service says nothing else; all green when the alert is off there."""
+    """Return green, and red from the default limit on; only green if the alert is off by default."""
     limit = _default(catalog, alert)
     return (Step(GREEN),) if limit is None else (Step(GREEN), Step(RED, limit))
 
 
 def certificate_ends(matcher: str = "") -> str:
-    """When certificates end, as the alerts see it: the verified chain, or else the presented one."""
+    """Return the expression of certificate expiry, as in the alerts: the verified chain, or else the presented one."""
     labels = f"{{{matcher}}}" if matcher else ""
     return f"probe_ssl_last_chain_expiry_timestamp_seconds{labels} or probe_ssl_earliest_cert_expiry{labels}"
 
 
 def certificate_steps(catalog: Catalog) -> tuple[Step, ...]:
-    """Red, orange and green by the time that is left."""
+    """Return red, orange and green by the remaining time."""
     soon, early = (_default(catalog, alert) for alert in ("CertificateExpiringSoon", "CertificateExpiring"))
     orange = min(limit for limit in (soon or 0, early) if limit is not None)  # steps must rise
     return (Step(RED), Step(ORANGE, orange), *(() if early is None else (Step(GREEN, early),)))
@@ -43,7 +43,7 @@ def certificate_steps(catalog: Catalog) -> tuple[Step, ...]:
 def service_limits(
     catalog: Catalog, alert: str, among: Mapping[str, Container]
 ) -> tuple[dict[str, str], str]:
-    """PromQL's numbers by name, of those whose limit is not the default's, and that default."""
+    """Return the limits, as PromQL numbers by name, that differ from the default, and the default."""
     default = _text(alert, (catalog.defaults.alerts,))
     own = {
         name: _text(alert, (container.alerts, catalog.defaults.alerts)) for name, container in among.items()
@@ -52,7 +52,7 @@ def service_limits(
 
 
 def _default(catalog: Catalog, alert: str) -> float | None:
-    """A ratio for a percentage, seconds, or a number; none when the alert is switched off."""
+    """Return a ratio for a percentage, seconds, or a number; None if the alert is off."""
     text = _text(alert, (catalog.defaults.alerts,))
     return None if text == NO_LIMIT else float(text)
 

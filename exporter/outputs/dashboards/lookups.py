@@ -1,8 +1,8 @@
-"""Values of the catalog that follow the chosen service.
+"""Catalog values that depend on the selected service.
 
-Grafana has no variable that maps one variable to another. A hidden one asks Prometheus instead, with a query that
-needs no series: it carries the map as the text of a label, and a regular expression takes the part of the service
-that is chosen.
+Grafana cannot map one variable to another. Instead, a hidden variable asks Prometheus with a query that needs no
+series: the query has the map as the text of a label, from which a regular expression extracts the value of the
+selected service.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MAP, _VALUE = "map", "value"
 
 
 def lookup(name: str, values: Mapping[str, str], default: str) -> Variable:
-    """A hidden variable: the value of the service that the variable `service` has chosen.
+    """Return a hidden variable: the value of the service that the variable `service` selects.
 
-    Keys are names of services. Values hold no `;`. `default` is not empty, since a label is never empty.
+    Keys are names of services. Values contain no `;`. `default` must not be empty, because a label cannot be empty.
     """
     text = ";" + "".join(f"{service}={value};" for service, value in values.items())
     source = _labelled("vector(1)", _MAP, text)

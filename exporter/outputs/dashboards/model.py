@@ -1,4 +1,4 @@
-"""What a dashboard is made of, as data. `panels` and `board` turn it into Grafana's JSON."""
+"""Data types of dashboards, which `panels` and `board` turn into Grafana's JSON."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ Kind = Literal["lines", "stacked", "stat", "bars", "table", "states", "heatmap",
 GREEN, YELLOW, ORANGE, RED, GREY = "green", "yellow", "orange", "red", "text"
 
 COLUMNS = 24
-"""Of Grafana's grid."""
+"""The number of columns of Grafana's grid."""
 
 HEIGHT = 8
-"""Of a panel, in rows of Grafana's grid: 30 pixels each."""
+"""The default height of a panel, in rows of Grafana's grid, 30 pixels each."""
 
 LIMIT = "limit"
-"""The legend of a query that is a limit: drawn as a dashed red line."""
+"""The legend of a query that is a limit, drawn as a dashed red line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query. `instant`: only its value at the end of the time range."""
+    """One query. `instant`: query only the end of the time range."""
 
     expr: str
     legend: str = ""
@@ -30,7 +30,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A colour from a value on; the first step has none and holds below all others."""
+    """A colour that applies from `value` on; the first step has no value and applies below all others."""
 
     color: str
     value: float | None = None
@@ -38,9 +38,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: the label it shows, or `Value` of the only query and `Value #B` of one of several.
+    """A column of a table: a label, or the value: `Value` for a single query, `Value #B` for the second of several.
 
-    Numbers are in the panel's unit, since Grafana's published schema knows no override of a unit.
+    Numbers are in the panel's unit, because Grafana's published schema has no override of units.
     """
 
     field: str
@@ -50,14 +50,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Where a click leads."""
+    """The link of a click."""
 
     title: str
     url: str
 
 
 Mapping = tuple[tuple[str, str, str], ...]
-"""Values, the text that stands for each, and its colour."""
+"""Values, each with the text that is shown for it, and its colour."""
 
 UP_OR_DOWN: Mapping = (("0", "down", RED), ("1", "up", GREEN))
 YES_OR_NO: Mapping = (("0", "no", RED), ("1", "yes", GREEN))
@@ -65,7 +65,7 @@ YES_OR_NO: Mapping = (("0", "no", RED), ("1", "yes", GREEN))
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """`description` says what is shown and which part of the catalog gives it; `empty` stands where no data is."""
+    """A panel. `description` says what it shows and which catalog keys it depends on; `empty` is shown without data."""
 
     title: str
     kind: Kind
@@ -82,14 +82,14 @@ class Panel:
     columns: tuple[Column, ...] = ()
     links: tuple[Link, ...] = ()
     interval: str = ""
-    """Time between two samples, such as 30s, where it is not that of the exporter's."""
+    """The interval of the samples, such as 30s, if it differs from that of the exporter's."""
     content: str = ""
-    """Markdown of a text panel."""
+    """The Markdown of a text panel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A row with a title and the panels below it. A collapsed one asks nothing until it is opened."""
+    """A row with a title and the panels below it. A collapsed row sends no queries until it is opened."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -98,7 +98,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`values` are those of the catalog; without them `query` asks Prometheus, and `regex` takes a part of it."""
+    """A variable. `values` come from the catalog; without them, `query` asks Prometheus and `regex` selects a part."""
 
     name: str
     label: str = ""
@@ -111,7 +111,7 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """`alerts`: the labels of the firing alerts that are marked on it."""
+    """A dashboard. `alerts`: matchers of the firing alerts that are marked on it."""
 
     name: str
     title: str

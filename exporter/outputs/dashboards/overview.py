@@ -1,4 +1,4 @@
-"""Everything at a glance."""
+"""The overview dashboard."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 STATE = "min by (service) (probe_success)"
 LITTLE_BUDGET = 0.25
 LISTED = 10
-"""Services in a list of the worst."""
+"""The number of services in a list of the worst."""
 
 BUDGET_STEPS = (Step(RED), Step(ORANGE, 0.0), Step(GREEN, LITTLE_BUDGET))
 
@@ -52,7 +52,7 @@ def overview(catalog: Catalog) -> Board:
             Section("Objectives", _objectives(catalog)),
             Section("Requests", _requests(catalog)),
             Section("What to look at", _worst(catalog)),
-            Section("What these are", (_about(catalog),), collapsed=True),
+            Section("About", (_about(catalog),), collapsed=True),
         ),
     )
 
@@ -65,8 +65,8 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stat",
             (Query(STATE, "{{service}}", instant=True),),
             "short",
-            "Up when every probe of the service or store succeeds. Probes come from health, probes and port of each; "
-            "a click opens its page.",
+            "Up when every probe of the service or store succeeds. Probes come from health, probes and port. Click one "
+            "to open its page.",
             NO_PROBES,
             14,
             steps=(Step(RED), Step(GREEN, 1)),
@@ -79,8 +79,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "states",
             (Query(STATE, "{{service}}"),),
             "short",
-            "When each service and store was up. A gap is a time in which it was not probed, which is not the same as "
-            "down.",
+            "When each service and store was up. A gap means that it was not probed, which is not the same as down.",
             NO_PROBES,
             24,
             10,
@@ -134,7 +133,7 @@ def _objectives(catalog: Catalog) -> tuple[Panel, ...]:
             ),
             "percentunit",
             "The share of the period's error budget for availability that is left; below 0 the objective is missed. "
-            "Set by slo.availability and slo.period.",
+            "Set with slo.availability and slo.period.",
             NO_SLO,
             12,
             10,
@@ -154,8 +153,8 @@ def _requests(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query("service:http_request_duration_seconds:p95_5m", "{{service}}"),),
             "s",
-            "95 of 100 requests of five minutes were answered faster. From the services' own metrics; the line is the "
-            "limit of HighLatency in defaults.alerts, and a service's own limit is on its page.",
+            "95th percentile over 5 minutes, from the services' own metrics. The line is the limit of HighLatency in "
+            "defaults.alerts; a service's own limit is on its page.",
             NO_REQUESTS,
             12,
             steps=red_over(catalog, "HighLatency"),
@@ -167,8 +166,8 @@ def _requests(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query("service:http_request_errors:ratio_rate5m", "{{service}}"),),
             "percentunit",
-            "The share of five minutes' requests that were answered with 5xx. From the services' own metrics; the line "
-            "is the limit of HighErrorRate in defaults.alerts, and a service's own limit is on its page.",
+            "Share of requests answered with 5xx, over 5 minutes, from the services' own metrics. The line is the "
+            "limit of HighErrorRate in defaults.alerts; a service's own limit is on its page.",
             NO_REQUESTS,
             12,
             steps=red_over(catalog, "HighErrorRate"),
@@ -188,7 +187,7 @@ def _worst(catalog: Catalog) -> tuple[Panel, ...]:
             "bars",
             (Query(f"sort_desc({slowest})", "{{service}}", instant=True),),
             "s",
-            "The mean duration of five minutes' probes, the slowest probe of each service. Red from the limit of "
+            "Mean probe duration over 5 minutes, of the slowest probe of each service. Red from the limit of "
             "ServiceSlow in defaults.alerts.",
             NO_PROBES,
             steps=red_over(catalog, "ServiceSlow"),
@@ -200,8 +199,8 @@ def _worst(catalog: Catalog) -> tuple[Panel, ...]:
             "bars",
             (Query(f"sort(bottomk({LISTED}, {expiry}))", "{{service}}", instant=True),),
             "dtdurations",
-            "Time until the first certificate of the verified chain expires, or of the presented one where "
-            "verification failed; below 0 it has expired. Colours change at the limits of CertificateExpiring and "
+            "Time until the first certificate of the verified chain expires, or of the presented chain if verification "
+            "failed; below 0 it has expired. Colours change at the limits of CertificateExpiring and "
             "CertificateExpiringSoon in defaults.alerts.",
             NO_TLS,
             steps=certificate_steps(catalog),
@@ -212,7 +211,7 @@ def _worst(catalog: Catalog) -> tuple[Panel, ...]:
             "stacked",
             (Query("sum by (state) (container_state)", "{{state}}"),),
             "short",
-            "How many containers are in each state, stopped ones too. From Docker, as exporter.containers says.",
+            "Number of containers in each state, including stopped ones. Read from Docker; see exporter.containers.",
             NO_CONTAINERS,
             minimum=0,
         ),
@@ -220,7 +219,7 @@ def _worst(catalog: Catalog) -> tuple[Panel, ...]:
 
 
 def _about(catalog: Catalog) -> Panel:
-    """The words of the catalog; it has no queries, so it costs nothing until it is opened."""
+    """Return a text panel with the catalog's descriptions."""
     default = catalog.defaults.owner or ""
     needs = {name: ", ".join(service.depends_on) for name, service in catalog.services.items()}
     lines = [

@@ -1,4 +1,4 @@
-"""A panel of data, made with grafanalib. What grafanalib writes in an older form is put right in `current`."""
+"""A panel built with grafanalib. `current` upgrades what grafanalib writes in an older format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOURCE: Json = {"type": "prometheus", "uid": "${datasource}"}
 
 
 class BarGauge(core.Panel):  # type: ignore[misc]  # grafanalib is untyped
-    """grafanalib's own writes `fieldOptions`, which Grafana 7 retired."""
+    """A bar gauge; grafanalib's own writes `fieldOptions`, which Grafana 7 removed."""
 
     def to_json_data(self) -> Json:
         options = {
@@ -37,7 +37,7 @@ class BarGauge(core.Panel):  # type: ignore[misc]  # grafanalib is untyped
 
 
 def build(panel: Panel, position: core.GridPos) -> core.Panel:
-    """The panel in grafanalib's terms."""
+    """Return the panel as a grafanalib object."""
     if panel.kind == "text":
         return core.Text(title=panel.title, content=panel.content, gridPos=position)
     return _BUILDERS[panel.kind](
@@ -49,7 +49,7 @@ def build(panel: Panel, position: core.GridPos) -> core.Panel:
             "gridPos": position,
             "targets": _targets(panel),
             "thresholds": steps_json(panel.steps),
-            "maxDataPoints": None,  # 100, grafanalib's default, is fewer than pixels
+            "maxDataPoints": None,  # grafanalib's default of 100 is less than the panel's width in pixels
         },
     )
 
@@ -83,12 +83,12 @@ def _mappings(mapping: Mapping) -> list[Json]:
 
 
 def _links(links: Iterable[Link]) -> list[core.DashboardLink]:
-    """Links of values. Grafana asks only for title and URL, its schema for all that a dashboard's link has."""
+    """Return links of values. Grafana needs only title and URL, but its schema all keys of a dashboard link."""
     return [core.DashboardLink(title=link.title, uri=link.url, type="link", keepTime=False) for link in links]
 
 
 def _extra(panel: Panel, **more: Any) -> Json:
-    """What every kind of panel says of its values, and what grafanalib has no words for."""
+    """Return the field settings of every kind of panel, and settings that grafanalib lacks."""
     defaults = {
         "unit": panel.unit,
         "noValue": panel.empty,
@@ -102,7 +102,7 @@ def _extra(panel: Panel, **more: Any) -> Json:
 
 
 def _of(name: str) -> Json:
-    """The matcher of one series or column; `byName` takes a plain text, which Grafana's schema does not allow."""
+    """Return the matcher of one series or column. Not `byName`: its plain text does not match Grafana's schema."""
     return {"id": "byNames", "options": {"mode": "include", "names": [name]}}
 
 

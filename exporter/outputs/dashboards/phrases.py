@@ -1,4 +1,4 @@
-"""What several dashboards share: links to a service's page, and words for panels without data."""
+"""Parts that several dashboards share: links to a service's page, and texts for panels without data."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 KEPT = "${datasource:queryparam}&${environment:queryparam}"
-"""Variables that a link to any other dashboard keeps."""
+"""The variables that links to other dashboards keep."""
 
-NO_PROBES = "No probe has run yet: services with health, probes or port are probed"
-NO_REQUESTS = "No requests counted: needs metrics on a service, and requests to it"
-NO_SLO = "Nothing measured yet, or no slo on a service or in defaults"
-NO_CONTAINERS = "No container seen: needs exporter.containers and a reachable Docker engine"
+NO_PROBES = "No probes yet: set health, probes or port on a service"
+NO_REQUESTS = "No requests: needs metrics on a service, and requests to it"
+NO_SLO = "No data yet, or no slo on a service or in defaults"
+NO_CONTAINERS = "No containers: needs exporter.containers and a reachable Docker engine"
 NO_LIMIT_SET = "No memory limit: set resources.memory"
-NO_TLS = "No certificate seen: only https and TLS probes show one"
-NO_ALERTS = "Nothing fires"
+NO_TLS = "No certificates: only https and TLS probes have them"
+NO_ALERTS = "No firing alerts"
 NO_EXPORTER = "The exporter is not scraped: Prometheus needs the job exporter"
 
 
 def service_link(catalog: Catalog, name: str) -> Link:
-    """To a service's page. `name` is Grafana's expression for the service that was clicked."""
+    """Return a link to a service's page. `name` is Grafana's expression for the service that was clicked."""
     path = board_path(catalog.project, SERVICE)
     url = f"{path}?var-service=${{{name}}}&{KEPT}&${{__url_time_range}}"
     return Link("Service page", url)

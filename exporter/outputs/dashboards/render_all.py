@@ -23,7 +23,7 @@ MAKERS = (overview, service, containers, slos, stores, exporter)
 
 
 def render_all(catalog: Catalog) -> Iterator[File]:
-    """One file for each dashboard, named as the dashboard is."""
+    """Yield one file per dashboard, with the dashboard's name."""
     for make in MAKERS:
         board = make(catalog)
         yield File(f"{board.name}.json", as_text(current(dashboard(board, catalog))))

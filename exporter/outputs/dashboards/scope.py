@@ -1,7 +1,7 @@
-"""Which Prometheus a dashboard is about, where one holds several: the external labels of one project and environment.
+"""The selection of one project and environment, for a central Prometheus that stores several.
 
-A Prometheus does not put its external labels on what it answers itself; they show where several send to a central one.
-Each query asks for both labels. On a Prometheus of its own the variables are empty, and so are the labels.
+A Prometheus does not add its external labels to its own answers, only to what it sends to a central one. Each query
+matches both labels. On an environment's own Prometheus the variables are empty, and so are the labels.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ def scoped(expr: str) -> str:
 
 
 def scoped_variable(query: str) -> str:
-    """Add them to the query of a variable."""
+    """Add the matchers of project and environment to the query of a variable."""
     if match := _LABEL_VALUES.fullmatch(query):
         return f"label_values({scoped(match['selector'])}, {match['label']})"
     return scoped(query)
 
 
 def scope_variables(catalog: Catalog) -> tuple[Variable, ...]:
-    """Return the variables: the project, of which there is one here, and the environment, which a person chooses."""
+    """Return the variables: the project, which is fixed, and the environment, which the user selects."""
     project = promql_string(catalog.prometheus.external_labels.get("project", catalog.project))
     return (
         Variable("project", "Project", f"label_values(up{{project={project}}}, project)", hidden=True),

@@ -1,4 +1,4 @@
-"""One page for any service or store."""
+"""The dashboard of any one service or store."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ OWN = 'service="$service"'
 PROBE = f'{OWN},probe="$probe"'
 NEEDED = 'service=~"${depends:raw}"'
 NOTHING = "-"
-"""Stands for no dependency: no service can have this name."""
+"""The value for no dependency: no service can have this name."""
 
-NO_DEPENDENCY = "It needs nothing: set depends_on"
+NO_DEPENDENCY = "No dependencies: set depends_on"
 UP_STEPS = (Step(RED), Step(GREEN, 1))
 
 LIMIT_VARIABLES = {
@@ -60,8 +60,8 @@ def service(catalog: Catalog) -> Board:
         (
             Section("Now", _now(catalog)),
             Section("Probes", _probes()),
-            Section("Requests, as the service counts them", requests(catalog)),
-            Section("What it depends on", _dependencies(catalog)),
+            Section("Requests, from the service's metrics", requests(catalog)),
+            Section("Dependencies", _dependencies(catalog)),
             Section("Containers", containers_of_service()),
         ),
         _variables(catalog),
@@ -120,18 +120,18 @@ def _now(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "percentunit",
-            "The share of the period's error budget that is left; below 0 the objective is missed. Set by slo.",
+            "The share of the period's error budget that is left; below 0 the objective is missed. Set with slo.",
             NO_SLO,
             4,
             4,
             steps=(Step(RED), Step(ORANGE, 0.0), Step(GREEN, 0.25)),
         ),
         Panel(
-            "Certificate ends in",
+            "Certificate expires in",
             "stat",
             (Query(f"min({certificate_ends(OWN)}) - time()", "certificate", instant=True),),
             "dtdurations",
-            "Until the first certificate of the verified chain expires, or of the presented one where verification "
+            "Time until the first certificate of the verified chain expires, or of the presented chain if verification "
             "failed. Colours change at the limits of CertificateExpiring and CertificateExpiringSoon in "
             "defaults.alerts.",
             NO_TLS,
@@ -154,7 +154,7 @@ def _probes() -> tuple[Panel, ...]:
             "states",
             (Query(f"min by (probe) (probe_success{{{OWN}}})", "{{probe}}"),),
             "short",
-            "When each probe of the service succeeded. A gap is a time in which it was not probed.",
+            "When each probe of the service succeeded. A gap means that it was not probed.",
             NO_PROBES,
             12,
             6,
@@ -166,7 +166,7 @@ def _probes() -> tuple[Panel, ...]:
             "states",
             (Query(f"max by (probe, reason) (probe_failure_info{{{OWN}}})", "{{probe}}: {{reason}}"),),
             "short",
-            "Why probes failed, and when. The reference of metrics says what each reason means.",
+            "Why probes failed, and when. docs/metrics.md explains each reason.",
             "No probe failed in this time",
             12,
             6,
@@ -181,7 +181,7 @@ def _probes() -> tuple[Panel, ...]:
                 Query("vector(${slow_limit:raw})", LIMIT),
             ),
             "s",
-            "How long the chosen probe took. The dashed line is the limit of ServiceSlow for this service.",
+            "How long the selected probe took. The dashed line is the limit of ServiceSlow for this service.",
             NO_PROBES,
             minimum=0,
         ),
@@ -190,7 +190,7 @@ def _probes() -> tuple[Panel, ...]:
             "stacked",
             phases,
             "s",
-            "Where the time of the chosen probe went. A phase that was never entered is absent; a TCP probe has none.",
+            "How long each phase of the selected probe took. Phases that were not reached are absent.",
             "No phases: only HTTP, DNS and ICMP probes have them",
             minimum=0,
         ),
@@ -204,8 +204,8 @@ def _probes() -> tuple[Panel, ...]:
                 ),
             ),
             "s",
-            "How many successful probes took how long. Failed ones are left out, so a quick failure never counts as a "
-            "fast answer.",
+            "Distribution of the durations of successful probes. Failed ones are left out, so a quick failure does not "
+            "count as a fast answer.",
             NO_PROBES,
         ),
     )
@@ -215,11 +215,11 @@ def _dependencies(catalog: Catalog) -> tuple[Panel, ...]:
     link = service_link(catalog, OF_SERIES)
     return (
         Panel(
-            "State of what it needs",
+            "State of dependencies",
             "stat",
             (Query(f"min by (service) (probe_success{{{NEEDED}}})", "{{service}}", instant=True),),
             "short",
-            "The services and stores in depends_on of this service. A click opens the page of one.",
+            "The services and stores in depends_on of this service. Click one to open its page.",
             NO_DEPENDENCY,
             6,
             steps=UP_STEPS,
@@ -227,11 +227,11 @@ def _dependencies(catalog: Catalog) -> tuple[Panel, ...]:
             links=(link,),
         ),
         Panel(
-            "State of what it needs, over time",
+            "State of dependencies over time",
             "states",
             (Query(f"min by (service) (probe_success{{{NEEDED}}})", "{{service}}"),),
             "short",
-            "When each service and store in depends_on was up: compare it with the state of this one above.",
+            "When each service and store in depends_on was up. Compare it with the state of this service above.",
             NO_DEPENDENCY,
             9,
             steps=UP_STEPS,
@@ -239,7 +239,7 @@ def _dependencies(catalog: Catalog) -> tuple[Panel, ...]:
             links=(link,),
         ),
         Panel(
-            "Probe durations of what it needs",
+            "Probe durations of dependencies",
             "lines",
             (Query(f"max by (service) (probe_duration_seconds{{{NEEDED}}})", "{{service}}"),),
             "s",

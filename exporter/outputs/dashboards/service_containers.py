@@ -1,4 +1,4 @@
-"""The containers of the service that is chosen."""
+"""Panels of the selected service's containers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def containers_of_service() -> tuple[Panel, ...]:
                 Query(f"max(service_containers_wanted{{{OF_SERVICE}}})", LIMIT),
             ),
             "short",
-            "Containers of the service that run. The dashed line is how many must, from replicas; jobs have none.",
+            "Running containers of the service. The dashed line is the number that should run, from replicas; jobs "
+            "have none.",
             NO_CONTAINERS,
             6,
             minimum=0,
@@ -47,8 +48,8 @@ def containers_of_service() -> tuple[Panel, ...]:
                 Query(f"min({limit})", LIMIT),
             ),
             "bytes",
-            "The working set, which is what the kernel cannot take back. The dashed line is the smallest limit, from "
-            "resources.memory; without one there is none.",
+            "The working set, which the kernel cannot reclaim. The dashed line is the smallest limit, from "
+            "resources.memory, if there is one.",
             NO_CONTAINERS,
             minimum=0,
         ),
@@ -76,7 +77,7 @@ def containers_of_service() -> tuple[Panel, ...]:
                 ),
             ),
             "short",
-            "Restarts of each replica of the service, also by a new container that replaces the old one.",
+            "Restarts of each replica of the service, including new containers that replace the old one.",
             NO_CONTAINERS,
             6,
             minimum=0,
@@ -95,7 +96,7 @@ def containers_of_service() -> tuple[Panel, ...]:
                 ),
             ),
             "Bps",
-            "Bytes that each container of the service receives, and sends below the line.",
+            "Bytes per second that each container of the service receives; sent bytes are below the line.",
             NO_CONTAINERS,
             12,
         ),

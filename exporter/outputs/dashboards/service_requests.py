@@ -1,4 +1,4 @@
-"""What a service's own metrics say of its requests, whatever it calls them."""
+"""Panels of requests, from a service's own metrics, whatever their names."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ QUANTILES = (("0.5", "p50"), ("0.95", "p95"), ("0.99", "p99"))
 
 
 def requests(catalog: Catalog) -> tuple[Panel, ...]:
-    """Services may name their metrics differently, and each panel asks for every name once; only the chosen
-    service's has data.
+    """Return the panels. Services can name their metrics differently, so each panel queries every name once; only those
+    of the selected service have data.
     """
     interval = _interval(catalog)
     return (
@@ -29,7 +29,7 @@ def requests(catalog: Catalog) -> tuple[Panel, ...]:
             "stacked",
             _rates(catalog),
             "reqps",
-            "Requests a second by status code. From the counter that metrics.requests names.",
+            "Requests per second by status code, from the counter that metrics.requests names.",
             NO_REQUESTS,
             minimum=0,
             interval=interval,
@@ -42,8 +42,8 @@ def requests(catalog: Catalog) -> tuple[Panel, ...]:
                 Query("vector(${error_limit:raw})", LIMIT),
             ),
             "percentunit",
-            "The share of five minutes' requests that were answered with 5xx. The dashed line is the limit of "
-            "HighErrorRate for this service.",
+            "Share of requests answered with 5xx, over 5 minutes. The dashed line is the limit of HighErrorRate for "
+            "this service.",
             NO_REQUESTS,
             minimum=0,
         ),
@@ -65,7 +65,7 @@ def _rates(catalog: Catalog) -> tuple[Query, ...]:
     named = {(m.requests, m.status_label): None for m in _metrics(catalog)}
     return tuple(
         Query(f"sum by ({label}) (rate({selector(requests, OF_SERVICE)}{RANGE}))", f"{{{{{label}}}}}")
-        if is_label_name(label)  # no series has a label of another name, so there is nothing to tell apart
+        if is_label_name(label)  # no series has an invalid label, so there is nothing to group by
         else Query(f"sum(rate({selector(requests, OF_SERVICE)}{RANGE}))", "all")
         for requests, label in named
     )
@@ -85,12 +85,12 @@ def _durations(catalog: Catalog) -> tuple[Query, ...]:
 
 
 def _interval(catalog: Catalog) -> str:
-    """The longest time between two scrapes of a service: Grafana's rate interval must hold several of them."""
+    """Return the longest scrape interval of a service: Grafana's rate interval must cover several scrapes."""
     usual = catalog.defaults.metrics_interval
     return f"{math.ceil(max(metrics.interval or usual for metrics in _metrics(catalog)))}s"
 
 
 def _metrics(catalog: Catalog) -> tuple[Metrics, ...]:
-    """Of each service that has its own; of a catalog without any, the usual names, so panels still explain."""
+    """Return the metrics of all services; the default names if there are none, so that panels have a query."""
     found = tuple(service.metrics for service in catalog.services.values() if service.metrics)
     return found or (Metrics(),)

@@ -1,4 +1,4 @@
-"""Objectives: what was measured, how much of the error budget is left, how fast it burns."""
+"""The dashboard of objectives: measured values, remaining error budget, and how fast it burns."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def slos(catalog: Catalog) -> Board:
     return Board(
         SLOS,
         f"{title_of(catalog)} SLOs",
-        "Service level objectives: measured, budget left, and how fast it burns.",
+        "Service level objectives: measured values, remaining error budget, and how fast it burns.",
         (
             Section("Objectives", _objectives(catalog)),
             Section("Error budget", _budget(catalog)),
@@ -106,7 +106,7 @@ def _budget(catalog: Catalog) -> tuple[Panel, ...]:
                 "bars",
                 (Query(f"sort_desc({_ratio(record)})", LEGEND, instant=True),),
                 "short",
-                f"How fast the budget burns {when}: 1 uses up exactly the budget of the period.",
+                f"How fast the budget burns {when}: at 1 it lasts exactly for the period.",
                 NO_SLO,
                 6,
                 steps=(Step(GREEN), Step(RED, 1)),
@@ -131,8 +131,8 @@ def _burn(rate: BurnRate) -> Panel:
             Query(f"max(slo:time_period:days{{{CHOSEN}}}) / {FACTORS_DAYS} * {rate.factor}", LIMIT),
         ),
         "short",
-        "How fast the error budget burns. While both windows are over the dashed line, which is "
-        f"{rate.factor} for a period of {FACTORS_DAYS} days, an alert fires.",
+        "How fast the error budget burns. An alert fires while both windows are over the dashed line, which is "
+        f"{rate.factor} for a period of {FACTORS_DAYS} days.",
         NO_SLO,
         12,
         minimum=0,
@@ -146,7 +146,7 @@ def _errors() -> tuple[Panel, ...]:
             "lines",
             (Query(_ratio("slo:sli_error:ratio_rate5m"), LEGEND),),
             "percentunit",
-            "The share of five minutes' events that missed the objective: failed ones for availability, slow ones for "
+            "Share of events that missed the objective, over 5 minutes: failed ones for availability, slow ones for "
             "latency.",
             NO_SLO,
             24,

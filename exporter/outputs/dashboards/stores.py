@@ -1,4 +1,4 @@
-"""Databases, caches, volumes and their backups."""
+"""The dashboard of databases, caches, volumes and backups."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 CHOSEN = 'service=~"$service"'
-NO_STORES = "Nothing of the chosen stores: databases and caches are named in stores"
-NO_READINGS = "No reading of a store: its port is probed, its contents are not read yet"
+NO_STORES = "No data of the selected stores: add databases and caches under stores"
+NO_READINGS = "No readings: the store's login probe has not succeeded yet"
 NO_BACKUPS = "No backup recorded: set backup on a store or volume"
-NO_VOLUMES = "No volume seen: needs exporter.containers and a volume"
+NO_VOLUMES = "No volumes: needs exporter.containers and a volume"
 DAY = 86400
 UP_STEPS = (Step(RED), Step(GREEN, 1))
 
@@ -37,10 +37,10 @@ def stores(catalog: Catalog) -> Board:
     return Board(
         STORES,
         f"{title_of(catalog)} Stores",
-        "Databases and caches: state, connections, replication, size, backups, and the volumes below them.",
+        "Databases and caches: state, connections, replication, size, backups and volumes.",
         (
             Section("State", _state(catalog)),
-            Section("Use", _use(catalog)),
+            Section("Usage", _use(catalog)),
             Section("Backups", _backups()),
             Section("Volumes", _volumes(catalog)),
         ),
@@ -58,8 +58,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "stat",
             (Query(state, "{{service}}", instant=True),),
             "short",
-            "Up when every probe of the store succeeds. A store's port is probed, and what its probes add; a file of "
-            "SQLite has no port.",
+            "Up when every probe of the store succeeds: the login to the store, and the probes in the catalog.",
             NO_STORES,
             steps=UP_STEPS,
             mapping=UP_OR_DOWN,
@@ -70,7 +69,7 @@ def _state(catalog: Catalog) -> tuple[Panel, ...]:
             "states",
             (Query(state, "{{service}}"),),
             "short",
-            "When each store was up. A gap is a time in which it was not probed.",
+            "When each store was up. A gap means that it was not probed.",
             NO_STORES,
             steps=UP_STEPS,
             mapping=UP_OR_DOWN,
@@ -103,8 +102,8 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
                 ),
             ),
             "percentunit",
-            "Connections as a share of those that the store allows. The line is the limit of StoreConnectionsHigh in "
-            "defaults.alerts; a store's own max_connections counts for its alert.",
+            "Connections as a share of the store's maximum. The line is the limit of StoreConnectionsHigh in "
+            "defaults.alerts; the alert uses a store's own max_connections.",
             NO_READINGS,
             steps=red_over(catalog, "StoreConnectionsHigh"),
             minimum=0,
@@ -114,7 +113,7 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query(f"max by (service) (store_replication_lag_seconds{{{CHOSEN}}})", "{{service}}"),),
             "s",
-            "How far behind the slowest replica is. Set by replicas of a store; the line is the limit of "
+            "How far behind the slowest replica is. Set with replicas of a store. The line is the limit of "
             "StoreReplicationLag in defaults.alerts.",
             "No replica: set replicas on a store",
             steps=red_over(catalog, "StoreReplicationLag"),
@@ -127,12 +126,11 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
                 Query(f"max by (service) (store_replicas{{{CHOSEN}}})", "{{service}}"),
                 Query(
                     f"sum by (service) (store_replication_connected{{{CHOSEN}}} == bool 0)",
-                    "{{service}}, cut off",
+                    "{{service}}, disconnected",
                 ),
             ),
             "short",
-            "Replicas that are connected to each primary, and probed replicas that receive nothing: their reads are "
-            "old.",
+            "Replicas that are connected to each primary, and disconnected ones, which return old data.",
             "No replica: set replicas on a store",
             minimum=0,
         ),
@@ -141,11 +139,11 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             "states",
             (Query(f"min by (service) (store_accepts_writes{{{CHOSEN}}})", "{{service}}"),),
             "short",
-            "Whether each primary takes writes. At its memory limit, read-only or in a broken cluster, a store answers "
-            "and refuses them; store_writes_refused_info has the cause.",
+            "Whether each primary accepts writes. A store refuses them at its memory limit, when read-only, or in a "
+            "broken cluster; store_writes_refused_info has the cause.",
             NO_READINGS,
             steps=UP_STEPS,
-            mapping=(("0", "refused", RED), ("1", "taken", GREEN)),
+            mapping=(("0", "refused", RED), ("1", "accepted", GREEN)),
         ),
         Panel(
             "Memory in use",
@@ -159,7 +157,7 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             ),
             "percentunit",
             "Memory of Redis as a share of maxmemory. The line is the limit of StoreMemoryHigh in defaults.alerts, "
-            "which fires where nothing is evicted.",
+            "which fires only if Redis evicts nothing.",
             "No limit: Redis has no maxmemory",
             steps=red_over(catalog, "StoreMemoryHigh"),
             minimum=0,
@@ -169,7 +167,7 @@ def _use(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query(f"max by (service) (store_size_bytes{{{CHOSEN}}})", "{{service}}"),),
             "bytes",
-            "What each store holds.",
+            "Size of the data in each store.",
             NO_READINGS,
             minimum=0,
         ),
@@ -189,7 +187,7 @@ def _backups() -> tuple[Panel, ...]:
                 ),
             ),
             "dtdurations",
-            "How much would be lost. Orange after one day and red after two; BackupStale knows the schedule of each.",
+            "Changes since then would be lost. Orange after one day, red after two; BackupStale uses the schedules.",
             NO_BACKUPS,
             steps=(Step(GREEN), Step(ORANGE, DAY), Step(RED, 2 * DAY)),
             minimum=0,
@@ -209,7 +207,7 @@ def _backups() -> tuple[Panel, ...]:
             "lines",
             (Query("max by (service) (backup_size_bytes)", "{{service}}"),),
             "bytes",
-            "A backup that shrinks suddenly deserves a look.",
+            "Size of the last good backup. Check a backup that suddenly shrinks.",
             NO_BACKUPS,
             minimum=0,
         ),
@@ -220,7 +218,7 @@ def _volumes(catalog: Catalog) -> tuple[Panel, ...]:
     available = "volume_filesystem_avail_bytes"
     return (
         Panel(
-            "Fullness",
+            "Usage",
             "lines",
             (
                 Query(
@@ -241,7 +239,7 @@ def _volumes(catalog: Catalog) -> tuple[Panel, ...]:
             "lines",
             (Query(f"min by (volume) ({available})", "{{volume}}"),),
             "bytes",
-            "What can still be written to the file system of each volume.",
+            "Free space on the file system of each volume.",
             NO_VOLUMES,
             12,
             minimum=0,

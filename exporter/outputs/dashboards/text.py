@@ -1,7 +1,7 @@
-"""What a person wrote, put into PromQL, Markdown and addresses so that it means only itself.
+"""Escaping of catalog text for PromQL, Markdown and URLs.
 
-Grafana replaces `$name`, `${name}` and `[[name]]` in queries, titles, text panels, descriptions and addresses. It has
-no escape for them (`$$name` is a `$` and the variable), so each language must write the two signs in its own way.
+Grafana replaces `$name`, `${name}` and `[[name]]` in queries, titles, text panels, descriptions and URLs. It has no
+escape for them (`$$name` is a `$` and the variable), so `$` and `[` are escaped in the way of each language.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ _PROMQL = {
 }
 
 _ADDRESS_SIGNS = "/:?#@!&'()*+,;=%~"
-"""Signs that stand in an address as they are; all others, `$` and `[` among them, become %XX."""
+"""Characters that are kept in a URL; all others, including `$` and `[`, become %XX."""
 
 
 def promql_string(text: str) -> str:
-    """A PromQL string literal, with its quotes."""
+    """Return a PromQL string literal, with its quotes."""
     return '"' + "".join(_PROMQL.get(sign, sign) for sign in text) + '"'
 
 
 def selector(metric: str, matchers: str) -> str:
-    """A selector of a metric by its name. A name that PromQL cannot write selects nothing, and still parses."""
+    """Return a selector of a metric. An invalid name becomes a matcher, so the query parses but selects nothing."""
     if _METRIC_NAME.fullmatch(metric):
         return f"{metric}{{{matchers}}}"
     return f"{{__name__={promql_string(metric)},{matchers}}}"
 
 
 def is_label_name(text: str) -> bool:
-    """Whether a series can have a label of this name."""
+    """True if a series can have a label of this name."""
     return bool(_LABEL_NAME.fullmatch(text))
 
 
 def markdown(text: str) -> str:
-    """Plain text in Markdown, also in a table's cell: each sign that could mean something is an HTML entity."""
+    """Return plain text for Markdown, also in table cells: special characters become HTML entities."""
     lines = text.strip().splitlines()
     return "<br>".join(re.sub(r"[^\w\s,]|_", lambda sign: f"&#{ord(sign[0])};", line) for line in lines)
 
 
 def address(text: str) -> str:
-    """An address that a person wrote."""
+    """Return a URL from the catalog, escaped."""
     return quote(text, safe=_ADDRESS_SIGNS)
 
 
 def title_of(catalog: Catalog) -> str:
-    """The project's name for people."""
+    """Return the display name of the project."""
     return catalog.title or catalog.project.replace("-", " ").title()

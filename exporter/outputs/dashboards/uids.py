@@ -1,4 +1,4 @@
-"""Names and addresses of the dashboards, for themselves and for whoever links to them."""
+"""Names and URLs of the dashboards, also for links to them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ OVERVIEW, SERVICE, CONTAINERS, SLOS, STORES, EXPORTER = BOARDS = (
     "stores",
     "exporter",
 )
-"""A dashboard's name is that of its file, and the end of its uid."""
+"""A dashboard's name is the name of its file and the end of its uid."""
 
 MAX_UID = 40
-"""Grafana refuses a longer one."""
+"""Grafana refuses longer uids."""
 
 _HASH = 8
 
 
 def board_uid(project: str, board: str) -> str:
-    """The uid of one dashboard: stable, and another one in another project, also where a long name is cut."""
+    """Return the uid of a dashboard: stable, and different in each project, even if a long name is cut."""
     uid = f"{project}-{board}"
     if len(uid) <= MAX_UID:
         return uid
@@ -31,5 +31,5 @@ def board_uid(project: str, board: str) -> str:
 
 
 def board_path(project: str, board: str) -> str:
-    """The path below Grafana's own address."""
+    """Return the dashboard's path below Grafana's URL."""
     return f"/d/{board_uid(project, board)}"

@@ -1,6 +1,6 @@
-"""nginx.conf of the gateway at the edge: routes, replicas, TLS, and what it answers itself.
+"""nginx.conf of the gateway at the edge: routes, replicas, TLS, and the gateway's own paths.
 
-For nginx 1.27.3 and later, which looks up the addresses of replicas again while it runs.
+It needs nginx 1.27.3 or later, which resolves the addresses of replicas again while it runs.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 WORKERS = 2
-"""`auto` would start one for each core of the host, whatever the container may use."""
+"""`auto` would start one per core of the host, even if the container may use fewer."""
 CONNECTIONS = 4096
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """`nginx.conf`, where the catalog has a gateway.
+    """Yield `nginx.conf`, if the catalog has a gateway.
 
     Raises:
-        OutputError: nginx cannot express a route, or has nowhere to send it.
+        OutputError: nginx cannot express a route, or the route has no service to go to.
     """
     gateway = catalog.gateway
     if gateway is None:
@@ -42,9 +42,9 @@ def render(catalog: Catalog) -> Iterable[File]:
         nginx_text(
             (
                 Comment(NOTICE),
-                Comment(f"The edge of {catalog.project} in {catalog.environment_name}."),
+                Comment(f"The gateway of {catalog.project} in {catalog.environment_name}."),
                 line("worker_processes", str(WORKERS)),
-                line("pid", "/tmp/nginx.pid"),  # noqa: S108 - in the container, whose own it is
+                line("pid", "/tmp/nginx.pid"),  # noqa: S108 - a path inside the container
                 line("error_log", "stderr", "warn"),
                 block(["events"], line("worker_connections", str(CONNECTIONS))),
                 block(

@@ -1,4 +1,4 @@
-"""Servers: the catalog's host names over HTTP or HTTPS, and what everybody else is told."""
+"""Servers for the catalog's host names over HTTP or HTTPS, and the answers to unknown hosts."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _CIPHERS = ":".join(
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
     for signature in ("ECDSA", "RSA")
 )
-"""Of TLS 1.2: forward secrecy and authenticated encryption only. Those of 1.3 all have both."""
+"""Ciphers of TLS 1.2 with forward secrecy and authenticated encryption; those of TLS 1.3 all have both."""
 _PROTOCOLS = {"1.2": ("TLSv1.2", "TLSv1.3"), "1.3": ("TLSv1.3",)}
 
 
 def servers(catalog: Catalog, gateway: Gateway, locations: Sequence[Item]) -> Iterator[Item]:
-    """Where every port is opened on the host, as on a laptop, any host name will do.
+    """Yield the servers. If all ports are open on the host, as on a laptop, any host name is accepted.
 
     Raises:
-        OutputError: a host name is none that a browser would send.
+        OutputError: a host name is one that no browser sends.
     """
     names = _names(gateway)
     anybody = catalog.environment.publishes_all
@@ -52,9 +52,9 @@ def servers(catalog: Catalog, gateway: Gateway, locations: Sequence[Item]) -> It
     else:
         yield block(["server"], plain, names, request_id, *locations)
     if not anybody:
-        yield Comment("Whoever asks for another name gets no certificate, and learns nothing from it.")
+        yield Comment("Unknown hosts: the handshake is rejected.")
         yield block(["server"], _listen(HTTPS_PORT, "ssl", default=True), line("ssl_reject_handshake", "on"))
-    # A browser keeps HSTS for a year: on a laptop it would lock out whatever else is at localhost.
+    # Browsers remember HSTS for a year: on a laptop it would block everything else on localhost.
     hsts = line("add_header", "Strict-Transport-Security", f"max-age={HSTS_SECONDS}", "always")
     yield block(
         ["server"],
@@ -74,7 +74,7 @@ def _names(gateway: Gateway) -> Item:
     for name, path in written:
         if "%" in name:
             raise OutputError(
-                "has a zone, which no request names; leave out % and what follows", "gateway", *path
+                "has a zone, which no request has; leave out % and what follows", "gateway", *path
             )
     names = list(dict.fromkeys(ascii_host(name.strip("[]")).removesuffix(".").lower() for name, _ in written))
     return line("server_name", *(f"[{name}]" if ":" in name else name for name in names))

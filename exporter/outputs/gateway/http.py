@@ -1,4 +1,4 @@
-"""What holds for every request: log, limits, forwarded headers, retries; and the replicas of each service."""
+"""Settings for all requests: log, limits, forwarded headers, retries; and the replicas of each service."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from exporter.outputs.gateway.routes import Route, Upstream
 
 RESOLVER = "127.0.0.11"
-"""Docker's own DNS server, inside each container."""
+"""Docker's DNS server, inside each container."""
 LOOK_UP_SECONDS = 5
-"""How long nginx keeps an answer of DNS; a deploy waits for it before nginx asks by name again."""
+"""How long nginx caches a DNS answer; a deploy waits this long before nginx uses names again."""
 IDLE_SECONDS = 4
-"""Shorter than the five seconds after which uvicorn and Node close an idle connection, so that no request is sent on
-one that is just being closed."""
+"""Shorter than the five seconds after which uvicorn and Node close idle connections, so that nginx never sends a
+request on a connection that is being closed."""
 TRIES = 3
 
 _LOG = {
@@ -38,7 +38,8 @@ _LOG = {
     "tls": "$ssl_protocol",
     "agent": "$http_user_agent",
 }
-"""Without query and referrer, which may hold secrets. Every value is text: nginx writes 000 for no status."""
+"""Fields of the log. Query and referrer are left out, because they may hold secrets. All values are strings: without a
+status nginx writes 000, which is no JSON number."""
 
 _FORWARDED = {
     "Host": "$http_host",
@@ -52,7 +53,7 @@ _FORWARDED = {
     "Proxy": "",
     "Connection": "",
 }
-"""What a client wrote in these is not passed on: this is the edge, and nobody before it is believed."""
+"""Headers that replace what the client sent: this is the edge, where no client is trusted."""
 
 
 def http_settings(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
@@ -60,13 +61,13 @@ def http_settings(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
     yield line("log_format", "gateway", "escape=json", f"{{{log}}}")
     yield line("access_log", "/dev/stdout", "gateway")
     yield from (
-        line(f"{kind}_temp_path", f"/tmp/{kind}")  # noqa: S108 - in the container, whose own it is
+        line(f"{kind}_temp_path", f"/tmp/{kind}")  # noqa: S108 - a path inside the container
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     yield line("server_tokens", "off")
     yield line("absolute_redirect", "off")
     yield line("server_names_hash_bucket_size", "512")
-    yield Comment("Limits: a client that sends slowly, or too much, is let go.")
+    yield Comment("Limits: clients that send slowly or too much are disconnected.")
     yield line("client_header_timeout", "15s")
     yield line("client_body_timeout", "30s")
     yield line("send_timeout", "60s")
@@ -74,7 +75,7 @@ def http_settings(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
     yield line("reset_timedout_connection", "on")
     yield line("large_client_header_buffers", "4", "16k")
     yield line("client_max_body_size", size_text(gateway.max_body))
-    yield Comment("A client's own X-Request-ID is kept where it can do no harm in a log.")
+    yield Comment("A client's X-Request-ID is kept only if it is safe in a log.")
     yield block(
         ["map", "$http_x_request_id", "$gateway_request_id"],
         line("default", "$request_id"),
@@ -86,7 +87,7 @@ def http_settings(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
 
 
 def forwarded_headers(**others: str) -> Iterator[Item]:
-    """Headers of requests to services. A location that sets one must set all: nginx inherits all or none."""
+    """Yield the headers of requests to services. A location that sets one must set all: nginx inherits all or none."""
     for name, value in {
         **_FORWARDED,
         **{key.replace("_", "-"): value for key, value in others.items()},
@@ -96,7 +97,7 @@ def forwarded_headers(**others: str) -> Iterator[Item]:
 
 def upstream_blocks(gateway: Gateway, upstreams: list[Upstream]) -> Iterator[Item]:
     yield Comment(
-        "Replicas come and go, so the name of each service is looked up again and again; nginx starts before they do."
+        "Replicas change, so nginx resolves each service's name repeatedly; it can start before the services."
     )
     yield line("resolver", RESOLVER, f"valid={LOOK_UP_SECONDS}s", "ipv6=off")
     yield line("resolver_timeout", f"{LOOK_UP_SECONDS}s")
@@ -124,11 +125,11 @@ def _proxying(gateway: Gateway) -> Iterator[Item]:
     yield line("proxy_read_timeout", engine_duration(timeouts.read))
     yield line("proxy_send_timeout", engine_duration(timeouts.send))
     yield line("proxy_hide_header", "X-Powered-By")
-    yield Comment("Answers are never kept in files: /tmp is memory, and little of it.")
+    yield Comment("Answers are never buffered in files: /tmp is in memory, and small.")
     yield line("proxy_max_temp_file_size", "0")
     yield Comment(
-        "A replica that went away costs no request: the next one is asked. Not where the first may have done what "
-        "must not be done twice (POST), and not for slow answers, which would take twice as long."
+        "If a replica fails, the request is sent to the next one. Exceptions: requests that must not be repeated "
+        "(POST), and slow answers, which would take twice as long."
     )
     yield line("proxy_next_upstream", "error", "timeout")
     yield line("proxy_next_upstream_tries", str(TRIES))

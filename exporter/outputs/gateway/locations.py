@@ -1,4 +1,4 @@
-"""Paths: those of the catalog's routes, and the gateway's own, which say whether it and the services work."""
+"""Locations: the catalog's routes, and the gateway's own health paths for itself and the services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from exporter.outputs.gateway.routes import Route, Upstream
 
 MAX_CHAIN = 8
-"""nginx follows ten internal redirects of one request, and the whole readiness takes one for each service."""
+"""nginx follows at most ten internal redirects per request, and the readiness of all takes one per service."""
 READY_SECONDS = 5.0
 
 _NOTHING = f"{OWN_PATHS}/none"
@@ -32,7 +32,7 @@ def live_location() -> Item:
 
 
 def own_locations(upstreams: list[Upstream]) -> Iterator[Item]:
-    yield Comment("Alive: nginx answers. Ready: so do the services; what they say is not passed on.")
+    yield Comment("live: nginx answers. ready: the services answer, too. Their answers are not passed on.")
     yield live_location()
     asked = [upstream for upstream in upstreams if upstream.ready is not None]
     for upstream in asked:
@@ -41,7 +41,7 @@ def own_locations(upstreams: list[Upstream]) -> Iterator[Item]:
     if not asked:
         return
     if len(asked) <= MAX_CHAIN:
-        # Each step asks one service, then goes on to the next.
+        # Each step checks one service, then goes on to the next.
         steps = [f"@ready-{index}" for index in range(1, len(asked))]
         for name, upstream, following in zip(("", *steps), asked, (*steps, "@ready"), strict=True):
             yield _checked((name,) if name else ("=", READY_PATH), upstream, following)
@@ -50,7 +50,7 @@ def own_locations(upstreams: list[Upstream]) -> Iterator[Item]:
 
 
 def route_locations(gateway: Gateway, routes: list[Route]) -> Iterator[Item]:
-    """Each route for its path itself and for what is below it, and not for another that begins alike."""
+    """Yield each route for its path and all paths below it, but not for others with the same prefix."""
     for route in routes:
         settings = tuple(_settings(gateway, route))
         if route.path:
@@ -75,7 +75,7 @@ def _settings(gateway: Gateway, route: Route) -> Iterator[Item]:
 
 
 def _health(upstream: Upstream) -> Item:
-    """A service's health, asked for by nginx itself: a subrequest, whose answer counts by its status."""
+    """Return the location of a service's health, which nginx itself requests; only the status counts."""
     return block(
         ["location", "=", f"{OWN_PATHS}/health/{upstream.name}"],
         line("internal"),

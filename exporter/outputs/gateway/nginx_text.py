@@ -1,4 +1,4 @@
-"""nginx's configuration as text: directives and blocks, whose words are quoted so that none can end a directive."""
+"""A writer of nginx's configuration, which quotes words so that none can end a directive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMENT = "#"
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One line, or a block with `items` in it."""
+    """One line, or a block that contains `items`."""
 
     words: tuple[str, ...]
     items: tuple[Directive | Comment, ...] | None = None
@@ -43,12 +43,12 @@ def block(words: Iterable[str], *items: Item) -> Directive:
 
 
 def nginx_text(items: Iterable[Item]) -> str:
-    """The file. A word that holds `$` is as nginx reads it: a variable, where the directive takes any."""
+    """Return the file's text. nginx reads `$` in a word as a variable, if the directive accepts variables."""
     return "".join(f"{text}\n" for text in _lines(items, 0))
 
 
 def whole_seconds(seconds: float) -> str:
-    """A time as the others take it; never less than was asked for."""
+    """Return a time in whole seconds, rounded up."""
     return f"{ceil(seconds)}s"
 
 

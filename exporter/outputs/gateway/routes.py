@@ -1,4 +1,4 @@
-"""The catalog's routes as nginx can have them: normal paths, and services that the gateway reaches by name."""
+"""The catalog's routes for nginx: normalised paths, and services that the gateway reaches by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath
 
 MAX_PATH = 1000
-"""Bytes. nginx takes no word of its configuration that is longer than 4096."""
+"""In bytes. nginx accepts no word longer than 4096 bytes in its configuration."""
 
 _VARIABLE = "$"
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -28,7 +28,7 @@ _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """A service behind the gateway. `ready`: the path that says whether it works, if it has one that can be asked."""
+    """A service behind the gateway. `ready`: the path of its health, if the gateway can request it."""
 
     name: str
     port: int
@@ -37,7 +37,7 @@ class Upstream:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`path` is decoded, without a slash at its end: "" is the root. It holds for itself and all below it."""
+    """A route. `path` is decoded and has no slash at its end, so the root is "". It covers all paths below it."""
 
     path: str
     upstream: str
@@ -45,13 +45,13 @@ class Route:
 
 
 def routes_of(catalog: Catalog, gateway: Gateway) -> list[Route]:
-    """The longest path first, though nginx does not mind.
+    """Return the routes, the longest path first, though nginx does not need this order.
 
     Raises:
-        OutputError: nginx cannot tell one of them, or has nowhere to send it.
+        OutputError: nginx cannot express a route, or the route has no service to go to.
     """
     if not gateway.routes:
-        raise OutputError("is empty; write which service answers, such as {/: NAME}", "gateway", "routes")
+        raise OutputError("is empty; name the service for each path, such as {/: NAME}", "gateway", "routes")
     found: dict[str, tuple[Route, str]] = {}
     refusals = Refusals()
     for key, written in gateway.routes.items():
@@ -67,7 +67,7 @@ def routes_of(catalog: Catalog, gateway: Gateway) -> list[Route]:
 
 
 def upstreams_of(catalog: Catalog, routes: list[Route]) -> list[Upstream]:
-    """Each service that a route names, once, by name."""
+    """Return each service that a route names, once, sorted by name."""
     names = sorted({route.upstream for route in routes})
     services = ((name, catalog.services[name]) for name in names)
     return [Upstream(name, service.port or 0, _readiness(name, service)) for name, service in services]
@@ -75,36 +75,39 @@ def upstreams_of(catalog: Catalog, routes: list[Route]) -> list[Upstream]:
 
 def _normal(key: str, where: CatalogPath, *, strip: bool) -> str:
     if "?" in key or "#" in key:
-        raise OutputError("holds ? or #, and nginx routes by the path alone; leave out what follows", *where)
+        raise OutputError(
+            "contains ? or #, but nginx routes by the path only; leave out what follows", *where
+        )
     if _PERCENT.search(key):
-        raise OutputError("holds a % that is no escape; write it as %25", *where)
+        raise OutputError("contains a % that is no escape; write it as %25", *where)
     try:
         path = unquote(key, errors="strict")
     except UnicodeDecodeError:
-        raise OutputError("is not UTF-8 once its escapes are read; write another path", *where) from None
+        raise OutputError("is not UTF-8 after its escapes are decoded; write another path", *where) from None
     if not path.isprintable() or len(path.encode()) > MAX_PATH:
         raise OutputError(
-            f"holds control characters or is longer than {MAX_PATH} bytes; write another path", *where
+            f"contains control characters or is longer than {MAX_PATH} bytes; write another path", *where
         )
     path = path.removesuffix("/")
     parts = path.split("/")[1:]
     if any(part in ("", ".", "..") for part in parts):
         raise OutputError(
-            "is never asked for, since nginx takes //, . and .. out of paths; write the path without", *where
+            "never matches, because nginx removes //, . and .. from paths; write the path without them",
+            *where,
         )
     if path == OWN_PATHS or path.startswith(f"{OWN_PATHS}/"):
-        raise OutputError(
-            f"is below {OWN_PATHS}, where the gateway answers itself; write another path", *where
-        )
+        raise OutputError(f"is below {OWN_PATHS}, which the gateway uses itself; write another path", *where)
     if strip and _VARIABLE in path:
-        raise OutputError("holds $, which nginx cannot strip; write the path without, or no strip", *where)
+        raise OutputError(
+            "contains $, which nginx cannot strip; write the path without $, or leave out strip", *where
+        )
     return path
 
 
 def _reachable(service: Service, name: str, where: CatalogPath) -> None:
     if not service.deployed:
         raise OutputError(
-            f"goes to {name}, which is not deployed here; give it a build or an image, or drop the route",
+            f"goes to {name}, which is not deployed here; give it a build or an image, or remove the route",
             *where,
         )
     if service.port is None:
@@ -112,10 +115,10 @@ def _reachable(service: Service, name: str, where: CatalogPath) -> None:
 
 
 def _readiness(name: str, service: Service) -> str | None:
-    """Its health's path, if the gateway gets an answer there as the daemon does: GET, plain HTTP, no secrets.
+    """Return the path of the service's health, if the gateway can request it: GET, plain HTTP, no secrets.
 
     Raises:
-        OutputError: nginx would take a part of the path for a variable.
+        OutputError: nginx would read a part of the path as a variable.
     """
     health = service.health
     if (
@@ -133,6 +136,6 @@ def _readiness(name: str, service: Service) -> str | None:
         return None
     if _VARIABLE in path:
         raise OutputError(
-            "holds $ in its path, which the gateway cannot ask for; write %24", "services", name, "health"
+            "contains $ in its path, which the gateway cannot request; write %24", "services", name, "health"
         )
     return path

@@ -1,6 +1,6 @@
-"""Images: a Dockerfile, and what stays out of its build, for each service whose runtime has a recipe.
+"""Images: a Dockerfile and its ignore file for each service whose runtime has a recipe.
 
-Recipes are templates beside this module. A service with a Dockerfile of its own, or with neither, gets no files.
+Recipes are templates next to this module. A service without a runtime, with or without its own Dockerfile, gets none.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.services import Build, Service
 
 UID = "65532"
-"""User and group of every generated image, as others without root have them; its name is app."""
+"""User and group, both named app, of every generated image; other images without root use the same number."""
 STAGES = ("build", "final")
 NGINX, HEALTHCHECK = "nginx.conf", "healthcheck.py"
 BASES = ("BASE", "BUILD_BASE")
-"""Build arguments that replace the images which a recipe starts from."""
+"""Build arguments that replace a recipe's base images."""
 
-# Autoescape is for HTML; here each value takes the filter of the form that it stands in.
+# Autoescape is for HTML; here each value goes through the filter for its place.
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent),
     undefined=StrictUndefined,
@@ -54,10 +54,10 @@ _TEMPLATES.filters.update(
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """`SERVICE/Dockerfile`, `SERVICE/Dockerfile.dockerignore`, which BuildKit reads beside it, and what it copies.
+    """Yield `SERVICE/Dockerfile`, `SERVICE/Dockerfile.dockerignore`, which BuildKit reads, and the files it copies.
 
     Raises:
-        OutputError: a recipe needs what the service does not say.
+        OutputError: the service lacks something that its recipe needs.
     """
     refusals, checked = Refusals(), False
     for name, service in catalog.services.items():
@@ -84,13 +84,13 @@ def _files(catalog: Catalog, name: str, service: Service, build: Build) -> Itera
     ):
         if any("${" in text for text in texts):
             raise OutputError(
-                "holds ${, which nothing fills in when the generated Dockerfile is built; write the value itself, "
-                "or take a Dockerfile of your own",
+                "contains ${, which is not filled in when the generated Dockerfile is built; write the value itself, "
+                "or use your own Dockerfile",
                 *("services", name, *path),
             )
     if build.entry and not build.entry.isprintable():
         raise OutputError(
-            "cannot stand in a Dockerfile's command; take its line break out",
+            "cannot be used in a Dockerfile's command; remove its line break",
             *("services", name, "build", "entry"),
         )
     recipe = RECIPES[str(build.runtime)]
@@ -130,7 +130,7 @@ def _files(catalog: Catalog, name: str, service: Service, build: Build) -> Itera
 
 
 def _ports(service: Service) -> list[int]:
-    """All that it listens on; the health probe and the metrics may have ports of their own."""
+    """Return all ports that the service listens on; health and metrics may have their own."""
     health = service.health.port if service.health else None
     metrics = service.metrics.port if service.metrics else None
     return sorted({port for port in (service.port, health, metrics) if port})

@@ -1,4 +1,4 @@
-"""Values in the forms that a Dockerfile has for them, so that any text of the catalog is data there."""
+"""Filters that quote values for a Dockerfile, so that any text of the catalog is only data there."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:@-]+")
 
 
 def exec_form(arguments: Sequence[str]) -> str:
-    """JSON in ASCII: no shell reads it, and Docker replaces no variables in it."""
+    """Return JSON in ASCII, which no shell reads and in which Docker replaces no variables."""
     return json.dumps(list(arguments))
 
 
 def quoted(text: str) -> str:
-    """In double quotes, for LABEL and ARG, which replace variables. Dockerfiles have no form for a line break there."""
+    """Return the text in double quotes, for LABEL and ARG. A line break cannot be written there and becomes a space."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     escaped = re.sub(r'([\\"$])', r"\\\1", printable)
     return f'"{escaped}"'
 
 
 def word(text: str) -> str:
-    """As it is where that is plain, and else in double quotes."""
+    """Return plain text unchanged, and any other text in double quotes."""
     return text if _PLAIN.fullmatch(text) else quoted(text)
 
 
 def default_value(text: str) -> str:
-    """`=VALUE` after the name of an argument. A line break has no form: such a value is given at the build."""
+    """Return `=VALUE` for an argument; empty for text with a line break, which must be given at the build."""
     return f"={word(text)}" if text.isprintable() else ""
 
 
 def shell(text: str) -> str:
-    """One word of a shell; of a text that stands on one line."""
+    """Return the text, which has one line, as one word of a shell."""
     return shlex.quote(text)
 
 
 def nginx(text: str) -> str:
-    """A word of nginx's configuration."""
+    """Return the text as a word of nginx's configuration."""
     escaped = re.sub(r'([\\"])', r"\\\1", text)
     return f'"{escaped}"'

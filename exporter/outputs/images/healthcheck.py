@@ -1,7 +1,7 @@
-"""Exit with 0 if this container is healthy: run by its health check, with nothing but Python's own library.
+"""Exit with 0 if this container is healthy. Its health check runs this with the standard library only.
 
-usage: healthcheck.py URL METHOD SECONDS FIRST-LAST...   asks, and compares the status with these ranges
-       healthcheck.py PORT SECONDS                       connects
+usage: healthcheck.py URL METHOD SECONDS FIRST-LAST...   sends a request; its status must be in one of the ranges
+       healthcheck.py PORT SECONDS                       connects to the port
 
 Redirects are followed, certificates are not verified, proxies are not used.
 """
@@ -16,9 +16,9 @@ from typing import Any
 
 
 class AnyStatus(urllib.request.HTTPDefaultErrorHandler):
-    """An answer of any status is an answer."""
+    """A handler that returns answers of any status instead of raising."""
 
-    def http_error_default(self, req: Any, fp: Any, *_: Any) -> Any:  # noqa: ARG002 - the library's own
+    def http_error_default(self, req: Any, fp: Any, *_: Any) -> Any:  # noqa: ARG002 - the library's signature
         return fp
 
 

@@ -1,4 +1,4 @@
-"""Dockerfile.dockerignore: one service's sources out of the catalog's folder, without what no image may hold."""
+"""Dockerfile.dockerignore: admits one service's sources from the catalog's folder, without secrets and leftovers."""
 
 from __future__ import annotations
 
@@ -85,52 +85,52 @@ _OF_RUNTIME = {
 
 
 def ignored(catalog: Catalog, build: Build, copied: Iterable[str]) -> str:
-    """Return the patterns for one service. `copied`: files that its image takes from the folder of images."""
+    """Return the ignore file of one service. `copied`: files that its image copies from the folder of images."""
     lines = [
         f"# {NOTICE}",
-        "# The context is the catalog's folder. This is read in place of a .dockerignore there.",
+        "# The context is the catalog's folder. This file replaces a .dockerignore there.",
         "",
-        "# Nothing but the sources.",
+        "# Only the sources.",
         *(["*", f"!/{_literal(sources(build))}"] if sources(build) != "." else []),
         "",
         "# Secrets.",
         *_in_sources(build, _SECRETS),
         *_secret_files(catalog, build),
         "",
-        "# Traces of work.",
+        "# Files of development tools.",
         *_in_sources(build, _WORK),
         *_inside(catalog, build, catalog.folder / "deploy"),
         "",
-        "# What the build makes itself, and what only a developer needs.",
+        "# What the build generates itself, and what only developers need.",
         *_in_sources(build, _OF_RUNTIME[str(build.runtime)]),
         "",
-        "# What the image takes from the folder of images.",
+        "# Files that the image copies from the folder of images.",
         *(f"!/{images_folder(catalog)}/{path}" for path in copied),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _in_sources(build: Build, patterns: Iterable[str]) -> Iterator[str]:
-    """Patterns that hold in any folder, and the others from the folder of the sources."""
+    """Yield patterns for any folder as they are, and the others relative to the folder of the sources."""
     for pattern in patterns:
         yield pattern if pattern.startswith("**/") else f"/{_literal(sources(build, pattern))}"
 
 
 def _secret_files(catalog: Catalog, build: Build) -> Iterator[str]:
-    """The catalog's own secrets that lie inside the context, whatever their names."""
+    """Yield patterns for the catalog's secrets that are inside the context, whatever their names."""
     for name, source in catalog.secrets.items():
         if not source.env:
             yield from _inside(catalog, build, secret_file(catalog, name))
 
 
 def _inside(catalog: Catalog, build: Build, path: Path) -> Iterator[str]:
-    """The pattern for a path, if it is below the context."""
+    """Yield the pattern for a path, if it is below the context."""
     relative = os.path.relpath(path, catalog.folder / build.context)
     if relative != ".." and not relative.startswith("../"):
         yield f"/{_literal(sources(build, relative))}"
 
 
 def _literal(path: str) -> str:
-    """A pattern for this path alone; `?` stands for what has no form in a line of such a file."""
+    """Return a pattern for exactly this path; `?` replaces characters that cannot be written in such a file."""
     escaped = re.sub(r"([*?\[\]\\])", r"\\\1", path)
     return re.sub(r"^\s|\s$|[^\S ]", "?", "".join(c if c.isprintable() else "?" for c in escaped))

@@ -1,4 +1,4 @@
-"""The recipes by runtime: which template, from which images, and what they start."""
+"""The recipes by runtime: template, base images and command."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 MAIN = "main:app"
 PAGES = ("dist", "build")
-"""Where Vite and Create React App put their pages."""
+"""The folders where Vite and Create React App put their pages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`values` are those of the template that are the recipe's own; `configuration` is a template of nginx.conf."""
+    """A recipe. `values` returns the template's values of this runtime; `configuration` is a template of nginx.conf."""
 
     template: str
     base: str
@@ -31,12 +31,12 @@ class Recipe:
 
 
 def _python(name: str, service: Service, build: Build) -> dict[str, Any]:
-    """`entry` is an ASGI application MODULE:NAME, a file that ends with .py, or a module to run."""
+    """Return the values of Python; `entry` is an ASGI application MODULE:NAME, a file *.py, or a module to run."""
     entry = build.entry or MAIN
     asgi = ":" in entry and not service.command
     if asgi and service.port is None:
         raise OutputError(
-            f"has no port, and {entry} is served on one; write port, or a module in build.entry",
+            f"has no port, but {entry} is served on one; write port, or name a module in build.entry",
             "services",
             name,
         )
@@ -50,7 +50,7 @@ def _python(name: str, service: Service, build: Build) -> dict[str, Any]:
 
 
 def _node(name: str, service: Service, build: Build) -> dict[str, Any]:
-    """`entry` is the folder of the pages after `npm run build`."""
+    """Return the values of Node; `entry` is the folder of the pages after `npm run build`."""
     if service.port is None:
         raise OutputError("has no port for nginx to serve its pages on; write port", "services", name)
     path = parse_template(service.health.path).literal if service.health else None

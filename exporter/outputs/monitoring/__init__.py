@@ -1,4 +1,4 @@
-"""compose.monitoring.yaml: the daemon, Prometheus, Alertmanager and Grafana, beside the services of compose.yaml."""
+"""compose.monitoring.yaml: the daemon, Prometheus, Alertmanager and Grafana, next to the services of compose.yaml."""
 
 from __future__ import annotations
 
@@ -40,20 +40,22 @@ NAME = "compose.monitoring.yaml"
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """The file, which refers to networks and volumes of compose.yaml and is loaded after it.
+    """Yield the file, which refers to networks and volumes of compose.yaml and is loaded after it.
 
     Raises:
-        OutputError: a name of the catalog is one of the stack's, or a secret has no file of its own.
+        OutputError: a name of the catalog is used by the stack, or two secrets would share a file.
     """
     check_names(catalog)
-    stack_secrets(catalog)  # says what is wrong with any of them
+    stack_secrets(catalog)  # raises if one is wrong
     services = monitoring_services(catalog)
     owned: dict[str, Any] = {
         name: {} for name in ("prometheus-data", *_optional(catalog, "alertmanager-data"), "grafana-data")
     }
-    networks: dict[str, Any] = {MONITORING: Note("Where the stack's programs find one another.", {})}
+    networks: dict[str, Any] = {MONITORING: Note("For traffic between the programs of the stack.", {})}
     if has_proxy(catalog):
-        networks[DOCKER] = Note("The engine's filter, which the exporter alone reaches.", {"internal": True})
+        networks[DOCKER] = Note(
+            "The proxy for the Docker socket; only the exporter can reach it.", {"internal": True}
+        )
     document = {
         **document_of_services(services),
         "networks": networks,
@@ -64,16 +66,16 @@ def render(catalog: Catalog) -> Iterable[File]:
         NAME,
         yaml_text(
             Apart(document),
-            f"What watches {catalog.project} in {catalog.environment_name}. Start it with what it watches:",
+            f"Monitoring of {catalog.project} in {catalog.environment_name}. Start it together with the application:",
             f"docker compose -p {compose_project(catalog)} -f compose.yaml -f compose.monitoring.yaml up --detach",
-            "Nothing here waits for anything else, since each must be able to say that another is missing.",
-            "Pages are on 127.0.0.1 of the host only: open them there, through ssh -L, or through a proxy of yours.",
+            "Nothing here depends on anything else: each program must be able to report that another one is missing.",
+            "Pages are on 127.0.0.1 of the host only: open them there, through ssh -L, or through your own proxy.",
         ),
     )
 
 
 def monitoring_services(catalog: Catalog) -> dict[str, Any]:
-    """`services` of the file."""
+    """Return `services` of the file."""
     return {
         EXPORTER: exporter_service(catalog),
         **({DOCKER_PROXY: proxy_service(catalog)} if has_proxy(catalog) else {}),
@@ -84,7 +86,7 @@ def monitoring_services(catalog: Catalog) -> dict[str, Any]:
 
 
 def secret_names(catalog: Catalog) -> list[str]:
-    """Every secret that a container of the stack mounts, once, by name."""
+    """Return the names of all secrets that containers of the stack mount, each once and sorted."""
     alertmanager = [secret.name for secret in mounted_secrets(catalog)] if has_alertmanager(catalog) else []
     web = (*daemon_needs(catalog).secrets, *prometheus_needs(catalog).secrets)
     return sorted({*probe_needs(catalog).secrets, *alertmanager, *web, GRAFANA_PASSWORD})

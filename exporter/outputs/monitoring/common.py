@@ -1,4 +1,4 @@
-"""What the programs of the monitoring stack have in common: names, images, and how each container is held."""
+"""Common parts of the monitoring stack: names, networks, and the settings of every container."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ SERVICES = (EXPORTER, DOCKER_PROXY, PROMETHEUS, ALERTMANAGER, GRAFANA)
 
 MONITORING = "monitoring"
 DOCKER = "docker"
-"""Networks of the stack: where its programs find one another, and where the daemon alone finds the engine."""
+"""Networks of the stack: one for its programs, and one on which only the daemon reaches the Docker engine."""
 DATA_VOLUMES = ("prometheus-data", "alertmanager-data", "grafana-data")
 
 LOOPBACK = "127.0.0.1"
-TEMPORARY = "/tmp"  # noqa: S108 - in the container, whose own it is
+TEMPORARY = "/tmp"  # noqa: S108 - a path inside the container
 NOBODY = "65534:65534"
-"""The user of the images of Prometheus and Alertmanager, whom their data volumes belong to."""
+"""The user of the images of Prometheus and Alertmanager, who owns their data volumes."""
 
 
 def check_names(catalog: Catalog) -> None:
-    """See that nothing of the catalog has the name of something of the stack.
+    """Check that no name of the catalog is used by the stack.
 
     Raises:
-        OutputError: something has.
+        OutputError: a name is used twice.
     """
     sections = (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog)))
     refusals = Refusals()
@@ -46,8 +46,8 @@ def check_names(catalog: Catalog) -> None:
             with refusals.gathered():
                 if name in SERVICES:
                     raise OutputError(
-                        "has the name of a container of the generated monitoring stack, and both would "
-                        "run in one Compose project; give it another name",
+                        "has the name of a container of the generated monitoring stack, which runs in the same Compose "
+                        "project; give it another name",
                         section,
                         name,
                     )
@@ -55,7 +55,7 @@ def check_names(catalog: Catalog) -> None:
         with refusals.gathered():
             if name in DATA_VOLUMES:
                 raise OutputError(
-                    f"the volume {name} has the name of one of the generated monitoring stack; give it another name",
+                    f"the volume {name} has the name of one in the generated monitoring stack; give it another name",
                     *path,
                 )
     refusals.end()
@@ -70,7 +70,7 @@ def stack_service(
     cpus: float,
     check: Sequence[str],
 ) -> dict[str, Any]:
-    """Keys that each container has. `memory`: its limit; `check`: its health check, of what the image has."""
+    """Return the keys that each container has. `memory`: its limit; `check`: the command of its health check."""
     return {
         "image": interpolated(image),
         "restart": catalog.defaults.restart,
@@ -84,7 +84,7 @@ def stack_service(
 
 
 def folder(path: str, target: str, *, shared: bool = False) -> dict[str, Any]:
-    """Mount a generated folder read-only. `path` starts beside the Compose file, or if it is shared, the catalog."""
+    """Return a read-only mount of a generated folder, relative to the Compose file, or if shared to the catalog."""
     return {"type": "bind", "source": generated(path, shared=shared), "target": target, "read_only": True}
 
 
@@ -93,15 +93,15 @@ def data(volume: str, target: str) -> dict[str, Any]:
 
 
 def mounts(mounted: Iterable[dict[str, Any] | str], *folders: str) -> dict[str, Any]:
-    """Return keys of these mounts, and of `/tmp` and further folders in memory."""
+    """Return the keys for these mounts, and for `/tmp` and further folders in memory."""
     return mount_keys(mounted, [TEMPORARY, *folders])
 
 
 def loopback_port(catalog: Catalog, variable: str, port: int) -> list[str]:
-    """`ports` of a page that people open on the host itself, or through `ssh -L`.
+    """Return `ports` of a page that people open on the host itself, or through `ssh -L`.
 
-    What has no login, or should not be tried from outside, is never opened to the network. The default port on the
-    host is the first from `port` on that the catalog does not take.
+    Pages without a login, or whose login should not be reachable from outside, are never opened to the network. The
+    default port on the host is the first one from `port` on that the catalog does not use.
     """
     taken = {port for port in _ports_of_the_host(catalog) if port is not None}
     default = next(number for number in range(port, 65536) if number not in taken)

@@ -1,4 +1,4 @@
-"""Prometheus, Alertmanager and Grafana on the files that the other outputs have made for them."""
+"""The containers of Prometheus, Alertmanager and Grafana, with the files that other outputs generate for them."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ PROMETHEUS_VERSION = "v3.14.0"
 ALERTMANAGER_VERSION = "v0.34.0"
 GRAFANA_VERSION = "13.0.1"
 GRAFANA_USER = "472:0"
-"""Of its image, which gives it root's group, whom its files belong to."""
+"""The user of its image, in root's group, which owns the image's files."""
 
 _HTTPS = "https"
 
 
 def has_alertmanager(catalog: Catalog) -> bool:
-    """Whether Prometheus sends alerts to the stack's own Alertmanager, and not only to others of the catalog."""
+    """True if Prometheus sends alerts to the stack's own Alertmanager, and not only to others in the catalog."""
     return any(manager.url == ALERTMANAGER_URL for manager in alertmanagers(catalog))
 
 
 def prometheus_service(catalog: Catalog) -> dict[str, Any]:
-    """On the services' network too: it scrapes their own metrics."""
+    """Return the service of Prometheus. It is also on the services' network, because it scrapes their metrics."""
     settings = catalog.prometheus
     size = settings.retention_size
     needs = prometheus_needs(catalog)
@@ -62,7 +62,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
             f"--storage.tsdb.retention.time={duration_text(settings.retention)}",
             *([f"--storage.tsdb.retention.size={size_text(size).upper()}B"] if size else []),
         ],
-        # It writes what it holds in memory.
+        # It writes its data in memory to disk.
         "stop_grace_period": "1m",
         **common.mounts(
             [
@@ -79,7 +79,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
 
 
 def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
-    """One alone, so nothing of a cluster listens."""
+    """Return the service of Alertmanager. There is only one, so it does not listen for a cluster."""
     return {
         **common.stack_service(
             catalog,
@@ -107,7 +107,7 @@ def alertmanager_service(catalog: Catalog) -> dict[str, Any]:
 
 
 def grafana_service(catalog: Catalog) -> dict[str, Any]:
-    """The one page of the stack that has a login; everything that calls home or downloads is off."""
+    """Return the service of Grafana, the only page of the stack with a login; telemetry and downloads are off."""
     version = catalog.grafana.version or GRAFANA_VERSION
     return {
         **common.stack_service(
@@ -159,7 +159,7 @@ def _url_settings(catalog: Catalog) -> dict[str, str]:
 
 
 def _on_a_laptop(catalog: Catalog, variable: str, port: int) -> dict[str, Any]:
-    """Neither of these two has a login, so elsewhere nobody but the stack reaches them."""
+    """Return `ports` if all ports are open, as on a laptop. Without a login the page is not opened elsewhere."""
     if not catalog.environment.publishes_all:
         return {}
     return {"ports": common.loopback_port(catalog, variable, port)}

@@ -1,4 +1,4 @@
-"""What the daemon's probes read beside the catalog itself: secrets, variables, files of keys and certificates."""
+"""Inputs of the daemon's probes other than the catalog: secrets, variables, keys and certificates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Each once, by name. `files`: paths as the catalog has them."""
+    """The secrets, variables and files that probes need, each once and sorted; paths are as in the catalog."""
 
     secrets: tuple[str, ...]
     variables: tuple[str, ...]
@@ -28,7 +28,7 @@ class Needs:
 
 
 def probe_needs(catalog: Catalog) -> Needs:
-    """What every probe of the catalog needs, in its environment."""
+    """Return the needs of all probes of the catalog."""
     parts: set[NamedSecret | EnvironmentReference | FileReference] = set()
     files: set[str] = set()
     for value in _asked(catalog):
@@ -45,7 +45,7 @@ def probe_needs(catalog: Catalog) -> Needs:
 
 
 def _asked(catalog: Catalog) -> Iterator[object]:
-    """What the daemon asks with; not what the services themselves are given."""
+    """Yield the values that the daemon's probes use; not those that the services' containers get."""
     for service in catalog.services.values():
         yield service.health
         yield service.probes

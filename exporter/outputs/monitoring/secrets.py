@@ -1,4 +1,4 @@
-"""Secrets that the monitoring stack needs and the catalog's `secrets` do not name: for whatever makes their files."""
+"""Secrets that the monitoring stack needs and that are not under `secrets` in the catalog."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LENGTH = "32"
 
 @dataclass(frozen=True, slots=True)
 class StackSecret:
-    """A file in the folder of secrets. `value`: the path, the variable's name, or how many random characters."""
+    """A file in the folder of secrets. `value`: the path, the variable's name, or the number of random characters."""
 
     name: str
     source: Literal["file", "env", "generate"]
@@ -27,10 +27,10 @@ class StackSecret:
 
 
 def stack_secrets(catalog: Catalog) -> list[StackSecret]:
-    """Those that are not among the catalog's `secrets`, by name.
+    """Return the secrets that are not under `secrets` in the catalog, sorted by name.
 
     Raises:
-        OutputError: one would be the same file as one of the catalog's, and is something else.
+        OutputError: one would be the same file as a different secret of the catalog.
     """
     found = (
         [] if GRAFANA_PASSWORD in catalog.secrets else [StackSecret(GRAFANA_PASSWORD, "generate", _LENGTH)]
@@ -42,8 +42,8 @@ def stack_secrets(catalog: Catalog) -> list[StackSecret]:
         if secret.name in catalog.secrets or secret.name == GRAFANA_PASSWORD:
             with refusals.gathered():
                 raise OutputError(
-                    f"becomes the secret {secret.name} of Alertmanager, and there is another secret of that name; "
-                    "write {secret: NAME} where it is meant, or give one of them another name",
+                    f"becomes the secret {secret.name} of Alertmanager, but there is another secret of that name; "
+                    "write {secret: NAME} if you mean that one, or rename one of them",
                     *secret.where,
                 )
         if isinstance(secret.source, EnvironmentReference):

@@ -1,6 +1,6 @@
-"""The daemon as a container beside the services, and the filter through which it sees the Docker engine.
+"""The daemon's container next to the services, and the proxy through which it reaches the Docker engine.
 
-It reads much and changes nothing: every mount is read-only, and the filter lets no request through that is not a GET.
+The daemon only reads: all mounts are read-only, and the proxy allows only GET requests.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _HOST_CGROUP, _HOST_PROC = "/host/cgroup", "/host/proc"
 _SOCKET = "/var/run/docker.sock"
 _UNIX = "unix://"
 _SEPARATORS = frozenset(":{}")
-"""Of the short form of a mount, and of the default of a variable."""
+"""Separators in the short form of a mount, and in the default of a variable."""
 _ALLOWED = ("CONTAINERS", "EVENTS", "INFO", "PING", "VERSION")
 
 
 def exporter_service(catalog: Catalog) -> dict[str, Any]:
-    """The daemon.
+    """Return the service of the daemon.
 
     Raises:
         OutputError: Compose cannot mount the folder of the backups.
@@ -58,7 +58,7 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
     environment = {
         "EXPORTER_CONFIG": CONFIGURATION,
         "EXPORTER_ENVIRONMENT": catalog.environment_name,
-        # Beside the services, each has its name; the catalog's address may be that of a laptop.
+        # In the same network each service is reached by its name; the catalog's address may be that of a laptop.
         ADDRESS: "{service}:{port}",
         **({CGROUP: _HOST_CGROUP, PROC: _HOST_PROC} if _reads_files(catalog) else {}),
         **({DOCKER: f"tcp://{common.DOCKER_PROXY}:{PROXY_PORT}"} if has_proxy(catalog) else {}),
@@ -102,7 +102,7 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
 
 
 def proxy_service(catalog: Catalog) -> dict[str, Any]:
-    """Root, since the socket is root's, but without any of root's capabilities and behind a network of its own."""
+    """Return the service of the proxy: root, who owns the socket, but without capabilities and in its own network."""
     socket = catalog.exporter.containers.docker
     source = literal(socket.removeprefix(_UNIX)) if socket else optional("DOCKER_SOCKET", _SOCKET)
     check = wget_check(f"http://127.0.0.1:{PROXY_PORT}/_ping")
@@ -120,7 +120,7 @@ def proxy_service(catalog: Catalog) -> dict[str, Any]:
 
 
 def has_proxy(catalog: Catalog) -> bool:
-    """Whether the daemon watches the engine of its own host; one that the catalog has elsewhere it asks directly."""
+    """True if the daemon watches the engine of its own host; it connects to a remote engine directly."""
     containers = catalog.exporter.containers
     return containers.source != "off" and (containers.docker is None or containers.docker.startswith(_UNIX))
 
@@ -139,7 +139,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
                 volume=volume, project=catalog.project, environment=catalog.environment_name
             )
         )
-        # Without nocopy the engine would fill an empty volume from this image before its owner does from its own.
+        # nocopy: otherwise the engine would fill an empty volume from this image instead of from its service's image.
         keys = {"type": "volume", "source": volume, "target": literal(target), "read_only": True}
         yield {**keys, "volume": {"nocopy": True}}
     for path in sorted({*files, *_folders_of_databases(catalog)}):
@@ -147,8 +147,8 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
     environment = catalog.environment_name
     if set(catalog.backup.directory) & _SEPARATORS:
         raise OutputError(
-            f"{quoted(catalog.backup.directory)} holds one of : {{ }}, which Compose cannot mount; "
-            "name another folder",
+            f"{quoted(catalog.backup.directory)} contains one of : {{ }}, which Compose cannot mount; "
+            "use another folder",
             "backup",
             "directory",
         )
@@ -161,7 +161,7 @@ def _watched(catalog: Catalog, files: tuple[str, ...]) -> Iterator[dict[str, Any
 
 
 def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
-    """Folders of the host that hold files of SQLite; volumes are mounted anyway."""
+    """Yield folders of the host that contain SQLite files; volumes are mounted anyway."""
     for store in catalog.stores.values():
         service = catalog.services.get(store.service or "")
         for mount in service.volumes if service else ():
@@ -170,6 +170,8 @@ def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
 
 
 def _made_when_missing(source: str, target: str) -> str:
-    """The short form: only that makes a missing folder in both versions of Compose. The first backup or deploy may be
-    yet to come."""
+    """Return a mount in the short form: only this creates a missing folder in both versions of Compose.
+
+    The folder is missing before the first backup or deploy.
+    """
     return f"{source}:{literal(target)}:ro"

@@ -1,6 +1,6 @@
-"""The scripts in a user's repository: each runs one command of the exporter for an environment that it names.
+"""The scripts in a user's repository: each runs one command of the exporter for a given environment.
 
-They are wrappers of one template, the same for every catalog.
+They are wrappers from one template, the same for every catalog.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _TEMPLATE = "wrapper.sh.in"
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
-    """`about` is one sentence; `words` what comes after the environment, for the usage line."""
+    """A script: `about` is one sentence; `words` follow the environment in the usage line."""
 
     command: str
     about: str
@@ -41,22 +41,22 @@ WRAPPERS = {
     ),
     "restore": Wrapper(
         "restore",
-        "Restores a backup into an environment, or tries it with --drill.",
+        "Restores a backup into an environment, or tests it with --drill.",
         "BACKUP|latest [NAME]... [OPTION]...",
     ),
     "deploy": Wrapper(
         "deploy",
-        "Puts a release on an environment's host, and takes it back if it is not healthy.",
+        "Deploys a release to an environment, and rolls back if it is not healthy.",
         "[SERVICE] [--tag TAG] [--build | --pull] [--dry-run] [--yes]",
     ),
     "rollback": Wrapper(
         "rollback",
-        "Goes back to what ran before the last good deploy, or further.",
+        "Rolls back to what ran before the last good deploy, or further.",
         "[SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]",
     ),
-    "status": Wrapper("status", "Shows what runs in an environment, and what is not right.", "[--json]"),
+    "status": Wrapper("status", "Shows what runs in an environment, and what is wrong.", "[--json]"),
 }
-"""Each script that is a command, by name."""
+"""The scripts by name."""
 
 
 def render(catalog: Catalog) -> Iterable[File]:  # noqa: ARG001 - the contract of outputs
@@ -66,7 +66,7 @@ def render(catalog: Catalog) -> Iterable[File]:  # noqa: ARG001 - the contract o
 
 
 def wrapped(name: str, wrapper: Wrapper, version: str = __version__) -> str:
-    """Return the text of one wrapper. It runs any exporter of the same minor version."""
+    """Return the text of one wrapper, which accepts any exporter of the same minor version."""
     template = (_FOLDER / _TEMPLATE).read_text(encoding="utf-8")
     return template.format(
         name=name,
