@@ -320,7 +320,7 @@ def test_a_stranger_on_the_port_is_not_repeated() -> None:
         thread.join(10)
     assert (result.returncode, result.stderr) == (
         1,
-        f"{address} does not answer as HTTP; if it serves TLS, name its --web.config.file\n",
+        f"{address} does not speak HTTP; if it uses TLS, give its --web.config.file\n",
     )
 
 

@@ -1,1 +1,1 @@
-"""What runs beside the services' endpoints: the engine's containers, their logs, volumes and backups."""
+"""Containers of the Docker engine: discovery, resource usage, history and logs."""

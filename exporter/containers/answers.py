@@ -1,7 +1,7 @@
-"""Values of an engine's answers: bounded JSON, and each field checked for the type that the API gives it.
+"""Parser of an engine's answers: bounded JSON, with each field checked against the API's type.
 
-An engine, a proxy before it, or the labels of a container can send any JSON: a list where an object belongs, a number
-as text, `1e400`, a nesting that overflows the stack. All of it ends in a value of the right type or in one error.
+An engine, a proxy in front of it, or the labels of a container can send any JSON: a list instead of an object, a number
+as a string, `1e400`, nesting that overflows the stack. The result is a value of the right type or an AnswerError.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 MAX_VALUES = 300_000
-"""Of one answer: a Python value takes up to 40 times the bytes of its JSON, `{"":0}` for example."""
+"""Per answer: a Python value takes up to 40 times the bytes of its JSON, for example `{"":0}`."""
 MAX_ELEMENT = 4 * 1024 * 1024
 """Characters of one element of a list: a container with all its labels."""
 MAX_ID = 128
@@ -24,12 +24,12 @@ _WHOLE_ENDS = 2**64
 
 _ID = re.compile(rf"[0-9A-Za-z]{{1,{MAX_ID}}}")
 _QUOTED = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-"""A text, also one whose end is still to come."""
+"""A string, also one whose end has not arrived yet."""
 _BETWEEN = re.compile(r"[ \t\r\n]*+,?[ \t\r\n]*+")
 
 
 class AnswerError(ValueError):
-    """An answer is not as the API has it. A clause that follows what was asked, in our own words alone."""
+    """An answer does not match the API. The text is a clause that continues the request's name, in our own words."""
 
 
 def decoded(body: bytes | bytearray) -> Any:
@@ -67,7 +67,7 @@ async def elements(parts: AsyncIterator[bytes]) -> AsyncIterator[Any]:
         waiting.clear()
         if len(text) > MAX_ELEMENT:
             raise AnswerError(f"has an element of more than {MAX_ELEMENT} characters")
-        # What is incomplete is tried again only when it has doubled, so all tries together stay linear.
+        # Incomplete text is parsed again only when it has doubled, so the total work stays linear.
         size, wanted = 0, max(FIRST_TRY, len(text))
     text, begun, found = _taken("".join((text, *waiting)), begun)
     for one in found:
@@ -175,7 +175,7 @@ class Part:
             yield Part(value, f"{self._path}{key}[].")
 
     def named(self, key: str) -> Iterator[tuple[str, Part]]:
-        """Yield each object of an object with its name, which is the engine's or a container's."""
+        """Yield each name and object of an object of objects. A name comes from the engine or a container."""
         for name, value in self.part(key)._values.items():
             yield valid(name), Part(value, f"{self._path}{key}[].")
 
@@ -191,7 +191,7 @@ class Part:
 
 
 def _taken(text: str, begun: bool) -> tuple[str, bool, list[Any]]:
-    """The rest of a list's text, whether the list has begun, and the objects that are complete."""
+    """Return the rest of a list's text, True if the list has begun, and the complete objects."""
     _require_few(text)
     at = 0
     if not begun:
@@ -228,4 +228,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-"""Without NaN and Infinity, which Python takes for numbers and JSON does not know."""
+"""A decoder without NaN and Infinity, which Python accepts but JSON does not have."""

@@ -1,4 +1,4 @@
-"""Names of block devices, which cgroups know by number only."""
+"""Names of block devices, for which cgroups have only numbers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import time
 from exporter.containers.kernel_files import read
 
 _KEPT = 300.0
-"""Seconds; a number can be another device's after one was taken out and another put in."""
+"""Seconds; after a device was replaced, its number can belong to another device."""
 
 
 class BlockDevices:
-    """`sys`: where sysfs is mounted, which shows the host's devices in a container too; None if no name is known."""
+    """A cache of device names.
+
+    `sys`: mount point of sysfs, which shows the host's devices also in a container; None if names cannot be known.
+    """
 
     def __init__(self, sys: str | None = "/sys") -> None:
         self._folder = None if sys is None else f"{sys}/dev/block"
@@ -19,7 +22,7 @@ class BlockDevices:
         self._until = 0.0
 
     def name(self, number: str) -> str:
-        """Such as `/dev/sda` of `8:0`; the number itself if the kernel tells no name."""
+        """Return the name of a device, such as `/dev/sda` for `8:0`; the number itself if the kernel has no name."""
         if self._folder is None:
             return number
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where the cgroup of a container is: in which hierarchy, and in which folders of it."""
+"""Search for the cgroup of a container: its hierarchy, and its folders there."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 USUAL_MOUNT = "/sys/fs/cgroup"
 _OCTAL = re.compile(rb"\\([0-3][0-7]{2})")
-"""How mountinfo writes a blank, a tab, a newline and a backslash."""
+"""A space, tab, newline or backslash as mountinfo writes it."""
 _CONTROLLERS_V1 = ("memory", "cpu", "cpuacct", "blkio", "pids")
 UNIFIED = ""
-"""The name of v2's only hierarchy, as in /proc/PID/cgroup."""
+"""Name of the only hierarchy of v2, as in /proc/PID/cgroup."""
 
 _KNOWN = (
     "docker/{id}",
@@ -28,12 +28,12 @@ _KNOWN = (
     "user.slice/user-*.slice/user@*.service/*.slice/libpod-{id}.scope",
     "libpod_parent/libpod-{id}",
 )
-"""Docker with the driver cgroupfs and systemd, rootless Docker, Podman and rootless Podman with systemd, Podman."""
+"""Docker with cgroupfs, Docker with systemd, rootless Docker; Podman and rootless Podman with systemd, other Podman."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hierarchy:
-    """The cgroup file systems of a host. `mounts`: folder of each controller; of v2 one alone, named `""`."""
+    """The cgroup file systems of a host. `mounts`: folder of each controller; for v2 only one, named `""`."""
 
     version: Literal[1, 2]
     mounts: Mapping[str, str]
@@ -41,7 +41,7 @@ class Hierarchy:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cgroup of one container. `folders`: as in `Hierarchy.mounts`, only those that are there."""
+    """The cgroup of one container. `folders`: as in `Hierarchy.mounts`, but only those that exist."""
 
     version: Literal[1, 2]
     folders: Mapping[str, str]
@@ -50,10 +50,10 @@ class Group:
 def find_hierarchy(
     cgroup: str | None, usual: str = USUAL_MOUNT, mountinfo: str = "/proc/self/mountinfo"
 ) -> Hierarchy | None:
-    """The hierarchy mounted at `cgroup`; with None at the `usual` place, or where `mountinfo` has one. None if there
-    is none.
+    """Return the hierarchy mounted at `cgroup`; if that is None, at the `usual` place or one listed in `mountinfo`.
+    Return None if there is none.
 
-    A hybrid of both versions is v1, as all controllers are there; beside it `unified/` only groups processes.
+    A hybrid of both versions counts as v1, which has all controllers; `unified/` next to it only groups processes.
     """
     if cgroup is not None:
         return _look_at(cgroup)
@@ -61,11 +61,11 @@ def find_hierarchy(
 
 
 def find_group(hierarchy: Hierarchy, identity: Identity, membership: bytes | None) -> Group | None:
-    """The cgroup of a container that runs. None if it cannot be seen from here.
+    """Return the cgroup of a running container; None if it is not visible here.
 
-    `membership`: /proc/PID/cgroup of its first process (`proc_net.read_membership`), which is surest. It cannot be had
-    from another PID namespace, and a private cgroup namespace makes `/../…` of its paths; then the engine's own path
-    is tried, and last the places that engines are known to use.
+    `membership`: /proc/PID/cgroup of its first process (`proc_net.read_membership`), the most reliable source. It is
+    not available from another PID namespace, and in a private cgroup namespace its paths become `/../…`. Then the
+    engine's path is tried, and last the places that engines are known to use.
     """
     candidates: list[Mapping[str, str]] = []
     if membership is not None:
@@ -91,7 +91,7 @@ def _look_at(root: str) -> Hierarchy | None:
 
 
 def _look_at_mounts(mountinfo: str) -> Hierarchy | None:
-    """By proc_pid_mountinfo(5): `… MOUNT_POINT OPTIONS … - TYPE SOURCE SUPER_OPTIONS`."""
+    """Parse lines as in proc_pid_mountinfo(5): `… MOUNT_POINT OPTIONS … - TYPE SOURCE SUPER_OPTIONS`."""
     try:
         lines = Path(mountinfo).read_bytes().split(b"\n")
     except OSError:
@@ -121,8 +121,8 @@ def _hierarchy_v1(folders: Iterable[tuple[list[str], str]]) -> Hierarchy | None:
 
 
 def _parse_membership(table: bytes, container_id: str) -> dict[str, str]:
-    """Path of each controller from lines such as `4:cpu,cpuacct:/docker/ID`, cut behind the container's own folder:
-    its first process may be in a cgroup that the container made within its own, under a name of any bytes."""
+    """Return the path of each controller from lines such as `4:cpu,cpuacct:/docker/ID`, cut after the container's
+    folder: its first process may be in a cgroup that the container created inside its own, with a name of any bytes."""
     paths: dict[str, str] = {}
     for line in table.split(b"\n"):
         _, names, path = [*line.split(b":", 2), b"", b""][:3]

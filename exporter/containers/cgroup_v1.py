@@ -1,5 +1,5 @@
-"""A reading from the files of cgroup v1, by the formulas of cAdvisor (lib/container/libcontainer/handler.go) and
-opencontainers/cgroups (fs), so that both tools say the same of the same container."""
+"""Readings from the files of cgroup v1, with the formulas of cAdvisor (lib/container/libcontainer/handler.go) and
+opencontainers/cgroups (fs), so that the exporter and cAdvisor report the same values."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _NANO = 1e9
 _TICKS = os.sysconf("SC_CLK_TCK")
 _NOWHERE = "/nonexistent"
-"""The folder of a controller that is off: none of its files is there."""
+"""The folder of a controller that is off: it has no files."""
 
 
 def read_v1(
     folders: Mapping[str, str], files: KeptFiles, devices: BlockDevices, interfaces: tuple[Interface, ...]
 ) -> Reading:
-    """Read the container's cgroup, whose `folders` are by controller. Raises GoneError if it ended meanwhile."""
+    """Read the container's cgroup from `folders` by controller. Raises GoneError if it ended meanwhile."""
     cpu, cpuacct = folders.get("cpu", _NOWHERE), folders.get("cpuacct", _NOWHERE)
     memory = folders.get("memory", _NOWHERE)
     members = folders.get("pids") or next(iter(folders.values()))
@@ -77,8 +77,8 @@ def _swap(memory: str, files: KeptFiles, statistics: dict[bytes, bytes], usage: 
 
 
 def _devices(folder: str, files: KeptFiles, devices: BlockDevices) -> tuple[Device, ...]:
-    """Of the block layer itself, whatever the scheduler of a device counts or does not count. Since Linux 6.10 it
-    counts only where some limit of a device was set; then the files are empty, and so is the engine's answer."""
+    """Return the counters of the block layer, which do not depend on a device's scheduler. Since Linux 6.10 it counts
+    only if a limit of the device was set; otherwise the files are empty, and so is the engine's answer."""
     transferred = _operations(folder, files, "io_service_bytes")
     if not transferred:
         return ()
@@ -96,7 +96,7 @@ def _devices(folder: str, files: KeptFiles, devices: BlockDevices) -> tuple[Devi
 
 
 def _operations(folder: str, files: KeptFiles, name: str) -> dict[str, dict[str, int]]:
-    """Counts by device and operation, of lines such as `8:0 Read 1282048` and, at the end, `Total 3477504`."""
+    """Return counts by device and operation from lines such as `8:0 Read 1282048` and, at the end, `Total 3477504`."""
     text = files.read(f"{folder}/blkio.throttle.{name}_recursive")
     if text is None:
         text = files.read(f"{folder}/blkio.throttle.{name}") or b""

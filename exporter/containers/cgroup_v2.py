@@ -1,5 +1,5 @@
-"""A reading from the files of cgroup v2, by the formulas of cAdvisor (lib/container/libcontainer/handler.go) and
-opencontainers/cgroups (fs2), so that both tools say the same of the same container."""
+"""Readings from the files of cgroup v2, with the formulas of cAdvisor (lib/container/libcontainer/handler.go) and
+opencontainers/cgroups (fs2), so that the exporter and cAdvisor report the same values."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def read_v2(
 
 
 def _devices(text: bytes, devices: BlockDevices) -> tuple[Device, ...]:
-    """Of lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`. Raises ValueError."""
+    """Parse lines such as `8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0`. Raises ValueError."""
     found = []
     for line in text.decode("ascii").splitlines():
         device, _, rest = line.partition(" ")
         values = dict(word.partition("=")[::2] for word in rest.split())
-        # Some kernels name a device and nothing of it.
+        # Some kernels list a device without any values.
         if "rbytes" in values:
             read, written, reads, writes = (
                 int(values.get(name, "")) for name in ("rbytes", "wbytes", "rios", "wios")
@@ -79,14 +79,14 @@ def _pressures(folder: str, files: KeptFiles) -> tuple[tuple[Literal["cpu", "mem
     found = []
     for resource in _RESOURCES:
         totals = _totals(files.read(f"{folder}/{resource}.pressure") or b"")
-        # Before Linux 5.13 a CPU has no `full`, as a task that runs is not stalled; nor is there anything to tell then.
+        # Before Linux 5.13 cpu.pressure has no `full`; it is left out then.
         if b"some" in totals and b"full" in totals:
             found.append((resource, Pressure(totals[b"some"] / _MICRO, totals[b"full"] / _MICRO)))
     return tuple(found)
 
 
 def _totals(text: bytes) -> dict[bytes, int]:
-    """Microseconds by kind, of lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=571810`."""
+    """Return microseconds by kind from lines such as `some avg10=0.00 avg60=0.00 avg300=0.00 total=571810`."""
     totals = {}
     for line in text.splitlines():
         values, _, total = line.partition(b" total=")

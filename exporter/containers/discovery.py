@@ -1,9 +1,9 @@
-"""Follow the engine: which containers there are and how they are, kept true by its events.
+"""Discovery of containers: keep the list and state of all containers current by following the engine's events.
 
-Events are subscribed to before all containers are listed, so that nothing falls between. An event leads to one inspect
-of its container, however many of its events wait; what did not change is not asked for again. Now and then, and when
-events may have been missed, all containers are looked at again. While the engine cannot be reached there are no
-containers here, because nothing is known of them then.
+The subscription to events starts before all containers are listed, so that no change is missed. A container with
+waiting events is inspected once, however many they are; unchanged containers are not inspected again. From time to
+time, and when events may have been missed, all containers are inspected again. While the engine is unreachable the list
+is empty, because nothing is known about the containers then.
 """
 
 from __future__ import annotations
@@ -32,16 +32,19 @@ INSPECT_SECONDS = 5.0
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 """Seconds until the next attempt to reach the engine."""
 RELIST_SECONDS, RELIST_GAP = 300.0, 5.0
-"""Seconds between two looks at all containers: at most, and at least when events may have been missed."""
+"""Seconds between two inspections of all containers: the maximum, and the minimum when events may have been missed."""
 RETRY_WAIT, STUCK_WAIT = 1.0, 30.0
-"""Seconds until a container is asked for again whose inspect failed once, or more often, while the engine answers."""
+"""Seconds until a container is inspected again after one or several failures, while the engine answers."""
 NOT_FOUND = 404
 
 log = logging.getLogger(__name__)
 
 
 class Discovery:
-    """`on_change` is as of `KnownContainers`, which keeps what is found here."""
+    """Discovery of an engine's containers.
+
+    The containers are kept in `KnownContainers`, which also calls `on_change`.
+    """
 
     def __init__(self, engine: Engine, mapping: ServiceMapping, on_change: OnChange) -> None:
         self._known = KnownContainers(on_change)
@@ -49,7 +52,7 @@ class Discovery:
         """By id. Always the same dictionary."""
         self.up = False
         self.error = "the Docker engine has not been asked yet"
-        """Why it is not up, in one sentence; empty while it is."""
+        """One sentence that says why it is not up; empty while it is."""
         self.info: EngineInfo | None = None
         """None while it is not up."""
         self.failures = 0
@@ -62,7 +65,7 @@ class Discovery:
 
     @property
     def unknown(self) -> int:
-        """How many containers there are of which nothing is known, though the engine answers."""
+        """Return the number of containers about which nothing is known although the engine answers."""
         return self._known.unknown
 
     def knows(self, service: str) -> bool:
@@ -70,16 +73,16 @@ class Discovery:
         return self.up and self._known.all_of(service)
 
     def exists(self, identifier: str) -> bool:
-        """True of a container that is there, also while nothing is known of it."""
+        """True if the container exists, also while nothing is known about it."""
         return self._known.exists(identifier)
 
     @property
     def existing(self) -> set[str]:
-        """Return the ids of all containers, also of those of which nothing is known."""
+        """Return the ids of all containers, including those about which nothing is known."""
         return self._known.existing
 
     async def run(self) -> None:
-        """Follow the engine until cancelled, and forget all containers then."""
+        """Follow the engine until cancelled, then forget all containers."""
         wait = FIRST_WAIT
         try:
             while True:
@@ -90,19 +93,19 @@ class Discovery:
                     self._lost(str(error))
                 except Exception:
                     wait = FIRST_WAIT if self.up else wait
-                    log.exception("the watch of containers begins again because of an error in the exporter")
-                    self._lost("the exporter failed to follow the Docker engine; its log has the error")
+                    log.exception("an error in the exporter; watching containers starts again")
+                    self._lost("the exporter failed to watch the Docker engine; its log has the error")
                 await asyncio.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311 - to spread load, not a secret
                 wait = min(wait * 2, LONGEST_WAIT)
         finally:
             self._forget("the Docker engine is no longer watched")
 
     def note_oom_kills(self, container: str, kills: int) -> None:
-        """Take the kernel's count of processes of the container's present life that were killed: out of memory."""
+        """Take the kernel's count of out-of-memory kills since the container last started."""
         self._known.note_oom_kills(container, kills)
 
     async def _follow(self) -> None:
-        """From the first stream of events until the engine does not answer, which is always an EngineError."""
+        """Follow the engine from the first event stream until it does not answer. Always ends with an EngineError."""
         await self._greet()
         self._known.stage()
         self._out_of_step.clear()
@@ -124,7 +127,7 @@ class Discovery:
         self.events.set_clock()
 
     async def _keep_in_step(self) -> None:
-        """Look at all containers again, now and then and after a gap in the events."""
+        """Inspect all containers again, from time to time and after a gap in the events."""
         looked_at = time.monotonic()
         while True:
             try:
@@ -151,7 +154,7 @@ class Discovery:
         known = self._known.described
         listed = await list_containers(self._engine, self._mapping)
         self._known.take_list(listed)
-        # One that is known and not listed is asked for, too: the answer that it is gone removes it.
+        # A known container that is not listed is inspected too: it is removed when the engine says that it is gone.
         await self._lanes.all_of(listed.keys() | known)
 
     def _happened(self, event: Event) -> None:
@@ -165,7 +168,7 @@ class Discovery:
             self._known.note_end(event)
         self._lanes.ask(event.container)
         if event.action == "health_status" and self.info is not None and self.info.product == "podman":
-            # It tells of a check before it writes down how the check ended.
+            # Podman sends the event of a health check before it stores the result.
             self._lanes.ask_later(event.container, RETRY_WAIT)
 
     async def _inspect(self, container: str, lanes: Lanes) -> None:
@@ -188,7 +191,7 @@ class Discovery:
             self._known.take(known)
 
     async def _described(self, container: str) -> Container | None:
-        """None of one that is not to be watched."""
+        """Return the container; None if it is not to be watched."""
         assert self.info is not None  # noqa: S101 - set before there are lanes
         told = await self._engine.get(f"/containers/{container}/json", seconds=INSPECT_SECONDS)
         known = container_of(told, self.info, self._mapping)
@@ -197,7 +200,7 @@ class Discovery:
         return known
 
     def _failed(self, container: str, error: str, lanes: Lanes, status: int | None = None) -> None:
-        """The engine answers, and does not say how this one is. What is known of it is kept for one more attempt."""
+        """Handle a failed inspect while the engine answers: keep the last known state for one more attempt."""
         self.failures += 1
         if not lanes.wanted(container):
             return
@@ -220,7 +223,7 @@ class Discovery:
 
     def _lost(self, error: str) -> None:
         if error != self.error:
-            log.warning("%s; no container is known until it answers", error)
+            log.warning("%s; the state of all containers is unknown until it answers", error)
         self._forget(error)
 
     def _forget(self, error: str) -> None:
@@ -229,7 +232,7 @@ class Discovery:
 
 
 def _reason(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The engine's error, where nothing else happened; the first of them, since one leads to the next."""
+    """Return the first EngineError, since it leads to the others; the whole group if it has any other error."""
     _, others = group.split(EngineError)
     if others is not None:
         return group

@@ -1,7 +1,7 @@
-"""Where the Docker engine is: as the catalog says, or found the way the `docker` command finds it.
+"""Address of the Docker engine: from the catalog, or found as the `docker` command finds it.
 
-The `docker` library is not asked. It passes over a context's TLS files unless there are three, looks for contexts in
-the wrong folder while there is no config.json, and takes another engine when that file is broken.
+The `docker` library is not used for this. It ignores a context's TLS files unless all three exist, looks for contexts
+in the wrong folder if there is no config.json, and uses another engine if that file is broken.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ USUAL_SOCKET = "/var/run/docker.sock"
 PORT, TLS_PORT = 2375, 2376
 DEFAULT_CONTEXT = "default"
 MAX_JSON_BYTES = 1024 * 1024
-"""Of the docker command's configuration; one with a hundred registries has a few kilobytes."""
+"""Limit for the docker command's configuration; one with a hundred registries has a few kilobytes."""
 
 _REFUSED = {
     "ssh": "cannot be read over SSH; forward its socket with `ssh -N -L /run/docker-remote.sock:/var/run/docker.sock "
-    "HOST` and write unix:///run/docker-remote.sock, or run the exporter beside the engine",
+    "HOST` and write unix:///run/docker-remote.sock, or run the exporter on the engine's host",
     "npipe": "cannot be read over a named pipe of Windows; write tcp://HOST:2376 or unix:///PATH",
 }
 _FORMS = "write unix:///PATH or tcp://HOST:PORT"
@@ -40,13 +40,13 @@ class EndpointError(Exception):
 
 
 def resolve_endpoint(docker: str | None, environ: Mapping[str, str] = os.environ) -> Endpoint:
-    """`docker`, the catalog's value; or else DOCKER_HOST, DOCKER_CONTEXT, the current context, the usual socket, the
-    socket of a rootless engine. Whether somebody listens there is not asked.
+    """Return the engine's address from `docker` (the catalog's value), or else from DOCKER_HOST, DOCKER_CONTEXT, the
+    current context, the usual socket, or the socket of a rootless engine. No connection is tried.
 
-    DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH hold for the first two, as with the `docker` command.
+    DOCKER_TLS_VERIFY, DOCKER_TLS and DOCKER_CERT_PATH apply to the first two, as with the `docker` command.
 
     Raises:
-        EndpointError: what is written cannot be used.
+        EndpointError: the configured value cannot be used.
     """
     if docker:
         return _of_address(docker, "the catalog's docker", environ)
@@ -67,7 +67,7 @@ def _of_address(written: str, where: str, environ: Mapping[str, str]) -> Endpoin
     asked = verify or bool(environ.get("DOCKER_TLS"))
     if address.scheme == "http" and asked:
         raise EndpointError(
-            f"{where} begins with http://, and DOCKER_TLS_VERIFY or DOCKER_TLS asks for TLS; "
+            f"{where} begins with http://, but DOCKER_TLS_VERIFY or DOCKER_TLS asks for TLS; "
             "write tcp:// or https://, or unset the variable"
         )
     if address.scheme != "https" and not asked:
@@ -76,7 +76,7 @@ def _of_address(written: str, where: str, environ: Mapping[str, str]) -> Endpoin
     tls = _tls(folder, verify=verify or not asked)
     if verify and tls.ca_file is None:
         raise EndpointError(
-            f"DOCKER_TLS_VERIFY is set, and {folder / 'ca.pem'} is missing; see DOCKER_CERT_PATH"
+            f"DOCKER_TLS_VERIFY is set, but {folder / 'ca.pem'} is missing; see DOCKER_CERT_PATH"
         )
     return _endpoint(address, tls)
 
@@ -86,11 +86,11 @@ def _of_context(name: str, contexts: Path) -> Endpoint:
     number = hashlib.sha256(name.encode()).hexdigest()
     described = _read_json(contexts / "meta" / number / "meta.json", where)
     if described is None:
-        raise EndpointError(f"{where} does not exist in {contexts}; `docker context ls` shows those that do")
+        raise EndpointError(f"{where} does not exist in {contexts}; for a list, run: docker context ls")
     described = _object(_object(described.get("Endpoints")).get("docker"))
     written = described.get("Host")
     if not isinstance(written, str):
-        raise EndpointError(f"{where} names no host of a Docker engine")
+        raise EndpointError(f"{where} has no address of a Docker engine")
     address = _parse(written, where)
     if address.socket is not None:
         return _endpoint(address)
@@ -110,7 +110,7 @@ class _Address:
 
 
 def _parse(address: str, where: str) -> _Address:
-    """Errors do not repeat the address: it may hold a password."""
+    """Parse an address. Errors do not repeat it, since it may contain a password."""
     address = address.strip()
     if "://" not in address:
         if address.startswith(("/", "~", ".")):
@@ -119,7 +119,7 @@ def _parse(address: str, where: str) -> _Address:
     scheme, _, rest = address.partition("://")
     scheme = scheme.lower()
     if scheme in _REFUSED:
-        raise EndpointError(f"{where} begins with {scheme}://, and the engine {_REFUSED[scheme]}")
+        raise EndpointError(f"{where} begins with {scheme}://, but the engine {_REFUSED[scheme]}")
     if scheme == "unix":
         if not rest.startswith("/"):
             raise EndpointError(f"{where} is not the absolute path of a socket; write unix:///PATH")
@@ -134,7 +134,7 @@ def _parse(address: str, where: str) -> _Address:
     if not host or port == 0:
         raise EndpointError(f"{where} has no valid host or port; {_FORMS}")
     if parts.username is not None:
-        raise EndpointError(f"{where} has a user or password, which a Docker engine does not know; {_FORMS}")
+        raise EndpointError(f"{where} has a user or password, which Docker does not support; {_FORMS}")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         raise EndpointError(f"{where} has something after its port; {_FORMS}")
     return _Address(scheme, host=host, port=port)
@@ -154,7 +154,7 @@ def _tls(folder: Path, *, verify: bool) -> TlsSpec:
     )
     if (certificate is None) != (key is None):
         missing = "cert.pem" if certificate is None else "key.pem"
-        raise EndpointError(f"{folder / missing} is missing: a client's certificate and its key go together")
+        raise EndpointError(f"{folder / missing} is missing: a client certificate needs cert.pem and key.pem")
     return TlsSpec(verify=verify, ca_file=ca, certificate_file=certificate, key_file=key)
 
 
@@ -174,7 +174,7 @@ def _current_context(config: Path) -> str:
 
 
 def _read_json(path: Path, what: str) -> dict[str, Any] | None:
-    """None when there is no such file."""
+    """Return the JSON object in a file; None if there is no such file."""
     try:
         described = json.loads(read_in_time(path, MAX_JSON_BYTES))
     except (FileNotFoundError, NotADirectoryError):
@@ -193,7 +193,8 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _socket_of_this_host(environ: Mapping[str, str]) -> str:
-    """The usual one, unless only a rootless engine's exists. Neither may exist yet: an engine may start later."""
+    """Return the usual socket, unless only a rootless engine's exists. Neither needs to exist yet: an engine may start
+    later."""
     folder = environ.get("XDG_RUNTIME_DIR")
     rootless = f"{folder}/docker.sock" if folder else None
     if rootless and not Path(USUAL_SOCKET).exists() and Path(rootless).exists():

@@ -1,4 +1,4 @@
-"""A client of the Docker Engine API that only asks (GET), and is never held up: every call has a deadline."""
+"""A client of the Docker Engine API that only reads (GET) and never hangs: every call has a deadline."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from exporter.containers.model import EngineInfo, Product
 
 MAX_ANSWER = 4 * 1024 * 1024
-"""Bytes: an inspect with labels of a megabyte fits."""
+"""Bytes: enough for an inspect with a megabyte of labels."""
 MAX_REFUSAL = 64 * 1024
 TURN_SECONDS = 0.005
-"""After so much work on one answer, probes and others have their turn: it may come in pieces of one byte."""
+"""After this much work on one answer, probes and other tasks get their turn: it may arrive in pieces of one byte."""
 _MAX_CONNECTIONS = 8
 _KEPT_CONNECTIONS = 4
 _KEEP_SECONDS = 60.0
 REFUSED = (401, 403)
-"""Statuses of a socket proxy that does not allow a request."""
+"""HTTP statuses of a socket proxy that does not allow a request."""
 
 PERMISSIONS = {
     "containers": "CONTAINERS",
@@ -42,30 +42,30 @@ PERMISSIONS = {
     "version": "VERSION",
     "_ping": "PING",
 }
-"""What docker-socket-proxy calls the permission for each part of the API that is asked."""
+"""docker-socket-proxy's name of the permission for each part of the API that is used."""
 
-# At its debug level httpcore writes every call.
+# At debug level httpcore logs every call.
 logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 
 def load_backend() -> None:
-    """Have anyio load what it needs of the running loop, which takes 50 ms: in the first call it would hold up every
-    probe for as long."""
+    """Make anyio load its backend for the running loop. This takes 50 ms; in the first call it would delay every
+    probe."""
     anyio.Lock()
 
 
 class EngineError(Exception):
-    """The engine was not reached, did not answer, or refused. One sentence."""
+    """The engine could not be reached, did not answer, or refused. One sentence."""
 
     def __init__(self, message: str, status: int | None = None, *, timed_out: bool = False) -> None:
         super().__init__(message)
         self.status = status
-        """Of its answer; none if there was no answer."""
+        """HTTP status of the answer; None if there was no answer."""
         self.timed_out = timed_out
 
 
 class Engine:
-    """One engine. Connections are kept and used again; those of streams are their own, and end with them."""
+    """One engine. Connections are kept and reused; each stream has its own connection, which ends with it."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -73,17 +73,17 @@ class Engine:
         self._tls: ssl.SSLContext | None = None
         self._api = ""
         self.clock = 0
-        """What the engine's clock showed at the last hello: nanoseconds since the epoch."""
+        """The engine's time at the last hello: nanoseconds since the epoch."""
         self.product: Product = "docker"
         """As of the last hello."""
         self.refused: dict[str, str] = {}
-        """Endpoints that a socket proxy does not allow, with one sentence each; gone when they are allowed."""
+        """Endpoints that a socket proxy does not allow, with one sentence each; removed once they are allowed."""
         secured = "https" if endpoint.tls else "http"
         host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
         self._base = f"{secured}://{host}:{endpoint.port}" if endpoint.socket is None else "http://docker"
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, seconds: float = 10.0) -> Any:
-        """The JSON that the engine answers, within so many seconds.
+        """Return the JSON that the engine answers, within this many seconds.
 
         Raises:
             EngineError: anything else happened.
@@ -101,8 +101,8 @@ class Engine:
         await self._ask("/_ping", None, seconds)
 
     async def hello(self, seconds: float = 5.0) -> EngineInfo:
-        """Agree on a version of the API, and what the engine says of itself. Again after each reconnect: it may be
-        another version by then.
+        """Agree on an API version, and return the engine's description. Call it again after each reconnect: the
+        engine's version may have changed.
 
         Raises:
             EngineError: it does not answer, or is too old.
@@ -114,17 +114,17 @@ class Engine:
             described = info_of(info, self._api, self.endpoint, product_of(version))
             self.clock, self.product = clock_of(info), described.product
         except ValueError as error:
-            raise EngineError(f"what answers at {self.endpoint.shown} {error}") from None
+            raise EngineError(f"the server at {self.endpoint.shown} {error}") from None
         return described
 
     @contextlib.asynccontextmanager
     async def stream(
         self, path: str, params: Mapping[str, str] | None = None, seconds: float = 10.0
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """An answer that goes on, as it comes. Only its beginning has a deadline.
+        """Open an answer that is streamed. Only its beginning has a deadline.
 
         Raises:
-            EngineError: it did not begin; also within the block, when it breaks off.
+            EngineError: it did not begin; also inside the block, if it breaks off.
         """
         if not self._api:
             await self.hello()
@@ -154,7 +154,7 @@ class Engine:
             ) from None
 
     async def close(self) -> None:
-        """Close the connections that are kept. Streams are closed by those who opened them."""
+        """Close the connections that are kept. Streams are closed by their callers."""
         if self._pool is not None:
             await self._pool.aclose()
             self._pool = None
@@ -162,14 +162,14 @@ class Engine:
     async def _ask(
         self, path: str, params: Mapping[str, str] | None, seconds: float, version: str = ""
     ) -> bytes:
-        """The body of an answer that is no refusal."""
+        """Return the body of a successful answer."""
         url = _url(self._base, f"{version}{path}", params)
         with self._in_words():
             async with self.deadline(seconds):
                 try:
                     status, body = await self._exchange(url, path)
                 except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
-                    # A proxy closes idle connections, also in the moment in which one is used again.
+                    # A proxy closes idle connections, possibly at the moment at which one is reused.
                     status, body = await self._exchange(url, path)
         self._judge(path, status, body)
         return body
@@ -207,7 +207,7 @@ class Engine:
                     turn_ends = time.monotonic() + TURN_SECONDS
 
     def _judge(self, path: str, status: int, body: bytes) -> None:
-        """Raise EngineError unless the engine gave what it was asked for."""
+        """Raise EngineError unless the request was successful."""
         endpoint = endpoint_of(path)
         if status not in REFUSED:
             self.refused.pop(endpoint, None)
@@ -241,14 +241,15 @@ class Engine:
             ) from None
 
     def _tls_context(self) -> ssl.SSLContext:
-        """Made at the first call, so that files which are missing are asked for again at the next one."""
+        """Return the TLS context. It is created at the first call, so missing files are tried again at the next one."""
         if self._tls is None:
             self._tls = _context(self.endpoint)
         return self._tls
 
 
 def _context(endpoint: Endpoint) -> ssl.SSLContext:
-    """Of TLS 1.2 at least. Not Python's default one, which refuses certificates made as Docker's manual says (3.13)."""
+    """Return a context for TLS 1.2 or newer. Python's default context (3.13) refuses certificates that were created as
+    Docker's manual says."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls = endpoint.tls
     if tls is None:
@@ -271,12 +272,12 @@ def _context(endpoint: Endpoint) -> ssl.SSLContext:
 
 
 def _no_password() -> str:
-    """Without it OpenSSL would ask at the terminal."""
-    raise ValueError("the key has a password; take one without")
+    """Raise ValueError. Without this callback OpenSSL would ask for a password at the terminal."""
+    raise ValueError("the key has a password; use a key without one")
 
 
 def endpoint_of(path: str) -> str:
-    """Return the endpoint of a path, such as `/containers/{id}/json` for every container."""
+    """Return the endpoint of a path, such as `/containers/{id}/json` for each container."""
     steps = path.split("/")
     if len(steps) > 3:
         steps[2] = "{id}"
@@ -288,7 +289,7 @@ def _url(base: str, path: str, params: Mapping[str, str] | None) -> str:
 
 
 def _complaint(body: bytes) -> str:
-    """What a refusal says, on one line."""
+    """Return the message of a refusal, on one line."""
     try:
         said = Part(decoded(body)).text("message")
     except AnswerError:

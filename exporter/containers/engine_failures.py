@@ -1,4 +1,4 @@
-"""Why the engine could not be reached, in words that say what to do."""
+"""Messages for an engine that could not be reached, with what to do."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _ERRNO_WORDS = {
     errno.ENOENT: "has no socket there; is it installed, and is the socket mounted?",
-    errno.ECONNREFUSED: "is not running: nobody listens there",
+    errno.ECONNREFUSED: "is not running: connection refused",
     errno.EACCES: "refuses the exporter: permission denied on the Docker socket; run it in the socket's group",
     errno.ENOTDIR: "has no socket there; is it installed, and is the socket mounted?",
     errno.EHOSTUNREACH: "cannot be reached: no route to the host",
@@ -23,17 +23,17 @@ _ERRNO_WORDS = {
 
 
 _CLOSED = re.compile("disconnected|closed connection")
-"""In httpcore's and h11's words for an end too soon; the others are of bytes that are no HTTP."""
+"""httpcore's and h11's messages for an early end; their other protocol errors mean that the peer speaks no HTTP."""
 
 
 def why(error: BaseException, endpoint: Endpoint) -> str:
-    """Return what follows "the Docker engine at ADDRESS" when a call ended with `error`."""
+    """Return the text that continues "the Docker engine at ADDRESS" for a call that ended with `error`."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
-            return f"shows a certificate that is not trusted: {seen.verify_message}"
+            return f"presents a certificate that is not trusted: {seen.verify_message}"
         if isinstance(seen, ssl.SSLError):
-            return f"cannot be spoken with over TLS: {seen.reason or seen}"
+            return f"cannot be reached over TLS: {seen.reason or seen}"
         if isinstance(seen, OSError) and seen.errno in _ERRNO_WORDS:
             return _ERRNO_WORDS[seen.errno]
         if isinstance(seen, OSError) and not isinstance(seen, TimeoutError) and seen.strerror:
@@ -41,7 +41,7 @@ def why(error: BaseException, endpoint: Endpoint) -> str:
         seen = seen.__cause__ or seen.__context__
     if isinstance(error, httpcore.ConnectError):
         return "cannot be reached"
-    plain = "" if endpoint.tls else "; does it want TLS?"
+    plain = "" if endpoint.tls else "; does it require TLS?"
     if isinstance(error, httpcore.RemoteProtocolError) and not _CLOSED.search(str(error)):
-        return f"does not answer in HTTP{plain if endpoint.socket is None else ''}"
+        return f"does not speak HTTP{plain if endpoint.socket is None else ''}"
     return "closed the connection"

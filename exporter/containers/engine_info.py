@@ -1,4 +1,4 @@
-"""What the engine says of itself: the version of its API that both can speak, and how it keeps its containers."""
+"""Parser of the engine's description of itself: the API version to use with it, and how it runs containers."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from exporter.containers.model import Product
 
 OLDEST_API = (1, 24)
-"""Docker 1.12: health checks."""
+"""Docker 1.12, the first with health checks."""
 NEWEST_API = (1, 51)
-"""The newest that is known here. An engine that has given up all of these is asked in its own oldest."""
+"""The newest version known here. An engine that no longer supports it is asked with its own oldest version."""
 
 _MAX_NAME = 100
 _DRIVERS: dict[str, Literal["cgroupfs", "systemd"]] = {"cgroupfs": "cgroupfs", "systemd": "systemd"}
@@ -27,10 +27,10 @@ _PODMAN = "Podman Engine"
 
 
 def agreed_api(version: Any) -> str:
-    """Such as `1.41`, of the answer to `/version`.
+    """Return the API version to use, such as `1.41`, from the answer to `/version`.
 
     Raises:
-        ValueError: there is none. What follows "what answers at ADDRESS".
+        ValueError: there is none. The text continues "the server at ADDRESS".
     """
     try:
         answer = Part(version)
@@ -39,35 +39,35 @@ def agreed_api(version: Any) -> str:
     except AnswerError:
         newest = oldest = None
     if newest is None or oldest is None:
-        raise ValueError("is no Docker engine: it does not say the version of its API")
+        raise ValueError("is not a Docker engine: it does not report an API version")
     if newest < OLDEST_API:
         raise ValueError(
-            f"is too old a Docker engine: its API is {newest[0]}.{newest[1]}, and 1.24 is the least"
+            f"is a Docker engine that is too old: its API is {newest[0]}.{newest[1]}, at least 1.24 is required"
         )
     agreed = max(min(newest, NEWEST_API), oldest)
     return f"{agreed[0]}.{agreed[1]}"
 
 
 def product_of(version: Any) -> Product:
-    """Who made the engine, by the answer to `/version`.
+    """Return the engine's product from the answer to `/version`.
 
     Raises:
-        ValueError: the answer is not as the API has it. What follows "what answers at ADDRESS".
+        ValueError: the answer does not match the API. The text continues "the server at ADDRESS".
     """
     names = {component.text("Name") for component in Part(version).parts("Components")}
     return "podman" if _PODMAN in names else "docker"
 
 
 def info_of(info: Any, api: str, endpoint: Endpoint, product: Product = "docker") -> EngineInfo:
-    """Of the answer to `/info`.
+    """Return the engine's description from the answer to `/info`.
 
     Raises:
-        ValueError: it is not as the API has it. What follows "what answers at ADDRESS".
+        ValueError: the answer does not match the API. The text continues "the server at ADDRESS".
     """
     answer = Part(info)
     version = answer.text("ServerVersion")
     if not version:
-        raise ValueError("does not describe itself as a Docker engine does")
+        raise ValueError("is not a Docker engine: it does not report a server version")
     rootless = any(
         isinstance(option, str) and "rootless" in option for option in answer.list("SecurityOptions")
     )
@@ -86,10 +86,10 @@ def info_of(info: Any, api: str, endpoint: Endpoint, product: Product = "docker"
 
 
 def clock_of(info: Any) -> int:
-    """Nanoseconds since the epoch, by the engine's own clock; 0 if it does not say.
+    """Return the engine's own time in nanoseconds since the epoch; 0 if it does not report it.
 
     Raises:
-        ValueError: it says something else. What follows "what answers at ADDRESS".
+        ValueError: the time is not valid. The text continues "the server at ADDRESS".
     """
     return int((seconds_of(Part(info).text("SystemTime")) or 0.0) * 1e9)
 
@@ -100,12 +100,12 @@ def _number(version: str) -> tuple[int, int] | None:
 
 
 def _one_of_several(swarm: Part) -> bool:
-    """Only a manager knows how many nodes there are; a worker has a manager beside it."""
+    """True if the Swarm has other nodes. Only a manager knows their number; a worker always has a manager too."""
     return swarm.text("LocalNodeState") == "active" and swarm.whole("Nodes") != 1
 
 
 def _user(endpoint: Endpoint) -> int | None:
-    """By the folder that a rootless engine's socket is in: /run/user/NUMBER."""
+    """Return the user id from the folder of a rootless engine's socket: /run/user/NUMBER."""
     parts = (endpoint.socket or "").split("/")
     if parts[:3] == ["", "run", "user"] and len(parts) > 3 and parts[3].isdigit():
         return int(parts[3])

@@ -1,7 +1,7 @@
-"""The engine's events without a gap, from one stream to the next, for as long as the engine answers.
+"""The engine's events without gaps, across streams, for as long as the engine answers.
 
-A stream that ends is not the end of the engine: proxies cut idle ones. It is opened again at once, with the events
-since the last one that was heard.
+When a stream ends, the engine may still be running: proxies cut idle connections. So a new stream is opened at once,
+starting at the last event received.
 """
 
 from __future__ import annotations
@@ -21,31 +21,34 @@ if TYPE_CHECKING:
 
 PING_SECONDS = 3.0
 QUIET_SECONDS = 10.0
-"""Without events for so long, the engine is asked whether it still answers."""
+"""After this time without events, the engine is pinged."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
-"""Seconds between attempts to open a stream, but for the first one, which is made at once."""
+"""Seconds between attempts to open a stream. The first attempt is made at once."""
 STEADY_SECONDS = 1.0
-"""A stream that lasted so long begins these waits again."""
+"""A stream that lasted this long resets these waits."""
 RENEW_SECONDS = 300.0
-"""A stream is opened again after so long, since one can fall silent without a sign."""
+"""A stream is reopened after this time, because it can fall silent without an error."""
 STALE_SECONDS = 60.0
-"""An engine that answers pings and gives no events for so long counts as lost."""
+"""An engine that answers pings but sends no events for this long counts as lost."""
 _OVERLAP = 1_000_000_000
-"""Nanoseconds that are asked for twice: the engine's events are not strictly in order of time."""
+"""Nanoseconds requested twice: the engine's events are not strictly in order of time."""
 _AHEAD = 3600 * 1_000_000_000
-"""Nanoseconds: what is said to happen later than this is no event, and would keep others from being asked for."""
+"""Nanoseconds. An event dated further in the future is ignored; it would keep later requests from returning events."""
 
 log = logging.getLogger(__name__)
 
 
 class EventStream:
-    """`happened` is called for each event, and `missed` when there may have been others. Both must be quick."""
+    """The stream of the engine's events.
+
+    `happened` is called for each event, `missed` when events may have been lost. Both must be quick.
+    """
 
     def __init__(self, engine: Engine, happened: Callable[[Event], None], missed: Callable[[], None]) -> None:
         self.lost = 0
         """Streams that ended while the engine answered."""
         self.skipped = 0
-        """Events that could not be read."""
+        """Events that could not be parsed."""
         self._engine = engine
         self._happened = happened
         self._missed = missed
@@ -54,14 +57,14 @@ class EventStream:
         self._heard_at = 0.0
 
     def set_clock(self) -> None:
-        """Note the time that the engine's last hello gave; events begin there, the first time."""
+        """Store the engine's time of its last hello. The first stream starts there."""
         self._clock = self._engine.clock, time.monotonic()
 
     async def follow(self, subscribed: asyncio.Event) -> None:
-        """Follow the events, also those since an earlier call; set `subscribed` when the first stream is open.
+        """Follow the events, including those since an earlier call; set `subscribed` when the first stream is open.
 
         Raises:
-            EngineError: always, when the engine does not answer or gives no events.
+            EngineError: always, once the engine does not answer or sends no events.
         """
         since = self._since()
         self._told_until = self._told_until or self._clock[0]
@@ -89,13 +92,13 @@ class EventStream:
                 short = 1 if now - began >= STEADY_SECONDS else short + 1
                 self.lost += 1
                 self._missed()
-                log.debug("%s; they are asked for again", error)
+                log.debug("%s; reopening the stream", error)
             since = self._since()
             if short > 1:
                 await asyncio.sleep(min(FIRST_WAIT * 2 ** min(short - 2, 10), LONGEST_WAIT))
 
     async def watch_quiet(self) -> None:
-        """A silent stream may be an engine where nothing happens, or one that hangs: then raise EngineError."""
+        """Ping the engine while no events arrive, since it may hang. Raises EngineError if it does not answer."""
         self._heard_at = time.monotonic()
         while True:
             await asyncio.sleep(max(0.0, self._heard_at + QUIET_SECONDS - time.monotonic()))
@@ -106,7 +109,7 @@ class EventStream:
     async def _read(self, stream: AsyncIterator[bytes]) -> None:
         async for event in events(stream):
             self._note(event)
-        raise EngineError(f"the Docker engine at {self._engine.endpoint.shown} ended its events")
+        raise EngineError(f"the Docker engine at {self._engine.endpoint.shown} closed the event stream")
 
     def _since(self) -> int | None:
         return max(0, self._told_until - _OVERLAP) if self._told_until else None

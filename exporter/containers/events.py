@@ -1,4 +1,4 @@
-"""The engine's events of containers, as they come: what happened to which one, and when."""
+"""Parser of the engine's stream of container events: action, container and time."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ ACTIONS = (
     "health_status",
     "disconnect",
 )
-"""Those that change what inspect says. The engine filters, so that each health check's exec_* do not wake us up.
+"""The events that change the result of an inspect. The engine filters, so that the exec_* of each health check do not
+wake up the process.
 
-`disconnect` is of networks: of a container that could not be started there is no other event. `died`, `remove` and
+`disconnect` is an event of networks, and the only one for a container that could not be started. `died`, `remove` and
 `restore` are Podman's; it filters by `died` and then sends `die`.
 """
 _SAME = {"died": "die", "remove": "destroy"}
 
 MAX_LINE = 1024 * 1024
-"""An event carries all labels of its container."""
+"""Bytes: an event contains all labels of its container."""
 LINES_A_TURN = 50
 
 
@@ -53,7 +54,7 @@ class Event:
 
 
 def params(since: int | None) -> dict[str, str]:
-    """Of `GET /events`: these actions, from now on or since a time in nanoseconds."""
+    """Return the parameters of `GET /events` for these actions, from now on or since a time in nanoseconds."""
     asked = {
         "filters": json.dumps({"type": ["container", "network"], "event": ACTIONS}, separators=(",", ":"))
     }
@@ -63,9 +64,9 @@ def params(since: int | None) -> dict[str, str]:
 
 
 async def events(stream: AsyncIterator[bytes]) -> AsyncIterator[Event | None]:
-    """Yield each event until the engine ends the stream, and None for what is no event or is too long.
+    """Yield each event until the engine ends the stream, and None for lines that are not an event or too long.
 
-    Whatever `stream` raises comes through.
+    Exceptions of `stream` are not caught.
     """
     count = 0
     async for line in _lines(stream):
@@ -85,7 +86,7 @@ async def events(stream: AsyncIterator[bytes]) -> AsyncIterator[Event | None]:
 
 
 async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
-    """Each line; None for one that is longer than MAX_LINE."""
+    """Yield each line; None for one that is longer than MAX_LINE."""
     rest, too_long = bytearray(), False
     async for part in stream:
         start = 0
@@ -102,7 +103,7 @@ async def _lines(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes | None]:
 
 
 def _event(line: bytes) -> Event | None:
-    """None of what happened to a network alone. Raises AnswerError."""
+    """Parse an event; None for one that only concerns a network. Raises AnswerError."""
     told = Part(decoded(line))
     action, actor, at = told.text("Action").partition(":")[0], told.part("Actor"), told.whole("timeNano")
     if not action or at is None:

@@ -1,6 +1,6 @@
-"""Which containers of a service are the service now, and which have been replaced.
+"""Separation of a service's current containers from those that have been replaced.
 
-Swarm keeps the containers of the last tasks of each replica, and people keep an old container next to the new one.
+Swarm keeps the containers of the last tasks of each replica, and users keep an old container next to the new one.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     from exporter.containers.model import Container, State
 
 ALIVE: frozenset[State] = frozenset(("running", "paused", "restarting"))
-"""States in which a container is never an old one: it does something, or will again."""
+"""States in which a container never counts as replaced: it is active, or will be again."""
 
 
 def running(containers: Iterable[Container]) -> int:
-    """Return how many of them run; one that is paused or waits to be restarted serves nobody."""
+    """Return how many containers are running; one that is paused or waits for a restart serves no requests."""
     return sum(container.status.state == "running" for container in containers)
 
 
 def replaced(containers: Iterable[Container], replicas: int) -> frozenset[str]:
-    """Return the ids of those containers of one service that others have replaced.
+    """Return the ids of the containers of one service that have been replaced.
 
-    A container that does not run is old if a newer one fills its slot, if there are as many newer ones as replicas, or
-    if enough containers run and one of those is newer.
+    A container that is not running is replaced if a newer one has its slot, if there are as many newer ones as
+    replicas, or if enough containers are running and one of those is newer.
     """
     newest_first = sorted(containers, key=lambda each: each.status.created_at or 0.0, reverse=True)
     needed = max(1, replicas)

@@ -1,4 +1,4 @@
-"""What both versions of cgroups have in common: the counts of processes, and what follows from two numbers."""
+"""Values that both versions of cgroups share: the working set, and the counts of processes and threads."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ if TYPE_CHECKING:
 
 
 MAX_INNER = 200
-"""Cgroups within a container's of which processes are counted: a program there can make as many as it likes."""
+"""Nested cgroups of a container whose processes are counted. Limited, because a program can create any number."""
 
 
 def working_set(usage: int | None, inactive_file: int | None) -> int | None:
-    """Memory that cannot be had back without a cost: cAdvisor's definition. The two are read one after the other, so
-    that the difference can be below 0."""
+    """Return the memory that cannot easily be reclaimed, as cAdvisor defines it. The two values are read one after the
+    other, so their difference can be below 0."""
     if usage is None or inactive_file is None:
         return None
     return max(0, usage - inactive_file)
 
 
 def read_processes(folder: str, files: KeptFiles) -> int | None:
-    """Processes of a cgroup and all within it. None if they are not visible, or in too many cgroups to look at."""
+    """Return the processes of a cgroup and of all cgroups in it; None if they are not visible or there are too many
+    cgroups."""
     count = (files.read(f"{folder}/cgroup.procs") or b"").count(b"\n")
     try:
-        # Each folder within it has a link to it, as in all file systems of the kernel's own.
-        if os.stat(folder).st_nlink > 2:  # noqa: PTH116 # a Path costs as much as the reading of a file
+        # Each folder in it has a link to it, as in all of the kernel's own file systems.
+        if os.stat(folder).st_nlink > 2:  # noqa: PTH116 # a Path costs as much as reading a file
             for number, (inner, _, _) in enumerate(os.walk(folder)):
                 if number > MAX_INNER:
                     return None
@@ -36,7 +37,7 @@ def read_processes(folder: str, files: KeptFiles) -> int | None:
                     count += (read(f"{inner}/cgroup.procs") or b"").count(b"\n")
     except FileNotFoundError as error:
         raise GoneError from error
-    # v1 leaves out processes that are not of the reader's PID namespace.
+    # v1 leaves out processes outside the reader's PID namespace.
     return count or None
 
 
@@ -48,10 +49,10 @@ def read_threads_max(folder: str, files: KeptFiles) -> int | None:
 
 
 def read_threads(folder: str, files: KeptFiles) -> int | None:
-    """Threads of a cgroup and all within it; None if they are not counted.
+    """Return the threads of a cgroup and of all cgroups in it; None if they are not counted.
 
-    To be read last: whatever was read of a container that still has threads now is of a container that ran. Raises
-    GoneError if it has none any more.
+    Read this last: if the container still has threads now, it was running during the other reads. Raises GoneError if
+    it has no threads any more.
     """
     threads = files.number(f"{folder}/pids.current")
     if threads == 0 or (threads is None and not os.access(folder, os.F_OK)):

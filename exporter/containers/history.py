@@ -1,9 +1,9 @@
-"""What happened to the containers of each service, counted over re-creations.
+"""Restarts, out-of-memory kills and failed starts of each service, counted across re-created containers.
 
-A container's own counts end with it: `compose up --force-recreate` in a loop, or Swarm's new container for each task,
-would restart a service for ever while each container counts nothing. Here counts belong to the replica.
+A container's own counts end with it: with `compose up --force-recreate` in a loop, or Swarm's new container for each
+task, a service could restart forever while each container counts 0. So counts belong to the replica.
 
-Nothing is counted of the time before the daemon watched: see `oom`.
+Events from before the daemon began to watch are not counted: see `oom`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from exporter.containers.model import Container
 
 KEPT_SECONDS = 3600.0
-"""For so long after its last container a replica keeps its counts: longer than any alert looks back."""
+"""Time that a replica keeps its counts after its last container is gone: longer than any alert looks back."""
 MAX_REPLICAS = 1000
-"""Replicas of one service that are counted apart. Containers carry labels that anybody may have written."""
+"""Replicas of one service that are counted separately. Limited, because anybody can set labels on containers."""
 
 log = logging.getLogger(__name__)
 
 Replica = tuple[str, str | None]
-"""A service, and which of its replicas; None where they are not numbered."""
+"""A service and one of its replicas; None if they are not numbered."""
 
 
 @dataclass(slots=True)
@@ -38,14 +38,14 @@ class Tally:
     """Counts of one replica."""
 
     restarts: int = 0
-    """Starts after the first one, of the same container or of the one that replaced it."""
+    """Starts after the first one, of the same container or of its replacement."""
     oom_kills: int = 0
     lived: bool = False
 
 
 @dataclass(slots=True)
 class _Record:
-    """What was last seen of one container."""
+    """The last known state of one container."""
 
     replica: Replica | None
     started_at: float | None = None
@@ -56,7 +56,7 @@ class _Record:
 
 @dataclass(slots=True)
 class History:
-    """Of all containers that the daemon has seen. `clock`: seconds that never go back."""
+    """History of all containers that the daemon has seen. `clock`: monotonic seconds."""
 
     clock: Callable[[], float] = time.monotonic
     tallies: dict[Replica, Tally] = field(default_factory=dict)
@@ -64,10 +64,10 @@ class History:
     """By service."""
     _records: dict[str, _Record] = field(default_factory=dict)
     _gone: dict[str, float] = field(default_factory=dict)
-    """When containers were removed, in order."""
+    """Times at which containers were removed, in order."""
 
     def seen(self, container: Container) -> bool:
-        """Count what is new of a container. True if it came into being under the daemon's eyes and is new to it."""
+        """Count what is new about a container. True if it is new and was created while the daemon was watching."""
         identifier, status = container.identity.id, container.status
         self._gone.pop(identifier, None)
         self._forget()
@@ -86,12 +86,12 @@ class History:
         return new and not container.existed
 
     def removed(self, identifier: str) -> None:
-        """The container is no more. Not to be called because the engine cannot be reached."""
+        """Record that a container was removed. Do not call it when only the engine is unreachable."""
         if identifier in self._records:
             self._gone.setdefault(identifier, self.clock())
 
     def there_are(self, identifiers: Iterable[str]) -> None:
-        """These are all containers now. Others were removed, perhaps while the engine could not be reached."""
+        """Take the ids of all existing containers. Others were removed, perhaps while the engine was unreachable."""
         for identifier in self._records.keys() - self._gone.keys() - set(identifiers):
             self.removed(identifier)
 
@@ -99,7 +99,7 @@ class History:
         status, tally = container.status, self._tally(replica)
         if status.started_at is not None and status.started_at != record.started_at:
             first = record.started_at is None
-            # Lives may come and go between two looks; a start by hand sets the engine's own count to 0.
+            # It may have restarted several times since the last look; a manual start resets the engine's count to 0.
             unseen = status.restarts - record.restarts
             tally.restarts += (int(tally.lived) + max(0, unseen)) if first else max(1, unseen)
             tally.lived = True
@@ -132,7 +132,7 @@ class History:
         return self.tallies.setdefault(replica, Tally())
 
     def _forget(self) -> None:
-        """Drop what was removed long ago, and replicas that have no other container."""
+        """Drop containers that were removed long ago, and replicas without any other container."""
         oldest = self.clock() - KEPT_SECONDS
         dropped = False
         while self._gone:
@@ -148,6 +148,6 @@ class History:
 
 
 def failures_of(history: History, service: str) -> dict[str, int]:
-    """Return how often containers of a service could not be started, by reason; 0 where it never happened."""
+    """Return how often containers of a service could not be started, by reason; 0 if it never happened."""
     counted = history.start_failures.get(service, Counter())
     return {str(reason): counted[reason] for reason in StartFailure}

@@ -1,4 +1,4 @@
-"""What the engine's inspect says of a container, as a `Container`."""
+"""Parser of the engine's inspect: returns a `Container`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from exporter.containers.model import EngineInfo, Health, Product, State
 
 DEFAULT_PERIOD = 100_000
-"""Microseconds: what the engine takes for `--cpus`, and the kernel for a quota without a period."""
+"""Microseconds: the default of the engine for `--cpus`, and of the kernel for a quota without a period."""
 MAX_NAME = 256
-"""Characters of a name that somebody chose."""
+"""Characters of a name that a user chose."""
 MAX_ERROR = 500
 MAX_PATH = 1024
 _MAX_PID = 2**31
@@ -31,12 +31,12 @@ _STATES: dict[str, State] = {
     "stopping": "running",
     "stopped": "exited",
 }
-"""Docker's states, and those that Podman has beside them."""
+"""Docker's states, and the additional ones of Podman."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Places:
-    """Where an engine puts the cgroups of its containers unless told otherwise."""
+    """Default places of the cgroups of an engine's containers."""
 
     folder: str
     folder_prefix: str
@@ -52,10 +52,10 @@ _PLACES: dict[Product, _Places] = {
 
 
 def container_of(inspected: Any, info: EngineInfo, mapping: ServiceMapping) -> Container | None:
-    """None of a container that is not to be watched. Its `oom_events` are for others to count.
+    """Return the container; None if it is not to be watched. Its `oom_events` are not set here.
 
     Raises:
-        ValueError: the answer is not as the API has it. One sentence.
+        ValueError: the answer does not match the API. One sentence.
     """
     try:
         answer = Part(inspected)
@@ -76,7 +76,7 @@ def container_of(inspected: Any, info: EngineInfo, mapping: ServiceMapping) -> C
 
 
 def seconds_of(text: str) -> float | None:
-    """Seconds since the epoch, of the engine's RFC 3339 with nanoseconds; none of its zero.
+    """Parse the engine's RFC 3339 time with nanoseconds to seconds since the epoch; None for its zero value.
 
     Raises:
         AnswerError: it is not a time.
@@ -86,18 +86,18 @@ def seconds_of(text: str) -> float | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise AnswerError("has a time that is not one") from None
+        raise AnswerError("has an invalid time") from None
     if moment.tzinfo is None:
-        raise AnswerError("has a time without a zone")
+        raise AnswerError("has a time without a time zone")
     seconds = moment.timestamp()
     return seconds if seconds > 0 else None
 
 
 def cgroup_path(identifier: str, parent: str, info: EngineInfo) -> str:
-    """The container's cgroup as the engine names it. `parent`: the container's CgroupParent, empty for the default.
+    """Return the container's cgroup as the engine names it. `parent`: its CgroupParent, empty for the default.
 
-    A default that was changed for the whole engine (dockerd's `--cgroup-parent`) is not known to its API; nor is the
-    parent of a container of Podman's.
+    The API does not report a changed default of the engine (dockerd's `--cgroup-parent`), nor the parent of a
+    container of Podman.
     """
     places = _PLACES[info.product]
     if info.cgroup_driver != "systemd":
@@ -110,7 +110,7 @@ def cgroup_path(identifier: str, parent: str, info: EngineInfo) -> str:
 
 
 def _slice_path(name: str) -> str:
-    """systemd keeps a-b.slice in a.slice; `-.slice` is the root."""
+    """Return the path of a systemd slice: a-b.slice is in a.slice, and `-.slice` is the root."""
     stem = name.strip("/").removesuffix(".slice")
     if stem in ("", "-"):
         return ""
@@ -148,7 +148,7 @@ def _status(answer: Part) -> Status:
         created_at=seconds_of(answer.text("Created")),
         started_at=started,
         finished_at=seconds_of(state.text("FinishedAt")),
-        # Podman has a process for a container that is ready and was not started.
+        # Podman already has a process for a container that is created but not started.
         pid=0 if named == "created" else _pid(state),
         error=plain(state.text("Error"), MAX_ERROR),
     )
@@ -157,7 +157,7 @@ def _status(answer: Part) -> Status:
 def _pid(state: Part) -> int:
     pid = state.whole("Pid") or 0
     if pid > _MAX_PID:
-        raise AnswerError("has a process number that no system has")
+        raise AnswerError("has a process id that is too large")
     return pid
 
 
@@ -194,5 +194,5 @@ def _limits(host: Part) -> Limits:
 
 
 def _limit(host: Part, key: str) -> int:
-    """0 where the engine says null, 0 or -1."""
+    """Return a limit; 0 where the engine reports null, 0 or -1."""
     return max(0, host.signed(key) or 0)

@@ -1,7 +1,7 @@
-"""Small files of the kernel, read whole with as few system calls as can be.
+"""Reader of the kernel's small files, with as few system calls as possible.
 
-A reading needs some fifteen of them. Three quarters of its time would go into opening and closing them, so those of
-cgroups are kept open, up to a number. A cgroup can be removed though its files are open; to read them then is an error.
+A reading needs about fifteen files. Opening and closing them would take three quarters of its time, so files of cgroups
+are kept open, up to a limit. A cgroup can be removed while its files are open; reading them is then an error.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import resource
 
 _CHUNK = 16384
 _PAGE = 2048
-"""A file of several records is handed out by pages of at least 4096 bytes, but for what is left at the end."""
+"""The kernel returns a file of several records in pages of at least 4096 bytes, except for the last one."""
 _ABSENT = frozenset((errno.ENOENT, errno.EOPNOTSUPP, errno.EACCES, errno.EPERM))
-"""Of a controller that is off, an older kernel, PSI that is switched off, or what this process may not see."""
+"""Errors for a controller that is off, an older kernel, disabled PSI, or files that this process may not read."""
 _MOST_DESCRIPTORS = 4096
 
 
@@ -23,7 +23,7 @@ class GoneError(Exception):
 
 
 class Budget:
-    """How many files may be kept open: a quarter of those this process may have, as probes need most."""
+    """Number of files that can still be kept open: a quarter of the process's limit, since probes need most of it."""
 
     def __init__(self, most: int | None = None) -> None:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -39,7 +39,7 @@ class KeptFiles:
         self._open: dict[str, int] = {}
 
     def read(self, path: str) -> bytes | None:
-        """All of a file; None where there is no such file. Raises GoneError if it was removed meanwhile."""
+        """Return the content of a file; None if there is no such file. Raises GoneError if it was removed meanwhile."""
         file = self._open.get(path)
         if file is None:
             if self._budget.left <= 0:
@@ -58,12 +58,12 @@ class KeptFiles:
             return None
 
     def number(self, path: str) -> int | None:
-        """The number in a file that holds nothing else."""
+        """Return the number in a file that contains nothing else."""
         data = self.read(path)
         return int(data) if data else None
 
     def table(self, path: str) -> dict[bytes, bytes]:
-        """A file with a name and a value on each line; empty where there is no such file."""
+        """Return a file with a name and a value per line; empty if there is no such file."""
         words = (self.read(path) or b"").split()
         return dict(zip(words[::2], words[1::2], strict=True))
 
@@ -75,9 +75,9 @@ class KeptFiles:
 
 
 def read(path: str, folder: int | None = None) -> bytes | None:
-    """All of a file, relative to an open `folder` if there is one; None where there is no such file.
+    """Return the content of a file, relative to an open `folder` if given; None if there is no such file.
 
-    Raises GoneError if it was removed while it was read.
+    Raises GoneError if it was removed during the read.
     """
     try:
         file = os.open(path, os.O_RDONLY, dir_fd=folder)
@@ -99,7 +99,7 @@ def number(table: dict[bytes, bytes], name: bytes) -> int | None:
 
 
 def seconds(table: dict[bytes, bytes], name: bytes, unit: float) -> float | None:
-    """A time of `table`, which counts it in units of 1/`unit` of a second."""
+    """Return a time from `table` in seconds; the table has it in units of 1/`unit` second."""
     value = table.get(name)
     return None if value is None else int(value) / unit
 

@@ -1,5 +1,5 @@
-"""What is known of containers: how each is, which are there without more being known, and how often each ran out of
-memory. Nothing here waits for the engine.
+"""Known containers: the state of each, those that exist but could not be inspected, and the out-of-memory counts.
+Nothing here waits for the engine.
 """
 
 from __future__ import annotations
@@ -21,25 +21,27 @@ if TYPE_CHECKING:
     OnChange = Callable[[str, Container | None], None]
 
 _REPLAYED = 256
-"""How many events an engine keeps for those who ask for the past."""
+"""Number of past events that an engine keeps for later requests."""
 
 log = logging.getLogger(__name__)
 
 
 class KnownContainers:
-    """`on_change(container_id, container)` is called for each that is new or has changed, and with None for each that
-    is gone or not known any more. It must be quick, and not raise.
+    """The containers known to the daemon.
+
+    `on_change(container_id, container)` is called for each that is new or has changed, and with None for each that is
+    gone or no longer known. It must be quick, and not raise.
     """
 
     def __init__(self, on_change: OnChange) -> None:
         self.containers: dict[str, Container] = {}
         """By id. Always the same dictionary."""
         self.listed: dict[str, frozenset[str | None]] = {}
-        """The services of containers, by the last list of them."""
+        """The services of containers, according to the last list."""
         self._on_change = on_change
         self._ooms: dict[str, OomCount] = {}
         self._first = True
-        """Until all containers are known for the first time: those of before were there before us."""
+        """True until all containers are known for the first time: those existed before the daemon began to watch."""
         self._told_ooms: deque[tuple[int, str]] = deque(maxlen=_REPLAYED)
         self._hidden: set[str] = set()
         self._doubtful: set[str] = set()
@@ -48,50 +50,50 @@ class KnownContainers:
 
     @property
     def unknown(self) -> int:
-        """How many containers are there of which nothing is known."""
+        """Return the number of existing containers about which nothing is known."""
         return len(self._hidden)
 
     @property
     def existing(self) -> set[str]:
-        """Return the ids of all containers, also of those of which nothing is known."""
+        """Return the ids of all containers, including those about which nothing is known."""
         return self.containers.keys() | self._hidden
 
     def all_of(self, service: str) -> bool:
-        """True if each container of this service is known. One that cannot be inspected is its service's by the list of
-        containers, or may be any service's."""
+        """True if each container of this service is known. If one cannot be inspected, the list of containers gives its
+        service; without that it can belong to any service."""
         return not any(service in (self.listed.get(each) or {service}) for each in self._hidden)
 
     def exists(self, identifier: str) -> bool:
-        """True of a container that is there, also while nothing is known of it."""
+        """True if the container exists, also while nothing is known about it."""
         return identifier in self.containers or identifier in self._hidden
 
     @property
     def described(self) -> set[str]:
-        """Return the ids of containers of which more is known than that they are there."""
+        """Return the ids of the containers that were inspected."""
         return {*self.containers, *(self._staged or ())}
 
     def take_list(self, listed: dict[str, frozenset[str | None]]) -> None:
-        """Take a new list of containers, with the services that each may belong to."""
+        """Take a new list of containers, with the services to which each may belong."""
         self.listed = listed
         for gone in self._hidden - listed.keys():
             self.remove(gone)
 
     def note_oom_kills(self, container: str, kills: int) -> None:
-        """Take the kernel's count of processes of the container's present life that were killed: out of memory.
+        """Take the kernel's count of out-of-memory kills since the container last started.
 
-        `Container.oom_events` becomes at least that for this life. Of a container that is not known nothing is noted.
+        `Container.oom_events` becomes at least that for this life. For an unknown container nothing is recorded.
         """
         if container in self.containers:
             self._ooms[container].kernel_counted(kills)
             self._show_oom_events(container)
 
     def note_end(self, event: Event) -> None:
-        """Note that a container ended: its out-of-memory kills before and after are of different lives."""
+        """Record that a container ended: its out-of-memory kills before and after belong to different lives."""
         if event.container in self._ooms:
             self._ooms[event.container].ended(event.at / 1e9)
 
     def note_oom_event(self, event: Event) -> bool:
-        """Count an event of the engine; False if it was told before."""
+        """Count an out-of-memory event of the engine; False if it was received before."""
         told = event.at, event.container
         if told in self._told_ooms:
             return False
@@ -105,7 +107,7 @@ class KnownContainers:
         """Take the result of an inspect."""
         identifier, status = container.identity.id, container.status
         count = self._count_of(identifier)
-        # Engines up to 20.10 let OOMKilled of the life before stand until this one ends.
+        # Engines up to 20.10 keep OOMKilled of the life before until this one ends.
         count.inspected(status.started_at, oom_killed=status.oom_killed and status.state not in ACTIVE)
         self._settle(identifier)
         self._refusal_told = False
@@ -120,16 +122,16 @@ class KnownContainers:
         self._drop(identifier)
 
     def doubt(self, identifier: str) -> bool:
-        """Keep what is known for one more attempt after a failed inspect; False if there was one already."""
+        """Keep the last state for one more attempt after a failed inspect; False if there already was one."""
         if identifier not in self.containers or identifier in self._doubtful:
             return False
         self._doubtful.add(identifier)
         return True
 
     def hide(self, identifier: str, error: str, *, refused: bool) -> None:
-        """Note that a container exists of which nothing can be known, though the engine answers for others."""
+        """Record that a container exists but cannot be inspected, although the engine answers."""
         if refused:
-            # The same for all containers, and for as long as a proxy does not allow it.
+            # The same for all containers, as long as a proxy does not allow it.
             if not self._refusal_told:
                 self._refusal_told = True
                 log.error("containers are not watched: %s", error)
@@ -139,11 +141,11 @@ class KnownContainers:
         self._drop(identifier)
 
     def stage(self) -> None:
-        """Tell nothing from here on, until all are known."""
+        """Hold back changes until `publish`."""
         self._staged = {}
 
     def publish(self) -> int:
-        """Tell of all at once, so that nobody takes the first ones for all there are. Return how many there are."""
+        """Publish all at once, so that a partial list is never taken for the complete one. Return their number."""
         staged, self._staged, self._first = self._staged or {}, None, False
         there = staged.keys() | self._hidden
         for gone in self._ooms.keys() - there:
@@ -153,7 +155,7 @@ class KnownContainers:
         return len(staged)
 
     def forget(self) -> None:
-        """Forget all containers, but not how often each ran out of memory."""
+        """Forget all containers, but keep their out-of-memory counts."""
         self._staged = None
         self._hidden.clear()
         self._doubtful.clear()
@@ -179,7 +181,7 @@ class KnownContainers:
         self._on_change(identifier, container)
 
     def _settle(self, identifier: str) -> None:
-        """Note that its state is known, or that it is gone."""
+        """Record that its state is known, or that it is gone."""
         self._hidden.discard(identifier)
         self._doubtful.discard(identifier)
 

@@ -1,4 +1,4 @@
-"""A few workers for many containers: what waits twice is done once, and never two at a time for the same container."""
+"""A few workers for many containers: duplicate requests are merged, and each container has at most one worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
 LANES = 4
-"""So many inspects at once: more do not make an engine faster."""
+"""Number of concurrent inspects: more do not make an engine faster."""
 
 
 class _Lane:
@@ -22,7 +22,7 @@ class _Lane:
 
 
 class Lanes:
-    """`work(container)` for each container that is asked for. All of it ends with the task group."""
+    """Workers that call `work(container)` for each requested container. They end with the task group."""
 
     def __init__(self, work: Callable[[str, Lanes], Awaitable[None]], tasks: asyncio.TaskGroup) -> None:
         self._work = work
@@ -35,20 +35,20 @@ class Lanes:
             tasks.create_task(self._serve(lane))
 
     def ask(self, container: str) -> None:
-        """Soon; once, if it waits already; once more, if it is at work."""
+        """Request work soon. A waiting request is not repeated; during work one more follows."""
         lane = self._lane(container)
         lane.waiting[container] = None
         lane.ready.set()
 
     def ask_later(self, container: str, seconds: float) -> None:
-        """After so many seconds, unless it is to be asked for later already."""
+        """Request work after `seconds`, unless such a delayed request is waiting already."""
         if container in self._later:
             return
         self._later.add(container)
         self._tasks.create_task(self._wait_and_ask(container, seconds))
 
     def drop(self, container: str) -> None:
-        """It is gone: what waits is not done, and what is at work is no longer wanted."""
+        """Cancel a waiting request for a container that is gone, and mark running work as no longer wanted."""
         lane = self._lane(container)
         lane.waiting.pop(container, None)
         if lane.at_work == container:
@@ -56,11 +56,11 @@ class Lanes:
         self._settle(container)
 
     def wanted(self, container: str) -> bool:
-        """Whether it is at work, and has not been dropped meanwhile."""
+        """True while work for the container is running and has not been dropped."""
         return self._lane(container).at_work == container
 
     async def all_of(self, containers: Iterable[str]) -> None:
-        """Ask for these, and return when each was done or dropped."""
+        """Request work for these, and return when each is done or dropped."""
         self._unsettled = set(containers)
         self._settled.clear()
         for container in tuple(self._unsettled):

@@ -1,4 +1,4 @@
-"""All containers that an engine has, and whose they are."""
+"""List of all containers of an engine, with their services."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ MAX_CONTAINERS = 10_000
 
 
 async def list_containers(engine: Engine, mapping: ServiceMapping) -> dict[str, frozenset[str | None]]:
-    """Return the ids of all containers, stopped ones too, and the service of each: the only element of the set, None
-    for a stranger. The set is empty where the list does not tell.
+    """Return the ids of all containers, including stopped ones, with the service of each as the only element of a set:
+    None for a container outside the catalog. The set is empty if the list does not say.
 
     Raises:
-        EngineError: the engine does not answer in time, or not as the API has it.
+        EngineError: the engine does not answer in time, or the answer does not match the API.
     """
     found: dict[str, frozenset[str | None]] = {}
     try:
@@ -46,5 +46,5 @@ def _service(container: Part, identifier: str, mapping: ServiceMapping) -> froze
         if "Labels" in container:
             return frozenset({mapping.service_of(container.texts("Labels"), identifier[:12])})
     except AnswerError:
-        pass  # of this one container; the others are listed as they should be
+        pass  # only the labels of this container are wrong
     return frozenset()

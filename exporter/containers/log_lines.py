@@ -1,11 +1,11 @@
-"""Lines of a container's log out of the engine's bytes: frames of eight bytes and a payload, or raw of a terminal.
+"""Parser of a container's log: frames with a header of eight bytes and a payload, or raw bytes for a terminal.
 
-The engine is asked for timestamps, so each line begins with one and a blank. It cuts a line of more than 16 KiB into
-parts, each with the timestamp of the first; those are joined here. Only the beginning of a line is kept, so memory is
-bounded whatever a container writes.
+The engine is asked for timestamps, so each line begins with a timestamp and a space. It splits a line of more than
+16 KiB into parts, each with the timestamp of the first; they are joined here. Only the beginning of a line is kept, so
+memory is bounded whatever a container writes.
 
-The log driver `local`, which also keeps what drivers without a log of their own pass on, leaves out the newline of a
-line that was cut. So a part that is not full ends its line, and so does one before another time.
+The log driver `local`, which is also used for drivers that cannot be read, omits the newline of a line that was split.
+So a line ends at a part that is not full, and at a part that is followed by another timestamp.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from datetime import datetime
 from math import inf
 
 HEADER_BYTES = 8
-"""Stream, three zeros, length of the payload (big-endian)."""
+"""Stream number, three zeros, length of the payload (big-endian)."""
 SYSTEM_STREAM = 3
-"""On which the engine says that it could not read on."""
+"""The stream on which the engine reports that it cannot read any further."""
 PART_BYTES = 16 * 1024
-"""Of text, in each part of a line but the last one."""
+"""Bytes of text in each part of a line except the last one."""
 REPEATED_SECONDS = 10.0
 STAMP_BYTES = 36
-"""The longest timestamp, `2024-01-02T15:04:05.000000000+02:00`, and a blank."""
+"""The longest timestamp, `2024-01-02T15:04:05.000000000+02:00`, and a space."""
 FRACTION = 19
-"""Where a timestamp has its point."""
+"""Position of the decimal point in a timestamp."""
 STAMP = re.compile(
     rb"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
     rb"(?:\.[0-9]{1,9})?(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
@@ -33,13 +33,13 @@ _NEXT = re.compile(STAMP.pattern + rb" ")
 
 
 class BrokenLogError(Exception):
-    """The engine said in the midst of a log that it cannot read it, or sent what is no log. One sentence."""
+    """The engine cannot read the rest of a log, or sent something that is not a log. One sentence."""
 
 
 class LineSplitter:
-    """Bytes in, beginnings of complete lines out: timestamp, blank, text, without the line's end.
+    """A splitter of bytes into the beginnings of complete lines: timestamp, space, text, without the newline.
 
-    `tty`: whether the container has a terminal, so that its log is one raw stream. `max_line`: bytes of the text that
+    `tty`: True if the container has a terminal, so that its log is one raw stream. `max_line`: bytes of each text that
     are kept.
     """
 
@@ -49,16 +49,16 @@ class LineSplitter:
         self._log: _Frames | _Raw = _Raw(max_line) if tty else _Frames(max_line)
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes. Raises BrokenLogError."""
+        """Return the lines that `data` completes. Raises BrokenLogError."""
         return self._log.feed(data)
 
     def end(self) -> list[bytes]:
-        """What was written after the last line's end, when the log itself has ended."""
+        """Return the text after the last newline, once the log has ended."""
         return self._log.end()
 
 
 class _Line:
-    """The line of one stream that is not yet complete, from part to part."""
+    """The incomplete line of one stream, with the parts received so far."""
 
     __slots__ = ("_last", "_limit", "_stamp", "_text", "length")
 
@@ -68,11 +68,11 @@ class _Line:
         self._stamp = b""
         self._text = bytearray()
         self.length = 0
-        """Bytes of the part under way."""
+        """Bytes of the current part."""
 
     def begin_part(self, stamp: bytes, found: list[bytes]) -> None:
-        """A part begins, with its timestamp; unless it is a part of the line before, that one ends."""
-        # Docker before 18.09 gives each part a time of its own.
+        """Begin a part with its timestamp. If it does not continue the line before, that line ends."""
+        # Docker before 18.09 gives each part its own time.
         goes_on = self._stamp == stamp or self.length == PART_BYTES
         if self._stamp and not goes_on:
             self.end(found)
@@ -85,28 +85,28 @@ class _Line:
             self._text += text[:room]
 
     def whole(self, part: bytes, found: list[bytes]) -> None:
-        """A line of one part, with its timestamp, and no line before it is open: as most are."""
+        """Take a line that is complete in one part with its timestamp, as most are. No other line may be open."""
         blank = part.find(b" ", 0, STAMP_BYTES) + 1
         if self._is_new(part[:blank]):
             found.append(part[: blank + self._limit])
 
     def end(self, found: list[bytes]) -> None:
-        """The line is over; add it to `found`, unless the engine gave it before."""
+        """End the line, and add it to `found` unless the engine sent it before."""
         if self._is_new(self._stamp):
             found.append(self._stamp + bytes(self._text))
         self._stamp, self.length = b"", 0
         self._text.clear()
 
     def _is_new(self, stamp: bytes) -> bool:
-        """False of a line that the engine gave before.
+        """False for a line that the engine sent before.
 
-        The times of a stream rise. An engine that rotates a log can give the first lines of the new file twice. A clock
-        that was set back is told apart by how far it goes back.
+        The times of a stream increase. When the engine rotates a log, it can send the first lines of the new file
+        twice. A clock that was set back is recognised by the size of the step.
         """
         if stamp < self._last and _seconds_between(stamp, self._last) < REPEATED_SECONDS:
             return False
         if stamp == self._last and stamp[FRACTION : FRACTION + 1] == b".":
-            # Podman has no fractions, so there many lines have the same time.
+            # Podman's times have no fraction, so many lines can have the same time.
             return False
         self._last = stamp
         return True
@@ -116,7 +116,7 @@ class _Line:
 
 
 def _seconds_between(earlier: bytes, later: bytes) -> float:
-    """Infinity where one of them is no timestamp."""
+    """Return the seconds between two timestamps; infinity if one is not valid."""
     try:
         one, other = (datetime.fromisoformat(stamp.decode("ascii").strip()) for stamp in (earlier, later))
         return (other - one).total_seconds()
@@ -125,7 +125,7 @@ def _seconds_between(earlier: bytes, later: bytes) -> float:
 
 
 class _Frames:
-    """A log of standard output and standard error."""
+    """A log with frames, for standard output and standard error."""
 
     __slots__ = ("_header", "_left", "_line", "_lines", "_stamp")
 
@@ -134,7 +134,7 @@ class _Frames:
         self._line = self._lines[0]
         self._header = b""
         self._left = 0
-        """Bytes of the frame that are still to come."""
+        """Bytes of the frame that have not arrived yet."""
         self._stamp: bytearray | None = None
         """The beginning of a frame, until its timestamp is complete."""
 
@@ -167,7 +167,7 @@ class _Frames:
         if self._header[1:4] != b"\0\0\0" or number > SYSTEM_STREAM:
             raise BrokenLogError("the engine's answer is not a log")
         if number == SYSTEM_STREAM:
-            raise BrokenLogError("the engine says that it cannot read on in the log")
+            raise BrokenLogError("the engine cannot read the rest of the log")
         self._left = int.from_bytes(self._header[4:], "big")
         self._header = b""
         self._line = self._lines[number]
@@ -202,17 +202,17 @@ class _Frames:
 
 
 class _Raw:
-    """A log of a terminal: without frames, so that a part ends by its length, a newline or the next timestamp."""
+    """A log of a terminal. It has no frames, so a part ends at its full length, a newline or the next timestamp."""
 
     __slots__ = ("_cut", "_in_text", "_line", "_rest")
 
     def __init__(self, max_line: int) -> None:
         self._line = _Line(max_line)
         self._rest = b""
-        """Bytes that cannot be told apart yet: a part at most, and a timestamp."""
+        """Bytes that cannot be parsed yet: at most a part and a timestamp."""
         self._in_text = False
         self._cut = False
-        """True after the first part of a line that was cut."""
+        """True after the first part of a line that was split."""
 
     def feed(self, data: bytes) -> list[bytes]:
         data = self._rest + data
@@ -236,7 +236,7 @@ class _Raw:
         return found
 
     def _stamp(self, data: bytes, at: int, found: list[bytes]) -> int | None:
-        """Where the text of a part begins; None if more bytes are needed."""
+        """Parse a timestamp. Return the position of the text after it; None if more bytes are needed."""
         blank, newline = (data.find(sign, at, at + STAMP_BYTES) for sign in (b" ", b"\n"))
         if blank < 0 and newline < 0 and len(data) - at < STAMP_BYTES:
             return None
@@ -246,7 +246,7 @@ class _Raw:
         return at + len(stamp)
 
     def _text(self, data: bytes, at: int, found: list[bytes]) -> int | None:
-        """Where to go on; None if more bytes are needed."""
+        """Parse text. Return the position after it; None if more bytes are needed."""
         full = at + PART_BYTES - self._line.length
         newline = data.find(b"\n", at, full)
         if self._cut:

@@ -1,7 +1,7 @@
-"""The log of one container, followed line by line: none lost and none twice when the connection breaks.
+"""Reader of one container's log, line by line. No line is lost or repeated when the connection breaks.
 
-The engine gives each line's time. After a break it is asked for everything since the last line's, and those of that
-very time that were taken before are left out.
+The engine sends the time of each line. After a break the exporter asks for everything since the time of the last line,
+and skips the lines of exactly that time that it already has.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from exporter.containers.model import Container
 
 MATCHED_LINES = 2_000
-"""A second, of one container."""
+"""Per second and container."""
 READ_BYTES = 4 * 1024 * 1024
-"""A second, of one container. Of short lines this is a third of a core, so all logs together have a limit too."""
+"""Per second and container. With short lines this uses a third of a core, so there is also a limit for all logs."""
 MAX_BACKLOG = 20_000
-"""Lines of the time before a connection, but for the first one to a container that is new. Without a limit the engine
-reads the whole log to find where to begin, which took it 2.8 s for 170 MB; so many lines take it 0.09 s."""
+"""Lines read from before a connection, except for the first one to a new container. Without a limit the engine reads
+the whole log to find the start, which took 2.8 s for 170 MB; this many lines take 0.09 s."""
 TURN_SECONDS = 0.001
-"""After so much work, probes and others have their turn."""
+"""After this much work, probes and other tasks get their turn."""
 GATHER_SECONDS = 0.05
-"""After a wait for lines, so that a busy log wakes up the process 20 times a second and not for each line."""
+"""Pause after a wait for lines, so that a busy log wakes up the process 20 times a second instead of for each line."""
 GATHER_SECONDS_BUSY = 0.005
-"""When there are more lines than are matched: in 50 ms a socket's buffer would be full, and reading fall behind."""
+"""Pause while there are more lines than are matched: in 50 ms a socket's buffer would fill and reading fall behind."""
 WAITED_SECONDS = 0.0003
-"""What is there already takes less."""
+"""Reading data that has already arrived takes less."""
 DRAIN_SECONDS = 2.0
-"""For the last lines of a container that is gone."""
+"""Time to read the last lines of a container that is gone."""
 FIRST_DELAY = 0.5
 LAST_DELAY = 15.0
 STEADY_SECONDS = 5.0
-"""A connection that lasted so long begins the delays anew."""
+"""A connection that lasted this long resets the delays."""
 
 clock = time.perf_counter
 log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Who is told of lines. `take` may be slow: it is the matching."""
+    """A receiver of log lines. `take` may be slow: it matches the patterns."""
 
     def take(self, service: str, text: bytes) -> None: ...
     def skip(self, service: str) -> None: ...
@@ -60,13 +60,13 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Mark:
-    """How far a log was read: the newest time of a line, and how many lines of that time were taken."""
+    """A position in a log: the newest time of a line, and how many lines of that time were taken."""
 
     stamp: bytes = b""
     lines: int = 0
 
     def reached(self, stamp: bytes) -> None:
-        """A line of this time was taken."""
+        """Record that a line of this time was taken."""
         if stamp > self.stamp:
             self.stamp, self.lines = stamp, 1
         elif stamp == self.stamp:
@@ -74,7 +74,7 @@ class Mark:
 
 
 class Allowance:
-    """So much in each second."""
+    """An amount that can be used in each second."""
 
     __slots__ = ("_amount", "_ends", "_left")
 
@@ -84,7 +84,7 @@ class Allowance:
         self._ends = 0.0
 
     def spend(self, amount: int) -> bool:
-        """Whether anything was left of this second's."""
+        """Use `amount`. True if anything was left for this second."""
         now = clock()
         if now >= self._ends:
             self._left, self._ends = self._amount, now + 1
@@ -93,15 +93,15 @@ class Allowance:
         return had > 0
 
     def wait(self) -> float:
-        """Seconds until there is something again; 0 while there is."""
+        """Return the seconds until something is left again; 0 if something is left now."""
         return max(self._ends - clock(), 0.0) if self._left <= 0 else 0.0
 
 
 class Tail:
-    """Follows one log until it is closed, or the container has ended and all of it was read.
+    """A reader that follows one log until it is closed, or the container has ended and its log is read completely.
 
-    `mark` is the caller's, who keeps it for the next tail of this container. `since`: seconds since the epoch, from
-    which lines are taken as long as there is no mark. `shared`: bytes that all tails may read together.
+    `mark` belongs to the caller, who keeps it for the next tail of this container. `since`: seconds since the epoch;
+    without a mark, lines from this time on are taken. `shared`: bytes that all tails together may read.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class Tail:
         self._changed = asyncio.Event()
         self._cancel: asyncio.TimerHandle | None = None
         self.refusal = ""
-        """Why the engine does not give this log; empty if it does."""
+        """The reason why the engine refuses this log; empty if it does not."""
         self._start()
 
     @property
     def service(self) -> str:
-        """Lines count as its."""
+        """Return the service that the lines are counted for."""
         return self._container.identity.service or ""
 
     @property
@@ -131,11 +131,11 @@ class Tail:
 
     @property
     def closing(self) -> bool:
-        """Whether nobody wants it any more."""
+        """True once `close` was called."""
         return self._cancel is not None
 
     def update(self, container: Container) -> None:
-        """The container as it is now: it may have ended, or have been started again. Undoes `close`."""
+        """Take the current state of the container: it may have ended or started again. Undoes `close`."""
         again = self.closing or container.status.started_at != self._container.status.started_at
         if self._cancel is not None:
             self._cancel.cancel()
@@ -147,13 +147,13 @@ class Tail:
                 self._start()
 
     def close(self) -> None:
-        """End soon. The engine ends the log of a container that is gone by itself, after its last line."""
+        """Stop soon. The engine itself ends the log of a removed container after its last line."""
         if self._cancel is None:
             self._cancel = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self.task.cancel)
             self._changed.set()
 
     async def stop(self) -> None:
-        """End now."""
+        """Stop now."""
         if self._cancel is not None:
             self._cancel.cancel()
         self.task.cancel()
@@ -181,7 +181,7 @@ class Tail:
             delay = min(delay * 2, LAST_DELAY)
 
     async def _attempt(self) -> bool:
-        """Whether the log was read to its end, or there is none: False if the connection failed."""
+        """Read the log. True if it was read to its end or there is none, False if the connection failed."""
         try:
             await self._read()
         except EngineError as error:
@@ -222,11 +222,11 @@ class Tail:
         return {**wanted, "since": f"{self._since:.6f}", "tail": "all" if new else str(MAX_BACKLOG)}
 
     async def _take(self, lines: list[bytes], known: int, known_stamp: bytes) -> int:
-        """Count lines. `known`: how many of `known_stamp` were counted in an earlier connection; what remains of it."""
+        """Count lines. `known`: lines of `known_stamp` that an earlier connection counted. Return the rest of them."""
         turn_ends = clock() + TURN_SECONDS
         for line in lines:
             stamp, _, text = line.partition(b" ")
-            if not STAMP.fullmatch(stamp):  # the engine's own words, which it adds to a terminal's log
+            if not STAMP.fullmatch(stamp):  # a message that the engine itself adds to the log of a terminal
                 continue
             if known and stamp == known_stamp:
                 known -= 1
@@ -253,11 +253,11 @@ class Tail:
 
 def _say_why(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a log is no longer counted because of an error in the exporter", exc_info=error)
+        log.error("an error in the exporter; the log of a container is no longer counted", exc_info=error)
 
 
 def _seconds(stamp: bytes) -> str | None:
-    """The engine's form of a time in a question, `1704164645.000000001`, of its form in an answer; None of no time."""
+    """Convert a time from the form in answers to that in requests, `1704164645.000000001`; None if it is not a time."""
     try:
         moment = datetime.fromisoformat(stamp.decode("ascii"))
     except ValueError:

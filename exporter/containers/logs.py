@@ -1,4 +1,4 @@
-"""How many lines of services' logs match which pattern. Of the text itself nothing is kept, exported or logged."""
+"""Counts of log lines that match each service's patterns. The text itself is never kept, exported or logged."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from exporter.containers.model import Container
 
 READ_BYTES_TOGETHER = 8 * 1024 * 1024
-"""A second, of all logs: two thirds of a core if all lines are short, with other work going on between."""
+"""Per second, for all logs: two thirds of a core if all lines are short, with other work in between."""
 MAX_MARKS = 4_096
-"""Of containers that are gone; one that is back, after the engine was, is read on from its mark."""
+"""Marks kept, including those of gone containers: one that returns with the engine is read on from its mark."""
 
 log = logging.getLogger(__name__)
 
 
 class LogWatch:
-    """Counts lines of the containers that it is told to follow. Must be made and used in a running loop.
+    """A counter of log lines of the containers that it follows. Create and use it in a running loop.
 
-    `counts`: of each service that has or had a container, and each of its patterns, the lines so far.
-    `skipped`: of the same services, lines that were not looked at since there were too many in a second.
+    `counts`: lines so far for each pattern of each service that has or had a container.
+    `skipped`: for the same services, lines that were not matched because there were too many in a second.
     """
 
     def __init__(self, engine: Engine, plans: Mapping[str, LogsPlan]) -> None:
@@ -48,18 +48,18 @@ class LogWatch:
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Services whose log, or that of one of their containers, the engine does not give; one sentence why."""
+        """Return the services for which the engine refuses a container's log, with one sentence each that says why."""
         return {tail.service: tail.refusal for tail in self._tails.values() if tail.refusal}
 
     @property
     def following(self) -> int:
-        """Containers whose log is followed, or was until they ended."""
+        """Return the number of containers whose log is followed, or was until they ended."""
         return len(self._tails)
 
     def replan(self, plans: Mapping[str, LogsPlan]) -> None:
-        """From now on these. What was counted stays, but for patterns and services that are no longer asked for.
+        """Use new plans. Counts stay, except for patterns and services that are no longer configured.
 
-        Containers of services that are new must be followed again by the caller.
+        The caller must call `follow` again for containers of new services.
         """
         for service in self._plans.keys() - plans.keys():
             self._forget(service)
@@ -77,11 +77,11 @@ class LogWatch:
             self._begin(service)
 
     def follow(self, container: Container) -> None:
-        """A container as it is now. To be told again when it ends, starts, or anything else of it changes.
+        """Follow a container in its current state. Call it again after each change, such as an end or a start.
 
-        Everything is counted that it wrote since this watch was made, however short its life was, unless it was
-        removed with its log before that could be read (`docker run --rm`). The lines' times
-        are the engine's: a clock that is ahead of this process's moves the beginning back by as much.
+        All lines written since this object was created are counted, however short the container's life was, unless it
+        was removed with its log before that could be read (`docker run --rm`). The lines have the engine's times: if
+        its clock is ahead of this process's clock, counting begins earlier by that difference.
         """
         service = container.identity.service
         if service is None or service not in self._plans:
@@ -95,40 +95,40 @@ class LogWatch:
             self._tails[container.identity.id] = self._tail(container, self._since[service])
 
     def unfollow(self, container_id: str) -> None:
-        """A container that is gone, or can no longer be asked for. Lines that are still under way are counted."""
+        """Stop following a container that is gone or no longer known. Lines still in transit are counted."""
         tail = self._tails.get(container_id)
         if tail is not None and not tail.closing:
             tail.close()
             tail.task.add_done_callback(lambda _: self._remove(container_id, tail))
 
     async def stop(self) -> None:
-        """End, at once. Counts stay."""
+        """Stop at once. Counts stay."""
         await asyncio.gather(*(tail.stop() for tail in self._tails.values()))
         self._tails.clear()
 
     def take(self, service: str, text: bytes) -> None:
-        """A line of a container of this service."""
+        """Match a line of this service."""
         for key, search in self._searches.get(service, ()):
             if search(text):
                 self.counts[key] += 1
 
     def skip(self, service: str) -> None:
-        """A line for which there was no time."""
+        """Count a line that was not matched, for lack of time."""
         if service in self.skipped:
             self.skipped[service] += 1
 
     def max_line(self, service: str) -> int:
-        """Bytes of a line that are looked at."""
+        """Return the bytes of a line that are matched."""
         plan = self._plans.get(service)
         return plan.max_line if plan else 0
 
     def refused(self, service: str, why: str) -> None:
-        """The engine does not give a log. Said once."""
+        """Log once that the engine refuses a service's log."""
         if service not in self._told:
             self._told.add(service)
             log.warning(
-                "the log of %s is not counted: %s; give its containers a log driver that can be read, such as "
-                "json-file or local, or set logs: off for it in the catalog",
+                "the log of %s is not counted: %s; use a log driver that can be read, such as json-file or local, "
+                "or set logs: off for it in the catalog",
                 service,
                 why,
             )
@@ -162,7 +162,7 @@ class LogWatch:
 
 
 def _has_news(container: Container, since: float) -> bool:
-    """Whether there may be lines of it that were written since then."""
+    """True if the container may have written lines since then."""
     status = container.status
     if status.state in ACTIVE:
         return True

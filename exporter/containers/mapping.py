@@ -1,4 +1,4 @@
-"""Which of the catalog's services a container is, and which of its labels become labels of series."""
+"""Mapping of containers to the catalog's services, and of their labels to labels of series."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_VALUE = 256
 
 _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9_]")
 _REPLICA = re.compile("[0-9]{1,6}|[0-9a-z]{25}")
-"""A number, or the id of a Swarm's node, on each of which a global service has one task."""
+"""A number, or the id of a Swarm node: a global service has one task on each."""
 _MAX_COMPLAINTS = 100
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a container belongs. `service`: none of a stranger. `labels`: those of its series. `slot`: as `Identity`
-    has it.
+    """The service of a container (None outside the catalog), its project, the labels of its series, and its slot as in
+    `Identity`.
     """
 
     service: str | None
@@ -45,9 +45,11 @@ class Place:
 
 
 class ServiceMapping:
-    """`services`: names of the catalog's services and stores. `projects`: the Compose projects and Swarm stacks that
-    are the catalog's. `strangers`: whether containers of nobody are kept. `labels`: further labels of containers that
-    become labels of series.
+    """A mapping from the labels of containers to services.
+
+    `services`: names of the catalog's services and stores. `projects`: the catalog's Compose projects and Swarm stacks.
+    `strangers`: True to keep containers outside the catalog. `labels`: further labels of containers that become labels
+    of series.
     """
 
     def __init__(
@@ -65,7 +67,10 @@ class ServiceMapping:
         self._complained: set[str] = set()
 
     def place(self, labels: Mapping[str, str], container: str) -> Place | None:
-        """Of a container with these labels; none if it is not to be watched. `container`: its name, for the log."""
+        """Return the place of a container with these labels; None if it is not to be watched.
+
+        `container`: its name, for the log.
+        """
         service = self.service_of(labels, container)
         if service is None and not self._strangers:
             return None
@@ -81,7 +86,7 @@ class ServiceMapping:
         )
 
     def service_of(self, labels: Mapping[str, str], container: str) -> str | None:
-        """Return the service of a container with these labels; None for a stranger.
+        """Return the service of a container with these labels; None for one outside the catalog.
 
         `container`: its name, for the log.
         """
@@ -97,7 +102,7 @@ class ServiceMapping:
         project = labels.get(COMPOSE_PROJECT)
         if project is not None and project not in self._projects:
             return None
-        # `docker compose run` makes a container for one command: it is not the service.
+        # `docker compose run` creates a container for one command: it is not the service.
         return None if labels.get(COMPOSE_ONEOFF) == "True" else labels[COMPOSE_SERVICE]
 
     def _of_swarm(self, labels: Mapping[str, str]) -> str | None:
@@ -107,7 +112,7 @@ class ServiceMapping:
         return name.removeprefix(f"{stack}_") if stack in self._projects else None
 
     def _complain(self, service: str, container: str) -> None:
-        """Once for each name; of so many names that it is no mistake but mischief, the first hundred."""
+        """Log an unknown name once, and at most a hundred names: more are not a mistake but an attack."""
         if service in self._complained or len(self._complained) >= _MAX_COMPLAINTS:
             return
         self._complained.add(service)
@@ -120,7 +125,7 @@ class ServiceMapping:
 
 
 def _slot(labels: Mapping[str, str]) -> str | None:
-    """Return the place of a service that the container fills, until another one takes it over."""
+    """Return the slot of the service that the container has, until another container takes it over."""
     if COMPOSE_SERVICE in labels:
         owner = f"{labels.get(COMPOSE_PROJECT, '')}/{labels[COMPOSE_SERVICE]}"
         replica = labels.get(COMPOSE_NUMBER, "")
@@ -132,11 +137,11 @@ def _slot(labels: Mapping[str, str]) -> str | None:
 
 
 def _series_labels(names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Of each name of a container's label the label of its series, by cAdvisor's rule."""
+    """Return each label of a container with the label of its series, named by cAdvisor's rule."""
     taken: dict[str, str] = {}
     for name in names:
         label = f"container_label_{_NOT_IN_A_NAME.sub('_', name)}"
         first = taken.setdefault(label, name)
         if first != name:
-            log.warning("the container label %s is left out of series: %s is %s already", name, label, first)
+            log.warning("the container label %s is left out: %s already has the name %s", name, first, label)
     return tuple((name, label) for label, name in taken.items())

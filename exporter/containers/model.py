@@ -1,4 +1,4 @@
-"""What is known of one container: what it is, how it is, what it may use and what it used."""
+"""The data model of a container: identity, status, limits and resource usage."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Literal
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 STATES: tuple[State, ...] = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
-"""The engine's own (`ContainerState.Status` of the Engine API), all of them."""
+"""All states of the Engine API (`ContainerState.Status`)."""
 
 Health = Literal["none", "starting", "healthy", "unhealthy"]
 HEALTHS: tuple[Health, ...] = ("none", "starting", "healthy", "unhealthy")
-"""The engine's own (`Health.Status`); `none` of a container without a health check."""
+"""The Engine API's values (`Health.Status`); `none` for a container without a health check."""
 
 ACTIVE: frozenset[State] = frozenset(("running", "paused"))
-"""States in which a container has processes, so that there is something to read."""
+"""States in which a container has processes, so there is something to read."""
 
 Source = Literal["cgroup", "api"]
 Product = Literal["docker", "podman"]
@@ -22,66 +22,66 @@ Product = Literal["docker", "podman"]
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """What the engine says of itself."""
+    """The engine's description of itself."""
 
     version: str
-    """Of the engine, such as `28.2.2`."""
+    """The engine's version, such as `28.2.2`."""
     api_version: str
-    """Of the API that is spoken with it, such as `1.41`."""
+    """The API version in use, such as `1.41`."""
     cgroup_driver: Literal["cgroupfs", "systemd", "none"]
-    """`none` of a rootless engine that may not make cgroups."""
+    """`none` for a rootless engine that is not allowed to create cgroups."""
     cgroup_version: Literal[1, 2]
     rootless: bool = False
     user: int | None = None
-    """Number of the user whom a rootless engine runs as; none if it cannot be known."""
+    """Id of the user that a rootless engine runs as; None if it cannot be known."""
     product: Product = "docker"
     cores: int | None = None
-    """Logical processors of its machine."""
+    """Logical processors of its host."""
     memory: int | None = None
-    """Bytes of its machine."""
+    """Bytes of memory of its host."""
     one_of_several: bool = False
-    """True if it is a node of a Swarm that has others, on which containers of the same service may run."""
+    """True if it is a node of a Swarm with other nodes, on which containers of the same service may run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a container is; none of it changes while it exists, but for `name` (docker rename)."""
+    """The identity of a container. Only `name` can change while it exists (docker rename)."""
 
     id: str
     """64 hexadecimal digits."""
     name: str
     """Without the leading slash."""
     image: str
-    """As it was asked for, such as `redis:7.4`."""
+    """As requested, such as `redis:7.4`."""
     image_digest: str
-    """`sha256:…` of the image's configuration, which is what `docker image ls --digests` calls the image id."""
+    """`sha256:…` of the image's configuration: the image id of `docker image ls --digests`."""
     cgroup: str
-    """Path of its cgroup as the engine made it, such as `/docker/ID` or `/system.slice/docker-ID.scope`: cAdvisor's
-    label `id`. The same while the container is stopped."""
+    """Path of its cgroup as the engine creates it, such as `/docker/ID` or `/system.slice/docker-ID.scope`: cAdvisor's
+    label `id`. It stays the same while the container is stopped."""
     service: str | None = None
-    """The catalog's service or store; none of a stranger."""
+    """The catalog's service or store; None for a container that belongs to neither."""
     labels: tuple[tuple[str, str], ...] = ()
-    """Of its labels those that become labels of series, in a fixed order."""
+    """Those of its labels that become labels of series, in a fixed order."""
     project: str | None = None
-    """Its Compose project or Swarm stack, known of strangers too."""
+    """Its Compose project or Swarm stack, also for containers outside the catalog."""
     slot: str | None = None
-    """Which replica of its service it is, such as `shop/web/1`. The container that replaces it has the same. None where
-    neither Compose nor Swarm numbers it."""
+    """The replica of its service, such as `shop/web/1`. A container that replaces it has the same slot. None if neither
+    Compose nor Swarm numbers it."""
 
     @property
     def replica(self) -> str | None:
-        """The number in `slot`, or the node of a Swarm's global service."""
+        """Return the number in `slot`, or the node for a global service of Swarm."""
         return self.slot.rpartition("/")[2] if self.slot else None
 
     @property
     def of_swarm(self) -> bool:
-        """True of a task of a Swarm service."""
+        """True for a task of a Swarm service."""
         return any(label == "container_label_com_docker_swarm_service_name" for label, _ in self.labels)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What it may use. Bytes and numbers; 0 means that there is no limit, as cAdvisor has it."""
+    """Resource limits of a container, in bytes and counts; 0 means no limit, as in cAdvisor."""
 
     memory: int = 0
     memory_swap: int = 0
@@ -97,28 +97,28 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How it is. Times are seconds since the epoch; none of what has not happened."""
+    """Status of a container. Times are seconds since the epoch; None for events that have not happened."""
 
     state: State
     health: Health = "none"
     exit_code: int | None = None
-    """Of its last end, or of the attempt to start it that failed; none while it runs, or if it was never started."""
+    """Exit code of its last run or of a failed start; None while it runs, or if it was never started."""
     restarts: int = 0
-    """By the engine's restart policy, since the container was made."""
+    """Restarts by the engine's restart policy since the container was created."""
     oom_killed: bool = False
-    """Whether its last end was for want of memory."""
+    """True if its last run ended out of memory."""
     created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
     pid: int = 0
-    """Of its first process, as the engine sees it; 0 while there is none."""
+    """Id of its first process as the engine sees it; 0 while there is none."""
     error: str = ""
     """Why the engine could not start it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Counters of a network interface of the container since it was made."""
+    """Counters of a network interface of the container, since the interface was created."""
 
     name: str
     receive_bytes: int
@@ -152,9 +152,9 @@ class Pressure:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a container used, at one moment. What its source does not tell is None (or empty), never 0.
+    """Resource usage of a container at one moment. Values that its source does not report are None (or empty), never 0.
 
-    Seconds and bytes; counters count since the container started.
+    Units are seconds and bytes; counters count since the container started.
     """
 
     taken_at: float
@@ -167,7 +167,7 @@ class Reading:
     cfs_throttled_periods: int | None = None
     cfs_throttled_seconds: float | None = None
     memory_usage: int | None = None
-    """With page cache."""
+    """Includes the page cache."""
     memory_working_set: int | None = None
     """Usage without inactive file pages: cAdvisor's definition."""
     memory_rss: int | None = None
@@ -183,7 +183,7 @@ class Reading:
     page_faults: int | None = None
     major_page_faults: int | None = None
     oom_kills: int | None = None
-    """Processes killed for want of memory in this life of the container."""
+    """Processes killed because memory ran out, since the container last started."""
     processes: int | None = None
     threads: int | None = None
     threads_max: int | None = None
@@ -195,19 +195,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """All that is known of a container now."""
+    """A container with everything that is known about it now."""
 
     identity: Identity
     status: Status
     limits: Limits = field(default_factory=Limits)
     tty: bool = False
-    """Whether its log is one raw stream."""
+    """True if its log is one raw stream."""
     network_mode: str = ""
     """`host` and `container:…` have no network of their own."""
     oom_events: int = 0
-    """Counted since the daemon first saw it, over all its lives."""
+    """Counted since the daemon first saw it, across restarts."""
     existed: bool = False
-    """It was there when the daemon began to watch, so an earlier daemon may have exported it."""
+    """True if it existed when the daemon began to watch, so an earlier daemon may have exported it."""
 
     @property
     def failed_to_start(self) -> bool:

@@ -1,10 +1,11 @@
-"""How often a container ran out of memory since the daemon watches it, from three witnesses that each miss some.
+"""Count of a container's out-of-memory kills since the daemon began to watch, from three incomplete sources.
 
-The engine's events are lost while it cannot be reached, its `OOMKilled` says only whether, and the kernel's count
-begins anew with each life. Within a life the largest is right, so lives must be told apart: by the time they began.
+The engine's events are lost while it is unreachable, its `OOMKilled` is only a flag, and the kernel's count restarts
+with each life of the container (from a start to the next end). Within a life the largest of them is right, so lives
+must be distinguished: by their start time.
 
-What the flag and the kernel say of the time before the daemon watched is no event of now. A counter that begins with
-it would rise with each start of the daemon, so it is where counting begins and not a part of the count.
+Kills from before the daemon began to watch, as shown by the flag and the kernel, are not counted: otherwise the counter
+would increase with each start of the daemon.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections import deque
 from dataclasses import dataclass, field
 
 _KEPT_LIVES = 3
-"""Events may come late, after the container was seen to live again."""
+"""Events can arrive late, after the restart of the container was seen."""
 _KEPT_TIMES = 32
-"""Events may come early too, before the container was seen to live again."""
+"""Events can also arrive early, before the restart of the container was seen."""
 _ONE_KILL_SECONDS = 1.0
-"""With cgroup v1 the kernel notifies the engine once for each thread that waits for memory, so one kill may make
-several events. If there were two kills within this time, and the container did not end between them, the kernel's own
-count says so.
+"""With cgroup v1 the kernel notifies the engine once per thread that waits for memory, so one kill can cause several
+events. If there were two kills within this time without an end of the container between them, the kernel's count shows
+both.
 """
 
 
@@ -30,7 +31,7 @@ class _Life:
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT_TIMES))
     flagged: bool = False
     flagged_before: bool = False
-    """It had ended so when the daemon began to watch."""
+    """True if the flag was already set when the daemon began to watch."""
     kills: int = 0
     kills_before: int | None = 0
     """The kernel's count when the daemon began to watch; None until its first reading."""
@@ -41,9 +42,9 @@ class _Life:
 
 
 class OomCount:
-    """Of one container, since it was first seen. Never falls.
+    """A count of one container's kills since it was first seen. It never decreases.
 
-    `existed`: the container was there when the daemon began to watch, so what is said of it first is of the past.
+    `existed`: True if the container existed when the daemon began to watch, so its first values are from the past.
     """
 
     __slots__ = ("_ends", "_lives", "_settled", "_unseen", "existed")
@@ -60,7 +61,7 @@ class OomCount:
         return self._settled + sum(life.count for life in self._lives)
 
     def event(self, at: float) -> None:
-        """The engine said at this time, in seconds since the epoch, that it ran out of memory."""
+        """Count an out-of-memory event of the engine at this time, in seconds since the epoch."""
         for life in reversed(self._lives):
             if life.began <= at:
                 if not any(self._is_same_kill(at, other) for other in life.times):
@@ -70,11 +71,11 @@ class OomCount:
         self._settled += 1
 
     def ended(self, at: float) -> None:
-        """The engine said at this time that it ended."""
+        """Record that the container ended at this time, according to the engine."""
         self._ends.append(at)
 
     def inspected(self, began: float | None, *, oom_killed: bool) -> None:
-        """The engine was seen to say this of the life that began at this time, and has ended if it was killed."""
+        """Take the flag of an inspect for the life that began at this time; it may be set only once that life ended."""
         past, self._unseen = self._unseen, False
         if began is None:
             return
@@ -86,19 +87,22 @@ class OomCount:
         life.flagged = life.flagged or (oom_killed and not life.flagged_before)
 
     def kernel_counted(self, kills: int) -> None:
-        """The kernel's count of the life that is known to be the newest."""
+        """Take the kernel's count for the newest known life."""
         life = self._lives[-1]
         if life.kills_before is None:
             life.kills_before = max(0, kills - life.events)
         life.kills = max(life.kills, kills)
 
     def _is_same_kill(self, one: float, other: float) -> bool:
-        """Lives that follow quickly may not have been seen apart, but the engine told of the ends between them."""
+        """True if two events are of one kill: close together, without an end of the container between them.
+
+        The ends are from the engine's events, since short lives may not have been seen separately.
+        """
         first, last = sorted((one, other))
         return last - first < _ONE_KILL_SECONDS and not any(first < end <= last for end in self._ends)
 
     def _begin(self, began: float) -> None:
-        """What was told of this life before it was seen stands with the one before it, and moves."""
+        """Begin a new life, and move its early events here, which were counted for the life before it."""
         before, life = self._lives[-1], _Life(began)
         for at in before.times:
             if at >= began:

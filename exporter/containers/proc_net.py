@@ -1,4 +1,4 @@
-"""Network counters of a container, from the /proc of its first process."""
+"""Network counters of a container, from /proc of its first process."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from exporter.containers.kernel_files import GoneError, read
 from exporter.containers.model import Interface
 
 _NOT_ITS_OWN = ("veth", "docker", "nerdctl")
-"""Ends of other containers' networks, of an engine that runs within the container. cAdvisor leaves out the same; their
-names are made up for each container, so they would be series without end."""
+"""Interfaces of other containers' networks, of an engine that runs inside the container. cAdvisor leaves out the same;
+each container gets new names, so the number of series would grow without limit."""
 _COLUMNS = 16
 
 
 def is_reported(interface: str) -> bool:
-    """True unless it is loopback or belongs to a container within the container."""
+    """True unless it is loopback or belongs to a container inside the container."""
     return interface != "lo" and not interface.startswith(_NOT_ITS_OWN)
 
 
 def read_membership(proc: str, pid: int, container_id: str) -> bytes | None:
-    """/proc/PID/cgroup, if the process is of that container; otherwise None.
+    """Return /proc/PID/cgroup if the process belongs to the container; otherwise None.
 
-    The engine's number of a process can be another process in the PID namespace that `proc` shows, so it is believed
-    only if its cgroup has the container's id.
+    In the PID namespace of `proc`, the engine's PID can be another process, so it is trusted only if its cgroup has the
+    container's id.
     """
     if not pid:
         return None
@@ -34,12 +34,12 @@ def read_membership(proc: str, pid: int, container_id: str) -> bytes | None:
 
 
 def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, ...]:
-    """The interfaces of the container's first process, but for loopback.
+    """Return the interfaces of the container's first process, without loopback.
 
-    Raises GoneError if there is no such process, or it is not of that container.
+    Raises GoneError if there is no such process, or it does not belong to the container.
     """
     try:
-        # An open folder of /proc stays that process's own, whoever is given its number next.
+        # An open folder of /proc stays that of this process, even if its PID is reused.
         folder = os.open(f"{proc}/{pid}", os.O_RDONLY | os.O_DIRECTORY)
     except (FileNotFoundError, ProcessLookupError) as error:
         raise GoneError from error
@@ -56,7 +56,7 @@ def read_interfaces(proc: str, pid: int, container_id: str) -> tuple[Interface, 
 
 
 def shows_network(proc: str, pid: int, container_id: str) -> bool:
-    """True if `read_interfaces` has an answer, or will have one when its table can be parsed."""
+    """True if `read_interfaces` has a result, or would have one if the table could be parsed."""
     try:
         read_interfaces(proc, pid, container_id)
     except (GoneError, PermissionError):
@@ -67,7 +67,8 @@ def shows_network(proc: str, pid: int, container_id: str) -> bool:
 
 
 def _parse(table: bytes) -> tuple[Interface, ...]:
-    """Raises ValueError. A name is of any bytes but blanks, `/` and `:`; those that are not UTF-8 become `\\xNN`."""
+    """Parse /proc/PID/net/dev. Raises ValueError. A name has any bytes except spaces, `/` and `:`; bytes that are not
+    UTF-8 become `\\xNN`."""
     found = []
     for line in table.split(b"\n")[2:]:
         written, _, numbers = line.rpartition(b":")

@@ -1,4 +1,4 @@
-"""What each container uses: from the files of its cgroup where they can be seen, otherwise from the engine."""
+"""Resource usage of each container, from its cgroup files if they are visible, otherwise from the engine."""
 
 from __future__ import annotations
 
@@ -28,29 +28,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _EARLY = 0.05
-"""Share of the interval by which a scrape may come early: a scraper's clock trembles, and a reading that is passed on
-twice and then skipped would make rates of 0 and of double."""
+"""Share of the interval by which a scrape can be early. Scrapes have jitter, and a reading that is used twice and then
+skipped would show rates of 0 and of twice the value."""
 _LOOK_AGAIN = 60.0
-"""Seconds until a container whose files could not be seen is looked for again."""
+"""Seconds until a container's files that were not visible are searched again."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a container can be read. `own_network`: whether its /proc shows a network of its own."""
+    """The place of a container's files. `own_network`: True if its /proc shows its own network."""
 
     life: tuple[int, float | None]
     looked_at: float
     group: Group | None
     own_network: bool
     whole: bool
-    """Whether the files tell all that there is."""
+    """True if the files have all values."""
     files: KeptFiles
 
 
 class Readings:
-    """`latest`: the newest reading of each container that runs, by id. One of the files was taken by the last
-    `refresh`, or earlier within the interval; one of the engine in the background, up to an interval and an answer's
-    time before.
+    """Readings of all running containers.
+
+    `latest`: the newest reading of each, by id. A reading from files was taken by the last `refresh`, or earlier within
+    the interval. A reading from the engine was taken in the background, up to an interval and an answer's time before.
     """
 
     def __init__(self, plan: ContainersPlan, engine: Engine) -> None:
@@ -65,15 +66,15 @@ class Readings:
         self._read_at: dict[str, float] = {}
         self._warned: set[str] = set()
         self._shared: set[str] = set()
-        """Containers whose network is not only their own."""
+        """Containers that share a network."""
         self._file_failures = 0
         self._era = 0
-        # Over TCP the engine can be on another host, whose devices have other names.
+        # An engine reached over TCP can be on another host, whose devices have other names.
         named = self._devices if engine.endpoint.socket is not None else BlockDevices(None)
         self._sampler = StatsSampler(engine, plan.interval, named, self._record)
 
     def source_of(self, container: Container) -> Source | None:
-        """Whence a container is read; None of one that does not run, or whose files the catalog asks for in vain."""
+        """Return the source for a container; None if it is not running, or only files are allowed and not visible."""
         if self._plan.source == "off" or container.status.state not in ACTIVE:
             return None
         if self._plan.source == "api":
@@ -84,10 +85,10 @@ class Readings:
         return None if place.group is None else "cgroup"
 
     async def refresh(self, containers: Iterable[Container]) -> None:
-        """Bring `latest` up to date for a scrape: `containers` are all that there are.
+        """Update `latest` for a scrape. `containers` must be all containers.
 
-        Files are read now, unless they were within the interval, one container in each turn of the event loop. The
-        engine is asked in the background, and not waited for.
+        Files are read now unless they were read within the interval, one container per turn of the event loop. The
+        engine is asked in the background, without waiting for it.
         """
         era = self._era
         active = {
@@ -117,7 +118,7 @@ class Readings:
         self._sampler.want(frozenset(by_api))
 
     def forget(self, container_id: str) -> None:
-        """Drop all that is known of a container, as it ended or is no more."""
+        """Drop all data of a container that ended or was removed."""
         self.latest.pop(container_id, None)
         self._read_at.pop(container_id, None)
         self._lives.pop(container_id, None)
@@ -126,7 +127,7 @@ class Readings:
             place.files.close()
 
     def clear(self) -> None:
-        """Drop all, as the engine cannot be reached: what runs is not known then."""
+        """Drop all data, because the engine is unreachable and the running containers are unknown."""
         self._era += 1
         self._sampler.stop()
         for container_id in list(self._lives):
@@ -134,11 +135,11 @@ class Readings:
 
     @property
     def failures(self) -> dict[str, int]:
-        """How many readings failed since the start, by where they were to come from."""
+        """Return the number of failed readings since the start, by source."""
         return {"cgroup": self._file_failures, "api": self._sampler.failures}
 
     def counts(self) -> dict[Source, int]:
-        """How many containers have a reading, by its source."""
+        """Return the number of containers with a reading, by its source."""
         found = Counter(reading.source for reading in self.latest.values())
         return {"cgroup": found["cgroup"], "api": found["api"]}
 
@@ -147,7 +148,7 @@ class Readings:
         await self._sampler.close()
 
     def _drop_old(self, active: dict[str, Container]) -> None:
-        """Drop the readings of containers that run no more or anew, and those that the engine failed to replace."""
+        """Drop readings of containers that ended or restarted, and readings that the engine failed to replace."""
         oldest = time.monotonic() - 2 * max(self._plan.interval, self._sampler.round_seconds) - DEADLINE
         for container_id in list(self._lives):
             container = active.get(container_id)
@@ -184,13 +185,13 @@ class Readings:
             self._record(identity.id, reading)
 
     def _fail(self, container: Container, error: OSError | ValueError) -> None:
-        """What the kernel says of one container is not as documented, or may not be read: the others go on."""
+        """Count a container whose files are not as documented or cannot be read. The others are still read."""
         self._file_failures += 1
         self.forget(container.identity.id)
         why = (
             error.strerror
             if isinstance(error, OSError)
-            else "what they hold is not as the kernel documents it"
+            else "their content is not as the kernel documents it"
         )
         self._warn("files", container, f"its files cannot be read ({why})")
 
@@ -199,7 +200,7 @@ class Readings:
             self.forget(container_id)
         else:
             if container_id in self._shared:
-                # The engine gives a container in another's network the counters of the other one.
+                # For a container in the network of another, the engine reports the counters of the other one.
                 reading = replace(reading, interfaces=())
             self.latest[container_id] = reading
             self._read_at[container_id] = time.monotonic()
@@ -235,21 +236,21 @@ class Readings:
         )
 
     def _warn_of_gaps(self, container: Container, place: _Place) -> None:
-        """Of a place that is not new: what was not seen at first may be of a container that was just ending."""
+        """Warn about missing files, but not in the first round: the container may just have been ending."""
         if self._plan.source != "cgroup":
             return
         if place.group is None:
-            self._warn("cgroup", container, "its cgroup cannot be seen, so it has no readings")
+            self._warn("cgroup", container, "its cgroup is not visible, so it has no readings")
         elif not place.whole:
-            self._warn("network", container, "its processes cannot be seen, so it has no network counters")
+            self._warn("network", container, "its processes are not visible, so it has no network counters")
 
     def _warn(self, what: str, container: Container, consequence: str) -> None:
-        """Once of each kind, as it is the same for every container and every scrape."""
+        """Log a warning once per kind, since it is the same for every container and every scrape."""
         if what not in self._warned:
             self._warned.add(what)
             log.warning(
-                "Container %s: %s. Cgroups are looked for at %s and processes at %s; mount the host's there, or set"
-                " `source: api`.",
+                "Container %s: %s. The exporter looks for cgroups in %s and for processes in %s; mount the host's"
+                " there, or set `source: api`.",
                 container.identity.name,
                 consequence,
                 self._plan.cgroup or USUAL_MOUNT,
@@ -262,6 +263,6 @@ def _life(container: Container) -> tuple[int, float | None]:
 
 
 def _has_network(container: Container) -> bool:
-    """True if it has a network that is only its own: the counters of another's would be taken for its own."""
+    """True if the container has its own network. The counters of a shared one are not only its own."""
     kind = container.network_mode.partition(":")[0]
     return kind not in ("host", "none", "container", "ns")

@@ -1,4 +1,4 @@
-"""Why the engine could not start a container, as one of a closed list: the value of a label."""
+"""Reasons why the engine could not start a container: a closed list, used as values of a label."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class StartFailure(StrEnum):
-    """A reason. `MEANINGS` says it in words."""
+    """A reason for a failed start; `MEANINGS` describes each."""
 
     COMMAND = "command"
     PORT = "port"
@@ -26,7 +26,7 @@ MEANINGS = {
     StartFailure.NETWORK: "A network is missing, or has no free address.",
     StartFailure.DEVICE: "A device of the host is missing.",
     StartFailure.IMAGE: "The image is missing or damaged.",
-    StartFailure.RESOURCES: "The host refuses a limit, or has no memory or disk left.",
+    StartFailure.RESOURCES: "The host refuses a limit, or is out of memory or disk space.",
     StartFailure.RUNTIME: "The container runtime failed in another way.",
     StartFailure.OTHER: "Any other reason.",
 }
@@ -50,7 +50,7 @@ _WORDS: tuple[tuple[StartFailure, tuple[str, ...]], ...] = (
     (StartFailure.IMAGE, ("image", "layer")),
     (StartFailure.RUNTIME, ("runtime", "shim", "containerd", "runc", "crun")),
 )  # fmt: skip
-"""How Docker's and Podman's errors say it. The first that fits counts: most errors also name the runtime."""
+"""Words in errors of Docker and Podman. The first match counts: most errors also name the runtime."""
 _WRAPPERS = (
     "failed to create shim task: ",
     "failed to create task for container: ",
@@ -63,14 +63,14 @@ _WRAPPERS = (
     "error during container init: ",
     "error starting userland proxy: ",
 )
-"""What engine and runtime say before the cause, which would be cut off behind it."""
+"""Prefixes that engine and runtime put before the cause; with them, the cause would be cut off at the end."""
 _ENDPOINT = "driver failed programming external connectivity on endpoint "
 _LOOKED_AT = 4000
 """Characters of the error."""
 
 
 def reason_of(error: str) -> StartFailure:
-    """Return the reason that the engine's error stands for."""
+    """Return the reason for an error of the engine."""
     text = error[:_LOOKED_AT].lower()
     return next(
         (reason for reason, words in _WORDS if any(word in text for word in words)), StartFailure.OTHER
@@ -78,7 +78,7 @@ def reason_of(error: str) -> StartFailure:
 
 
 def cause_of(error: str) -> str:
-    """Return the end of the engine's error that says what is wrong. It is still a peer's text."""
+    """Return the part of the engine's error that says what is wrong. It is still text from a peer."""
     rest = error
     while True:
         lower = rest[:_LOOKED_AT].lower()

@@ -1,7 +1,7 @@
-"""A reading from the Engine API's `GET /containers/ID/stats`, where a container's files cannot be seen.
+"""Readings from the Engine API's `GET /containers/ID/stats`, for containers whose cgroup files are not visible.
 
-The engine passes on what its host's cgroups say, so the answer has two shapes. It tells less than the files do:
-of v1 no swap, no kernel memory and no kills, of v2 moreover no counts of operations and no stall times.
+The engine passes on the values of its host's cgroups, so the answer has two shapes. It has fewer values than the
+files: for v1 no swap, kernel memory or kills; for v2 also no operation counts and no stall times.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PARAMETERS = {"stream": "false", "one-shot": "true"}
 
 _NANO = 1e9
 _UNLIMITED = 2**63
-"""From here on a number of processes means that there is no limit."""
+"""From this number of processes on, there is no limit."""
 _NEVER = "0001-01-01"
 _COUNTS = ("bytes", "packets", "errors", "dropped")
 
@@ -50,19 +50,19 @@ _FIELDS_V2 = {
 def reading_of(
     answer: object, devices: BlockDevices, taken_at: float, product: Product = "docker"
 ) -> Reading | None:
-    """The reading in the engine's decoded answer; None of a container that does not run.
+    """Return the reading in the engine's decoded answer; None for a container that is not running.
 
-    `devices` names block devices, which must be the engine's host's.
+    `devices` gives names to block devices; they must be those of the engine's host.
 
     Raises:
-        AnswerError: the answer is not as the API has it.
+        AnswerError: the answer does not match the API.
     """
     told = Part(answer)
     cpu = told.part("cpu_stats")
     if (told.text("read") or _NEVER).startswith(_NEVER) or "system_cpu_usage" not in cpu:
         return None
     used = cpu.part("cpu_usage")
-    # Podman fills in zeros for what it does not measure: throttling, and all of a network but two sums.
+    # Podman sends zeros for values that it does not measure: throttling, and all network counters but two.
     measured = product == "docker"
     throttling = cpu.part("throttling_data") if measured else Part({})
     processes = told.part("pids_stats")
@@ -105,8 +105,8 @@ def _memory(memory: Part) -> dict[str, int | None]:
     found["usage"] = usage
     found["working_set"] = working_set(usage, found["inactive_file"])
     if is_v1:
-        # The engine leaves out what is 0. Of v2 it has no maximum, and `failcnt` is the count of another thing there:
-        # of the times that memory ran out, not of those that the limit was hit.
+        # The engine omits zeros. For v2 it has no maximum, and `failcnt` has another meaning: how often memory ran out,
+        # not how often the limit was hit.
         found["max_usage"] = memory.whole("max_usage") or 0
         found["failcnt"] = memory.whole("failcnt") or 0
     return found
@@ -118,7 +118,7 @@ def _seconds(values: Part, name: str) -> float | None:
 
 
 def _limit(processes: Part) -> int | None:
-    """The engine leaves out a limit that there is not, or tells the greatest of all numbers."""
+    """Return the limit on processes; 0 if there is none, which the engine shows by no value or by a huge one."""
     if "current" not in processes:
         return None
     limit = processes.whole("limit") or 0
@@ -156,7 +156,7 @@ def _devices(io: Part, devices: BlockDevices) -> tuple[Device, ...]:
 
 
 def _operations(io: Part, key: str) -> dict[str, dict[str, int]]:
-    """Counts by device and operation, which are written `Read` or `read`."""
+    """Return counts by device and by operation, whose names the engine writes as `Read` or `read`."""
     counts: dict[str, dict[str, int]] = {}
     for entry in io.parts(key):
         device = f"{_count(entry, 'major')}:{_count(entry, 'minor')}"

@@ -1,7 +1,7 @@
-"""Asks the engine for the statistics of containers, in the background, so that no scrape waits for it.
+"""Background requests for the engine's container statistics, so that no scrape waits for them.
 
-The engine collects once a second for those who wait, so that an answer takes up to a second (two, before API 1.41),
-and many at once take hardly longer than one.
+The engine collects statistics once a second, so an answer takes up to a second (two before API 1.41), and many
+requests at once take hardly longer than one.
 """
 
 from __future__ import annotations
@@ -27,17 +27,20 @@ log = logging.getLogger(__name__)
 DEADLINE = 10.0
 """Seconds for one answer."""
 _IN_FLIGHT = 64
-"""Each on a connection of its own. The few that the client keeps are for what is quick: those who ask how a container
-is would wait for all these."""
+"""Requests at once, each on its own connection. The client's pool is kept for quick requests: an inspect would have to
+wait behind all of these."""
 _MAX_ANSWER = 1024 * 1024
-"""Bytes; an answer has two or three thousand."""
+"""Bytes; a usual answer has two or three thousand."""
 _NO_SUCH_CONTAINER = 404
 _PATIENCE = 320.0
-"""Seconds without a scrape after which the engine is left alone; no sensible scraper takes five minutes."""
+"""Seconds without a scrape after which the requests stop; no sensible scrape interval is five minutes."""
 
 
 class StatsSampler:
-    """`record(id, reading)` is called with what each container used, and with None if it does not run any more."""
+    """A background task that requests statistics.
+
+    `record(id, reading)` is called with each reading, and with None if the container is no longer running.
+    """
 
     def __init__(
         self,
@@ -51,9 +54,9 @@ class StatsSampler:
         self._devices = devices
         self._record = record
         self.round_seconds = 0.0
-        """What it last took to ask for all."""
+        """Duration of the last round over all containers."""
         self.failures = 0
-        """Answers that could not be had or used."""
+        """Requests that failed or whose answer could not be used."""
         self._wanted: frozenset[str] = frozenset()
         self._wanted_until = 0.0
         self._failing = False
@@ -61,14 +64,14 @@ class StatsSampler:
         self._ending: set[asyncio.Task[None]] = set()
 
     def want(self, containers: frozenset[str]) -> None:
-        """From now on these, by id; to be said anew at each scrape."""
+        """Set the containers to request, by id. Call it again at each scrape."""
         self._wanted = containers
         self._wanted_until = time.monotonic() + _PATIENCE
         if containers and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._run(), name="container statistics")
 
     def stop(self) -> None:
-        """Nothing is recorded from now on, until containers are wanted again."""
+        """Stop recording until `want` is called again."""
         self._wanted = frozenset()
         if self._task is not None:
             self._task.cancel()
@@ -94,7 +97,7 @@ class StatsSampler:
             for _ in range(min(_IN_FLIGHT, len(self._wanted))):
                 group.create_task(self._ask_each(waiting, failures))
         if failures and not self._failing:
-            log.warning("The statistics of %d containers could not be had: %s", len(failures), failures[0])
+            log.warning("could not read the statistics of %d containers: %s", len(failures), failures[0])
         self._failing = bool(failures)
 
     async def _ask_each(self, waiting: Iterator[str], failures: list[str]) -> None:
@@ -124,7 +127,7 @@ class StatsSampler:
                     self._record(container, reading)
 
     async def _ask(self, container: str) -> Any:
-        """The answer; none of a container that ended meanwhile: the engine (20.10) then says 200 and nothing."""
+        """Return the answer; None if the container ended meanwhile: engine 20.10 then sends 200 with an empty body."""
         body = bytearray()
         async with self._engine.stream(f"/containers/{container}/stats", PARAMETERS, DEADLINE) as parts:
             async for part in parts:

@@ -1,1 +1,1 @@
-"""Schedule, state, web and reload: wires the rooms together."""
+"""The daemon: schedule, state, web server and reload."""

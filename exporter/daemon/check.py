@@ -1,4 +1,4 @@
-"""One run of every probe, now, for a person at a terminal, or runs until all is well, for a script that deploys."""
+"""A single run of each probe for a user at a terminal, or runs until all are healthy for the deploy script."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from exporter.probes.base import Probe
 
 AT_ONCE = 100
-"""Probes under way together: enough to be quick, too few to be the load that makes a service slow."""
+"""Probes at the same time: enough to be quick, too few to slow down a service."""
 AGAIN_SECONDS = 1.0
-"""Between two runs of what is not healthy yet."""
+"""Seconds between two rounds of the probes that are not healthy yet."""
 VOID_RUNS = 3
-"""Runs of one target until one is valid: the command may have been stopped with Ctrl-Z and continued."""
+"""Maximum runs of one target until one is valid: the command may have been stopped with Ctrl-Z and continued."""
 
 
 class UnknownServiceError(Exception):
-    """A name that the catalog does not have. One sentence."""
+    """A service name that is not in the catalog. One sentence."""
 
 
 def check_once(
     plan: Plan, names: Sequence[str], *, as_json: bool, deadline_seconds: float | None = None
 ) -> bool:
-    """Probe the targets of the named services (of all, when none is named) and print the results.
+    """Probe the targets of the named services (without names: of all services) and print the results.
 
-    Returns whether all of them are healthy. A service without a probe has no say. With a deadline, those that are not
-    are probed again until they are or so many seconds have passed.
+    Return True if all are healthy. Services without probes do not count. With a deadline, unhealthy targets are probed
+    again until they are healthy or this many seconds have passed.
 
     Raises:
         UnknownServiceError: a name is not in the plan.
@@ -62,10 +62,10 @@ def check_once(
 
 
 def chosen(plan: Plan, names: Sequence[str]) -> list[Target]:
-    """The targets of the named services, or all.
+    """Return the targets of the named services, or all.
 
     Raises:
-        UnknownServiceError: names the nearest one.
+        UnknownServiceError: a name is not in the plan; the message suggests a similar one.
     """
     known = [service.name for service in plan.services]
     for name in names:
@@ -79,7 +79,7 @@ def chosen(plan: Plan, names: Sequence[str]) -> list[Target]:
 async def _run_all(
     targets: Sequence[Target], seconds: float | None, *, quiet: bool
 ) -> list[tuple[Target, ProbeResult]]:
-    """The last result of each target. Without `seconds` each runs once."""
+    """Return the last result of each target. Without `seconds`, each runs once."""
     raise_descriptor_limit()
     shared = Shared()
     turn = asyncio.Semaphore(AT_ONCE)
@@ -99,7 +99,7 @@ async def _run_all(
                 result = await probe.run(end if until is None else min(end, max(until, clock())))
                 if result.void is None:
                     break
-        # A run that the deadline cut short says less than the whole one before it.
+        # A run that was cut short by the deadline is less meaningful than the complete one before it.
         if result.success or index not in results or until is None or end <= until:
             results[index] = result
         if until is None or result.success:
@@ -122,7 +122,7 @@ async def _run_all(
 
 
 def _compiled(target: Target, shared: Shared) -> Probe | ProbeResult:
-    """The probe, or the result of what can never be probed."""
+    """Return the probe, or a failed result if it does not compile."""
     try:
         return compile_target(target, shared)
     except CompileError as error:
@@ -168,7 +168,7 @@ def _print_table(plan: Plan, results: Sequence[tuple[Target, ProbeResult]]) -> N
 
 
 def _print_late(results: Sequence[tuple[Target, ProbeResult]], seconds: float) -> None:
-    """One line that the deploy script reads: the services that are not healthy, each once."""
+    """Print the services that are not healthy, in one line that the deploy script parses."""
     late = dict.fromkeys(target.service for target, result in results if not result.success)
     if late:
         print(f"not healthy within {seconds:g} s: {', '.join(late)}")

@@ -1,4 +1,4 @@
-"""The containers of each service together: which are old, how many run and must, and what happened to them."""
+"""State of each service's containers: replaced ones, running and wanted numbers, and history."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class ContainerServices:
-    """Of one plan. Is told of each container that changes, and makes the lines of services before a scrape."""
+    """The services of one plan. Takes each change of a container; updates the series of services before a scrape."""
 
     def __init__(self, plan: Plan) -> None:
         self.old: set[str] = set()
-        """Ids of containers that others have replaced."""
+        """Ids of containers that have been replaced."""
         self.names = tuple(service.name for service in plan.services)
         self._plans = {service.name: service for service in plan.services}
         self._of: dict[str, dict[str, Container]] = {name: {} for name in self._plans}
@@ -33,12 +33,12 @@ class ContainerServices:
 
     @property
     def tables(self) -> tuple[Items[Any], ...]:
-        """For the exposition."""
+        """Return the tables for the exposition."""
         return self._service_items, self._replica_items
 
     def seen(self, container: Container) -> tuple[bool, list[Container]]:
-        """Take note of a container. Return whether no scrape can have seen it, and others that are now old, or are so
-        no more.
+        """Take a new or changed container. Return True if no scrape can have seen it before, and the other containers
+        that have become old, or are no longer old.
         """
         newborn = self._history.seen(container)
         service = container.identity.service
@@ -48,7 +48,9 @@ class ContainerServices:
         return newborn, self._sort_out(service, container.identity.id)
 
     def lost(self, container: Container, *, removed: bool) -> list[Container]:
-        """Forget a container. `removed`: it is no more; otherwise the engine cannot be asked. Return as `seen` does."""
+        """Forget a container that was removed, or, if not `removed`, whose engine is unreachable. Return the other
+        containers that have become old, or are no longer old.
+        """
         identity = container.identity
         self.old.discard(identity.id)
         if removed:
@@ -58,12 +60,12 @@ class ContainerServices:
         return self._sort_out(identity.service, identity.id)
 
     def there_are(self, identifiers: Iterable[str]) -> None:
-        """These are all containers; others were removed, perhaps while the engine could not be reached."""
+        """Take the ids of all existing containers. Others were removed, perhaps while the engine was unreachable."""
         self._history.there_are(identifiers)
 
     def show(self, info: EngineInfo | None, knows: Callable[[str], bool]) -> None:
-        """Make the lines of services and replicas. `info`: None while the engine cannot be asked. `knows`: whether all
-        containers of a service are known."""
+        """Update the series of services and replicas. `info`: None while the engine is unreachable. `knows`: returns
+        True if all containers of a service are known."""
         for name, plan in self._plans.items():
             if not plan.deployed:
                 continue
@@ -79,9 +81,9 @@ class ContainerServices:
         self._replica_items.keep(tallies)
 
     def wanted(self, service: str, info: EngineInfo | None) -> int | None:
-        """Return how many containers of it must run on this engine; None if that is not known.
+        """Return how many containers of the service must run on this engine; None if that is unknown.
 
-        A Swarm of several nodes may run them on another node.
+        A Swarm with several nodes may run them on another node.
         """
         if info is None:
             return None
@@ -91,7 +93,7 @@ class ContainerServices:
         return self._plans[service].wanted
 
     def _sort_out(self, service: str, but: str) -> list[Container]:
-        """Tell old containers from the others again; return those that changed sides, except `but`."""
+        """Find the old containers of a service again; return those whose status changed, except `but`."""
         here = self._of[service]
         old = replaced(here.values(), self._plans[service].replicas)
         changed = {each for each in here if (each in self.old) != (each in old)}

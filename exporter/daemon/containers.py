@@ -1,4 +1,4 @@
-"""The containers of one plan under watch: what the engine tells, what is read, and what is exported of it."""
+"""Watch of one plan's containers: discovery, readings, logs and the exported series."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 DOCKER = "docker"
 """The key of the one engine."""
 SHOWN_AT_ONCE = 20
-"""Containers whose lines are made before the probes under way get a turn: about 1 ms."""
+"""Containers whose series are updated before the running probes get a turn: about 1 ms."""
 
 
 class ContainerWatch:
-    """Watches from its making, in a running loop, until `stop`. `endpoint`: where the engine is."""
+    """A watch of containers, from its creation in a running loop until `stop`. `endpoint`: the engine's address."""
 
     def __init__(self, plan: Plan, endpoint: Endpoint, guard: Guard | None = None) -> None:
         self._guard = guard or Guard()
@@ -62,11 +62,11 @@ class ContainerWatch:
 
     @property
     def tables(self) -> tuple[Items[Any], ...]:
-        """For the exposition."""
+        """Return the tables for the exposition."""
         return self._docker_items, *self._services.tables, self._container_items, self._log_items
 
     async def stop(self) -> None:
-        """End every connection to the engine."""
+        """Close all connections to the engine."""
         self._task.cancel()
         with suppress(asyncio.CancelledError):
             await self._task
@@ -75,11 +75,11 @@ class ContainerWatch:
         await self._engine.close()
 
     async def refresh(self) -> None:
-        """Read what is due, and make the lines of what has changed: before each scrape. Never waits for the engine."""
+        """Read what is due, and update changed series. Call it before each scrape. Never waits for the engine."""
         async with self._refreshing:
             await self._readings.refresh(list(self._discovery.containers.values()))
             for container_id, reading in list(self._readings.latest.items()):
-                if reading.oom_kills is not None:  # 0 is where counting begins
+                if reading.oom_kills is not None:  # 0 too: it is the start of counting
                     self._discovery.note_oom_kills(container_id, reading.oom_kills)
             for index, container_id in enumerate(list(self._discovery.containers)):
                 if index % SHOWN_AT_ONCE == SHOWN_AT_ONCE - 1:
@@ -102,7 +102,7 @@ class ContainerWatch:
                 self._log_items.set(service, label_text([("service", service)]), view, newborn=True)
 
     def docker(self) -> DockerState:
-        """For the API and the page."""
+        """Return the state of the engine, for the API and the page."""
         info = self._discovery.info
         return DockerState(
             up=self._discovery.up,
@@ -114,13 +114,13 @@ class ContainerWatch:
         )
 
     def wanted(self) -> dict[str, int]:
-        """Return how many containers of each service must run here, where that is known."""
+        """Return how many containers of each service must run on this engine, for services where that is known."""
         info, knows = self._discovery.info, self._discovery.knows
         found = {name: self._services.wanted(name, info) for name in self._services.names if knows(name)}
         return {name: wanted for name, wanted in found.items() if wanted is not None}
 
     def views(self) -> tuple[ContainerView, ...]:
-        """Of each container, for the API and the page."""
+        """Return a view of each container, for the API and the page."""
         return tuple(self._view(container) for container in self._discovery.containers.values())
 
     def _docker_view(self, info: EngineInfo | None) -> DockerView:
@@ -157,7 +157,7 @@ class ContainerWatch:
             self._show(other)
 
     def _lose(self, container_id: str) -> None:
-        """It was removed, or the engine cannot be asked."""
+        """Forget a container that was removed, or whose engine is unreachable."""
         self._readings.forget(container_id)
         self._logs.unfollow(container_id)
         self._container_items.discard(container_id)
@@ -170,7 +170,7 @@ class ContainerWatch:
                 self._show(other)
 
     def _show(self, container: Container, *, newborn: bool = False) -> None:
-        """Make its lines again if it or its reading has changed. What cannot be made is left out, old lines too."""
+        """Update its series if it or its reading has changed. If that fails, all its series are left out."""
         made = self._guard.value("containers", lambda: self._make(container, newborn=newborn))
         if made is None:
             self._container_items.discard(container.identity.id)
@@ -212,7 +212,7 @@ class ContainerWatch:
 
 
 def _cores(before: Reading | None, now: Reading) -> float | None:
-    """Cores used between two readings of one life; None where that is not known."""
+    """Return the cores used between two readings without a restart between; None if unknown."""
     if before is None or before.cpu_seconds is None or now.cpu_seconds is None:
         return None
     used, took = now.cpu_seconds - before.cpu_seconds, now.taken_at - before.taken_at

@@ -1,4 +1,4 @@
-"""The daemon: loads a plan, watches its targets, serves what it sees, reloads and stops."""
+"""The daemon: loads a plan, watches its targets, exports the results, reloads and stops."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     Loader = Callable[[], Awaitable[Plan]]
 
 COMPILED_AT_ONCE = 50
-"""Targets compiled before the probes under way get a turn: about 2 ms."""
+"""Targets compiled before the running probes get a turn: about 2 ms."""
 
 STALL_LOGGED_SECONDS = 1.0
-"""Shorter stalls are in the metrics alone."""
+"""Shorter stalls are only in the metrics."""
 
 log = logging.getLogger(__name__)
 
 
 class Daemon:
-    """One plan under watch. `load` is asked for the plan at the start and at every reload."""
+    """A daemon that watches one plan. `load` returns the plan at the start and at each reload."""
 
     def __init__(self, load: Loader) -> None:
         self._load = load
@@ -62,13 +62,13 @@ class Daemon:
         self._storage = StorageWatch(self._guard)
         self._containers: ContainerWatch | None = None
         self._containers_of: object = None
-        """What of the plan the present watch of containers was made for."""
+        """The part of the plan for which the current watch of containers was created."""
 
     async def start(self) -> Plan:
-        """Load the plan and begin to watch.
+        """Load the plan and start watching.
 
         Raises:
-            LoadError: there is no plan to begin with.
+            LoadError: the plan cannot be loaded.
         """
         raise_descriptor_limit()
         LOOP.start()
@@ -77,7 +77,7 @@ class Daemon:
         await self._apply(plan)
         LOOP.start(
             self._on_stall
-        )  # only now: until here, imports and compiling hold the loop, and nobody waits for it
+        )  # only now: imports and compiling have blocked the loop until here, and nothing waited for it
         return plan
 
     def _on_stall(self, seconds: float) -> None:
@@ -86,7 +86,7 @@ class Daemon:
             log.warning("the event loop stood still for %.1f s: nothing was probed or answered", seconds)
 
     async def stop(self) -> None:
-        """End every run under way and close its sockets."""
+        """Cancel all active runs and close their sockets."""
         await self._reloads.stop()
         self._schedule.stop()
         await asyncio.gather(*(watch.stop() for watch in self.watches.values()), self._storage.stop())
@@ -97,20 +97,20 @@ class Daemon:
 
     @property
     def ready(self) -> bool:
-        """Whether every target has been probed at least once since the start."""
+        """True once each target has been probed since the start."""
         self._first_round_done = self._first_round_done or self.waiting_for() == 0
         return self._first_round_done
 
     def waiting_for(self) -> int:
-        """How many targets have not finished a first run."""
+        """Return the number of targets that have not finished a first run."""
         return sum(watch.result is None for watch in self.watches.values())
 
     async def reload(self) -> None:
-        """Load the plan again. Nothing changes unless all of it is good. Reloads that are asked for while one is under
-        way are one.
+        """Load the plan again. Nothing changes unless all of it is valid. Reloads requested during a reload are merged
+        into one.
 
         Raises:
-            LoadError: why not; the plan that was running runs on.
+            LoadError: the new plan cannot be used; the previous one stays active.
         """
         await self._reloads()
 
@@ -119,11 +119,11 @@ class Daemon:
             await self._apply(await self._load())
         except LoadError as error:
             self.own.config_last_reload_successful.set(0)
-            log.error("reload failed; the catalog loaded before runs on:\n%s", error)  # noqa: TRY400 - a person's mistake, not a defect: no traceback
+            log.error("reload failed; the previous catalog stays active:\n%s", error)  # noqa: TRY400 - a user's mistake, not a defect: no traceback
             raise
 
     async def _apply(self, plan: Plan) -> None:
-        """Make `plan` the one that is watched; what did not change keeps its turn, its counts and its run."""
+        """Switch to `plan`. Unchanged targets keep their schedule, their counts and an active run."""
         bounds = tuple(sorted({*DEFAULT_BUCKETS, *plan.buckets}))
         watches = await self._compile(plan, bounds)
         old, self.watches, self.plan = self.watches, watches, plan
@@ -141,13 +141,13 @@ class Daemon:
         await self._storage.apply(plan)
         await self._watch_containers(plan)
         log.info("watching %d targets of %d services and stores", len(watches), len(plan.services))
-        # What a plan is made of lives as long as the plan; kept out of the collector's sight, it costs no pauses.
+        # A plan's objects live as long as the plan; frozen, they cost the garbage collector no time.
         gc.unfreeze()
         gc.collect()
         gc.freeze()
 
     async def _watch_containers(self, plan: Plan) -> None:
-        """A new watch, unless the present one is of the same; counts of logs, restarts and kills begin at 0 with it."""
+        """Start a new watch of containers if its settings changed; its counts (logs, restarts, kills) start at 0."""
         of = (
             plan.containers,
             [(each.name, each.logs, each.deployed, each.replicas, each.wanted) for each in plan.services],
@@ -160,7 +160,7 @@ class Daemon:
         self._containers_of = of
         endpoint = plan.containers.endpoint
         if plan.containers.source != "off" and endpoint is not None:
-            # Imported here: the client of the engine costs memory that a daemon without containers can save.
+            # Imported here: the engine's client uses memory that a daemon without containers can save.
             from exporter.daemon.containers import ContainerWatch
 
             self._containers = ContainerWatch(plan, endpoint, self._guard)
@@ -200,19 +200,19 @@ class Daemon:
         return watch
 
     async def refresh(self) -> None:
-        """Read what is due of containers, for whoever looks next. Waits for no engine and no disk."""
+        """Read the containers that are due, for the next output. Waits for no engine and no disk."""
         if self._containers is not None:
             with self._guard.part("containers"):
                 await self._containers.refresh()
 
     def tables(self) -> list[Rows]:
-        """What is exported besides the targets, as it is at this moment."""
+        """Return what is exported besides the targets, as of now."""
         containers = self._containers.tables if self._containers is not None else ()
         rows = [self._guard.value("exposition", table.rows) for table in (*containers, *self._storage.tables)]
         return [each for each in rows if each is not None]
 
     def surroundings(self) -> Surroundings:
-        """What is known besides the probes, for the API and the page."""
+        """Return what is known besides the probes, for the API and the page."""
         watch, guard, storage = self._containers, self._guard, self._storage
         return Surroundings(
             docker=guard.value("containers", watch.docker) if watch else None,
@@ -224,12 +224,12 @@ class Daemon:
         )
 
     def series(self) -> Iterable[Series]:
-        """Of every target, in the catalog's order."""
+        """Return the series of all targets, in the catalog's order."""
         return [watch.series for watch in self.watches.values()]
 
 
 def raise_descriptor_limit() -> None:
-    """Take as many descriptors as the system lets us: thousands of targets may be waiting at the same time."""
+    """Raise the soft limit of descriptors to the hard limit: thousands of targets may be connected at the same time."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,7 +1,7 @@
-"""Targets for Prometheus, in the form of its HTTP service discovery: each service's own metrics.
+"""Targets for Prometheus's HTTP service discovery: each service's own metrics.
 
-https://prometheus.io/docs/prometheus/latest/http_sd/ has the form. Labels that begin with __ set how a target is
-scraped, so one job fits services with different paths and intervals.
+The format is described at https://prometheus.io/docs/prometheus/latest/http_sd/. Labels that begin with __ set how a
+target is scraped, so one job works for services with different paths and intervals.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan
 
 MAX_SCRAPE_TIMEOUT = 10.0
-"""Prometheus's default, in seconds; a timeout longer than its interval is an error there."""
+"""Prometheus's default, in seconds. Prometheus rejects a timeout that is longer than the interval."""
 RESOLVE_SECONDS = 2.0
 
 
 async def target_groups(plan: Plan) -> list[dict[str, Any]]:
-    """One group for each service that has metrics, in the catalog's order."""
+    """Return one group for each service that has metrics, in the catalog's order."""
     services = [service for service in plan.services if service.metrics_target is not None]
     targets = await asyncio.gather(*(_targets(service) for service in services))
     return [
@@ -47,22 +47,22 @@ def _labels(plan: Plan, service: ServicePlan) -> dict[str, str]:
 
 
 def _query(path: str) -> dict[str, str]:
-    """Prometheus takes a query as labels, one for each parameter."""
+    """Return the query of a path as labels for Prometheus, one per parameter."""
     pairs = (pair.partition("=") for pair in path.partition("?")[2].split("&") if pair)
     return {f"__param_{name}": value for name, _, value in pairs}
 
 
 def _duration(seconds: float) -> str:
-    """Whole seconds, or else milliseconds: Prometheus takes no fractions."""
+    """Return a duration in seconds or, for fractions, in milliseconds: Prometheus accepts only whole numbers."""
     milliseconds = max(round(seconds * 1000), 1)
     return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
 
 
 async def _targets(service: ServicePlan) -> list[str]:
-    """Its address; of several replicas behind one name, the address of each.
+    """Return the address of the service; for several replicas behind one name, the address of each.
 
-    Scraped by their shared name, replicas would take turns: every counter would seem to fall and rise. A name that
-    does not resolve is left to Prometheus, which then shows the target as down.
+    If Prometheus scraped the shared name, each scrape could reach another replica, and counters would jump. A name that
+    does not resolve is passed to Prometheus, which then shows the target as down.
     """
     target = str(service.metrics_target)
     if service.replicas < 2:

@@ -1,4 +1,4 @@
-"""Where one part's failure ends: it is logged and counted, and the page, the API and the scrape go on without it."""
+"""Isolation of failures: an error in one part is logged and counted; page, API and scrape continue without it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Guard:
-    """For what no input should bring about: a failure that a reader documents is not the guard's business."""
+    """A guard against errors that no input should cause. Documented exceptions are handled elsewhere."""
 
     def __init__(self, own: OwnMetrics | None = None) -> None:
         self._counter = None if own is None else own.internal_errors
@@ -28,10 +28,10 @@ class Guard:
 
     @contextlib.contextmanager
     def part(self, part: str) -> Iterator[None]:
-        """Leave the block when it fails."""
+        """Leave the block if it fails."""
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other parts continue
             self._note(part, error)
 
     def value(self, part: str, make: Callable[[], T]) -> T | None:
@@ -43,10 +43,12 @@ class Guard:
             return None
 
     def _note(self, part: str, error: Exception) -> None:
-        """The traceback once of each kind: a failure at every scrape would fill the log."""
+        """Count an error. Log its traceback once per kind: a failure at each scrape would fill the log."""
         if self._counter is not None:
             self._counter.labels(part=part).inc()
         kind = part, type(error).__name__
         if kind not in self._told:
             self._told.add(kind)
-            log.error("an error in the exporter; %s are shown in part", part, exc_info=error)
+            log.error(
+                "an error in the exporter; the output of its part %s is incomplete", part, exc_info=error
+            )

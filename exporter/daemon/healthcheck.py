@@ -1,4 +1,4 @@
-"""Whether the daemon on this machine answers; cheap enough for a container to ask every few seconds."""
+"""Health check of the daemon on this machine, cheap enough for a container to run every few seconds."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 SECONDS = 5.0
 MAX_CONFIG_BYTES = 1024 * 1024
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is listened on, not listening
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not listened on
 ALIVE = {200: "healthy", 401: "healthy; it asks for a login", 429: "healthy; its rate limit is reached"}
-"""A health check has no password, and needs none: who asks for one answers."""
+"""A health check has no password and needs none: a daemon that asks for one is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +28,9 @@ class Health:
 
 
 def quick_answer(arguments: Sequence[str]) -> Health | None:
-    """Return what a generated health check asks for, without the libraries of the command line: they would take three
-    quarters of the time, every few seconds in every container. None for other arguments, which the command line reads.
+    """Return the result for a generated health check without importing the command line's libraries. They would take
+    three quarters of the time, every few seconds in every container. Return None for other arguments, which the command
+    line handles.
     """
     from exporter.catalog.values.addresses import parse_listen
 
@@ -54,10 +55,9 @@ def quick_answer(arguments: Sequence[str]) -> Health | None:
 def ask(
     config: Path, environment: str | None, listen: tuple[str, int] | None, web_config: Path | None = None
 ) -> Health:
-    """The daemon's own `/-/healthy`, at `listen`, or where the catalog says that it listens in `environment`.
+    """Request the daemon's `/-/healthy` at `listen`, or at the catalog's listen address for `environment`.
 
-    The certificate is not judged: it is of another name than this machine's loopback, and what is asked is only
-    whether the daemon is alive.
+    The certificate is not verified: its name is not that of loopback, and the check only tests if the daemon is alive.
     """
     if listen is None:
         from exporter.catalog.reading.listening import read_listen
@@ -76,8 +76,8 @@ def ask(
 
 
 def _written(web_config: Path) -> tuple[bool | None, bool | None]:
-    """Whether the file asks for TLS, and for certificates of clients; None where it cannot be read, since a daemon that
-    has read it before is still alive."""
+    """Return two flags: True if the file configures TLS, and True if it requires client certificates. Both are None if
+    it cannot be read, since a daemon that has read it before is still alive."""
     from exporter.catalog.reading.yaml_nodes import plain
     from exporter.catalog.reading.yaml_scalars import YamlError
     from exporter.catalog.reading.yaml_tree import parse
@@ -95,23 +95,21 @@ def _plain(host: str, port: int) -> Health:
     try:
         return _ask(http.client.HTTPConnection(host, port, timeout=SECONDS))
     except http.client.HTTPException:
-        return Health(
-            False, f"{host}:{port} does not answer as HTTP; if it serves TLS, name its --web.config.file"
-        )
+        return Health(False, f"{host}:{port} does not speak HTTP; if it uses TLS, give its --web.config.file")
     except OSError as error:
         return _no_answer(host, port, error)
 
 
 def _secure(host: str, port: int, *, certificates: bool) -> Health:
-    """As `_plain`. A daemon that hangs up on a client without a certificate has looked for one, so it is alive."""
+    """Check over HTTPS. A daemon that closes the connection because of a missing client certificate is alive."""
     try:
         return _ask(http.client.HTTPSConnection(host, port, timeout=SECONDS, context=_unjudged()))
     except (http.client.RemoteDisconnected, ConnectionResetError, ssl.SSLError) as error:
         if certificates and not isinstance(error, TimeoutError):
             return Health(True, "healthy; it asks for a client certificate")
-        return Health(False, f"{host}:{port} does not answer as HTTPS")
-    except http.client.HTTPException:  # its words are the peer's
-        return Health(False, f"{host}:{port} does not answer as HTTPS")
+        return Health(False, f"{host}:{port} does not speak HTTPS")
+    except http.client.HTTPException:  # its message contains text of the peer
+        return Health(False, f"{host}:{port} does not speak HTTPS")
     except OSError as error:
         return _no_answer(host, port, error)
 

@@ -1,8 +1,8 @@
-"""The catalog as a plan, made in a process of its own.
+"""Loading of the catalog in a child process, which returns the plan.
 
-Reading thousands of services takes seconds of Python and tens of megabytes. In the daemon's process that would hold
-up probes at every reload, and the memory would stay. So a child reads, checks and compiles the catalog, and hands
-over the plan, which is small and plain.
+Reading thousands of services takes seconds of Python and tens of megabytes. In the daemon's process that would delay
+probes at every reload, and the memory would never be freed. So a child process reads, checks and compiles the catalog,
+and returns the plan, which is small and simple.
 """
 
 from __future__ import annotations
@@ -21,22 +21,21 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan
 
 LOAD_SECONDS = 60.0
-"""A catalog at the size limit loads in a fraction of this."""
+"""A catalog of the maximum size loads in a fraction of this."""
 
 _children: set[int] = set()
-"""Processes that read a catalog now."""
+"""Ids of processes that are reading a catalog."""
 
 
 class LoadError(Exception):
-    """The catalog cannot be used. One line for each problem."""
+    """The catalog cannot be used. One line per problem."""
 
 
 async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool = True) -> Plan:
-    """The plan of the catalog at `path`, with every probe of it known to compile; with `secrets`, each secret of its
-    probes known to be readable.
+    """Return the plan of the catalog at `path`. All its probes compile; with `secrets`, all their secrets are readable.
 
     Raises:
-        LoadError: what is wrong with it.
+        LoadError: the catalog cannot be used.
     """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -61,22 +60,22 @@ async def load_plan_apart(path: Path, environment: str | None, *, secrets: bool 
             await child.wait()
         _children.discard(child.pid)
     if child.returncode != 0:
-        raise LoadError(f"{path}: the process that reads it ended with status {child.returncode}")
-    answer: Plan | str = pickle.loads(output)  # noqa: S301 - written by our own child, through a pipe of ours
+        raise LoadError(f"{path}: the process that reads it failed with status {child.returncode}")
+    answer: Plan | str = pickle.loads(output)  # noqa: S301 - written by our own child process, through our pipe
     if isinstance(answer, str):
         raise LoadError(answer)
     return answer
 
 
 def kill_children() -> None:
-    """End the processes that read a catalog, for an end of the daemon that waits for nobody."""
+    """Kill the processes that are reading a catalog, for a daemon that must stop at once."""
     for pid in _children:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def read(path: Path, environment: str | None, *, secrets: bool) -> Plan | str:
-    """The plan, or the problems, one a line."""
+    """Return the plan, or the problems, one per line."""
     from exporter.catalog.loading import load_plan
     from exporter.catalog.reading.problems import CatalogError
     from exporter.containers.endpoint import EndpointError, resolve_endpoint
@@ -103,7 +102,7 @@ def read(path: Path, environment: str | None, *, secrets: bool) -> Plan | str:
 
 
 def main() -> None:
-    """The child: the plan, or the problems, pickled to standard output."""
+    """Run the child process: write the plan, or the problems, to standard output as a pickle."""
     secrets, path, *environment = sys.argv[1:]
     answer = read(Path(path), environment[0] if environment else None, secrets=secrets == "with-secrets")
     with suppress(BrokenPipeError):  # the daemon has ended meanwhile

@@ -1,7 +1,8 @@
-"""The page of the services: one snapshot in, HTML out. Nothing of it comes from elsewhere, and nothing else may run.
+"""The status page: renders one snapshot as HTML. It loads nothing from other places, and no other script can run.
 
-Order is by need: what is down first, and of that what has no failing dependency (it is more likely the cause), then
-what is not yet known, then what is up beside something that is down. Within each, the catalog's own order.
+The most urgent services come first: those that are down, among them first those without a failing dependency (more
+likely the cause), then unknown ones, then those that are up but depend on something that is down. Within each group the
+order is that of the catalog.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
 REFRESH_SECONDS = 5
 MAX_ROWS = 1500
-"""Enough for 300 services with several probes and containers each. More would stall the probes while it is made."""
+"""Enough for 300 services with several probes and containers each. Rendering more would stall the probes."""
 MAX_STRANGERS = 100
 FOLDED_ABOVE = 10
-"""More containers than this that are no service's are folded away."""
+"""If there are more containers outside the catalog than this, they are collapsed."""
 MAX_NAMED = 10
-"""How many of the services that are down the headline names."""
+"""Number of down services that are named below the headline."""
 
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = (("service", "Services"), ("store", "Stores"))
 
-# Tabs show the state too: the same shapes as on the page, and colours that show on light and dark.
+# The tab's icon shows the state too: with the shapes of the page, in colours that are visible on light and dark.
 _SHAPES = {
     "down": "<path fill='%23d3263f' d='M8 .8 15.6 15H.4z'/>",
     "unknown": "<path fill='%23c98a1b' d='M8 .6 15.4 8 8 15.4.6 8z'/>",
@@ -66,7 +67,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Only the page's own style and script; even markup that got past escaping could neither run nor load anything."""
+"""Only the page's own style and script are allowed: even unescaped markup could neither run nor load anything."""
 
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
@@ -79,7 +80,7 @@ _template = _environment.get_template("services.html")
 
 
 def render_page(snapshot: Snapshot) -> str:
-    """The page of what `state.snapshot` gave."""
+    """Render the page of a snapshot (see `state.snapshot`)."""
     now = snapshot["time"]
     services = snapshot["services"]
     states = {service["name"]: service["state"] for service in services}
@@ -123,7 +124,7 @@ def _rank(service: ServiceState, states: Mapping[str, ServiceWord]) -> int:
 
 
 def _cut(ordered: list[ServiceState]) -> tuple[list[ServiceState], int]:
-    """The first services, with at most `MAX_ROWS` rows (but one service at least), and how many are left off."""
+    """Return the first services, with at most `MAX_ROWS` rows but at least one service, and the number left out."""
     rows = 0
     for index, service in enumerate(ordered):
         rows += rows_of(service)

@@ -1,4 +1,4 @@
-"""Containers and the engine, as the page shows them: how each is, and what it uses of what it may."""
+"""Rows of the page for containers and the engine: state, and usage with limits."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from exporter.daemon.snapshot import ContainerState, EngineSummary
 
 NEARLY_ALL = 0.9
-"""From this share of a limit on, what is used stands out."""
+"""Usage from this share of the limit on is highlighted."""
 BAR_WIDTH = 100
 TONES = ("down", "unknown", "up", "unwatched")
-"""Worst first; shapes and colours are those of services."""
+"""Worst first; shapes and colours as for services."""
 SOURCES = {"cgroup": "cgroup files", "api": "the engine's statistics", "none": "nothing"}
 STOPPED = (0, 130, 143)
-"""Codes of a container that was done, or was asked to end and did."""
+"""Exit codes of a container that finished, or ended after a request to stop."""
 
 
 class Use(NamedTuple):
-    """What is used; `width` of the bar, none where there is no limit. `tight`: most of the limit is used."""
+    """Usage of a resource. `width`: of the bar, None without a limit. `tight`: True if most of the limit is used."""
 
     name: str
     amount: str
@@ -32,8 +32,9 @@ class Use(NamedTuple):
 
 
 class ContainerRow(NamedTuple):
-    """`state`: one of a service's, for shape and colour; `word`: the engine's own. `condition`: its health, or what
-    is wrong. `out_of_memory`: how often it was, if oftener than `condition` tells."""
+    """The row of a container. `state`: a service's word, for shape and colour; `word`: the engine's state.
+    `condition`: its health, or what is wrong. `out_of_memory`: how often it was, if more often than `condition` says.
+    """
 
     anchor: str
     name: str
@@ -48,7 +49,7 @@ class ContainerRow(NamedTuple):
 
 
 class Strangers(NamedTuple):
-    """Containers that are no service's. `account` sums up all of them, `more` are those that have no row."""
+    """Containers outside the catalog. `account` summarises all of them; `more`: the number without a row."""
 
     tone: str
     account: str
@@ -58,7 +59,7 @@ class Strangers(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """`problem`: what must stand at the top of the page; `account`: what stands at its end."""
+    """The engine. `problem`: text for the top of the page; `account`: text for its end."""
 
     problem: str
     account: str
@@ -67,7 +68,7 @@ class Engine(NamedTuple):
 def container_rows(
     containers: Sequence[ContainerState], now: float, most: int, *, strangers: bool = False
 ) -> tuple[list[ContainerRow], int]:
-    """The worst `most` of them, worst first, and how many there are beside."""
+    """Return the rows of the `most` worst containers, worst first, and the number of others."""
     if not containers:
         return [], 0
     toned = [(_tone(container, strangers=strangers), container) for container in containers]
@@ -84,7 +85,7 @@ def strangers_view(
     rows, more = container_rows(containers, now, most, strangers=True)
     return Strangers(
         tone="down" if rows[0].state == "down" else "unwatched",
-        account=f"{counted(len(containers), 'container')} that the catalog does not name: {_states(containers)}",
+        account=f"{counted(len(containers), 'container')} outside the catalog: {_states(containers)}",
         folded=len(containers) > folded_above,
         rows=rows,
         more=more,
@@ -97,10 +98,12 @@ def engine_view(docker: EngineSummary | None) -> Engine | None:
     name = f"Docker {docker['version']}".strip()
     if not docker["up"]:
         error = docker["error"] or f"{name} at {docker['address']} has not been asked yet"
-        problem = f"{error[0].upper()}{error[1:]}. What containers do is not known."
+        problem = f"{error[0].upper()}{error[1:]}. The state of all containers is unknown."
         return Engine(problem, f"{name} at {docker['address']} does not answer.")
     read = [f"{SOURCES[source]} ({count:,})" for source, count in docker["sources"].items() if count]
-    readings = f"Running containers are measured by {', '.join(read)}." if read else "No container runs."
+    readings = (
+        f"Running containers are measured by {', '.join(read)}." if read else "No container is running."
+    )
     refused = "".join(f"{one[0].upper()}{one[1:]}. " for one in docker["refused"]).strip()
     return Engine(refused, f"{name} at {docker['address']} answers. {readings}")
 
@@ -124,7 +127,7 @@ def _row(container: ContainerState, tone: str, now: float, *, strangers: bool) -
 
 
 def _tone(container: ContainerState, *, strangers: bool) -> str:
-    """A stranger that ended is nobody's alarm, nor is one that was replaced: people leave them lying about."""
+    """Return a container's word for shape and colour. Ended ones are no problem if replaced or outside the catalog."""
     if container["old"]:
         return "unwatched"
     state, health = container["state"], container["health"]
@@ -144,7 +147,7 @@ def _condition(container: ContainerState) -> str:
     if container["restarts"]:
         words.append(f"restarted {_times(container['restarts'])}")
     if container["state"] == "running" and container["source"] is None:
-        words.append("what it uses is not measured")
+        words.append("usage is not measured")
     return ", ".join(words)
 
 
@@ -152,7 +155,7 @@ def _uses(container: ContainerState) -> list[Use]:
     cores, memory = container["cpu_cores"], container["memory_bytes"]
     uses = []
     if cores is None and container["source"] is not None:
-        # It takes two readings, and what stands beside must not move when the second comes.
+        # Usage of CPU needs two readings, and the layout must not move when the second arrives.
         uses.append(Use("CPU", "", "not known yet", None, tight=False))
     if cores is not None:
         limit = container["cpu_limit_cores"]

@@ -1,4 +1,4 @@
-"""The rows of the page: what a service's snapshot says, put into words, links and bars for a person."""
+"""Rows of the page: converts a service's snapshot to text, links and bars."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from exporter.daemon.snapshot import ProbeState, ServiceState, ServiceWord
 
 RANKS: dict[ServiceWord, int] = {"down": 0, "unknown": 2, "up": 4, "unwatched": 5}
-"""Problems first. The numbers between are for those with a failing dependency."""
+"""Problems first. The numbers in between are for services with a failing dependency."""
 WORDS: dict[str, str] = {"unwatched": "not watched"}
 PHASES = ("resolve", "connect", "tls", "processing", "transfer", "query")
-"""Phases that have a colour of their own."""
+"""Phases with their own colour."""
 REASONS = {str(reason): meaning for reason, meaning in MEANINGS.items()}
 EXPIRY_SHOWN_SECONDS = 30 * 86400
-"""A certificate that ends within this time is mentioned."""
+"""A certificate that expires within this time is shown."""
 BAR_WIDTH = 100
 MAX_CONTAINERS = 12
-"""Containers of one service that have a row."""
+"""Maximum rows for containers of one service."""
 
 
 class Segment(NamedTuple):
@@ -36,7 +36,7 @@ class Segment(NamedTuple):
 
 
 class Latency(NamedTuple):
-    """`segments` share the bar in proportion to the time that each phase took."""
+    """The latency of a probe. `segments` divide the bar in proportion to the time of each phase."""
 
     total: str
     segments: list[Segment]
@@ -72,10 +72,11 @@ class Link(NamedTuple):
 
 
 class ServiceView(NamedTuple):
-    """A row; `only` is the probe that shares it, `probes` are those with rows of their own, summed up in `account`.
+    """The row of a service. `only`: the probe that shares this row; `probes`: those with their own rows, summarised in
+    `account`.
 
-    `containers` have rows of their own, but for the `more_containers` that do not fit. `missing`: a sentence when fewer
-    run than must.
+    `containers` have their own rows, except for `more_containers` without space. `missing`: a sentence if fewer
+    containers are running than wanted.
     """
 
     name: str
@@ -132,7 +133,7 @@ def service_view(service: ServiceState, states: Mapping[str, ServiceWord], now: 
 
 
 def rows_of(service: ServiceState) -> int:
-    """How many rows of the page the service takes, at most."""
+    """Return the maximum number of rows for the service."""
     return 1 + len(service["probes"]) + min(MAX_CONTAINERS, len(service["containers"]))
 
 
@@ -173,20 +174,20 @@ def _account(probes: list[ProbeView]) -> str:
 def _account_without_probes(service: ServiceState) -> str:
     containers = sum(not container["old"] for container in service["containers"])
     if service["state"] == "unwatched":
-        return "Nothing probes it"
+        return "No probes"
     if not containers and service["state"] == "down":
-        return "Nothing probes it, and it has no container"
+        return "No probes and no containers"
     if not containers:
-        return "Nothing probes it, and Docker does not tell of its containers"
+        return "No probes; Docker does not report its containers"
     return (
-        f"Nothing probes it; judged by its {f'{containers:,} containers' if containers > 1 else 'container'}"
+        f"No probes; state taken from its {f'{containers:,} containers' if containers > 1 else 'container'}"
     )
 
 
 def _missing(wanted: int | None, runs: int | None) -> str:
     if wanted is None or runs is None or runs >= wanted:
         return ""
-    return "Its container does not run" if wanted == 1 else f"{runs:,} of {wanted:,} containers run"
+    return "Its container is not running" if wanted == 1 else f"{runs:,} of {wanted:,} containers are running"
 
 
 def _latency(total: float | None, phases: Mapping[str, float]) -> Latency | None:
@@ -207,14 +208,14 @@ def _latency(total: float | None, phases: Mapping[str, float]) -> Latency | None
 
 
 def _late(last: float | None, interval: float, timeout: float, now: float) -> str:
-    """A sentence when results have stopped coming: an old one must not pass for the present."""
+    """Return a warning if results have stopped arriving: an old one must not look current."""
     if last is None or now - last <= 2 * interval + timeout:
         return ""
-    return f"No result for {span(now - last)}, though one is due every {period(interval)}"
+    return f"No result for {span(now - last)}, although one is due every {period(interval)}"
 
 
 def _certificate(facts: Mapping[str, float | str], now: float) -> str:
-    """Of the chain that was relied on, where there is one."""
+    """Return a warning about expiry, for the verified chain if there is one."""
     expiry = facts.get("certificate_chain_expiry", facts.get("certificate_expiry"))
     if not isinstance(expiry, (int, float)) or expiry - now > EXPIRY_SHOWN_SECONDS:
         return ""
@@ -224,12 +225,12 @@ def _certificate(facts: Mapping[str, float | str], now: float) -> str:
 
 
 def anchor_of(name: str) -> str:
-    """The `id` of a row, quoted so that it is the same in an attribute and after `#`."""
+    """Return the `id` of a row, quoted so that it is the same in an attribute and after `#`."""
     return "service-" + quote(name, safe="")
 
 
 def _web_link(url: str | None) -> str | None:
-    """The URL if following it only opens a page; `javascript:` and the like are not links."""
+    """Return the URL if it is http or https; `javascript:` and others are never made links."""
     if url is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Stores, backups and volumes, as the page shows them: one line each, and louder when it matters."""
+"""Lines of the page for stores, backups and volumes: one each, with warnings highlighted."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from exporter.daemon.snapshot import BackupState, VolumeState
 
 NEARLY_ALL = 0.9
-"""From this share on, connections and space that are used stand out."""
+"""Used connections and space from this share on are highlighted."""
 FULL = 0.97
 LONG_SECONDS = 10
-"""From here on nobody asks for fractions."""
+"""From this lag on, fractions of seconds are not shown."""
 BAR_WIDTH = 100
 
 
 class Note(NamedTuple):
-    """A quiet line, or a warning, or both."""
+    """A normal line, a warning, or both."""
 
     text: str
     warning: str
 
 
 class VolumeRow(NamedTuple):
-    """`width`: of the bar, none of a volume that the exporter does not see."""
+    """The row of a volume. `width`: of the bar; None if the exporter cannot see the volume."""
 
     name: str
     path: str
@@ -47,7 +47,7 @@ REFUSED = {
 
 
 def store_note(facts: Mapping[str, float | str], now: float) -> Note | None:
-    """What a probe of a store found beside that it answers; none of other probes."""
+    """Return what a probe of a store found besides that it answers; None for other probes."""
     said: list[str] = []
     warnings: list[str] = []
     if version := facts.get("store_version"):
@@ -56,7 +56,7 @@ def store_note(facts: Mapping[str, float | str], now: float) -> Note | None:
         said.append(str(role))
     said += _replication(facts)
     if _number(facts, "store_replication_connected") == 0:
-        warnings.append("It receives nothing from its primary")
+        warnings.append("It is not connected to its primary")
     if cause := facts.get("store_writes_refused"):
         warnings.append(REFUSED.get(str(cause), "It refuses writes"))
     used, most = _number(facts, "store_connections"), _number(facts, "store_connections_max")
@@ -78,7 +78,7 @@ def store_note(facts: Mapping[str, float | str], now: float) -> Note | None:
 
 
 def backup_note(backup: BackupState | None, now: float) -> Note | None:
-    """How the last backup went and how old the last good one is; none where the catalog asks for none."""
+    """Return the result of the last backup and the age of the last good one; None without a configured backup."""
     if backup is None:
         return None
     good = ""
@@ -89,12 +89,12 @@ def backup_note(backup: BackupState | None, now: float) -> Note | None:
     if backup["state"] == "ok":
         return Note(good, "")
     if backup["state"] == "unknown":
-        return Note("Backup not looked at yet", "")
+        return Note("Backup not checked yet", "")
     return Note(good, f"Backup: {backup['detail']}")
 
 
 def volume_rows(volumes: Iterable[VolumeState], now: float) -> list[VolumeRow]:
-    """The fullest first, those that nobody sees last."""
+    """Return the rows of all volumes: the fullest first, those that the exporter cannot see last."""
     shares = [(_share(volume), volume) for volume in volumes]
     shares.sort(key=lambda pair: -1.0 if pair[0] is None else pair[0], reverse=True)
     return [_volume(volume, share, now) for share, volume in shares]
@@ -103,7 +103,7 @@ def volume_rows(volumes: Iterable[VolumeState], now: float) -> list[VolumeRow]:
 def _volume(volume: VolumeState, share: float | None, now: float) -> VolumeRow:
     tone, word = "up", "ok"
     if share is None:
-        tone, word = "unwatched", "not seen"
+        tone, word = "unwatched", "not visible"
     elif share >= NEARLY_ALL:
         tone, word = ("down", "full") if share >= FULL else ("unknown", "nearly full")
     return VolumeRow(
@@ -118,7 +118,7 @@ def _volume(volume: VolumeState, share: float | None, now: float) -> VolumeRow:
 
 
 def _share(volume: VolumeState) -> float | None:
-    """Of space or of files, whichever is nearer to its end."""
+    """Return the used share of space or files, whichever is larger."""
     shares = [
         1 - left / whole
         for left, whole in (
@@ -133,7 +133,7 @@ def _share(volume: VolumeState) -> float | None:
 def _space(volume: VolumeState) -> str:
     left, whole = volume["available_bytes"], volume["size_bytes"]
     if left is None or not whole:
-        return "The exporter does not see its folder"
+        return "The exporter cannot see its folder"
     words = f"{size(left)} of {size(whole)} free"
     files, free = volume["files"], volume["files_free"]
     if files and free is not None and 1 - free / files >= NEARLY_ALL:

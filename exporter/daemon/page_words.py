@@ -1,4 +1,4 @@
-"""How the page writes times, durations, sizes and shares for a person."""
+"""Formats for times, durations, sizes and numbers on the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 class Moment(NamedTuple):
-    """A time for machines, for people who need it exact, and how long ago it was."""
+    """A time as ISO 8601 for machines, in exact form for users, and as the time since then."""
 
     iso: str
     exact: str
@@ -18,7 +18,7 @@ class Moment(NamedTuple):
 
 
 def moment(at: float | None, now: float) -> Moment | None:
-    """`at`, both in seconds since the epoch."""
+    """Return the time `at`; None for None. Both are seconds since the epoch."""
     if at is None:
         return None
     time = datetime.fromtimestamp(at, UTC)
@@ -26,7 +26,7 @@ def moment(at: float | None, now: float) -> Moment | None:
 
 
 def span(duration: float) -> str:
-    """How long ago, for people: at most the two largest units, never rounded up."""
+    """Format a duration with at most its two largest units, never rounded up."""
     whole = max(0, int(duration))
     minutes, hours, days = whole // 60, whole // 3600, whole // 86400
     if minutes < 1:
@@ -39,12 +39,12 @@ def span(duration: float) -> str:
 
 
 def period(duration: float) -> str:
-    """A duration that somebody wrote: exact."""
+    """Format a configured duration exactly."""
     return f"{duration / 60:g} min" if duration >= 60 and duration % 60 == 0 else f"{duration:g} s"
 
 
 def seconds(duration: float) -> str:
-    """A latency for people: three digits that mean something."""
+    """Format a latency with three significant digits."""
     if duration >= 1:
         return f"{duration:.2f} s"
     milliseconds = duration * 1000
@@ -52,7 +52,7 @@ def seconds(duration: float) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in the binary units of the catalog, in three digits that mean something."""
+    """Format bytes in the catalog's binary units, with three significant digits."""
     unit = 0
     while count >= KIBI and unit < len(UNITS) - 1:
         count /= KIBI
@@ -61,12 +61,12 @@ def size(count: float) -> str:
 
 
 def short(number: float) -> str:
-    """Three digits that mean something, never in powers of ten."""
+    """Format a number with three significant digits, never in exponent form."""
     if number >= 100:
         return f"{number:,.0f}"
     return "<0.01" if 0 < number < 0.01 else f"{number:.3g}"
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 container`, `2,000 containers`."""
+    """Format a count with its noun: `1 container`, `2,000 containers`."""
     return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"

@@ -1,4 +1,4 @@
-"""From a command line to a running daemon, and from a signal to its end."""
+"""Start of the daemon from the command line, and its stop after a signal."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def run(
     web_config: Path | None = None,
     demo: bool = False,
 ) -> None:
-    """Run the daemon on the catalog at `path` until SIGTERM or SIGINT, and end within two seconds of it.
+    """Run the daemon with the catalog at `path` until SIGTERM or SIGINT, and stop within two seconds after it.
 
-    `address` is where to serve, if not where the catalog says. `web_config` is the file of TLS and users. With `demo`,
-    stand-ins for the catalog's services are served on loopback and watched in their place.
+    `address` overrides the catalog's listen address. `web_config` is the file with TLS and users. With `demo`,
+    simulated services are started on loopback and watched instead of the real ones.
 
     Raises:
         LoadError: the catalog or the web configuration cannot be used.
-        ListenError: the address to serve at cannot be had.
+        ListenError: the address cannot be used.
     """
     stopping = Stopping()
     stopping.take_signals()
@@ -66,7 +66,9 @@ async def _main(
     demo: bool,
 ) -> None:
     stopping.by(cast("asyncio.Task[None]", asyncio.current_task()).cancel)
-    load: Loader = partial(load_plan_apart, path, environment, secrets=not demo)  # stand-ins are sent none
+    load: Loader = partial(
+        load_plan_apart, path, environment, secrets=not demo
+    )  # simulated services get none
     if web_config is None and not demo:
         load = configured(load)
     async with contextlib.AsyncExitStack() as stack:
@@ -82,7 +84,7 @@ async def _main(
         host, port = address or (plan.listen_host, plan.listen_port)
         listener = listen(host, port, or_another=demo)
         url = address_shown(listener, secure=web is not None and web.settings.tls is not None)
-        log.info("serving: %s is the page, %smetrics is for Prometheus", url, url)
+        log.info("serving the status page at %s and metrics at %smetrics", url, url)
         await serve(daemon, listener, stopping, web)
 
 

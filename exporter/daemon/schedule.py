@@ -1,9 +1,9 @@
-"""When each target is probed: spread over its interval, without drift, never stacked.
+"""Schedule of the probes: spread over the interval, without drift, never two runs of a target at once.
 
-A stable hash of its name gives each target its own time within the interval, so a restart or a reload changes
-nobody's turn. APScheduler drives one job for all targets of a slot of the interval, and a timer of the loop starts
-each of them at its own time: a job a target would cost as much as a lean HTTP probe, and targets that start together
-would measure each other.
+A stable hash of its name gives each target its own time within the interval, so it stays the same after a restart or
+reload. APScheduler runs one job for all targets of a slot of the interval, and the event loop's timers start each
+target at its own time: one job per target would cost as much as a cheap HTTP probe, and targets that start together
+would distort each other's measurements.
 """
 
 from __future__ import annotations
@@ -32,32 +32,32 @@ if TYPE_CHECKING:
 
 SLOT_SECONDS = 0.5
 MAX_SLOTS = 400
-"""Of one interval; a job costs 2 KB."""
+"""Slots per interval; a job costs 2 KB."""
 GRID_SECONDS = 0.05
-"""Probes that cost a tenth of a millisecond start together on this grid: to wake up for each of them costs more than
-the probe, and measured together they appear slower by no more than a few tenths of a millisecond a neighbour. What
-costs more, a TLS handshake say, starts at its own time.
+"""Probes that cost a tenth of a millisecond start together on this grid: waking up for each of them costs more than the
+probe, and together they appear slower by only a few tenths of a millisecond per neighbour. More expensive probes, such
+as TLS handshakes, start at their own time.
 """
 FIRST_ROUND_SECONDS = 5.0
-"""A target that is new has its first run within this time, or within its interval if that is shorter."""
+"""A new target has its first run within this time, or within its interval if that is shorter."""
 CLOCK_CHECK_SECONDS = 1.0
 CLOCK_STEP_SECONDS = 0.05
 """Half of the 100 ms within which a probe should start."""
 CLOCK_READ_SECONDS = 0.005
-"""Two clocks that were read further apart than this, on a busy machine, say nothing about each other."""
+"""If more time than this passed between reading two clocks (on a busy host), they cannot be compared."""
 
 log = logging.getLogger(__name__)
 
 
 class Executor(AsyncIOExecutor):  # type: ignore[misc] # without type information
-    """APScheduler's, which on stopping cancels a round that has not begun, and logs that as an error."""
+    """APScheduler's executor, without its shutdown, which cancels a round that has not begun and logs an error."""
 
     def shutdown(self, wait: bool = True) -> None:
-        """Leave the round: a watch that was stopped starts nothing."""
+        """Do nothing: a stopped watch starts no run."""
 
 
 class Slot:
-    """A part of an interval, and the targets whose time is in it. `offset`: seconds from the interval's start."""
+    """A part of an interval, with the targets whose time is in it. `offset`: seconds from the interval's start."""
 
     __slots__ = ("due", "interval", "job", "offset", "watches")
 
@@ -67,17 +67,17 @@ class Slot:
         self.watches: dict[tuple[str, str], Watch] = {}
         self.job: Job | None = None
         self.due = 0.0
-        """Of the next round, on the monotonic clock."""
+        """Time of the next round, on the monotonic clock."""
 
     def unschedule(self) -> None:
-        """No further round begins."""
+        """Remove the slot's job, so that no further round begins."""
         if self.job is not None:
             self.job.remove()
             self.job = None
 
 
 class Schedule:
-    """Starts watches when their turn comes."""
+    """A schedule that starts watches at their time."""
 
     def __init__(self) -> None:
         self._scheduler = AsyncIOScheduler(
@@ -90,20 +90,20 @@ class Schedule:
         self._clock_check: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin, on the running loop."""
+        """Start on the running loop."""
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._scheduler.start()
         self._check_clock()
 
     def stop(self) -> None:
-        """No further run begins."""
+        """Stop, so that no further run begins."""
         if self._clock_check is not None:
             self._clock_check.cancel()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def remove(self, watches: Iterable[Watch]) -> None:
-        """Give up the turns of these watches."""
+        """Remove watches from the schedule."""
         for watch in watches:
             key = slot_of(watch.target)
             slot = self._slots[key]
@@ -113,7 +113,7 @@ class Schedule:
                 del self._slots[key]
 
     def add(self, watches: Iterable[Watch]) -> None:
-        """Give each watch its turn, and a first run soon."""
+        """Add watches to the schedule, each with a first run soon."""
         loop = asyncio.get_running_loop()
         now = clock()
         for watch in watches:
@@ -133,7 +133,7 @@ class Schedule:
     async def _start_round(self, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
         now = clock()
-        due = min(slot.due, now)  # early only when the clock was set: APScheduler goes by it
+        due = min(slot.due, now)  # early only if the clock was set, since APScheduler uses it
         behind = max(0, int((now - due) / slot.interval))
         slot.due = due + (behind + 1) * slot.interval
         due += behind * slot.interval
@@ -146,7 +146,7 @@ class Schedule:
             loop.call_at(turn, watch.start, turn)
 
     def _schedule(self, slot: Slot) -> None:
-        """Plan a slot's rounds at its offset from whole intervals since the epoch."""
+        """Schedule a slot's rounds at its offset from whole intervals since the epoch."""
         wall, now = time.time(), clock()
         wait = (slot.offset - wall) % slot.interval
         slot.due = now + wait
@@ -157,12 +157,12 @@ class Schedule:
         slot.job = self._scheduler.add_job(self._start_round, trigger, args=(slot,))
 
     def _check_clock(self) -> None:
-        """Plan anew when the machine's clock was set: APScheduler plans by it, and would wait out a step back."""
+        """Schedule again if the system clock was set: APScheduler uses it, and after a step back it would pause."""
         before, wall, after = clock(), time.time(), clock()
         if after - before < CLOCK_READ_SECONDS:
             step = wall - after - self._clock_offset
             if abs(step) > CLOCK_STEP_SECONDS:
-                log.warning("the clock was set by %+.1f s; planning anew", step)
+                log.warning("the system clock changed by %+.1f s; rescheduling all probes", step)
                 for slot in self._slots.values():
                     self._schedule(slot)
             self._clock_offset = wall - after
@@ -170,27 +170,27 @@ class Schedule:
 
 
 def fraction_of(target: Target) -> float:
-    """Where in its interval a target's name puts it, from 0 to 1, the same in every process."""
+    """Return the target's position in its interval, from 0 to 1. It depends only on the name."""
     name = f"{target.service}/{target.probe}".encode()
     return int.from_bytes(blake2b(name, digest_size=8).digest(), "big") / 2**64
 
 
 def on_grid(target: Target, seconds: float) -> float:
-    """The time at which a target starts that would have its turn after `seconds`."""
+    """Return the start time of a target that is due after `seconds`: on the grid if its probe is cheap."""
     lean = protocol_of(target.spec).is_lean(target.spec)
     return seconds // GRID_SECONDS * GRID_SECONDS if lean else seconds
 
 
 def slots_in(interval: float) -> int:
-    """Into how many slots an interval (seconds) is cut."""
+    """Return the number of slots of an interval (seconds)."""
     return min(MAX_SLOTS, max(1, round(interval / SLOT_SECONDS)))
 
 
 def slot_seconds(interval: float) -> float:
-    """How long a slot of an interval (seconds) is."""
+    """Return the length of a slot of an interval (seconds)."""
     return interval / slots_in(interval)
 
 
 def slot_of(target: Target) -> tuple[float, int]:
-    """A target's interval, and the number of the slot in it."""
+    """Return a target's interval, and the number of its slot in it."""
     return target.interval, int(fraction_of(target) * slots_in(target.interval))

@@ -1,6 +1,6 @@
-"""The shape of a snapshot: what `/api/v1/services` gives as JSON, and what the page is made of.
+"""Types of a snapshot: the JSON of `/api/v1/services`, and the input of the page.
 
-Times are seconds since the epoch. What was not measured, and a limit that there is not, is None.
+Times are seconds since the epoch. Values that were not measured and limits that are not set are None.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from exporter.daemon.watch import State as ProbedState
 
 ServiceWord = Literal["up", "down", "unknown", "unwatched"]
-"""How a service is; `unwatched`: nothing tells."""
+"""State of a service; `unwatched`: neither probes nor containers show it."""
 
 BackupWord = Literal["ok", "failed", "drill_failed", "missing", "unreadable", "unknown"]
 
 
 class Judged(TypedDict):
-    """How a service is, why, and since when. `reason`: of a probe that failed. `detail`: one sentence."""
+    """State of a service, with the cause and start. `reason`: that of a failed probe. `detail`: one sentence."""
 
     state: ServiceWord
     reason: str | None
@@ -51,7 +51,7 @@ class ProbeState(TypedDict):
 
 
 class ContainerState(TypedDict):
-    """One container. `detail`: one sentence if it is not as it should be. `old`: a newer one has replaced it."""
+    """One container. `detail`: one sentence if something is wrong. `old`: True if a newer one has replaced it."""
 
     id: str
     name: str
@@ -79,8 +79,8 @@ class ContainerState(TypedDict):
 class BackupState(TypedDict):
     """The last backup of a store or volume.
 
-    `state`: `failed` is of the last run, `drill_failed` of the last drill, `missing`: there is no good backup yet,
-    `unreadable`: its marker, `unknown`: not read yet. `detail`: one sentence unless ok.
+    `state`: `failed`: the last run failed; `drill_failed`: the last drill failed; `missing`: no successful backup yet;
+    `unreadable`: the marker cannot be read; `unknown`: not read yet. `detail`: one sentence unless ok.
     """
 
     state: BackupWord
@@ -94,7 +94,7 @@ class BackupState(TypedDict):
 
 
 class VolumeState(TypedDict):
-    """A volume and the room on its file system; None if the daemon does not see it."""
+    """A volume and the space of its file system; None if the daemon cannot see it."""
 
     name: str
     path: str
@@ -106,7 +106,7 @@ class VolumeState(TypedDict):
 
 
 class EngineSummary(TypedDict):
-    """Whether the engine answers, and how many running containers are read from where."""
+    """State of the engine, and the number of running containers by source of their readings."""
 
     up: bool
     address: str
@@ -119,7 +119,7 @@ class EngineSummary(TypedDict):
 class ServiceState(Judged):
     """A service or store with its probes and containers.
 
-    `containers_running`: None if nobody counts, `containers_wanted` too.
+    `containers_running` and `containers_wanted`: None if they are not counted.
     """
 
     name: str
@@ -137,7 +137,8 @@ class ServiceState(Judged):
 
 
 class Snapshot(TypedDict):
-    """Everything, at one time. `docker`: None if containers are not watched. `strangers`: of no service."""
+    """The state of everything at one time. `docker`: None if containers are not watched. `strangers`: containers
+    outside the catalog."""
 
     project: str
     environment: str

@@ -1,4 +1,4 @@
-"""What is running now: the plan, its watches and what surrounds them, as the API and the page tell it."""
+"""Snapshot of the plan, its probes, containers, volumes and backups, for the API and the page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOTHING = Surroundings()
 
 
 def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = NOTHING) -> Snapshot:
-    """The state of every service, as `/api/v1/services` gives it. Times are seconds since the epoch."""
+    """Return the state of all services, as in `/api/v1/services`. Times are seconds since the epoch."""
     now = time.time()
     probes: dict[str, list[Watch]] = {service.name: [] for service in plan.services}
     for watch in watches:
@@ -121,7 +121,7 @@ def _by_probes(watches: list[Watch]) -> Judged:
 def _by_containers(
     service: ServicePlan, containers: list[Container], wanted: int | None, surroundings: Surroundings
 ) -> Judged:
-    """The state of a service that nothing probes."""
+    """Return the state of a service without probes."""
     docker = surroundings.docker
     if docker is None or not service.deployed:
         return {"state": "unwatched", "reason": None, "detail": "", "since": None}

@@ -1,4 +1,4 @@
-"""What the API says of containers and of the engine, and how well a service is by its containers alone."""
+"""State of containers and the engine for the API, and the state of a service without probes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from exporter.daemon.surroundings import ContainerView, DockerState
 
 ID_DIGITS = 12
-"""As much of an id as docker's own commands show."""
+"""Digits of an id, as in docker's own commands."""
 MAX_NAMED = 3
-"""How many containers the detail of a service names."""
+"""Number of containers that the detail of a service names."""
 SHELL_CODES = {126: "the command cannot be run", 127: "the command was not found"}
 SIGNAL_BASE = 128
-"""A process that a signal ended has this and the signal's number for its code."""
+"""Exit code of a process that was ended by a signal: this plus the signal's number."""
 
 
 def docker_state(docker: DockerState) -> EngineSummary:
-    """Whether the engine answers, and how many running containers are read from where."""
+    """Return the state of the engine, and the number of running containers by source of their readings."""
     return {
         "up": docker.up,
         "address": docker.address,
@@ -37,7 +37,7 @@ def docker_state(docker: DockerState) -> EngineSummary:
 
 
 def container_state(view: ContainerView) -> ContainerState:
-    """Return one container."""
+    """Return the state of one container."""
     container, reading = view.container, view.reading
     identity, status, limits = container.identity, container.status, container.limits
     return {
@@ -68,17 +68,18 @@ def container_state(view: ContainerView) -> ContainerState:
 def judge(
     containers: Sequence[Container], *, wanted: int = 0, ends: bool = False
 ) -> tuple[ServiceWord, str, float | None]:
-    """Return state, detail and since of a service that has nothing but these containers.
+    """Return state, detail and since of a service without probes, from its containers.
 
-    One that runs and is not unhealthy is enough. While the only ones that run have yet to pass their first health
-    check, nobody knows. `wanted`: how many must run. `ends`: it is a job, which is done when it has ended with 0.
+    It is up if one container is running and not unhealthy. While the only running ones have not passed their first
+    health check yet, it is unknown. `wanted`: how many must run. `ends`: True for a job, which is done once it has
+    ended with exit code 0.
     """
     running = [each for each in containers if each.status.state == "running"]
     good = [each for each in running if each.status.health in ("none", "healthy")]
     starting = [each for each in running if each.status.health == "starting"]
     done = [each for each in containers if ends and _is_done(each.status)]
     if not containers:
-        return ("down", "no container of it exists", None) if wanted else ("unwatched", "", None)
+        return ("down", "it has no containers", None) if wanted else ("unwatched", "", None)
     if done and not running:
         return "up", "", max(_known(each.status.finished_at for each in done), default=None)
     if good:
@@ -91,7 +92,7 @@ def judge(
 
 
 def detail(status: Status) -> str:
-    """What is wrong, in one sentence; empty of a container that runs as it should."""
+    """Return what is wrong, in one sentence; empty for a container that runs as it should."""
     words = _WORDS[status.state](status)
     if status.error:
         error = _shown(status.error)
@@ -100,7 +101,7 @@ def detail(status: Status) -> str:
 
 
 def _shown(error: str) -> str:
-    """The engine repeats what the container's maker wrote, so its words are a peer's."""
+    """Return the engine's error for display, treated as a peer's text, since it repeats the container's settings."""
     return Secrets().shown(PeerText(cause_of(error))) if error else ""
 
 
@@ -110,7 +111,7 @@ def _is_done(status: Status) -> bool:
 
 def _running(status: Status) -> str:
     if status.health == "unhealthy":
-        return "unhealthy, its own health check fails"
+        return "unhealthy, its health check fails"
     return "starting, no health check has passed yet" if status.health == "starting" else ""
 
 
@@ -131,8 +132,8 @@ def _exit(status: Status) -> str:
 _WORDS: dict[State, Callable[[Status], str]] = {
     "created": lambda status: "could not be started" if status.error else "never started",
     "running": _running,
-    "paused": lambda _: "paused by somebody",
-    "restarting": lambda status: f"{_exit(status)}, waits to be restarted",
+    "paused": lambda _: "paused manually",
+    "restarting": lambda status: f"{_exit(status)}, waiting to be restarted",
     "removing": lambda _: "is being removed",
     "exited": _exit,
     "dead": lambda _: "dead: the engine failed to remove it",
@@ -144,7 +145,7 @@ def _why_down(containers: Sequence[Container]) -> str:
         return detail(containers[0].status)
     named = "; ".join(f"{each.identity.name} {detail(each.status)}" for each in containers[:MAX_NAMED])
     more = f"; and {len(containers) - MAX_NAMED} more" if len(containers) > MAX_NAMED else ""
-    return f"none of {len(containers)} containers is well: {named}{more}"
+    return f"all {len(containers)} containers are down: {named}{more}"
 
 
 def _cpu_limit(limits: Limits) -> float | None:

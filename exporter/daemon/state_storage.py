@@ -1,4 +1,4 @@
-"""What the API says of volumes and backups."""
+"""State of volumes and backups for the API."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def volume_state(volume: VolumePlan, space: Space | None, backup: BackupState | None) -> VolumeState:
-    """Return a volume and the room on its file system, in bytes and files."""
+    """Return a volume and the space of its file system, in bytes and files."""
     return {
         "name": volume.name,
         "path": volume.path,
@@ -28,12 +28,12 @@ def volume_state(volume: VolumePlan, space: Space | None, backup: BackupState | 
 def backup_state(surroundings: Surroundings, name: str, now: float) -> BackupState:
     """Return the last backup of a store or volume."""
     if name not in surroundings.backups:
-        return _backup("unknown", "not looked at yet")
+        return _backup("unknown", "not checked yet")
     marker = surroundings.backups[name]
     if isinstance(marker, str):
         return _backup("unreadable", f"its marker cannot be used: {marker}")
     if marker is None:
-        return _backup("missing", "none was ever made")
+        return _backup("missing", "no backup yet")
     run, drill = marker.run(now), marker.drill(now)
     state, detail = _judged(marker, run, drill)
     return _backup(state, detail, run, drill, marker.last_success)
@@ -43,7 +43,7 @@ def _judged(marker: BackupMarker, run: Outcome | None, drill: Outcome | None) ->
     if run is not None and not run.success:
         return "failed", _failed("the last run failed", run)
     if marker.last_success is None:
-        return "missing", "no good one was ever made"
+        return "missing", "no successful backup yet"
     if drill is not None and not drill.success:
         return "drill_failed", _failed("the last restore drill failed", drill)
     return "ok", ""

@@ -1,7 +1,7 @@
-"""From a signal to the end of the process, within two seconds, whatever is stuck.
+"""Stop of the process within two seconds after a signal, even if something hangs.
 
-A thread waits for the signal, and ends the process when a run that does not cancel, a thread that waits for a dead
-disk, or the loop itself has not let it end by then.
+A thread waits for the signal. It ends the process if it has not ended by then: because a run cannot be cancelled, a
+thread waits for a hanging disk, or the event loop is blocked.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
 GUARD_SECONDS = 1.7
-"""From the signal until nobody is waited for any more: of two seconds, some go to a busy machine."""
+"""Seconds from the signal until the process is ended. The rest of the two seconds is reserve for a busy host."""
 FLUSH_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 
 
 class Stopping:
-    """Takes SIGTERM and SIGINT. `asked`: one has come."""
+    """Handler of SIGTERM and SIGINT. `asked`: True after the first one."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -40,12 +40,12 @@ class Stopping:
         self._quiet.acquire()
 
     def take_signals(self) -> None:
-        """From here on a signal ends the process: at once, as long as there is nothing to stop."""
+        """Install the handlers. Until `by` is called, a signal ends the process at once."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def by(self, act: Callable[[], object]) -> None:
-        """From here on a signal calls `act` on the running loop, where the process is expected to end soon."""
+        """Make a signal call `act` on the running loop. The process must then end soon."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             threading.Thread(target=self._guard, name="stopping", daemon=True).start()
@@ -53,7 +53,7 @@ class Stopping:
         if self.asked:
             act()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - how Python calls it
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - Python's signature
         if self._loop is None:
             os._exit(0)
         if self.asked:
@@ -70,7 +70,7 @@ class Stopping:
     def _guard(self) -> None:
         self._quiet.acquire()
         time.sleep(GUARD_SECONDS)
-        log.warning("stopped without what does not end by itself")
+        log.warning("stopped without waiting for tasks that do not end")
         flush(FLUSH_SECONDS)
         kill_children()
         os._exit(0)

@@ -1,4 +1,4 @@
-"""Volumes, backups and deploys: looked at every half minute, beside the probes."""
+"""Volumes, backups and deploys, read every half minute independently of the probes."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from exporter.storage.volumes import Space
 
 RECORDS = 50
-"""Deploys that are looked through for the last good one."""
+"""Number of deploys that are searched for the last good one."""
 RECORDS_SECONDS = 5.0
 LOOK_SECONDS = 30.0
-"""Disks fill and backups age in hours; a scrape in between gives what was seen last."""
+"""Disks fill and backups age in hours; a scrape in between shows the last values."""
 
 
 log = logging.getLogger(__name__)
@@ -59,26 +59,26 @@ class StorageWatch:
 
     @property
     def tables(self) -> tuple[Items[Any], ...]:
-        """For the exposition."""
+        """Return the tables for the exposition."""
         return self._volume_items, self._backup_items, self._deploy_items
 
     @property
     def volumes(self) -> dict[str, Space | None]:
-        """The space of each volume; None of one that the daemon does not see."""
+        """Return the space of each volume; None if the daemon cannot see it."""
         found = self._volumes
         return {name: found.spaces.get(name) for name in self._volume_names} if found else {}
 
     @property
     def backups(self) -> dict[str, BackupMarker | str | None]:
-        """The marker of each store and volume that is to be saved, or why it cannot be read; nothing before the first
-        look."""
+        """Return the marker of each store and volume with a backup, or the reason why it cannot be read. Empty before
+        the first read."""
         found = self._backups
         if found is None or not self._looked:
             return {}
         return {name: found.unreadable.get(name) or found.markers.get(name) for name in self._backup_names}
 
     async def apply(self, plan: Plan) -> None:
-        """Watch what `plan` names, and nothing else."""
+        """Watch the volumes, backups and deploys of `plan`, and no others."""
         await self.stop()
         self._volumes = Volumes(plan.volumes)
         self._backups = Backups(plan.backups) if plan.backups else None
@@ -92,7 +92,7 @@ class StorageWatch:
             self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Look no more."""
+        """Stop watching."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -126,7 +126,7 @@ class StorageWatch:
         try:
             records = await aside(("deploys", file), lambda: last(file, RECORDS), RECORDS_SECONDS)
         except (AsideTimeoutError, AsideBusyError, RecordsError) as error:
-            log.debug("no deploys are known: %s", error)
+            log.debug("cannot read the deploy records: %s", error)
             return
         if records:
             good = next((record for record in reversed(records) if record.good), None)

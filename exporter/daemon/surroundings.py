@@ -1,4 +1,4 @@
-"""What is known beside the probes, for the account that the API and the page give: containers, volumes, backups."""
+"""State besides the probes, for the API and the page: containers, volumes and backups."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ContainerView:
-    """A container, its last reading while it runs, and the cores that it used between the last two readings. `old`:
-    another container of its service has replaced it."""
+    """A container, its last reading while it is running, and the cores it used between the last two readings. `old`:
+    True if another container of its service has replaced it."""
 
     container: Container
     reading: Reading | None = None
@@ -28,8 +28,8 @@ class ContainerView:
 
 @dataclass(frozen=True, slots=True)
 class DockerState:
-    """`error`: one sentence, why the engine does not answer; empty while it does. `sources`: running containers by
-    where their readings come from: cgroup, api, none."""
+    """State of the engine. `error`: one sentence that says why it does not answer; empty while it does. `sources`:
+    number of running containers by source of their readings: cgroup, api, none."""
 
     up: bool
     address: str
@@ -42,9 +42,10 @@ class DockerState:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`docker`: none where containers are not watched. `wanted`: how many containers of a service must run on that
-    engine, of those of which it is known. `volumes`: by name, none of one that the daemon does not see.
-    `backups`: by store or volume, its marker, none where there is none yet, or the sentence why it cannot be read."""
+    """State besides the probes. `docker`: None if containers are not watched. `wanted`: how many containers of each
+    service must run on that engine, where known. `volumes`: by name; None if the daemon cannot see the volume.
+    `backups`: by store or volume, the marker, None if there is none yet, or a sentence that says why it cannot be read.
+    """
 
     docker: DockerState | None = None
     containers: tuple[ContainerView, ...] = ()

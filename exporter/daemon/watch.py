@@ -1,4 +1,4 @@
-"""One target under watch: its compiled probe, its series, and what is known of its state."""
+"""Watch of one target: its compiled probe, its series and its state."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ State = Literal["up", "down", "unknown"]
 
 STALE_SECONDS = 300.0
 STALE_RUNS = 3
-"""A target of which so many runs in a row, and all for so long, were void or missed is unknown: Prometheus, too, takes
-no sample for current that is older."""
+"""A target becomes unknown after this many void or missed runs in a row, if no run was valid for this long. Prometheus
+also drops a sample after this time."""
 STOP_SECONDS = 0.5
-"""How long a run that is cancelled may take to close what it has open."""
+"""Seconds that a cancelled run has to close its connections."""
 AGAIN_SECONDS = 5.0
-"""After a void run, where the target's own turn is not as near."""
+"""Seconds from a void run to the next attempt, if the interval is longer."""
 TELL_SECONDS = 60.0
-"""Between two lines of the log about void runs: there may be thousands."""
+"""Minimum time between two log lines about void runs: there may be thousands."""
 
 log = logging.getLogger(__name__)
 
 
 class Watch:
-    """A target and everything that happened to it. At most one run of it is under way at any time."""
+    """A target and its history. At most one run is active at a time."""
 
     __slots__ = (
         "_again",
@@ -63,21 +63,21 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
         self.result: ProbeResult | None = None
         self.since: float | None = None
-        """When the present state began, in seconds since the epoch."""
+        """Start of the current state, in seconds since the epoch."""
         self.finished_at: float | None = None
-        """When the last run ended, in seconds since the epoch."""
+        """End of the last run, in seconds since the epoch."""
         self.missed = 0
         self._again: asyncio.TimerHandle | None = None
         self._stopped = False
         self._unmeasured = 0
-        """Starts in a row that led to no valid result."""
+        """Starts in a row without a valid result."""
         self._measured_at = clock()
         self._down_at: float | None = None
-        """When the target was last seen to go down; None once it is up again."""
+        """Time at which the target went down; None once it is up again."""
         self.delay = 0.0
-        """Seconds from the start of its slot to its turn."""
+        """Seconds from the start of its slot to its own start."""
         self.not_before = 0.0
-        """Turns before this time of the monotonic clock are left out: the first run covers them."""
+        """Runs due before this time (monotonic clock) are skipped: the first run covers them."""
 
     @property
     def state(self) -> State:
@@ -86,7 +86,7 @@ class Watch:
         return "up" if self.result.success else "down"
 
     def inherit(self, other: Watch) -> None:
-        """Carry over the counts and the state of the same series under an earlier catalog."""
+        """Take over the counts and state of the same series from an earlier catalog."""
         self.series = other.series
         self.result, self.since, self.finished_at = other.result, other.since, other.finished_at
         self.missed = other.missed
@@ -94,7 +94,7 @@ class Watch:
         self._down_at = other._down_at
 
     def start(self, due: float) -> None:
-        """Begin the run that was due at `due` of the monotonic clock, or count it as missed while one is under way."""
+        """Start the run that was due at `due` (monotonic clock), or count it as missed if one is still active."""
         if self._stopped:
             return
         if self._task is not None:
@@ -108,7 +108,7 @@ class Watch:
             self.start(clock())
 
     def miss(self, rounds: int) -> None:
-        """Count runs that could not begin."""
+        """Count runs that could not start."""
         self.missed += rounds
         self._own.probes_missed.inc(rounds)
         log.warning(
@@ -117,7 +117,7 @@ class Watch:
         self._count_unmeasured()
 
     async def stop(self) -> None:
-        """Begin no more runs, cancel the one under way, and wait until its sockets are closed."""
+        """Start no more runs, cancel the active one, and wait until its sockets are closed."""
         self._stopped = True
         if self._again is not None:
             self._again.cancel()
@@ -127,7 +127,7 @@ class Watch:
         _, stuck = await asyncio.wait([self._task], timeout=STOP_SECONDS)
         if stuck:
             log.warning(
-                "%s/%s: its run does not end; it is left behind",
+                "%s/%s: the run does not stop; not waiting for it any longer",
                 self.target.service,
                 self.target.probe,
                 extra=self._fields(),
@@ -187,7 +187,7 @@ class Watch:
             return
         if self.result is not None:
             log.warning(
-                "%s/%s is unknown: no run of it was valid for %s",
+                "%s/%s is unknown: no valid run for %s",
                 self.target.service,
                 self.target.probe,
                 span(age),
@@ -197,7 +197,7 @@ class Watch:
         self.series.forget()
 
     def _fields(self, reason: str | None = None) -> dict[str, object]:
-        """For logs in JSON."""
+        """Return the fields for logs in JSON."""
         fields: dict[str, object] = {"service": self.target.service, "probe": self.target.probe}
         return fields if reason is None else fields | {"reason": reason}
 
@@ -206,7 +206,7 @@ _told: dict[Void, float] = {}
 
 
 def _tell(void: Void) -> None:
-    """Log that runs are void, and why, now and then."""
+    """Log void runs with the reason, but not more often than `TELL_SECONDS`."""
     now = clock()
     if now - _told.get(void, -TELL_SECONDS) >= TELL_SECONDS:
         _told[void] = now

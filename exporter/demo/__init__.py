@@ -1,1 +1,1 @@
-"""Stand-ins for the catalog's services, so that a newcomer has something to watch. They are no part of the product."""
+"""Demo: simulated services from the catalog, so that a new user has something to watch. Not for production."""

@@ -1,4 +1,4 @@
-"""What a stand-in must answer so that a probe's conditions hold, where a simple text can do that."""
+"""Answers of a simulated service that meet a probe's conditions, if a simple text can do that."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SERVER = ("server", "exporter-stand-in")
 
 
 FRAMING = {"connection", "content-encoding", "content-length", "server", "transfer-encoding"}
-"""Headers that the server itself decides."""
+"""Headers that the server itself sets."""
 CONTENT_TYPES = ("text/html; charset=utf-8", "text/plain; charset=utf-8", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
 class StandInAnswer:
-    """A whole answer; `body` is what goes over the wire, `decoded` the same before compression."""
+    """A complete answer. `body` is sent; `decoded` is the same before compression."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -41,7 +41,7 @@ class StandInAnswer:
 
 
 def answer_for(spec: HttpSpec) -> StandInAnswer:
-    """The answer to one probe's request, as near to its conditions as a simple text comes."""
+    """Return the answer to one probe's request that meets its conditions as far as a simple text can."""
     status = 200 if any(low <= 200 <= high for low, high in spec.statuses) else spec.statuses[0][0]
     headers = _headers(spec)
     decoded = body = b"" if status in BODILESS else _text(spec).encode()
@@ -52,9 +52,9 @@ def answer_for(spec: HttpSpec) -> StandInAnswer:
 
 
 def unmet(spec: HttpSpec, answer: StandInAnswer) -> str:
-    """Which condition the answer does not meet; empty if it meets all.
+    """Return the condition that the answer does not meet; empty if it meets all.
 
-    The probe's own judge decides, so this cannot disagree with what the page will show.
+    The probe's own code checks the conditions, so the result always matches the page.
     """
     headers = dict(answer.headers)
     shown = Answer(
@@ -87,7 +87,9 @@ def _headers(spec: HttpSpec) -> dict[str, str]:
 def _text(spec: HttpSpec) -> str:
     wanted = [_plain(condition.pattern) for condition in spec.body_conditions if condition.present]
     if not spec.json_conditions:
-        return "\n".join(wanted) or "ok\n"  # no line end after them: `$` of RE2 is the end of the text alone
+        return (
+            "\n".join(wanted) or "ok\n"
+        )  # no newline after them: RE2's `$` matches only at the end of the text
     value: dict[str, Any] = {}
     for condition in spec.json_conditions:
         path = SIMPLE_JSON_PATH.fullmatch(condition.path)
@@ -103,5 +105,5 @@ def _json_value(condition: JsonCondition) -> object:
 
 
 def _plain(pattern: str) -> str:
-    """The text that an expression without operators matches: `re.escape` taken back."""
+    """Return the text that an expression without operators matches: reverses `re.escape`."""
     return UNESCAPED.sub(r"\1", pattern.removeprefix("^").removesuffix("$"))

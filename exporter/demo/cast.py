@@ -1,4 +1,4 @@
-"""Who takes part in a demonstration, who cannot, and the targets pointed at those who do."""
+"""Selection of the services that can be simulated, and redirection of their targets."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 
 LOOPBACK = "127.0.0.1"
-"""Written as an address, because `localhost` may lead to another program that listens on `::1`."""
+"""An address, because `localhost` can resolve to `::1`, where another program may listen."""
 
 
 class Part(NamedTuple):
-    """A service that takes part, and those of its targets that a stand-in can answer."""
+    """A service to simulate, with those of its targets that can be answered."""
 
     service: ServicePlan
     targets: list[Target]
@@ -28,13 +28,13 @@ class Part(NamedTuple):
 
 
 def cast_of(plan: Plan) -> tuple[list[Part], list[str]]:
-    """Who takes part, and sentences about what does not."""
+    """Return the services to simulate, and sentences about those that are left out."""
     parts: list[Part] = []
     notes: list[str] = []
     for service in plan.services:
         name = service.name
         if not service.deployed:
-            notes.append(f"{name} is left out: the catalog watches it and does not deploy it.")
+            notes.append(f"{name} is left out: the catalog watches it but does not deploy it.")
             continue
         asked = [target for target in plan.targets if target.service == name]
         refused = [(target, why) for target in asked if (why := _refusal(target))]
@@ -47,17 +47,17 @@ def cast_of(plan: Plan) -> tuple[list[Part], list[str]]:
 
 
 def _refusal(target: Target) -> str:
-    """Why no stand-in can answer this probe; empty if one can."""
+    """Return why a simulated service cannot answer this probe; empty if it can."""
     match target.spec:
         case HttpSpec(url=url) if parse_url(url).scheme == "https":
-            return "a stand-in speaks no TLS"
+            return "the demo does not support TLS"
         case TcpSpec(tls=tls, starttls=starttls) if tls is not None or starttls is not None:
-            return "a stand-in speaks no TLS"
+            return "the demo does not support TLS"
         case TcpSpec(exchanges=exchanges) if exchanges:
-            return "a stand-in holds no conversation over TCP"
+            return "the demo does not support exchanges over TCP"
         case HttpSpec() | TcpSpec() | PostgresqlSpec() | RedisSpec() | MongodbSpec():
             return ""
-    return f"a stand-in cannot answer {protocol_of(target.spec).name} probes"
+    return f"the demo does not support {protocol_of(target.spec).name} probes"
 
 
 def port_of(target: Target) -> int:
@@ -66,9 +66,9 @@ def port_of(target: Target) -> int:
 
 
 def moved_to(target: Target, port: int) -> Target:
-    """The target at its stand-in. Secrets stay behind: none is read for a stand-in, nor sent to one.
+    """Return the target, redirected to the simulated service. No secrets are read for it or sent to it.
 
-    Of a database, the stand-in is only a port that accepts, so only that is asked of it.
+    A database is simulated only by a port that accepts connections, so only that is probed.
     """
     spec = target.spec
     if isinstance(spec, PostgresqlSpec | RedisSpec | MongodbSpec):

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server of one stand-in: one request a connection, within limits, on loopback only."""
+"""A small HTTP/1.1 server for one simulated service: one request per connection, with limits, only on loopback."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ READ_SECONDS = 10.0
 LINE = b"\r\n"
 
 
-class BadRequest(Exception):  # noqa: N818 - an answer on its way to the peer, not an error of the program
+class BadRequest(Exception):  # noqa: N818 - becomes an answer to the peer, not an error of the program
     def __init__(self, status: int) -> None:
         super().__init__(status)
         self.status = status
 
 
 def plain(status: int, text: str) -> StandInAnswer:
-    """An answer in words."""
+    """Return an answer in plain text."""
     return _whole(status, "text/plain; charset=utf-8", text.encode())
 
 
@@ -39,7 +39,7 @@ def _whole(status: int, content_type: str, body: bytes) -> StandInAnswer:
 
 
 class HttpStandIn:
-    """Answers for one service on one port. `answers`: what each probe's path gives."""
+    """A simulated service on one port. `answers`: the answer for each path of its probes."""
 
     def __init__(
         self,
@@ -59,14 +59,17 @@ class HttpStandIn:
         self._started = clock()
         self._registry = CollectorRegistry()
         self._requests = Counter(
-            "http_requests", "Requests that this stand-in answered.", ["status"], registry=self._registry
+            "http_requests",
+            "Requests that this simulated service answered.",
+            ["status"],
+            registry=self._registry,
         )
         self._durations = Histogram(
             "http_request_duration_seconds", "Time to answer a request.", registry=self._registry
         )
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Read one request, answer it and count it. A peer that sends none is not counted."""
+        """Read one request, answer it and count it. A connection without a request is not counted."""
         method = ""
         began = time.perf_counter()
         try:
@@ -91,18 +94,18 @@ class HttpStandIn:
             await self._sleep(self._behaviour.delay(elapsed))
             if self._behaviour.fails(elapsed):
                 return plain(
-                    503, f"The stand-in for {self._service} plays an outage, to have something to show.\n"
+                    503, f"The simulated service {self._service} has an outage, as part of the demo.\n"
                 )
             return self._answers[path]
-        return plain(404, f"This is the stand-in for {self._service}; it has no such page.\n")
+        return plain(404, f"The simulated service {self._service} has no such page.\n")
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, str]:
-    """Method and path of the next request, its body read and dropped.
+    """Return the method and path of the next request. Its body is read and dropped.
 
     Raises:
-        BadRequest: with the status to answer.
-        EOFError: the peer closed before its request was complete.
+        BadRequest: the request is not valid; it has the status to answer.
+        EOFError: the peer closed the connection before its request was complete.
     """
     try:
         head = (await reader.readuntil(LINE + LINE)).split(LINE)
@@ -128,19 +131,19 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, str]:
 def _content_length(value: bytes) -> int:
     if not value.isdigit():
         raise BadRequest(400)
-    # By its digits first: Python refuses to convert very long ones.
+    # Count the digits first: Python refuses to convert very long numbers.
     if len(value) > len(str(MAX_BODY_BYTES)) or int(value) > MAX_BODY_BYTES:
         raise BadRequest(413)
     return int(value)
 
 
 def encode(answer: StandInAnswer, *, with_body: bool) -> bytes:
-    """The bytes of an answer after which the connection closes."""
+    """Return the bytes of an answer after which the connection closes."""
     try:
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
         phrase = "Unknown"
-    # RFC 9110 section 8.6: no length where there can be no body.
+    # RFC 9110 section 8.6: no length if there can be no body.
     length = () if answer.status in BODILESS else (("content-length", str(len(answer.body))),)
     headers = (SERVER, *answer.headers, *length, ("connection", "close"))
     lines = [f"HTTP/1.1 {answer.status} {phrase}", *(f"{name}: {value}" for name, value in headers), "", ""]

@@ -1,4 +1,4 @@
-"""A plan whose services are stand-ins, made anew when a reload changes it."""
+"""A loader of plans with simulated services, which are restarted when a reload changes the plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class StandInLoader:
-    """Loads a plan by `load`, starts stand-ins for what it names, and gives out the plan that watches those."""
+    """A loader that loads a plan with `load`, starts its simulated services, and returns the plan that watches them."""
 
     def __init__(self, load: Callable[[], Awaitable[Plan]]) -> None:
         self._load = load
@@ -34,7 +34,7 @@ class StandInLoader:
         return self._demo.plan
 
     async def stop(self) -> None:
-        """End the stand-ins."""
+        """Stop the simulated services."""
         if self._demo is not None:
             await self._demo.stop()
             self._demo = None

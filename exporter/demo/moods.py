@@ -1,4 +1,4 @@
-"""When a stand-in is slow or fails: fixed patterns of the time since it started, so that a demonstration repeats."""
+"""Slowness and outages of simulated services: fixed patterns by time since the start, so that a demo is repeatable."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Literal
 Mood = Literal["steady", "slow", "failing"]
 
 FAILING_PERIOD, FAILING_FROM, FAILING_TO = 240.0, 20.0, 80.0
-"""Seconds: the outage begins within a newcomer's first half minute, lasts a minute, and comes every fourth."""
+"""Seconds: the outage begins within the first half minute, lasts a minute, and repeats every four minutes."""
 SLOW_PERIOD, SLOW_FROM, SLOW_TO = 150.0, 10.0, 75.0
 SLOWEST, SLOW = 2.0, 0.8
-"""Seconds that an answer takes while a service is slow: as a wave from the lesser to the greater and back."""
+"""Seconds that an answer takes while a service is slow: a wave from the smaller to the larger value and back."""
 SLOW_SHARE_OF_TIMEOUT = 0.6
-"""Slow is not down: the wait stays well within the probe's own timeout."""
+"""Slow is not down: the delay stays well below the probe's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How one stand-in answers the requests of its probes."""
+    """Behaviour of one simulated service."""
 
     mood: Mood
     usual: float
-    """Seconds that an answer takes when all is well."""
+    """Seconds that an answer normally takes."""
     slowest: float = SLOWEST
 
     def fails(self, elapsed: float) -> bool:
-        """Whether the service is in an outage, `elapsed` seconds after the start."""
+        """True if the service has an outage `elapsed` seconds after the start."""
         return self.mood == "failing" and FAILING_FROM <= elapsed % FAILING_PERIOD < FAILING_TO
 
     def delay(self, elapsed: float) -> float:
-        """Seconds to wait before an answer."""
+        """Return the seconds to wait before an answer."""
         at = elapsed % SLOW_PERIOD
         if self.mood != "slow" or not SLOW_FROM <= at < SLOW_TO:
             return self.usual
@@ -41,17 +41,17 @@ class Behaviour:
 
 
 def behaviour(service: str, mood: Mood, shortest_timeout: float) -> Behaviour:
-    """The behaviour of a service; each has a usual latency of its own, between 2 and 40 ms."""
+    """Return the behaviour of a service; each has its own usual latency, between 2 and 40 ms."""
     usual = 0.002 + zlib.crc32(service.encode()) % 39 / 1000
     most = SLOW_SHARE_OF_TIMEOUT * shortest_timeout
     return Behaviour(mood, min(usual, most), min(SLOWEST, most))
 
 
 def moods(services: list[str]) -> dict[str, Mood]:
-    """Which of the services that answer HTTP are slow and fail now and then: one each, where there are enough.
+    """Return the mood of each HTTP service: one fails and one is slow from time to time, if there are enough.
 
-    In the example catalog these are the third, form-version-processor, and the fourth, layout-backend: one on which
-    another depends, so that the page shows that too.
+    In the example catalog the third, form-version-processor, fails and the fourth, layout-backend, is slow: another
+    service depends on it, so the page shows that too.
     """
     chosen: dict[str, Mood] = dict.fromkeys(services, "steady")
     if services:

@@ -1,4 +1,4 @@
-"""Stand-ins for a plan's services, on loopback: `python -m exporter run --demo` watches these, not the real ones."""
+"""Simulated services for a plan, on loopback: `exporter run --demo` watches these instead of the real ones."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 
 MAX_CONNECTIONS = 100
-"""Of one stand-in at a time; it shares the daemon's process, so it must not use up its sockets."""
+"""Per simulated service: it runs in the daemon's process and must not use up its sockets."""
 CANNOT_HAVE = {errno.EADDRINUSE, errno.EACCES}
-"""Another program has the port, or ports this low are not for this user."""
+"""The port is in use, or the user has no permission for low ports."""
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Clock = Callable[[], float]
@@ -44,17 +44,17 @@ Sleep = Callable[[float], Awaitable[object]]
 
 @dataclass(slots=True)
 class Demo:
-    """Stand-ins that are serving."""
+    """Running simulated services."""
 
     plan: Plan
-    """The plan, with every target pointed at the stand-in that listens for it."""
+    """The plan, with each target redirected to its simulated service."""
     notes: list[str]
-    """Sentences for a person: what stands in for what, and what is left out."""
+    """Sentences for the user: what is simulated where, and what is left out."""
     _servers: list[asyncio.Server] = field(default_factory=list)
     _connections: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def stop(self) -> None:
-        """Close every socket, those of requests under way too."""
+        """Close all sockets, including those of active requests."""
         for server in self._servers:
             server.close()
         for connection in self._connections:
@@ -65,7 +65,7 @@ class Demo:
             await server.wait_closed()
 
     async def listen(self, serve: Serve, wanted: int) -> int:
-        """Serve on `wanted`, or on a free port if that cannot be had; the port."""
+        """Serve on the port `wanted`, or on a free port if that is not available. Return the port."""
         connections: set[asyncio.Task[None]] = set()
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -93,7 +93,7 @@ class Demo:
 
 
 async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> Demo:
-    """Serve a stand-in for each service and store that the plan deploys.
+    """Start a simulated service for each service and store that the plan deploys.
 
     Raises:
         OSError: no socket can be opened.
@@ -102,7 +102,9 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
     chosen = moods([part.service.name for part in parts if part.speaks_http])
     demo = Demo(
         plan,
-        [f"These are stand-ins, served by this program on loopback: nothing of {plan.project} is measured."],
+        [
+            f"Demo: all services are simulated on loopback; the real services of {plan.project} are not probed."
+        ],
     )
     targets: list[Target] = []
     try:
@@ -126,14 +128,14 @@ async def start_stand_ins(plan: Plan, clock: Clock = time.monotonic, sleep: Slee
 
 
 def _named(part: Part) -> ServicePlan:
-    """What the page says of the service: that it is none."""
+    """Return the service with a description that says that it is simulated."""
     if not part.targets:
         return part.service
-    return replace(part.service, description=f"Stand-in: {part.service.description}".removesuffix(": "))
+    return replace(part.service, description=f"Simulated: {part.service.description}".removesuffix(": "))
 
 
 async def _start(demo: Demo, part: Part, mood: Mood, clock: Clock, sleep: Sleep) -> list[Target]:
-    """Serve one service on each of its ports; its targets, pointed there."""
+    """Serve one service on each of its ports. Return its targets, redirected to them."""
     by_port: dict[int, list[Target]] = {}
     for target in part.targets:
         by_port.setdefault(port_of(target), []).append(target)
@@ -152,7 +154,7 @@ async def _start(demo: Demo, part: Part, mood: Mood, clock: Clock, sleep: Sleep)
 
 
 def _answers(demo: Demo, service: ServicePlan, targets: list[Target]) -> dict[str, StandInAnswer]:
-    """The answer by path; a note for each probe whose conditions it does not meet."""
+    """Return the answers by path. Add a note for each probe whose conditions are not met."""
     answers: dict[str, StandInAnswer] = {}
     for target in targets:
         spec = target.spec
@@ -162,13 +164,13 @@ def _answers(demo: Demo, service: ServicePlan, targets: list[Target]) -> dict[st
         answer = answers.setdefault(path, answer_for(spec))
         if path != service.metrics_path and (why := unmet(spec, answer)):
             demo.notes.append(
-                f"{service.name}: probe {target.probe} will fail, for want of a real service: {why}."
+                f"{service.name}: probe {target.probe} will fail, because the service is simulated: {why}."
             )
     return answers
 
 
 async def _accept(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    """Take a connection and say nothing until the peer closes it."""
+    """Accept a connection and send nothing until the peer closes it."""
     async with asyncio.timeout(READ_SECONDS):
         while await reader.read(4096):
             pass
@@ -176,10 +178,10 @@ async def _accept(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None
 
 def _address_note(service: ServicePlan, wanted: int, port: int, *, http: bool) -> str:
     where = f"http://{LOOPBACK}:{port}" if http else f"{LOOPBACK}:{port}"
-    what = "stands in for it" if http else "accepts connections and says nothing"
+    what = "simulates it" if http else "accepts connections and sends nothing"
     if service.kind == "store":
-        what += "; it is no database"
-    taken = f" (port {wanted} cannot be had)" if port != wanted else ""
+        what += "; it is not a database"
+    taken = f" (port {wanted} is not available)" if port != wanted else ""
     return f"{service.name}: {where} {what}{taken}."
 
 
@@ -187,11 +189,11 @@ def _mood_note(name: str, mood: Mood) -> str:
     if mood == "failing":
         lasts = FAILING_TO - FAILING_FROM
         return (
-            f"{name} answers 503 for {lasts:.0f} s in every {FAILING_PERIOD:.0f}, "
+            f"{name} answers 503 for {lasts:.0f} s of every {FAILING_PERIOD:.0f} s, "
             f"first after {FAILING_FROM:.0f} s: on purpose."
         )
     lasts = SLOW_TO - SLOW_FROM
     return (
-        f"{name} takes {SLOW:g} s and more to answer for {lasts:.0f} s in every {SLOW_PERIOD:.0f}, "
+        f"{name} takes {SLOW:g} s or more to answer for {lasts:.0f} s of every {SLOW_PERIOD:.0f} s, "
         f"first after {SLOW_FROM:.0f} s: on purpose."
     )

@@ -413,7 +413,7 @@ def test_a_long_list_of_long_containers(engine: ScriptedEngine) -> None:
 def test_an_engine_that_describes_itself_wrongly(engine: ScriptedEngine, path: str, value: object) -> None:
     engine.answers[path] = lambda _: (200, json.dumps(value).encode())
     with Watching(engine.endpoint) as watching:
-        until(lambda: "what answers at" in watching.discovery.error, "the reason")
+        until(lambda: "the server at" in watching.discovery.error, "the reason")
         assert watching.discovery.error.isprintable()
         assert len(watching.discovery.error) < 300
 

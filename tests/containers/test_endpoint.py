@@ -150,7 +150,8 @@ def test_a_context_over_ssh(contexts: Contexts) -> None:
 
 def test_a_context_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(
-        EndpointError, match=r"the Docker context gone does not exist in .*; `docker context ls`"
+        EndpointError,
+        match=r"the Docker context gone does not exist in .*; for a list, run: docker context ls",
     ):
         resolve_endpoint(None, {"DOCKER_CONFIG": str(tmp_path), "DOCKER_CONTEXT": "gone"})
 
@@ -176,7 +177,7 @@ def test_tls_of_the_environment(certificates: Path) -> None:
 
 def test_tls_of_the_environment_that_cannot_be(certificates: Path) -> None:
     environ = {"DOCKER_CERT_PATH": str(certificates), "DOCKER_TLS_VERIFY": "1"}
-    with pytest.raises(EndpointError, match="begins with http://, and DOCKER_TLS_VERIFY"):
+    with pytest.raises(EndpointError, match="begins with http://, but DOCKER_TLS_VERIFY"):
         resolve_endpoint("http://docker.example:2375", environ)
     (certificates / "key.pem").unlink()
     with pytest.raises(EndpointError, match=r"key\.pem is missing"):

@@ -152,7 +152,7 @@ def test_a_server_that_never_answers(tmp_path: Path) -> None:
     [
         (b"", "closed the connection"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "closed the connection"),
-        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer in HTTP"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not speak HTTP"),
         (http(b"<h1>nginx</h1>", "502 Bad Gateway"), "answers 502 to /_ping: '<h1>nginx</h1>'"),
         (http(b'{"message": "' + b"long " * 100 + b'"}', "500 No"), "answers 500 to /_ping: 'long"),
     ],
@@ -182,7 +182,7 @@ def test_an_answer_in_pieces_of_one_byte_holds_nobody_up(tmp_path: Path) -> None
         async with server(tmp_path / "a.sock", answer):
             ticking = asyncio.create_task(beside())
             engine = Engine(Endpoint("unix:///there", socket=str(tmp_path / "a.sock")))
-            with pytest.raises(EngineError, match="is no Docker engine"):
+            with pytest.raises(EngineError, match="is not a Docker engine"):
                 await engine.hello(30)
             ticking.cancel()
             await engine.close()
@@ -200,9 +200,12 @@ def test_an_answer_without_end_is_not_taken(tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        (b'{"ApiVersion": "1.18"}', "is too old a Docker engine: its API is 1.18, and 1.24 is the least"),
-        (b'{"version": "2.42"}', "is no Docker engine"),
-        (b"[]", "is no Docker engine"),
+        (
+            b'{"ApiVersion": "1.18"}',
+            "is a Docker engine that is too old: its API is 1.18, at least 1.24 is required",
+        ),
+        (b'{"version": "2.42"}', "is not a Docker engine"),
+        (b"[]", "is not a Docker engine"),
         (b"hello", "is not JSON"),
     ],
 )
@@ -278,7 +281,7 @@ def test_tls_of_an_engine_that_is_not_trusted(secured: Secured, tmp_path: Path) 
     (tmp_path / "ca.pem").symlink_to(Authority(tmp_path, "Another").ca_file)
     endpoint = secured.endpoint(DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH=str(tmp_path))
     error = str(refused(endpoint, lambda engine: engine.ping()))
-    assert "shows a certificate that is not trusted" in error
+    assert "presents a certificate that is not trusted" in error
 
 
 def test_tls_files_that_cannot_be_used(secured: Secured, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_of_two_names_that_make_one_label_the_first_wins(caplog: pytest.LogCaptu
     assert place is not None
     assert place.labels == (("container_label_team", "one"), ("container_label_a_b", "first"))
     assert [record.getMessage() for record in caplog.records] == [
-        "the container label a-b is left out of series: container_label_a_b is a.b already"
+        "the container label a-b is left out: a.b already has the name container_label_a_b"
     ]
 
 

@@ -111,7 +111,7 @@ def running_daemon(
         if web_config is None:
             daemon.wait_until_up()
         else:
-            until(lambda: "serving: " in daemon.log, f"the web side; log:\n{daemon.log}")
+            until(lambda: "serving the status page at " in daemon.log, f"the web side; log:\n{daemon.log}")
         yield daemon
     finally:
         daemon.http.close()

@@ -216,7 +216,7 @@ def test_a_result_says_when_how_long_and_of_what() -> None:
 def test_results_that_stopped_coming_do_not_pass_for_the_present() -> None:
     assert "No result for" not in shown(service("a", probe(last_run=NOW - 69))).rows["service-a"]
     late = shown(service("a", probe(last_run=NOW - 300))).rows["service-a"]
-    assert "No result for 5 min, though one is due every 30 s" in late
+    assert "No result for 5 min, although one is due every 30 s" in late
 
 
 def test_a_certificate_is_mentioned_when_it_ends_soon() -> None:
@@ -370,12 +370,12 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
             expect(tab.locator("#banner")).to_be_hidden()
 
             shows["status"] = 500
-            expect(tab.locator("#banner")).to_contain_text("The exporter answers with status 500 since")
+            expect(tab.locator("#banner")).to_contain_text("The exporter has answered with status 500 since")
             shows["status"] = 200
             expect(tab.locator("#banner")).to_be_hidden()
 
             tab.evaluate("getSelection().selectAllChildren(document.querySelector('#service-b'))")
-            expect(tab.locator("#banner")).to_contain_text("Holding still while text is selected")
+            expect(tab.locator("#banner")).to_contain_text("Paused while text is selected")
             tab.evaluate("getSelection().removeAllRanges()")
             expect(tab.locator("#banner")).to_be_hidden()
 
@@ -387,8 +387,8 @@ def test_in_a_browser_the_page_keeps_itself_current_and_says_when_it_cannot() ->
             tab.evaluate(SHOW)
             tab.wait_for_timeout(400)
             assert shows["asked"] > before
-        expect(tab.locator("#banner")).to_contain_text("Cannot reach the exporter since")
-        expect(tab.locator("#banner")).to_contain_text("What you see is from 2027-01-15 08:00:00 UTC")
+        expect(tab.locator("#banner")).to_contain_text("The exporter has been unreachable since")
+        expect(tab.locator("#banner")).to_contain_text("Showing data from 2027-01-15 08:00:00 UTC")
         with served(app, port):
             expect(tab.locator("#banner")).to_be_hidden()
             assert not tab.evaluate("document.body.classList.contains('stale')")

@@ -91,7 +91,7 @@ def test_a_bar_stands_only_against_a_limit_and_stands_out_near_it() -> None:
 
 def test_what_is_not_measured_is_not_shown() -> None:
     words = said_of(container(source=None, cpu_cores=None, memory_bytes=None))
-    assert "what it uses is not measured" in words
+    assert "usage is not measured" in words
     assert "CPU" not in words
     assert "Memory" not in words
     assert "CPU not known yet Memory 300 MiB" in said_of(container(cpu_cores=None))
@@ -103,10 +103,10 @@ def test_what_is_not_measured_is_not_shown() -> None:
 @pytest.mark.parametrize(
     ("state", "containers", "words"),
     [
-        ("unwatched", 0, "Nothing probes it"),
-        ("unknown", 0, "Nothing probes it, and Docker does not tell of its containers"),
-        ("up", 1, "Nothing probes it; judged by its container"),
-        ("down", 2, "Nothing probes it; judged by its 2 containers"),
+        ("unwatched", 0, "No probes"),
+        ("unknown", 0, "No probes; Docker does not report its containers"),
+        ("up", 1, "No probes; state taken from its container"),
+        ("down", 2, "No probes; state taken from its 2 containers"),
     ],
 )
 def test_what_has_no_probe_says_what_it_is_judged_by(state: str, containers: int, words: str) -> None:
@@ -118,7 +118,7 @@ def test_what_has_no_probe_says_what_it_is_judged_by(state: str, containers: int
 def test_of_many_replicas_the_worst_are_shown() -> None:
     replicas = [container(f"a-{n}") for n in range(30)] + [container("sick", health="unhealthy")]
     words = said(service("a", probe(), containers=replicas))
-    assert "19 more containers, none worse off than those below" in words
+    assert "19 more containers in the same or better state not shown" in words
     assert "sick" in words
     assert words.index("sick") < words.index("a-0")
 
@@ -129,7 +129,7 @@ def test_strangers_have_a_section_and_make_no_alarm_of_having_ended() -> None:
         snapshot(service("a", probe()), strangers=[ended, container("sick", health="unhealthy")])
     )
     words = text_of(html)
-    assert "Other containers 2 containers that the catalog does not name: 1 exited, 1 unhealthy" in words
+    assert "Other containers 2 containers outside the catalog: 1 exited, 1 unhealthy" in words
     assert words.index("sick") < words.index("job")
     assert "project shop" in words
     assert 'class="container unwatched"' in html
@@ -141,18 +141,21 @@ def test_many_strangers_are_folded_and_capped() -> None:
     html = render_page(snapshot(strangers=[container(f"s-{n}") for n in range(140)]))
     assert "<summary>" in html
     assert html.count('class="container') == 100
-    assert "40 more, none worse off than those above" in text_of(html)
+    assert "40 more containers in the same or better state not shown" in text_of(html)
 
 
 def test_docker_is_told_of_and_loudly_when_it_is_away() -> None:
     words = said(service("a", probe()), docker=docker(sources={"cgroup": 1200, "api": 2, "none": 0}))
     assert "Docker 27.3.1 at unix:///var/run/docker.sock answers." in words
     assert "measured by cgroup files (1,200), the engine's statistics (2)." in words
-    assert "What containers do is not known" not in words
+    assert "The state of all containers is unknown" not in words
     error = "the Docker engine at unix:///x has no socket there"
     html = render_page(snapshot(docker=docker(up=False, version="", error=error)))
     verdict = html[html.index('id="verdict"') : html.index('class="summary"')]
-    assert "The Docker engine at unix:///x has no socket there. What containers do is not known." in verdict
+    assert (
+        "The Docker engine at unix:///x has no socket there. The state of all containers is unknown."
+        in verdict
+    )
     assert "does not answer" in html[html.index("<footer>") :]
     assert "Docker" not in said(service("a", probe()))
 
@@ -173,7 +176,7 @@ def test_volumes_that_fill_up_are_named_at_the_top() -> None:
     for expected in (
         "50 GiB of 100 GiB free",
         "50 more files",
-        "not seen",
+        "not visible",
         "/volumes/half",
         "Last good backup 3 h ago",
     ):
@@ -204,7 +207,7 @@ def test_a_store_tells_what_its_probe_found(facts: dict[str, Any], words: str) -
     ("facts", "words"),
     [
         ({"store_connections": 95, "store_connections_max": 100}, "95 of 100 connections"),
-        ({"store_replication_connected": 0}, "It receives nothing from its primary"),
+        ({"store_replication_connected": 0}, "It is not connected to its primary"),
         ({"store_writes_refused": "memory"}, "It refuses writes: its memory limit is reached"),
     ],
 )
@@ -221,12 +224,12 @@ def test_what_is_wrong_with_a_store_that_answers_is_a_warning(facts: dict[str, A
         (backup(drill_success=True), "1 GiB, restore drill passed", False),
         (backup("failed", detail="the last run failed: disk full"), "the last run failed: disk full", True),
         (
-            backup("missing", last_success=None, detail="none was ever made"),
-            "Backup: none was ever made",
+            backup("missing", last_success=None, detail="no backup yet"),
+            "Backup: no backup yet",
             True,
         ),
         (backup("unreadable", last_success=None, detail="no JSON"), "Backup: no JSON", True),
-        (backup("unknown", last_success=None, detail="x"), "Backup not looked at yet", False),
+        (backup("unknown", last_success=None, detail="x"), "Backup not checked yet", False),
     ],
 )
 def test_a_backup_is_a_quiet_line_or_a_warning(given: dict[str, Any], words: str, warns: bool) -> None:
@@ -269,14 +272,14 @@ def test_a_container_that_was_replaced_is_no_alarm_and_stands_last() -> None:
     assert html.index(">new<") < html.index(">old<")
     assert 'class="container unwatched"' in html
     assert "replaced by a newer container; exited with code 1" in text_of(html)
-    assert "judged by its container" in text_of(html)
+    assert "state taken from its container" in text_of(html)
 
 
 @pytest.mark.parametrize(
     ("wanted", "runs", "words"),
     [
-        (1, 0, "Its container does not run"),
-        (3, 2, "2 of 3 containers run"),
+        (1, 0, "Its container is not running"),
+        (3, 2, "2 of 3 containers are running"),
         (3, 3, None),
         (1, 2, None),
         (0, 0, None),
@@ -291,11 +294,13 @@ def test_fewer_containers_than_must_run_are_told_of(
     html = text_of(
         render_page(snapshot(service("a", probe(), containers_wanted=wanted, containers_running=runs)))
     )
-    assert (words in html) if words else ("does not run" not in html and " containers run" not in html)
+    assert (
+        (words in html) if words else ("is not running" not in html and " containers are running" not in html)
+    )
 
 
 def test_a_service_without_any_container_says_so() -> None:
     html = text_of(
         render_page(snapshot(service("a", state="down", containers_wanted=1, containers_running=0)))
     )
-    assert "Nothing probes it, and it has no container" in html
+    assert "No probes and no containers" in html

@@ -62,8 +62,8 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
         ([view(state="exited", exit_code=1, finished_at=2000.0), view("worker-2")], ("up", "", 1000.0)),
         ([view(health="unhealthy"), view("worker-2", health="healthy")], ("up", "", 1000.0)),
         ([view(health="starting")], ("unknown", "starting, no health check has passed yet", 1000.0)),
-        ([view(health="unhealthy")], ("down", "unhealthy, its own health check fails", None)),
-        ([view(state="paused")], ("down", "paused by somebody", None)),
+        ([view(health="unhealthy")], ("down", "unhealthy, its health check fails", None)),
+        ([view(state="paused")], ("down", "paused manually", None)),
         ([view(state="created", started_at=None)], ("down", "never started", None)),
         (
             [view(state="created", started_at=None, error="exec:\n no such file")],
@@ -82,14 +82,14 @@ def test_without_surroundings_nothing_is_said_of_them() -> None:
         ([view(state="exited", exit_code=255)], ("down", "exited with code 255", None)),
         (
             [view(state="restarting", exit_code=1, finished_at=2000.0)],
-            ("down", "exited with code 1, waits to be restarted", 2000.0),
+            ("down", "exited with code 1, waiting to be restarted", 2000.0),
         ),
         (
             [view(f"worker-{n}", state="exited", exit_code=n, finished_at=2000.0 + n) for n in range(1, 6)],
             (
                 "down",
                 (
-                    "none of 5 containers is well: worker-1 exited with code 1; worker-2 exited with code 2; "
+                    "all 5 containers are down: worker-1 exited with code 1; worker-2 exited with code 2; "
                     "worker-3 exited with code 3; and 2 more"
                 ),
                 2005.0,
@@ -112,17 +112,17 @@ OLD = ContainerView(FAILED.container, old=True)
 @pytest.mark.parametrize(
     ("views", "wanted", "ends", "expected"),
     [
-        ([], {"worker": 1}, False, ("down", "no container of it exists", 1, 0)),
+        ([], {"worker": 1}, False, ("down", "it has no containers", 1, 0)),
         ([], {"worker": 0}, False, ("unwatched", "", 0, 0)),
         ([], {}, False, ("unwatched", "", None, 0)),
         ([ENDED], {"worker": 1}, False, ("down", "exited with code 0", 1, 0)),
         ([view()], {"worker": 3}, False, ("up", "", 3, 1)),
-        ([view(state="paused")], {"worker": 1}, False, ("down", "paused by somebody", 1, 0)),
+        ([view(state="paused")], {"worker": 1}, False, ("down", "paused manually", 1, 0)),
         ([ENDED], {}, True, ("up", "", None, 0)),
         ([FAILED], {}, True, ("down", "exited with code 1", None, 0)),
         ([view()], {}, True, ("up", "", None, 1)),
         ([OLD, view("worker-2")], {"worker": 1}, False, ("up", "", 1, 1)),
-        ([OLD], {"worker": 1}, False, ("down", "no container of it exists", 1, 0)),
+        ([OLD], {"worker": 1}, False, ("down", "it has no containers", 1, 0)),
     ],
 )  # fmt: skip
 def test_how_many_run_and_must(

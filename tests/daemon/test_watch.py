@@ -184,7 +184,7 @@ def test_what_was_not_measured_for_long_is_unknown(clock: Clock, told: Callable[
         await bench.run(VOID)
         assert (bench.watch.state, bench.watch.since, bench.watch.series.chunks) == ("unknown", None, None)
         await bench.run(VOID)
-        assert "web/page is unknown: no run of it was valid for 5 min" in told()
+        assert "web/page is unknown: no valid run for 5 min" in told()
         await bench.run(UP)
         assert bench.watch.state == "up"
         assert bench.watch.series.chunks
@@ -289,7 +289,7 @@ def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
         assert bench.watch.series.chunks is None
 
     asyncio.run(main())
-    assert told() == ["web/page: its run does not end; it is left behind"]
+    assert told() == ["web/page: the run does not stop; not waiting for it any longer"]
 
 
 def test_two_results_with_the_same_facts_and_one_with_others(clock: Clock) -> None:

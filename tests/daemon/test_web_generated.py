@@ -97,7 +97,7 @@ def test_a_catalog_that_asks_for_it_does_not_run_without(tmp_path: Path) -> None
     command = [sys.executable, "-m", "exporter", "run", "--config", str(tmp_path / "config.yaml")]
     result = subprocess.run([*command, "--listen", "127.0.0.1:0"], capture_output=True, text=True)
     assert result.returncode == 2
-    assert "start it with --web.config.file" in result.stderr
+    assert "exporter runs without --web.config.file" in result.stderr
 
 
 def test_a_wrong_web_configuration_is_told_with_its_place(tmp_path: Path) -> None:

@@ -258,10 +258,10 @@ def test_pages_of_other_sites_in_a_browser(daemon: RunningDaemon) -> None:
         tab.evaluate(f"fetch('{daemon.url}/-/reload', {{method: 'POST', mode: 'no-cors'}}).catch(() => 0)")
         with tab.expect_navigation():
             tab.evaluate("document.getElementById('f').submit()")
-        assert "does not answer to pages of other sites" in tab.content()
+        assert "does not accept requests from pages of other sites" in tab.content()
 
         tab.goto(f"http://{EVIL}:{port}/")
-        assert "does not answer to the name" in tab.content()
+        assert "does not accept the host name" in tab.content()
         read = "fetch('/api/v1/services').then(answer => answer.text()).catch(() => 'refused')"
         assert tab.evaluate(read) == "refused"  # by the response headers of the page, before any request
         tab.goto(f"{daemon.url}/")

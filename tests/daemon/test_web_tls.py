@@ -151,8 +151,8 @@ BROKEN = {
     "empty": ("", "is empty"),
     "unknown key": (TLS + ", x: y}", "unknown key"),
     "no certificate": (TLS.replace("server.pem", "gone.pem") + "}", "cannot be read"),
-    "without TLS": (f"basic_auth_users: {{a: '{HASH}'}}", "there was TLS before"),
-    "without users": (f"{TLS}}}", "there were users before"),
+    "without TLS": (f"basic_auth_users: {{a: '{HASH}'}}", "TLS was configured before"),
+    "without users": (f"{TLS}}}", "users were configured before"),
 }
 
 
@@ -167,7 +167,7 @@ def test_a_broken_file_changes_nothing_and_says_so(
         until(lambda: config.gauge.value == 0, "it to be seen")
         assert get(site.port, "/small", basic("a", PASSWORD), tls=context).status == 200
         assert get(site.port, "/small", tls=context).status == 401
-        assert "the one before stays in use" in caplog.text
+        assert "the previous one stays active" in caplog.text
         assert why in caplog.text
         config.write(good.replace("a:", "b:"))
         until(lambda: config.gauge.value == 1, "the good one to be seen")

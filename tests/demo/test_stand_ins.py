@@ -133,13 +133,14 @@ async def _ports_of_the_catalog() -> None:
             f"http://127.0.0.1:{http}/health",
             f"127.0.0.1:{store}",
         ]
-        assert [each.description for each in demo.plan.services] == ["Stand-in: Entry point", "Stand-in"]
+        assert [each.description for each in demo.plan.services] == ["Simulated: Entry point", "Simulated"]
         notes = "\n".join(demo.notes)
-        assert "These are stand-ins" in notes
-        assert "nothing of pageforge is measured" in notes
-        assert f"gateway: http://127.0.0.1:{http} stands in for it." in notes
+        assert "all services are simulated on loopback" in notes
+        assert "the real services of pageforge are not probed" in notes
+        assert f"gateway: http://127.0.0.1:{http} simulates it." in notes
         assert (
-            f"postgres: 127.0.0.1:{store} accepts connections and says nothing; it is no database." in notes
+            f"postgres: 127.0.0.1:{store} accepts connections and sends nothing; it is not a database."
+            in notes
         )
         for each in demo.plan.targets:
             result = await compile_target(each, Shared()).run(probe_clock() + 5)
@@ -156,7 +157,7 @@ def test_a_port_that_is_taken_is_replaced_and_said() -> None:
             ports = [each for _, each in addresses(demo)]
             assert port not in ports
             assert len(set(ports)) == 2
-            assert sum(f"port {port} cannot be had" in note for note in demo.notes) == 2
+            assert sum(f"port {port} is not available" in note for note in demo.notes) == 2
             assert (await ask(demo)).text == "ok\n"
 
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
@@ -234,7 +235,7 @@ def test_two_probes_that_want_different_things_of_one_path_are_said() -> None:
         async with playing(given) as demo:
             assert len(addresses(demo)) == 1
             assert [note for note in demo.notes if "will fail" in note] == [
-                "a: probe p1 will fail, for want of a real service: body does not match 'two'."
+                "a: probe p1 will fail, because the service is simulated: body does not match 'two'."
             ]
 
     asyncio.run(check())
@@ -286,12 +287,12 @@ def test_what_cannot_be_played_is_left_out_and_said() -> None:
     async def check() -> None:
         async with playing(given) as demo:
             assert [each.name for each in demo.plan.services] == ["a", "files"]
-            assert [each.description for each in demo.plan.services] == ["Stand-in", ""]
+            assert [each.description for each in demo.plan.services] == ["Simulated", ""]
             assert [each.key for each in demo.plan.targets] == [("a", "health")]
-            assert "login is left out: the catalog watches it and does not deploy it." in demo.notes
-            assert "a: probe https is left out: a stand-in speaks no TLS." in demo.notes
-            assert "a: probe smtp is left out: a stand-in speaks no TLS." in demo.notes
-            assert "a: probe ping is left out: a stand-in cannot answer icmp probes." in demo.notes
+            assert "login is left out: the catalog watches it but does not deploy it." in demo.notes
+            assert "a: probe https is left out: the demo does not support TLS." in demo.notes
+            assert "a: probe smtp is left out: the demo does not support TLS." in demo.notes
+            assert "a: probe ping is left out: the demo does not support icmp probes." in demo.notes
             assert "names is left out: none of its probes can be answered." in demo.notes
 
     asyncio.run(check())
@@ -345,9 +346,9 @@ def test_one_service_fails_and_one_is_slow_now_and_then() -> None:
         time = Time()
         names = ["gateway", "sys", "form", "layout", "frontend"]
         async with playing(http_services(*names), time) as demo:
-            assert "form answers 503 for 60 s in every 240, first after 20 s: on purpose." in demo.notes
+            assert "form answers 503 for 60 s of every 240 s, first after 20 s: on purpose." in demo.notes
             assert (
-                "layout takes 0.8 s and more to answer for 65 s in every 150, first after 10 s: on purpose."
+                "layout takes 0.8 s or more to answer for 65 s of every 150 s, first after 10 s: on purpose."
                 in demo.notes
             )
             seen: dict[str, list[int]] = {name: [] for name in names}
@@ -463,7 +464,7 @@ def test_a_reload_replaces_the_stand_ins(caplog: pytest.LogCaptureFixture) -> No
             await loader.stop()
             with pytest.raises(httpx.ConnectError):
                 await client.get(second.targets[0].target)
-        started = sum("These are stand-ins" in message for message in caplog.messages)
+        started = sum("all services are simulated" in message for message in caplog.messages)
         assert started == 2, "an unchanged plan must keep its simulated services"
 
     caplog.set_level("INFO")

@@ -161,7 +161,7 @@ def test_nothing_else_fires(broken: World) -> None:
 
 def test_what_is_wrong_is_shown(broken: World) -> None:
     daemon = broken.stack.daemon
-    assert daemon.service("removed")["detail"] == "no container of it exists"
+    assert daemon.service("removed")["detail"] == "it has no containers"
     told = daemon.service("unstartable")
     assert (told["state"], told["containers_wanted"], told["containers_running"]) == ("down", 1, 0)
     assert "no-such-program" in told["detail"]
@@ -173,7 +173,7 @@ def test_what_is_wrong_is_shown(broken: World) -> None:
     replaced = daemon.service("replaced")
     assert (replaced["state"], replaced["containers_running"]) == ("up", 1)
     assert [each["old"] for each in replaced["containers"]].count(True) == 2
-    assert "1 of 2 containers run" in daemon.http.get("/").text
+    assert "1 of 2 containers are running" in daemon.http.get("/").text
 
 
 def test_the_end_of_a_fault_resolves_it(broken: World) -> None:

@@ -1,5 +1,5 @@
 "use strict";
-// Fetches the page again every few seconds and swaps <main>. What cannot be refreshed says so: never silently stale.
+// Fetches the page every few seconds and replaces <main>. If that fails, a banner says so: data is never silently stale.
 const period = Number(document.body.dataset.refreshSeconds) * 1000;
 const banner = document.getElementById("banner");
 const live = document.getElementById("live");
@@ -18,7 +18,7 @@ function say(text, kind) {
   document.body.classList.toggle("stale", kind === "alarm");
 }
 
-// For screen readers: spoken when it changes, and not at every refresh.
+// For screen readers: read out when it changes, not at each refresh.
 function announce() {
   const text = document.getElementById("verdict").innerText;
   if (live.textContent !== text) live.textContent = text;
@@ -29,7 +29,7 @@ function selecting() {
   return !selection.isCollapsed && main().contains(selection.anchorNode);
 }
 
-// The row at the top of the window stays where it is, even when others move past it.
+// The row at the top of the window stays in place, even if other rows move.
 function anchorRow() {
   if (scrollY === 0) return null;
   for (const row of main().querySelectorAll("tr[id]")) {
@@ -39,7 +39,7 @@ function anchorRow() {
   return null;
 }
 
-// A link, or a summary, which has no address.
+// The focused link, or summary, which has no href.
 function focused() {
   const element = document.activeElement;
   const place = main().contains(element) ? element.closest("[id]") : null;
@@ -68,14 +68,14 @@ async function load() {
   let response;
   try {
     response = await fetch(location.pathname, { cache: "no-store", signal: AbortSignal.timeout(10000) });
-    if (!response.ok) return `The exporter answers with status ${response.status}`;
+    if (!response.ok) return `The exporter has answered with status ${response.status}`;
     const next = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (!next.body.dataset.version) return "Something else answers at the exporter's address";
+    if (!next.body.dataset.version) return "Another program has answered at the exporter's address";
     if (next.body.dataset.version !== document.body.dataset.version) location.reload();
     else swap(next);
     return null;
   } catch {
-    return "Cannot reach the exporter";
+    return "The exporter has been unreachable";
   }
 }
 
@@ -83,14 +83,14 @@ async function refresh() {
   clearTimeout(timer);
   if (busy) return;
   if (selecting()) {
-    say(`Holding still while text is selected. This is from ${shownAt()}.`, "note");
+    say(`Paused while text is selected. Showing data from ${shownAt()}.`, "note");
   } else {
     busy = true;
     const problem = await load();
     busy = false;
     if (problem === null) failing = null;
     else if (failing === null) failing = clock();
-    say(problem === null ? "" : `${problem} since ${failing}. What you see is from ${shownAt()}.`, "alarm");
+    say(problem === null ? "" : `${problem} since ${failing}. Showing data from ${shownAt()}.`, "alarm");
     if (problem === null) document.body.classList.remove("stale");
   }
   if (!document.hidden) timer = setTimeout(refresh, period);

@@ -1,1 +1,1 @@
-"""The daemon's web server: connections and their limits, who may ask, and what is answered."""
+"""The daemon's web server: connections and their limits, access control, and answers."""

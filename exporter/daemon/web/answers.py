@@ -1,4 +1,4 @@
-"""What a connection sends: an answer, with the headers that every answer has."""
+"""Answers, and the headers that each answer has."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ SAFE_HEADERS: Headers = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-"""On every answer that does not say otherwise: no other site may read, frame, run or keep anything of it."""
+"""Default headers of each answer: no other site may read, frame, run or store any of it."""
 NO_BODY = frozenset({204, 304})
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Header names are lower-case; the length is not among them."""
+    """An answer. Header names are lower-case; the length is not among them."""
 
     status: int
     headers: Headers
@@ -48,13 +48,13 @@ class Answer:
 
 
 def refusing(refusal: RefusedError) -> Answer:
-    """Return the answer that says why."""
+    """Return the answer with the reason of a refusal."""
     headers = ((b"content-type", b"text/plain; charset=utf-8"), *refusal.headers)
     return Answer(refusal.status, headers, f"{refusal.sentence}\n".encode())
 
 
 def head_of(answer: Answer, extra: Headers, *, keep_alive: bool) -> bytes:
-    """Return the head of an answer. `extra` wins over what the answer says, and this over `SAFE_HEADERS`."""
+    """Return the head of an answer. `extra` overrides the answer's headers, and these override `SAFE_HEADERS`."""
     headers = dict(SAFE_HEADERS) | {b"date": _date(int(time.time()))}
     if answer.status not in NO_BODY:
         headers[b"content-length"] = str(len(answer.body)).encode()
@@ -73,7 +73,7 @@ def head_of(answer: Answer, extra: Headers, *, keep_alive: bool) -> bytes:
 async def ask(
     application: Application, request: Request, client: tuple[str, int] | None, *, secure: bool
 ) -> Answer:
-    """Ask an ASGI application. It is shown no body, since nothing here reads one."""
+    """Send a request to an ASGI application. It gets no body, since no handler reads one."""
     scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},

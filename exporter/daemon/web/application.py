@@ -1,4 +1,4 @@
-"""What the daemon serves: metrics, health, reload, targets for Prometheus, the services as JSON and as a page."""
+"""The daemon's web application: metrics, health, reload, targets for Prometheus, the services as JSON and as a page."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 GZIP_LEVEL = 1
 GZIP_WBITS = 31
 TURN_BYTES = 1024 * 1024
-"""After this much text the probes under way get a turn: joining and compressing it takes about 3 ms."""
+"""After this much text the running probes get a turn: joining and compressing it takes about 3 ms."""
 
 
 def application(daemon: Daemon) -> Starlette:
-    """The web application of a daemon.
+    """Return the web application of a daemon.
 
-    What takes long is done once for all who ask meanwhile, so that many of them cost what one does.
+    Slow work is done once for all concurrent requests, so that many of them cost as much as one.
     """
 
     scrapes = {
@@ -65,11 +65,11 @@ def application(daemon: Daemon) -> Starlette:
 
     async def reload(_: Request) -> Response:
         if not daemon.plan.web.reload:
-            return PlainTextResponse("exporter.reload is off in the catalog; send SIGHUP to reload it\n", 403)
+            return PlainTextResponse("exporter.reload is off in the catalog; to reload, send SIGHUP\n", 403)
         try:
             await daemon.reload()
         except LoadError as error:
-            return PlainTextResponse(f"reload failed; the catalog loaded before runs on:\n{error}\n", 400)
+            return PlainTextResponse(f"reload failed; the previous catalog stays active:\n{error}\n", 400)
         return PlainTextResponse("reloaded\n")
 
     async def services(_: Request) -> Response:
@@ -124,12 +124,12 @@ async def _services(daemon: Daemon) -> bytes:
 
 
 async def _page(daemon: Daemon) -> tuple[bytes, str]:
-    # In a thread: hundreds of services take 35 ms, which probes must not wait for.
+    # In a thread: rendering hundreds of services takes 35 ms, which would delay probes.
     return await asyncio.to_thread(_render_page, await _state(daemon))
 
 
 def _render_page(services: Snapshot) -> tuple[bytes, str]:
-    # Imported here: the page's templates cost memory that a daemon whose page nobody opens can save.
+    # Imported here: the page's templates use memory, which is saved if nobody opens the page.
     from exporter.daemon.page import CONTENT_SECURITY_POLICY, render_page
 
     return render_page(services).encode(), CONTENT_SECURITY_POLICY

@@ -1,8 +1,9 @@
 """The web configuration: TLS and users, in the format of Prometheus's exporter-toolkit.
 
-https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md has the format. Whatever cannot be
-honoured here is a mistake, and never ignored. One thing is more than there: a user may have `{password_file: PATH}` in
-the place of a hash, as Prometheus's own `basic_auth` has, so that generated files hold neither and agree by themselves.
+The format is described at https://github.com/prometheus/exporter-toolkit/blob/master/docs/web-configuration.md.
+Unsupported settings are errors and never ignored. There is one extension: a user can have `{password_file: PATH}`
+instead of a hash, as in Prometheus's `basic_auth`, so that generated files contain no password and no hash, and always
+match each other.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ HEADERS: dict[str, tuple[str, ...]] = {
     "X-Frame-Options": ("deny", "sameorigin"),
     "X-XSS-Protection": (),
 }
-"""Those that may be set, and the values that each may have; any, where none is named."""
+"""Headers that can be set, with their allowed values; any value if there are none."""
 MAX_COST = 16
-"""Of a bcrypt hash: 5 s. Each step takes twice as long."""
+"""Maximum cost of a bcrypt hash, which takes 5 s. Each step doubles the time."""
 
 _HASH = re.compile(r"\$2[abxy]\$(?P<cost>[0-9]{2})\$[./A-Za-z0-9]{53}")
 _GO_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:ns|us|µs|ms|s|m|h)")
@@ -43,7 +44,7 @@ _GO_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`settings`: none where there are `problems`. `files`: everything that was looked at."""
+    """The result of reading the configuration. `settings`: None if there are `problems`. `files`: all files read."""
 
     settings: Settings | None
     problems: tuple[Problem, ...]
@@ -51,7 +52,7 @@ class Reading:
 
 
 def read_config(path: str) -> Reading:
-    """Read the file and what it refers to."""
+    """Read the file and the files that it refers to."""
     sections = Sections(path)
     try:
         root, duplicates = parse(read_whole(path, MAX_FILE_BYTES).decode("utf-8-sig"))
@@ -60,7 +61,7 @@ def read_config(path: str) -> Reading:
     except UnicodeDecodeError:
         return _unreadable(path, "is not UTF-8 text")
     except YamlError as error:
-        # The reader of catalogs says what a catalog holds.
+        # The rest of the sentence is about catalogs.
         sentence = error.sentence.partition(";")[0]
         return Reading(None, (Problem(path, error.line, error.column, error.path, sentence),), (path,))
     for duplicate in duplicates:
@@ -86,7 +87,7 @@ def _settings(root: Section) -> Settings:
     http = root.section("http_server_config")
     http.only("http2", "headers")
     if http.flag("http2", default=False):
-        http.problem("http2", "HTTP/2 is not served here; write false, or leave it out")
+        http.problem("http2", "HTTP/2 is not supported; write false, or leave it out")
     return Settings(
         tls=tls,
         clients=clients,
@@ -108,7 +109,7 @@ def _headers(section: Section) -> Headers:
                 name, f"{quoted(value)} is not a value of this header; {suggestion(value, allowed)}"
             )
         elif not value.isascii() or not value.isprintable():
-            section.problem(name, "a header holds printable ASCII characters only")
+            section.problem(name, "a header can contain only printable ASCII characters")
         else:
             found.append((name.lower().encode(), value.encode()))
     return tuple(found)
@@ -119,23 +120,22 @@ def _rate(section: Section) -> Rate | None:
     written = section.scalar("interval")
     interval = _seconds(written)
     if interval is None:
-        section.problem(
-            "interval", "this is not a duration; write one such as 100ms, 1s or 1m30s, or 0 for no limit"
-        )
+        section.problem("interval", "not a duration; write one such as 100ms, 1s or 1m30s, or 0 for no limit")
         return None
     burst = section.number("burst")
     if interval == 0:
         return None
     if burst is None or burst < 1:
         section.problem(
-            "burst", "with a burst below 1 no request is ever answered; write how many may come at once"
+            "burst",
+            "with a burst below 1 no request is ever answered; write how many requests can come at once",
         )
         return None
     return Rate(interval, burst)
 
 
 def _seconds(written: object) -> float | None:
-    """A Go duration; a plain number is nanoseconds there."""
+    """Parse a Go duration to seconds; a plain number means nanoseconds."""
     if written is None or written == 0:
         return 0.0
     if isinstance(written, int) and not isinstance(written, bool):
@@ -159,7 +159,7 @@ def _users(root: Section) -> Users | None:
     costs = []
     for name in section.keys:
         if ":" in name or not name:
-            section.problem(name, "the name of a user is not empty and holds no colon, which would end it")
+            section.problem(name, "the name of a user must not be empty and must not contain a colon")
             continue
         if section.holds_mapping(name):
             user = section.section(name)
@@ -172,11 +172,11 @@ def _users(root: Section) -> Users | None:
         if match is None:
             section.problem(
                 name,
-                "this is not a bcrypt hash; htpasswd -nBC 10 NAME makes one (or write {password_file: PATH})",
+                "not a bcrypt hash; to create one, run: htpasswd -nBC 10 NAME (or write {password_file: PATH})",
             )
         elif not 4 <= (cost := int(match["cost"])) <= MAX_COST:
             section.problem(
-                name, f"the cost of a bcrypt hash is 4 to {MAX_COST} here; with more a login takes too long"
+                name, f"the cost of a bcrypt hash must be 4 to {MAX_COST}; with more a login takes too long"
             )
         else:
             hashes[name] = match[0].encode()
@@ -193,16 +193,17 @@ def _decoy(cost: int) -> bytes:
 
 
 def weaker(old: Settings, new: Settings) -> str | None:
-    """Return why the new settings are not taken while the daemon runs: half a file can be a whole, open one."""
-    how = "restart the exporter if this is meant"
+    """Return why the new settings are refused without a restart, because they are less secure; otherwise None. A
+    half-written file can be valid and open to everybody."""
+    how = "if this is intended, restart the exporter"
     if old.tls is not None and new.tls is None:
-        return f"there was TLS before, and there is none now; {how}"
+        return f"TLS was configured before and no longer is; {how}"
     if old.users is not None and new.users is None:
-        return f"there were users before, and there are none now; {how}"
+        return f"users were configured before and no longer are; {how}"
     if old.clients is not None and new.clients is None:
-        return f"there were client_allowed_sans before, and there are none now; {how}"
+        return f"client_allowed_sans was configured before and no longer is; {how}"
     if _verifies(old) > _verifies(new):
-        return f"client_auth_type asks for less than before; {how}"
+        return f"client_auth_type is weaker than before; {how}"
     return None
 
 

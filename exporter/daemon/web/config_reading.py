@@ -1,4 +1,5 @@
-"""Mappings of the web configuration, read with the place of each mistake; without models, which no daemon loads."""
+"""Reader of the web configuration's mappings that reports the place of each mistake; without pydantic models, which the
+daemon does not load."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ MAX_FILE_BYTES = 1024 * 1024
 
 
 class Sections:
-    """One file that is read: its mistakes, and the other files that it names."""
+    """A configuration file: its mistakes, and the other files that it names."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -28,12 +29,12 @@ class Sections:
         self.problems.append(Problem(self.path, line, column, path, sentence))
 
     def beside(self, name: str) -> str:
-        """Return the path of a file that is named: a relative one starts from the folder of the configuration."""
+        """Return the path of a named file; relative paths start in the folder of the configuration."""
         return os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(self.path)), name))  # noqa: PTH100, PTH118, PTH120 - text, not paths of this system alone
 
 
 class Section:
-    """One mapping; `node` is none where there is none, and then nothing is in it."""
+    """One mapping. If `node` is None, it is missing and has no keys."""
 
     def __init__(self, sections: Sections, node: Node | None, path: CatalogPath) -> None:
         self._sections = sections
@@ -63,7 +64,7 @@ class Section:
         return Section(self._sections, self._children().get(key), (*self._path, key))
 
     def scalar(self, key: str) -> object:
-        """Return the value as it is; none where there is none."""
+        """Return the value as written; None if there is none."""
         node = self._children().get(key)
         return None if node is None else plain(node)
 
@@ -96,11 +97,11 @@ class Section:
             return []
         if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
             return list(value)
-        self.problem(key, "expected a list of texts")
+        self.problem(key, "expected a list of strings")
         return []
 
     def file(self, key: str) -> str | None:
-        """Return the path of a file that is named here, if it is one that can be read."""
+        """Return the path of a file that is named here, if it can be read."""
         name = self.text(key)
         if not name:
             return None
@@ -114,11 +115,11 @@ class Section:
         return path
 
     def secret_file(self, key: str) -> bytes | None:
-        """Return what a file holds, without its last line break."""
+        """Return the content of a file without its last line break."""
         path = self.file(key)
         if path is None:
             if not self.text(key):
-                self.problem(key, "this names the file of a password")
+                self.problem(key, "write the path of a file with the password")
             return None
         secret = read_whole(path, MAX_FILE_BYTES).removesuffix(b"\n").removesuffix(b"\r")
         if not secret:
@@ -127,7 +128,7 @@ class Section:
         return secret
 
     def problem(self, key: str, sentence: str) -> None:
-        """Report a mistake at a key, or at the mapping where the key is missing."""
+        """Report a mistake at a key, or at the mapping if the key is missing."""
         node = self._node
         place = (node.keys or {}).get(key) if node is not None else None
         if place is None:

@@ -1,4 +1,4 @@
-"""`tls_server_config` of the web configuration as an SSL context."""
+"""Reader of `tls_server_config` in the web configuration: returns an SSL context."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ CIPHERS = {
     "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-RSA-CHACHA20-POLY1305",
     "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256": "ECDHE-ECDSA-CHACHA20-POLY1305",
 }
-"""Go's names, and OpenSSL's."""
+"""Go's names with OpenSSL's names."""
 CIPHERS_13 = frozenset({"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"})
-"""Of TLS 1.3, which are always offered, here as in Go: to name them is right and changes nothing."""
+"""The suites of TLS 1.3, which are always offered, as in Go: they can be named, without effect."""
 
 
 class _EncryptedKeyError(Exception):
-    """A key that wants a passphrase, which nobody is there to type."""
+    """The key needs a passphrase, and nobody can type it."""
 
 
 def read_tls(section: Section) -> tuple[ssl.SSLContext | None, frozenset[str] | None]:
-    """Return the context, and the names of which a client's certificate must have one, if any."""
+    """Return the context, and the allowed names of client certificates; None if all are allowed."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])
@@ -81,24 +81,22 @@ def _certificate(section: Section, context: ssl.SSLContext) -> None:
         try:
             context.load_cert_chain(certificate, key, password=_no_passphrase)
         except _EncryptedKeyError:
-            section.problem(
-                _written(section, "key"), "the key has a passphrase, which nobody is there to type"
-            )
+            section.problem(_written(section, "key"), "the key has a passphrase; use a key without one")
         except ssl.SSLError as error:
             if error.reason == "KEY_VALUES_MISMATCH":
                 section.problem(_written(section, "key"), "this is not the key of the certificate")
             else:
                 section.problem(
                     _written(section, "cert"),
-                    "the certificate and the key are not PEM that can be used: the certificate comes first in its "
-                    "file, and then the ones that it was issued by",
+                    "the certificate and key are not valid PEM; the file must have the certificate first, then its "
+                    "issuers",
                 )
         except OSError as error:
             section.problem(_written(section, "cert"), f"cannot be read: {error.strerror}")
 
 
 def _part(section: Section, name: str, folder: str) -> str | None:
-    """The path of the certificate or key; what is written inline goes into a file for the moment, as OpenSSL wants."""
+    """Return the path of the certificate or key. Inline text goes to a temporary file, since OpenSSL needs one."""
     inline, named = section.text(name), section.text(f"{name}_file")
     if bool(inline) == bool(named):
         what = "only one of" if inline else "one of"
@@ -125,14 +123,14 @@ def _versions(section: Section, context: ssl.SSLContext) -> None:
     for key, default in (("min_version", "TLS12"), ("max_version", "TLS13")):
         written = section.text(key) or default
         if written in OLD_VERSIONS:
-            section.problem(key, "TLS 1.0 and 1.1 are not served (RFC 8996); write TLS12 or TLS13")
+            section.problem(key, "TLS 1.0 and 1.1 are not supported (RFC 8996); write TLS12 or TLS13")
         elif written not in VERSIONS:
             section.problem(
                 key, f"{quoted(written)} is not a version of TLS; {suggestion(written, VERSIONS)}"
             )
         found[key] = VERSIONS.get(written, VERSIONS[default])
     if found["min_version"] > found["max_version"]:
-        section.problem("max_version", "no version of TLS is left: it is lower than min_version")
+        section.problem("max_version", "max_version is lower than min_version")
         return
     context.minimum_version, context.maximum_version = found["min_version"], found["max_version"]
 
@@ -147,7 +145,7 @@ def _ciphers(section: Section, context: ssl.SSLContext) -> None:
         if name not in CIPHERS and name not in CIPHERS_13:
             known = (*CIPHERS, *CIPHERS_13)
             section.problem(
-                "cipher_suites", f"{quoted(name)} is not a suite served here; {suggestion(name, known)}"
+                "cipher_suites", f"{quoted(name)} is not a supported suite; {suggestion(name, known)}"
             )
             return
     listed = [CIPHERS[name] for name in written if name in CIPHERS]
@@ -160,12 +158,12 @@ def _curve(section: Section, context: ssl.SSLContext) -> None:
     for name in written:
         if name not in CURVES:
             section.problem(
-                "curve_preferences", f"{quoted(name)} is not a curve served here; {suggestion(name, CURVES)}"
+                "curve_preferences", f"{quoted(name)} is not a supported curve; {suggestion(name, CURVES)}"
             )
             return
     if len(written) > 1:
         section.problem(
-            "curve_preferences", "only one curve can be set here; name one, or leave it out for all"
+            "curve_preferences", "only one curve can be set; name one, or leave it out to allow all"
         )
     elif written:
         context.set_ecdh_curve(CURVES[written[0]])
@@ -176,8 +174,8 @@ def _clients(section: Section, context: ssl.SSLContext) -> frozenset[str] | None
     if written in UNVERIFIED:
         section.problem(
             "client_auth_type",
-            f"{written} takes certificates that nobody has verified, which proves nothing and is not served; write "
-            "RequireAndVerifyClientCert or VerifyClientCertIfGiven",
+            f"{written} accepts unverified certificates and is not supported; write RequireAndVerifyClientCert or "
+            "VerifyClientCertIfGiven",
         )
     elif written not in CLIENTS:
         known = [name for name in CLIENTS if name]
@@ -190,7 +188,7 @@ def _clients(section: Section, context: ssl.SSLContext) -> frozenset[str] | None
     if mode is not ssl.CERT_REQUIRED:
         section.problem(
             "client_allowed_sans",
-            "these need client_auth_type: RequireAndVerifyClientCert, or a client may send none",
+            "client_allowed_sans needs client_auth_type: RequireAndVerifyClientCert",
         )
     return frozenset(section.texts("client_allowed_sans"))
 
@@ -203,13 +201,13 @@ def _authorities(section: Section, context: ssl.SSLContext, mode: ssl.VerifyMode
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)  # as Go does
         return
     if mode is ssl.CERT_NONE:
-        section.problem(written, "nobody is asked for a certificate; write client_auth_type, too")
+        section.problem(written, "no client is asked for a certificate; set client_auth_type too")
     if written == "client_ca_file":
         inline = read_whole(path, MAX_FILE_BYTES).decode("utf-8", "replace") if path else None
-    # As in Go, each of these is trusted by itself, also one that another has issued.
+    # As in Go, each of these is trusted directly, also intermediate certificates.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     try:
         if inline:
             context.load_verify_locations(cadata=inline)
     except ssl.SSLError:
-        section.problem(written, "this holds no certificates in PEM")
+        section.problem(written, "this contains no certificates in PEM")

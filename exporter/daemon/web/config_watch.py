@@ -1,4 +1,4 @@
-"""The web configuration as it is now: read again when a file of it changes, and kept when the new one is wrong."""
+"""The current web configuration: reloaded when one of its files changes, and kept if the new one has mistakes."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class Gauge(Protocol):
 
 
 class WebConfig:
-    """The file at `path`. `successful` tells whether what runs is what the files say."""
+    """The file at `path`. `successful` is 1 while the active configuration is that of the files, otherwise 0."""
 
     def __init__(self, path: str, successful: Gauge) -> None:
         """Read it for the first time.
 
         Raises:
-            CatalogError: it is wrong; it holds every problem.
+            CatalogError: the file has mistakes; the exception has all of them.
         """
         self._path = path
         self._successful = successful
@@ -49,13 +49,13 @@ class WebConfig:
         successful.set(1)
 
     async def watch(self) -> None:
-        """Look at the files now and then, until cancelled."""
+        """Check the files for changes regularly, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 found = await aside(("web configuration", self._path), self._look, READ_SECONDS)
             except (AsideTimeoutError, AsideBusyError):
-                continue  # a file of a dead disk; what was read from it before is still there
+                continue  # the disk hangs; the configuration read before stays active
             if found is not None:
                 self._take(*found)
 
@@ -73,27 +73,27 @@ class WebConfig:
             self.settings = self._with_its_rate(reading.settings)
             self._taken, self._wrong, self._told = signature, None, None
             self._successful.set(1)
-            log.info("the web configuration has changed and is in use: %s", self._path)
+            log.info("the web configuration has changed and is now in use: %s", self._path)
         elif signature != self._wrong:
-            # A certificate and its key are two files: between the two writes nothing is wrong yet.
+            # A certificate and its key are two files: between the two writes a mismatch is not an error yet.
             self._wrong = signature
         else:
             self._told = signature
             self._successful.set(0)
             log.error(
-                "the web configuration has changed and cannot be used; the one before stays in use:\n%s",
+                "the web configuration has changed and cannot be used; the previous one stays active:\n%s",
                 CatalogError(problems),
             )
 
     def _with_its_rate(self, new: Settings) -> Settings:
-        """The same limit goes on where it was."""
+        """Return the new settings; an unchanged rate limit keeps its state."""
         old = self.settings.rate
         same = old is not None and new.rate is not None and old.limit == new.rate.limit
         return replace(new, rate=old) if same else new
 
 
 def _read(path: str) -> tuple[Signature, tuple[str, ...], Reading]:
-    """Read the configuration. Return how all its files were before, so that no later change is missed."""
+    """Read the configuration. Return the signature of all its files from before, so that no later change is missed."""
     files: tuple[str, ...] = (path,)
     while True:
         signature, reading = _signature(files), read_config(path)
@@ -103,7 +103,7 @@ def _read(path: str) -> tuple[Signature, tuple[str, ...], Reading]:
 
 
 def _signature(files: Iterable[str]) -> Signature:
-    """What tells whether a file is another one than before."""
+    """Return a value that changes when one of the files changes."""
     return tuple((path, *_seen(path)) for path in files)
 
 

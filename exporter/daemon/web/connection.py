@@ -1,7 +1,7 @@
-"""One connection: requests in, one at a time, and answers out, as fast as the client takes them.
+"""One connection: reads one request at a time, and sends answers as fast as the client receives them.
 
-Everything that a client can make long has an end: a head in bytes and seconds, a body in bytes, the wait for a next
-request, the taking of an answer. What it sends ahead of its turn stays in the kernel.
+Everything that a client controls has a limit: a head in bytes and seconds, a body in bytes, the wait for the next
+request, the time to receive an answer. Data of later requests stays in the kernel.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from exporter.daemon.web.crowd import Crowd
 
 MAX_HEAD_BYTES = 32 * 1024
-"""Of a request: its first line and headers. Browsers send every cookie of the host, whatever its port."""
+"""First line and headers of a request. Browsers send all cookies of the host, for every port."""
 HEAD_SECONDS = 10.0
-"""A request must have come whole within this time from its first byte, and the first byte from the connection."""
+"""Maximum time from the connection to the first byte of a request, and from there to its end."""
 IDLE_SECONDS = 75.0
-"""How long a connection between two requests is kept: longer than the usual scrape interval."""
+"""Time that an idle connection is kept between requests: longer than the usual scrape interval."""
 SEND_SECONDS = 30.0
-"""A client must have taken an answer within this time."""
+"""A client must receive an answer within this time."""
 ENDING_SECONDS = 5.0
-"""After an error the rest of what a client is sending is dropped this long, so that it comes to read why."""
+"""After an error, data that the client still sends is dropped for this time, so that it reads the error."""
 TLS_ENDING_SECONDS = 0.5
-"""As `ENDING_SECONDS`; TLS has no way to end one direction alone, so the client is waiting for this end."""
+"""The same for TLS, which cannot close only one direction, so the client waits for this end."""
 ENDING_BYTES = 64 * 1024 * 1024
 SLICE_BYTES = 64 * 1024
-"""Of an answer, handed to the transport at once; more is not buffered for a client that does not read."""
+"""Part of an answer passed to the transport at once; more is not buffered for a client that does not read."""
 
 _AHEAD = MAX_HEAD_BYTES + MAX_BODY_BYTES
 
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 
 class Site(Protocol):
-    """What the connections of one server share."""
+    """The parts of a server that its connections share."""
 
     crowd: Crowd
 
@@ -53,19 +53,19 @@ class Site(Protocol):
     def stopping(self) -> bool: ...
     @property
     def headers(self) -> Headers:
-        """On every answer, by the web configuration."""
+        """Return the headers for each answer, from the web configuration."""
 
     def admits(self, certificate: dict[str, object] | None) -> bool:
-        """Judge the certificate of a client, which is verified."""
+        """True if a client with this verified certificate is allowed."""
 
     def refused(self, reason: str, count: int = 1) -> None:
-        """Count what was refused."""
+        """Count refused requests or connections."""
 
     async def answer(self, request: Request, client: tuple[str, int], *, secure: bool) -> Answer: ...
 
 
 class Connection(asyncio.Protocol):
-    """A client's connection, from the moment it was accepted."""
+    """A client's connection, from accept to close."""
 
     def __init__(self, site: Site, client: tuple[str, int], *, secure: bool) -> None:
         self._site = site
@@ -82,16 +82,16 @@ class Connection(asyncio.Protocol):
         self._writable.set()
         self._dropped = 0
         self._idle = False
-        """Whether nothing of a request after the first has come yet."""
+        """True between two requests, before the first byte of the next one."""
         self._half_closed = False
         self.beginning: asyncio.Task[None] | None = None
-        """The task that makes the transport, while it does."""
+        """The task that creates the transport, while it runs."""
         self.address = owner_of(client[0])
         self.stage = Stage.HANDSHAKE if secure else Stage.WAITING
         self.since = time.monotonic()  # finer than the loop's clock
 
     def abort(self) -> None:
-        """End it now, whatever it is doing."""
+        """Close it now, whatever it is doing."""
         if self._transport is not None:
             self._transport.abort()
         elif self.beginning is not None:
@@ -99,10 +99,10 @@ class Connection(asyncio.Protocol):
 
     @property
     def work(self) -> asyncio.Task[None] | None:
-        """The making and sending of an answer, while it is under way."""
+        """Return the task that creates and sends an answer, while it runs."""
         return self._task
 
-    # What the transport calls
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
     # Requests
 
     def _read(self) -> None:
-        """Take the next request out of the buffer, as soon as all of it is there."""
+        """Take the next request from the buffer once it is complete."""
         try:
             request = self._request or self._take_head()
             if request is None:
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
                 self._enter(Stage.WAITING, HEAD_SECONDS)
         end = _end_of_head(self._buffer, self._scanned)
         if max(end, len(self._buffer) if end < 0 else 0) > MAX_HEAD_BYTES:
-            raise RefusedError(431, f"a request's head is at most {MAX_HEAD_BYTES} bytes long", "too_large")
+            raise RefusedError(431, f"the request's head is larger than {MAX_HEAD_BYTES} bytes", "too_large")
         if end < 0:
             self._scanned = len(self._buffer)
             return None
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
             answer = refusing(refusal)
         except Exception:
             log.exception("a request of %s could not be answered", Secrets().shown(PeerText(request.path)))
-            answer = refusing(RefusedError(500, "an error of the exporter; its log has more", ""))
+            answer = refusing(RefusedError(500, "an error in the exporter; see its log", ""))
         keep_alive = request.keep_alive and not self._half_closed and not self._site.stopping
         await self._send(answer, keep_alive=keep_alive, with_body=request.method != "HEAD")
         if keep_alive:
@@ -242,8 +242,8 @@ class Connection(asyncio.Protocol):
         self._read()
 
     def _end(self, *, unread: bool = False) -> None:
-        """Close once the answer is out. With `unread`, what the client is still sending is dropped for a while: to
-        close before it is read would take the answer from it."""
+        """Close once the answer is sent. With `unread`, data that the client still sends is read and dropped for a
+        while: closing before that could lose the answer."""
         self._task = None
         self._enter(Stage.ENDING, TLS_ENDING_SECONDS if unread and self._secure else ENDING_SECONDS)
         self._buffer.clear()
@@ -259,7 +259,7 @@ class Connection(asyncio.Protocol):
     # Time
 
     def _enter(self, stage: Stage, seconds: float | None) -> None:
-        """Be at `stage`, for `seconds` at most."""
+        """Enter `stage`, for at most `seconds`."""
         self.stage = stage
         self.since = time.monotonic()
         self._idle = False
@@ -269,7 +269,9 @@ class Connection(asyncio.Protocol):
 
     def _time_is_over(self) -> None:
         if self.stage is Stage.WAITING and (self._buffer or self._request):
-            refusal = RefusedError(408, f"a request comes within {HEAD_SECONDS:.0f} s", "timeout")
+            refusal = RefusedError(
+                408, f"the request was not complete within {HEAD_SECONDS:.0f} s", "timeout"
+            )
             self._site.refused(refusal.reason)
             self._begin(self._refuse(refusal))
             return
@@ -284,7 +286,7 @@ class Connection(asyncio.Protocol):
 
 
 def _end_of_head(buffer: bytearray, scanned: int) -> int:
-    """Return where the empty line ends, or -1. What was `scanned` before is not looked at again."""
+    """Return the position after the empty line, or -1. Bytes that were `scanned` before are not searched again."""
     start = max(0, scanned - 3)
     found = [place + len(mark) for mark in (b"\n\r\n", b"\n\n") if (place := buffer.find(mark, start)) >= 0]
     return min(found, default=-1)

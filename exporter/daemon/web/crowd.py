@@ -1,8 +1,7 @@
-"""All connections at once: how many there may be, and which one goes when there are too many.
+"""Limits for all connections, and the choice of the one to close when there are too many.
 
-One client must not keep another out. So what goes first belongs to the address with the most connections, and of that
-address it is the one that has waited longest for a request, whole or half. A client that sends one byte now and then
-does not become younger by it.
+One client must not lock out another. So the connection to close is one of the address with the most connections: the
+one that has waited longest for a complete request. Sending a byte from time to time does not reset this time.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
 
 MAX_CONNECTIONS = 512
 MAX_HANDSHAKES = 32
-"""TLS handshakes under way; each takes the loop about 2 ms."""
+"""TLS handshakes at the same time; each uses the event loop for about 2 ms."""
 MAX_OUTGOING_BYTES = 32 * 1024 * 1024
-"""Of answers that clients have not taken yet. Clients that share one answer hold it together."""
+"""Bytes of answers that clients have not received yet. An answer shared by several clients counts once."""
 SHARE = 4
-"""One descriptor of this many is for the web side; the others are kept for probes."""
+"""One of this many descriptors is for the web server; the others are kept for probes."""
 
 
 class Stage(IntEnum):
-    """What a connection is doing, in the order in which it is given up."""
+    """The activity of a connection, in the order in which connections are closed."""
 
     HANDSHAKE = 0
     WAITING = 1
@@ -40,7 +39,7 @@ IDLE = frozenset({Stage.HANDSHAKE, Stage.WAITING, Stage.ENDING})
 
 
 class Member(Protocol):
-    """A connection, as the crowd sees it."""
+    """A connection, as `Crowd` sees it."""
 
     @property
     def address(self) -> str: ...
@@ -48,7 +47,7 @@ class Member(Protocol):
     def stage(self) -> Stage: ...
     @property
     def since(self) -> float:
-        """When it came to its stage, by the monotonic clock."""
+        """Return the time at which it entered its stage, on the monotonic clock."""
 
     def abort(self) -> None: ...
 
@@ -65,11 +64,11 @@ class Crowd:
         return len(self._members)
 
     def members(self) -> list[Member]:
-        """Return all connections there are now."""
+        """Return all current connections."""
         return list(self._members)
 
     def join(self, member: Member) -> int:
-        """Add a connection, in the place of others if there are too many. Return how many had to go."""
+        """Add a connection, and close others if there are too many. Return the number of closed ones."""
         gone = 0
         while len(self._members) >= self._limit and self.evict():
             gone += 1
@@ -82,19 +81,19 @@ class Crowd:
         return gone
 
     def leave(self, member: Member) -> None:
-        """Forget a connection; not knowing it is no mistake."""
+        """Forget a connection, which may be unknown."""
         self._members.pop(member, None)
         self._outgoing.pop(member, None)
 
     def evict(self) -> bool:
-        """End the connection that can be spared most. False if there is none."""
+        """Close the least important connection. False if there is none."""
         if not self._members:
             return False
         self._drop(victim(self._members))
         return True
 
     def hold(self, member: Member, body: bytes) -> int:
-        """Note what a connection is about to send. Return how many others had to go because all hold too much."""
+        """Record the answer that a connection will send. Return the number of others closed to stay in the limit."""
         self._outgoing[member] = body
         gone = 0
         while self._outgoing_bytes() > MAX_OUTGOING_BYTES:
@@ -106,7 +105,7 @@ class Crowd:
         return gone
 
     def let_go(self, member: Member) -> None:
-        """Note that a connection has sent what it held."""
+        """Record that a connection has sent its answer."""
         self._outgoing.pop(member, None)
 
     def _outgoing_bytes(self) -> int:
@@ -118,7 +117,7 @@ class Crowd:
 
 
 def victim(members: Iterable[Member]) -> Member:
-    """Return the one that can be spared most."""
+    """Return the least important connection."""
     listed = list(members)
     count = Counter(member.address for member in listed)
     return min(
@@ -132,14 +131,14 @@ def victim(members: Iterable[Member]) -> Member:
 
 
 def connection_limit() -> int:
-    """Return how many connections there may be: probes must find descriptors whatever clients do."""
+    """Return the maximum number of connections: descriptors must be left for probes, whatever clients do."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(8, min(MAX_CONNECTIONS, soft // SHARE))
 
 
 @lru_cache(maxsize=1024)
 def owner_of(host: str) -> str:
-    """Return whom an address belongs to: itself, or its /64 network, of which one client can have every address."""
+    """Return the owner of an address: itself, or its /64 network, since one client can use all addresses of that."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

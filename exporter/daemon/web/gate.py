@@ -1,4 +1,4 @@
-"""Who is let in: each request passes the rate limit, the names, the sites and the login, in this order."""
+"""Access control: each request passes the rate limit, the checks of host and site, and the login, in this order."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from exporter.daemon.web.settings import Settings
 
 MAX_NAMES_LOGGED = 20
-"""Names that were refused are logged once each, and no more of them: a client can send any."""
+"""Each refused name is logged once, up to this number of names: a client can send any."""
 
 log = logging.getLogger(__name__)
 
 
 class WebGate:
-    """Holds requests to the catalog's plan and to the web configuration, as both are now."""
+    """A gate that checks requests against the current plan and web configuration."""
 
     def __init__(self, plan: Callable[[], Plan], settings: Callable[[], Settings]) -> None:
         self._plan = plan
@@ -62,14 +62,14 @@ class WebGate:
         if self._hosts is None or self._hosts[0] is not plan:
             self._hosts = (plan, hosts_of(plan.web.hosts, plan.listen_host))
         if secure and not plan.web.hosts:
-            return  # the certificate is of none of the names that others own, so no browser gets this far
+            return  # no certificate for a name that others own is presented, so no browser gets this far
         try:
             check_host(request, self._hosts[1])
         except RefusedError:
             if request.host not in self._logged and len(self._logged) < MAX_NAMES_LOGGED:
                 self._logged.add(request.host)
                 log.warning(
-                    "a request for the name %s was refused; if it is the exporter's, add it to exporter.hosts",
+                    "refused a request for the host name %s; if it is the exporter's name, add it to exporter.hosts",
                     Secrets().shown(PeerText(request.host)),
                 )
             raise

@@ -1,9 +1,9 @@
-"""The names under which the daemon is asked, and whether another site's page asks.
+"""Checks of the Host header, and of requests from pages of other sites.
 
-A page of any site can make the browser of somebody inside the network send requests here. What it must not do is read
-an answer (DNS rebinding: the site's own name is made to lead here, and the browser sees one site) or have an effect
-(a form that is sent across sites). Against the first, names that somebody else can own are not answered; against the
-second, the browser's own word on where a request comes from is believed.
+Any website can make the browser of a user inside the network send requests here. It must not be able to read an answer
+(DNS rebinding: the site's own name resolves to this address, so the browser sees one site) or cause an effect (a form
+sent across sites). Against the first, names that others can own are refused. Against the second, the browser's headers
+about the origin of a request are used.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ PRIVATE_SUFFIXES = (
 )
 """Names that nobody can register: reserved (RFC 6761, RFC 6762, RFC 8375, ICANN), or never delegated."""
 FREE_PATHS = frozenset({b"/-/healthy", b"/-/ready"})
-"""They tell nothing, and load balancers ask them by any name."""
+"""These answers reveal nothing, and load balancers request them under any name."""
 
 SCRAPED_PATHS = frozenset({b"/metrics", b"/sd"})
-"""What Prometheus asks for, by whatever name it was given."""
+"""Paths that Prometheus requests, under the name from its configuration."""
 SCRAPER_HEADERS = (b"x-prometheus-scrape-timeout-seconds", b"x-prometheus-refresh-interval-seconds")
-"""Prometheus, its agents and those that follow it send one of them."""
+"""Prometheus, its agents and compatible scrapers send one of these."""
 BROWSER_HEADERS = (b"accept-language", b"cookie", b"origin", b"referer")
-"""A browser sends the first with every request; a page can change its value, not leave it out."""
+"""A browser sends the first with every request; a page can change its value but not remove it."""
 
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 _OWN = frozenset({"same-origin", "none"})
@@ -51,9 +51,9 @@ _OWN = frozenset({"same-origin", "none"})
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Names that are answered: addresses, names without a dot and private ones always, and these.
+    """Accepted names: addresses, names without a dot, private names, and these.
 
-    `suffixes` begin with a dot. With `every`, all are.
+    `suffixes` begin with a dot. With `every`, all names are accepted.
     """
 
     names: frozenset[str] = frozenset()
@@ -61,10 +61,10 @@ class Hosts:
     every: bool = False
 
     def admits(self, host: str) -> bool:
-        """Judge a name of a Host header, lower-case; an empty one is of a client that sent none."""
+        """True if the name of a Host header (lower-case) is accepted. It is empty if the client sent none."""
         return (
             self.every
-            or "." not in host  # of Compose, of Docker, of the machine; and IPv6 addresses
+            or "." not in host  # names of Compose, Docker or the host; and IPv6 addresses
             or host in self.names
             or host.endswith(self.suffixes)
             or _is_address(host)
@@ -72,7 +72,7 @@ class Hosts:
 
 
 def hosts_of(written: Iterable[str], listen_host: str) -> Hosts:
-    """Return what the catalog's `exporter.hosts` and `exporter.listen` admit."""
+    """Return the names that the catalog's `exporter.hosts` and `exporter.listen` allow."""
     listed = [name.lower().removesuffix(".") for name in written]
     return Hosts(
         names=frozenset({listen_host.lower(), *own_names(), *listed}),
@@ -83,29 +83,29 @@ def hosts_of(written: Iterable[str], listen_host: str) -> Hosts:
 
 @lru_cache(maxsize=1)
 def own_names() -> frozenset[str]:
-    """Return the machine's name, also with each domain that it searches. No name server is asked."""
+    """Return the host's name, alone and with each of its search domains. No name server is asked."""
     name = socket.gethostname().lower().removesuffix(".")
     short = name.partition(".")[0]
     return frozenset({name, *(f"{short}.{domain}" for domain in _search_domains())})
 
 
 def check_host(request: Request, hosts: Hosts) -> None:
-    """Refuse a name that somebody else may own, unless no browser can have sent the request."""
+    """Raise RefusedError for a name that others can own, unless no browser can have sent the request."""
     if request.path in FREE_PATHS or hosts.admits(request.host) or _is_scrape(request):
         return
     raise RefusedError(
         421,
-        f"the exporter does not answer to the name {Secrets().shown(PeerText(request.host))}; "
-        "if it is the exporter's, add it to exporter.hosts in the catalog",
+        f"the exporter does not accept the host name {Secrets().shown(PeerText(request.host))}; "
+        "if it is the exporter's name, add it to exporter.hosts in the catalog",
         "host",
     )
 
 
 def check_site(request: Request) -> None:
-    """Refuse what the page of another site had a browser send.
+    """Raise RefusedError for a request that a page of another site made a browser send.
 
-    Following a link is no harm, since that page cannot read the answer; everything else across sites is refused. A
-    client that sends neither header is no browser of these years, or a browser that asks for something harmless.
+    Following a link is harmless, since that page cannot read the answer; everything else across sites is refused. A
+    client that sends neither header is not a modern browser, or is a browser with a harmless request.
     """
     sites = request.values(b"sec-fetch-site")
     if sites:
@@ -113,13 +113,13 @@ def check_site(request: Request) -> None:
             return
     elif all(_is_own(origin, request.authority) for origin in request.values(b"origin")):
         return
-    raise RefusedError(403, "the exporter does not answer to pages of other sites", "origin")
+    raise RefusedError(403, "the exporter does not accept requests from pages of other sites", "origin")
 
 
 def _is_scrape(request: Request) -> bool:
-    """True of a scrape that is no browser's: DNS rebinding needs a browser, and scrapers use public names.
+    """True for a scrape that no browser sent: DNS rebinding needs a browser, and scrapers use public names.
 
-    A page can add Prometheus's header and can set User-Agent. It cannot take back what its browser sends by itself:
+    A page can add Prometheus's header and set User-Agent. It cannot remove the headers that its browser adds:
     Accept-Language, and an Accept-Encoding with deflate, which Go's client never sends.
     """
     return (
@@ -142,7 +142,7 @@ def _follows_a_link(request: Request) -> bool:
 
 
 def _is_own(origin: str, authority: str) -> bool:
-    """Judge an Origin header. Its scheme is not compared, since a proxy may have ended TLS."""
+    """True if an Origin header is the exporter's own. The scheme is not compared, since a proxy may terminate TLS."""
     scheme, _, rest = origin.lower().partition("://")
     return scheme in ("http", "https") and rest == authority
 

@@ -1,7 +1,8 @@
-"""Basic authentication against bcrypt hashes: off the loop, one at a time, and each password once.
+"""Basic authentication with bcrypt hashes: off the event loop, one at a time, and each password only once.
 
-A hash takes 50 to 250 ms, on purpose. So what was found out is remembered, by a keyed digest and never by the password;
-and of one client's guesses only a few may wait, so that they keep neither the machine nor other clients from working.
+A bcrypt check is slow on purpose: 50 to 250 ms. So results are cached, under a keyed digest and never under the
+password. Each client can have only a few checks waiting, so that guessing passwords does not slow down the host or
+block other clients.
 """
 
 from __future__ import annotations
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     from exporter.daemon.web.settings import Users
 
 REMEMBERED = 256
-"""Passwords that are right, and as many that are wrong."""
+"""Correct passwords that are cached, and the same number of wrong ones."""
 WAITING_OF_ONE = 4
-"""Checks of one client that may be under way or wait; more are answered 429."""
+"""Running and waiting checks of one client; further requests are answered with 429."""
 WAITING = 64
 BCRYPT_BYTES = 72
-"""More of a password does not count; the library refuses it, and others ignore it."""
+"""bcrypt uses only this many bytes of a password; the library refuses longer ones, others cut them."""
 
 CHECK_SECONDS = 30.0
 
@@ -39,7 +40,7 @@ _CHALLENGE = (b"www-authenticate", b'Basic realm="exporter", charset="UTF-8"')
 
 
 class Login:
-    """Checks user names and passwords, and remembers what it found."""
+    """A checker of user names and passwords, with a cache of results."""
 
     def __init__(self) -> None:
         self._key = os.urandom(32)
@@ -49,16 +50,16 @@ class Login:
         self._turn = asyncio.Lock()
 
     async def check(self, request: Request, client: str, users: Users) -> None:
-        """Raise RefusedError unless the request has a user name and its password."""
+        """Raise RefusedError unless the request has a valid user name and password."""
         credentials = _credentials(request)
         if credentials is None or not await self._known(*credentials, owner_of(client), users):
-            raise RefusedError(401, "a user name and its password are needed", "login", _CHALLENGE)
+            raise RefusedError(401, "a user name and password are required", "login", _CHALLENGE)
 
     async def _known(self, user: str, password: bytes, client: str, users: Users) -> bool:
         expected = users.passwords.get(user)
         if expected is not None and hmac.compare_digest(hashlib.sha256(password).digest(), expected):
             return True
-        # An unknown user takes as long as a known one, so that names cannot be found out by time.
+        # An unknown user takes as long as a known one, so that names cannot be found by timing.
         hashed = users.hashes.get(user, users.decoy)
         if hashed is None:
             return False
@@ -70,7 +71,7 @@ class Login:
         return await self._asked(digest, password, hashed, client) and user in users.hashes
 
     async def _asked(self, digest: bytes, password: bytes, hashed: bytes, client: str) -> bool:
-        """The verdict of a check, which goes on and counts when the client that asked for it has left."""
+        """Return the result of a check. The check continues, and its result is cached, even if the client is gone."""
         task = self._checks.get(digest)
         if task is None:
             if self._waiting[client] >= WAITING_OF_ONE or self._waiting.total() >= WAITING:
@@ -89,7 +90,7 @@ class Login:
         finally:
             del self._checks[digest]
             self._waiting[client] -= 1
-            self._waiting += Counter()  # drops those at zero
+            self._waiting += Counter()  # drops the zeros
         self._remember(digest, verdict)
         return verdict
 

@@ -1,4 +1,4 @@
-"""Work that many ask for at once, done for all of them together."""
+"""Merging of concurrent requests for the same work."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Merged(Generic[T]):
-    """`work`, where at most one run is under way and at most one waits.
+    """Merged calls of `work`: at most one run is active and at most one waits.
 
-    Who asks while a run is under way gets the result of the next one, since the present one may have begun before
-    what the caller wants to see. All who wait for the next run share it. A run goes on when its callers have left.
+    A call during a run gets the result of the next run, because the current one may have begun before the change that
+    the caller wants to see. All waiting callers share the next run. A run continues even if its callers are gone.
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
@@ -24,11 +24,11 @@ class Merged(Generic[T]):
         self._next: asyncio.Task[T] | None = None
 
     async def __call__(self) -> T:
-        """Return the result of a run that begins now or later, or raise what it raised."""
+        """Return the result of a run that begins now or later, or raise its exception."""
         return await asyncio.shield(self._joined())
 
     async def stop(self) -> None:
-        """Cancel the run under way and the one that waits."""
+        """Cancel the active run and the waiting one."""
         tasks = [task for task in (self._next, self._running) if task is not None]
         for task in tasks:
             task.cancel()
@@ -55,6 +55,6 @@ class Merged(Generic[T]):
 
 
 def _retrieve(task: asyncio.Task[T]) -> None:
-    """Mark an error as seen: all who wanted to know it may have left."""
+    """Mark an exception as seen: its callers may all be gone."""
     if not task.cancelled():
         task.exception()

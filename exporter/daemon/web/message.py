@@ -1,4 +1,4 @@
-"""One request's head: read by httptools, then held to what this server answers."""
+"""Parser of a request's head: httptools, then checks of what this server accepts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 import httptools
 
 MAX_BODY_BYTES = 16 * 1024
-"""Nothing here takes a body; a small one is read and ignored."""
+"""No path accepts a body; a small one is read and ignored."""
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+(?:%[0-9A-Za-z.~_-]+)?\]|[0-9A-Za-z._-]+)(?::[0-9]{0,5})?")
 
 
 class RefusedError(Exception):
-    """A request that gets an error. `reason` is the label of the metric that counts it."""
+    """A request is answered with an error. `reason` is the label of the metric that counts it."""
 
     def __init__(self, status: int, sentence: str, reason: str, *headers: tuple[bytes, bytes]) -> None:
         super().__init__(sentence)
@@ -27,7 +27,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked. Header names are lower-case; `host` is the name alone, lower-case, without brackets."""
+    """A request. Header names are lower-case; `host` is only the name, lower-case, without brackets."""
 
     method: str
     path: bytes
@@ -45,7 +45,7 @@ class Request:
 
 
 class _Head:
-    """What the parser calls back."""
+    """The callbacks of the parser."""
 
     def __init__(self) -> None:
         self.url = b""
@@ -62,21 +62,23 @@ class _Head:
 
     def on_headers_complete(self) -> None:
         self.complete = True
-        self.keep_alive = self.parser.should_keep_alive()  # the parser forgets with the end of the message
+        self.keep_alive = (
+            self.parser.should_keep_alive()
+        )  # after the message's end the parser no longer knows
 
 
 def read_head(raw: bytes) -> Request:
-    """Read one head, with its empty line.
+    """Parse one head, including its empty line.
 
     Raises:
-        RefusedError: it is no HTTP, or asks for what is not served.
+        RefusedError: it is not HTTP, or asks for something that is not supported.
     """
     head = _Head()
     parser = head.parser
     try:
         parser.feed_data(raw)
     except httptools.HttpParserUpgrade:
-        pass  # an offer that a server may ignore, as h2c; of WebSocket more below
+        pass  # a server may ignore the offer, for example h2c; WebSocket is refused below
     except httptools.HttpParserError:
         raise _malformed("this is not an HTTP/1.1 request") from None
     version = parser.get_http_version()
@@ -85,7 +87,7 @@ def read_head(raw: bytes) -> Request:
     headers = tuple(head.headers)
     path, query, named = _target(head.url)
     authority, host = _host([value for name, value in headers if name == b"host"], version)
-    if named is not None:  # RFC 9112 section 3.2.2: a whole URL wins over the Host header
+    if named is not None:  # RFC 9112 section 3.2.2: a complete URL takes precedence over the Host header
         authority, host = _host([named], version)
     if any(b"websocket" in value.lower() for name, value in headers if name == b"upgrade"):
         raise _malformed("WebSocket is not served here")
@@ -103,17 +105,17 @@ def read_head(raw: bytes) -> Request:
 
 
 def _target(url: bytes) -> tuple[bytes, bytes, bytes | None]:
-    """Path, query, and the host of a URL that was sent whole."""
-    if url == b"*":  # of OPTIONS
+    """Return path, query, and the host if a complete URL was sent."""
+    if url == b"*":  # for OPTIONS
         return url, b"", None
     named = None
     if not url.startswith(b"/"):
         try:
             parts = urlsplit(url)
         except ValueError:
-            raise _malformed("the address that was asked for is not a URL") from None
+            raise _malformed("the requested address is not a URL") from None
         if parts.scheme not in (b"http", b"https") or b"@" in parts.netloc:
-            raise _malformed("the address that was asked for is not a path")
+            raise _malformed("the requested address is not a path")
         named = parts.netloc
         url = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
     path, _, query = url.partition(b"?")
@@ -121,23 +123,23 @@ def _target(url: bytes) -> tuple[bytes, bytes, bytes | None]:
 
 
 def _host(written: list[bytes], version: str) -> tuple[str, str]:
-    """The authority as it was asked for, and its name alone; both empty for HTTP/1.0 without one."""
+    """Return the requested authority, and only its name; both empty for HTTP/1.0 without Host."""
     if not written and version == "1.0":
         return "", ""
     if len(written) != 1:
-        raise _malformed(f"a request has one Host header; this one has {len(written) or 'none'}")
+        raise _malformed(f"a request must have one Host header; this one has {len(written) or 'none'}")
     match = _HOST.fullmatch(written[0].decode("latin-1"))
     if match is None:
-        raise _malformed("the Host header holds no host name")
+        raise _malformed("the Host header is not a host name")
     return match[0].lower(), match["name"].strip("[]").lower().removesuffix(".")
 
 
 def _body_bytes(headers: tuple[tuple[bytes, bytes], ...]) -> int:
     lengths = [value for name, value in headers if name == b"content-length"]
     if any(name == b"transfer-encoding" for name, _ in headers):
-        raise RefusedError(411, "send a Content-Length; nothing here reads a body", "malformed")
+        raise RefusedError(411, "send a Content-Length; bodies are ignored", "malformed")
     if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
-        raise _malformed("a request has one Content-Length, which is a number")
+        raise _malformed("a request must have only one Content-Length, which is a number")
     if not lengths:
         return 0
     if len(lengths[0]) > 10 or int(lengths[0]) > MAX_BODY_BYTES:

@@ -1,4 +1,4 @@
-"""The server: accepts connections, has each request judged and answered, and stops."""
+"""The server: accepts connections, passes each request to the gate and the application, and stops."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from exporter.daemon.web.message import Request
 
 ACCEPTED_AT_ONCE = 16
-"""Connections accepted before the probes under way get a turn: about 2 ms."""
+"""Connections accepted before the running probes get a turn: about 2 ms."""
 NO_DESCRIPTOR_SECONDS = 0.1
-"""How long to wait for a descriptor when the process has none left."""
+"""Seconds to wait for a descriptor when the process has none left."""
 STOP_SECONDS = 1.0
-"""How long answers under way may take to finish when the daemon is told to stop."""
+"""Seconds that answers in progress have to finish when the daemon stops."""
 
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class Gate(Protocol):
-    """Who may ask, and by what protocol."""
+    """Access control, and the protocol to serve."""
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """For connections that begin now."""
+        """Return the TLS context for new connections; None for plain HTTP."""
 
     @property
     def headers(self) -> Headers: ...
@@ -46,7 +46,7 @@ class Gate(Protocol):
 
 
 class Server:
-    """Serves `application` on `listener` to those whom `gate` lets in. `count` counts what is refused, by reason."""
+    """A server of `application` on `listener` for requests that `gate` allows. `count` counts refusals by reason."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Server:
         self._beginning: set[asyncio.Task[None]] = set()
 
     def stop(self) -> None:
-        """End `serve` once the answers under way are finished."""
+        """End `serve` once the answers in progress are finished."""
         self._stop.set()
 
     async def serve(self) -> None:
@@ -82,7 +82,7 @@ class Server:
             self._listener.close()
             await self._empty()
 
-    # What connections ask of their site
+    # Called by connections
 
     @property
     def headers(self) -> Headers:
@@ -96,7 +96,7 @@ class Server:
             self._count(reason, count)
 
     async def answer(self, request: Request, client: tuple[str, int], *, secure: bool) -> Answer:
-        # One request begins in each turn of the loop, so a thousand at once do not hold up a probe.
+        # Only one request begins in each turn of the event loop, so a thousand at once do not delay a probe.
         async with self._turn:
             await asyncio.sleep(0)
         await self._gate.judge(request, client, secure=secure)
@@ -111,7 +111,7 @@ class Server:
             try:
                 connected, address = await loop.sock_accept(self._listener)
             except OSError as error:
-                # Anything else is of a connection that ended before it was accepted.
+                # Any other error comes from a connection that ended before it was accepted.
                 if error.errno in _NO_DESCRIPTOR:
                     self.refused("evicted", int(self.crowd.evict()))
                     await asyncio.sleep(NO_DESCRIPTOR_SECONDS)
@@ -130,7 +130,7 @@ class Server:
     async def _begin(
         self, connection: Connection, connected: socket.socket, context: ssl.SSLContext | None
     ) -> None:
-        """Make the transport of an accepted connection; with TLS, once its handshake is done."""
+        """Create the transport of an accepted connection; with TLS, after its handshake."""
         loop = asyncio.get_running_loop()
         begun = False
         try:
@@ -141,7 +141,7 @@ class Server:
                 ssl_handshake_timeout=HEAD_SECONDS if context is not None else None,
             )
             begun = True
-        except OSError:  # an error of TLS, and a handshake that took too long, are such, too
+        except OSError:  # includes TLS errors and handshakes that took too long
             if context is not None:
                 self.refused("tls")
         finally:
@@ -151,7 +151,7 @@ class Server:
                 connected.close()
 
     async def _empty(self) -> None:
-        """Give answers under way a moment to finish, then end all connections."""
+        """Give answers in progress a moment to finish, then close all connections."""
         work = [member.work for member in self._connections() if member.work is not None]
         if work:
             await asyncio.wait(work, timeout=STOP_SECONDS)

@@ -1,4 +1,4 @@
-"""Puts the web side together: a server for a daemon, with the web configuration if there is one."""
+"""Setup of the web server for a daemon, with the web configuration if there is one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def read_web_config(path: Path, daemon: Daemon) -> WebConfig:
-    """Read the file of TLS and users.
+    """Read the file with TLS and users.
 
     Raises:
-        LoadError: it is wrong; one line for each problem.
+        LoadError: the file has mistakes; one line per problem.
     """
-    # Imported here: its reader of YAML costs memory that a daemon without such a file can save.
+    # Imported here: the YAML reader uses memory that a daemon without such a file can save.
     from exporter.daemon.web.config_watch import WebConfig
 
     try:
@@ -36,15 +36,15 @@ def read_web_config(path: Path, daemon: Daemon) -> WebConfig:
 
 
 def configured(load: Loader) -> Loader:
-    """Refuse plans that ask for TLS or a login, for a daemon that has no web configuration to do it with."""
+    """Return a loader that refuses plans with TLS or a login, for a daemon without a web configuration."""
 
     async def checked() -> Plan:
         plan = await load()
         if plan.web.configured:
             raise LoadError(
-                "exporter.web asks for TLS or a login, and the exporter runs without; start it with "
-                "--web.config.file and the web-config.yml that exporter gen makes of it, or set exporter.web to null "
-                "in this environment"
+                "exporter.web requires TLS or a login, but the exporter runs without --web.config.file; start it with "
+                "this option and the web-config.yml that exporter gen writes, or set exporter.web to null in this "
+                "environment"
             )
         return plan
 

@@ -1,4 +1,4 @@
-"""What the web configuration comes to: values that requests and connections are held to."""
+"""Settings from the web configuration, applied to requests and connections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Rate:
-    """A token bucket: one request each `interval` seconds, and `burst` of them at once."""
+    """A token bucket: one request per `interval` seconds, and up to `burst` at once."""
 
     def __init__(self, interval: float, burst: int) -> None:
         self.limit = (interval, burst)
@@ -36,9 +36,9 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Who may ask. `hashes`: of each user the bcrypt hash of the password. `passwords`: of others the SHA-256 of it,
-    where the configuration names the file of the password itself. `decoy`: a hash that no password has, for users that
-    are not known; none where no user has a hash."""
+    """The users who can log in. `hashes`: bcrypt hashes of passwords by user. `passwords`: SHA-256 hashes of passwords
+    by user, for passwords that the configuration reads from files. `decoy`: a hash that no password matches, for
+    unknown users; None if no user has a bcrypt hash."""
 
     hashes: Mapping[str, bytes] = field(default_factory=dict)
     passwords: Mapping[str, bytes] = field(default_factory=dict)
@@ -47,8 +47,8 @@ class Users:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`tls`: none where HTTP is served. `clients`: names of which a client's certificate must have one, if any.
-    `users`: none where nobody has to log in."""
+    """Settings of the web server. `tls`: None for plain HTTP. `clients`: a client's certificate must have one of these
+    names; None if any is allowed. `users`: None if no login is required."""
 
     tls: ssl.SSLContext | None = None
     clients: frozenset[str] | None = None
@@ -57,16 +57,16 @@ class Settings:
     rate: Rate | None = None
 
     def admits(self, certificate: dict[str, object] | None) -> bool:
-        """Judge a client's certificate, which is verified, by its alternative names; the first match lets it in."""
+        """True if a client's verified certificate has an allowed alternative name, or all are allowed."""
         return self.clients is None or bool(self.clients & alternative_names(certificate or {}))
 
 
 OPEN = Settings()
-"""Without a web configuration: HTTP, and everybody may ask."""
+"""Settings without a web configuration: plain HTTP without access control."""
 
 
 def alternative_names(certificate: dict[str, object]) -> frozenset[str]:
-    """Return the names, addresses, e-mail addresses and URIs of a certificate, as Go writes them."""
+    """Return the names, addresses, e-mail addresses and URIs of a certificate, in Go's notation."""
     found = certificate.get("subjectAltName", ())
     pairs = found if isinstance(found, tuple) else ()
     return frozenset(_address(value) if kind == "IP Address" else value for kind, value in pairs)
