@@ -196,7 +196,7 @@ def test_client_certificate(
         assert run(good) == (Reason.OK, "")
         reason, detail = run(None)
         assert reason is Reason.TLS
-        assert "asks for a client certificate" in detail
+        assert "requires a client certificate" in detail
         reason, detail = run(wrong)
         assert reason is Reason.TLS
         assert "the server does not accept the client certificate" in detail
