@@ -129,7 +129,7 @@ class _UdpProtocol(asyncio.DatagramProtocol):
 def _refused(server: str, error: Exception) -> ProbeFailure:
     number = error.errno if isinstance(error, OSError) else None
     why = os.strerror(number) if number else str(error)
-    return ProbeFailure(Reason.CONNECT, f"cannot ask {server}: {why}")
+    return ProbeFailure(Reason.CONNECT, f"cannot query {server}: {why}")
 
 
 async def ask_tcp(query: bytes, host: str, port: int, ip_protocol: IpProtocol, run: Run) -> bytes:
