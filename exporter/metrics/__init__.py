@@ -1,1 +1,1 @@
-"""Every metric family in one table, and the text that a scrape joins."""
+"""Metric families and the text of a scrape."""

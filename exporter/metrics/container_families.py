@@ -1,4 +1,4 @@
-"""The families of containers: cAdvisor's names, units and labels, and what cAdvisor lacks."""
+"""Metric families of containers: those of cAdvisor with its names, units and labels, and additional ones."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from exporter.probes.families import Kind
 
 CONTAINER_LABELS = ("id", "image", "name", "service")
-"""Those of every container; a stranger has no `service`. Labels of the container itself are added to them."""
+"""Labels of every container. `service` is missing if it belongs to no service. Its own labels are added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A container and, while it runs, what was read of it last, and when the engine was last known to run it."""
+    """A container and, while it runs, its last reading and when it was last seen running."""
 
     container: Container
     reading: Reading | None
     seen_at: float | None = None
-    """Seconds since the epoch; None of one that does not run."""
+    """Seconds since the epoch; None if it is not running."""
 
 
 def container_labels(identity: Identity, *, old: bool = False) -> str:
@@ -51,7 +51,7 @@ def container_labels(identity: Identity, *, old: bool = False) -> str:
 
 @lru_cache(maxsize=1024)
 def _label(name: str, value: str) -> str:
-    """A label beside the container's own. There are few, and each scrape needs them for every container."""
+    """Return the text of an extra label. Cached: few exist, and every scrape needs them for every container."""
     return f",{label_text([(name, value)])}"
 
 
@@ -136,81 +136,81 @@ def _limit(name: str, help_: str, get: Callable[[Container], float | None]) -> I
 
 
 CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
-    ItemFamily("container_state", "gauge", "The state of the engine's that the container is in: 1, and 0 for each "
-               "other. Stopped containers too.", _states, ("state",)),
-    ItemFamily("container_health_status", "gauge", "What the container's own health check says: 1, and 0 for each "
-               "other; none without a check.", _healths, ("status",)),
-    _limit("container_exit_code", "Exit code of a container that has ended or could not be started; absent while it "
+    ItemFamily("container_state", "gauge", "1 for the container's current state in the engine, 0 for each "
+               "other state. Includes stopped containers.", _states, ("state",)),
+    ItemFamily("container_health_status", "gauge", "1 for the current status of the container's health check, 0 for "
+               "each other status; absent without a health check.", _healths, ("status",)),
+    _limit("container_exit_code", "Exit code of a container that has exited or could not be started; absent while it "
            "runs.", lambda c: c.status.exit_code),
     ItemFamily("container_start_failure_info", "gauge", "Why the last attempt to start the container failed; always 1. "
-               "Absent of one that was started.", _start_failure, ("reason",)),
-    _limit("container_oom_killed", "1 if the container was last killed out of memory.",
+               "Absent if it started.", _start_failure, ("reason",)),
+    _limit("container_oom_killed", "1 if the container's last run ended by an out-of-memory kill.",
            lambda c: c.status.oom_killed),
     ItemFamily("container_restarts_total", "counter", "Restarts of this container by the engine's restart policy, as "
-               "the engine counts them; service_container_restarts_total also counts re-creations.",
+               "counted by the engine; service_container_restarts_total also counts re-creations.",
                _of_container(lambda c: c.status.restarts), from_zero=True),
-    ItemFamily("container_oom_events_total", "counter", "Processes of the container killed out of memory since the "
-               "exporter watches it, also in lives that have ended.", _of_container(lambda c: c.oom_events),
+    ItemFamily("container_oom_events_total", "counter", "Out-of-memory kills of the container's processes since the "
+               "exporter began watching it, including earlier runs.", _of_container(lambda c: c.oom_events),
                from_zero=True),
-    ItemFamily("container_image_info", "gauge", "The image that the container was made of; always 1.", _image,
+    ItemFamily("container_image_info", "gauge", "The image that the container was created from; always 1.", _image,
                ("image_digest",)),
-    _limit("container_creation_time_seconds", "When it was created, since the epoch.",
+    _limit("container_creation_time_seconds", "When it was created, in seconds since the epoch.",
            lambda c: c.status.created_at),
-    _limit("container_start_time_seconds", "When it started, since the epoch; absent of one that does not run.",
+    _limit("container_start_time_seconds", "When it started, in seconds since the epoch; absent if it is not running.",
            _start_time),
-    _limit("container_finish_time_seconds", "When it ended, since the epoch; absent of one that runs.",
+    _limit("container_finish_time_seconds", "When it exited, in seconds since the epoch; absent while it runs.",
            _finish_time),
-    ItemFamily("container_last_seen", "gauge", "When it was last seen running, since the epoch; absent of one that "
-               "does not run.", value(lambda seen: seen.seen_at)),
+    ItemFamily("container_last_seen", "gauge", "When it was last seen running, in seconds since the epoch; absent "
+               "if it is not running.", value(lambda seen: seen.seen_at)),
     ItemFamily("container_cpu_usage_seconds_total", "counter", "CPU time used.",
                _of_reading("cpu_seconds", ',cpu="total"'), ("cpu",)),
-    _read("container_cpu_user_seconds_total", "counter", "CPU time used by its programs.", "cpu_user_seconds"),
-    _read("container_cpu_system_seconds_total", "counter", "CPU time used by the kernel for it.",
+    _read("container_cpu_user_seconds_total", "counter", "CPU time used in user mode.", "cpu_user_seconds"),
+    _read("container_cpu_system_seconds_total", "counter", "CPU time used in kernel mode.",
           "cpu_system_seconds"),
-    _read("container_cpu_cfs_periods_total", "counter", "Periods of the CPU quota.", "cfs_periods"),
-    _read("container_cpu_cfs_throttled_periods_total", "counter", "Periods in which it was held back.",
+    _read("container_cpu_cfs_periods_total", "counter", "Elapsed periods of the CPU quota.", "cfs_periods"),
+    _read("container_cpu_cfs_throttled_periods_total", "counter", "Periods in which it was throttled.",
           "cfs_throttled_periods"),
-    _read("container_cpu_cfs_throttled_seconds_total", "counter", "Time for which it was held back.",
+    _read("container_cpu_cfs_throttled_seconds_total", "counter", "Time for which it was throttled.",
           "cfs_throttled_seconds"),
-    _limit("container_spec_cpu_period", "Length of a period of the CPU quota, in microseconds; 0 without one.",
+    _limit("container_spec_cpu_period", "Length of a period of the CPU quota, in microseconds; 0 without a quota.",
            lambda c: c.limits.cpu_period),
-    _limit("container_spec_cpu_quota", "CPU time that it may use in each period, in microseconds; absent without one.",
+    _limit("container_spec_cpu_quota", "CPU time that it can use per period, in microseconds; absent without a quota.",
            lambda c: c.limits.cpu_quota or None),
-    _limit("container_spec_cpu_shares", "Its share of the CPU relative to others; 0 when none was set.",
+    _limit("container_spec_cpu_shares", "CPU shares, relative to other containers; 0 if not set.",
            lambda c: c.limits.cpu_shares),
-    _read("container_memory_usage_bytes", "gauge", "Memory used, with page cache.", "memory_usage"),
-    _read("container_memory_working_set_bytes", "gauge", "Memory used without inactive page cache: what counts for "
-          "being killed.", "memory_working_set"),
+    _read("container_memory_usage_bytes", "gauge", "Memory used, including page cache.", "memory_usage"),
+    _read("container_memory_working_set_bytes", "gauge", "Memory used, without inactive page cache; it decides when "
+          "the container is killed.", "memory_working_set"),
     _read("container_memory_rss", "gauge", "Anonymous memory, in bytes.", "memory_rss"),
     _read("container_memory_cache", "gauge", "Page cache, in bytes.", "memory_cache"),
     _read("container_memory_swap", "gauge", "Swap used, in bytes.", "memory_swap"),
     _read("container_memory_mapped_file", "gauge", "Memory-mapped files, in bytes.", "memory_mapped_file"),
-    _read("container_memory_kernel_usage", "gauge", "Memory of the kernel for it, in bytes.", "memory_kernel"),
-    _read("container_memory_max_usage_bytes", "gauge", "The most memory that it ever used.", "memory_max_usage"),
+    _read("container_memory_kernel_usage", "gauge", "Kernel memory used, in bytes.", "memory_kernel"),
+    _read("container_memory_max_usage_bytes", "gauge", "Peak memory usage.", "memory_max_usage"),
     _read("container_memory_total_active_file_bytes", "gauge", "Active page cache.", "memory_active_file"),
     _read("container_memory_total_inactive_file_bytes", "gauge", "Inactive page cache.", "memory_inactive_file"),
-    _read("container_memory_failcnt", "counter", "How often it hit its memory limit.", "memory_failcnt"),
-    ItemFamily("container_memory_failures_total", "counter", "Page faults: all (pgfault), and those that had to read "
-               "from a disk (pgmajfault).", _failures, ("failure_type", "scope")),
-    _limit("container_spec_memory_limit_bytes", "Memory that it may use; 0 without a limit.",
+    _read("container_memory_failcnt", "counter", "Number of times it hit its memory limit.", "memory_failcnt"),
+    ItemFamily("container_memory_failures_total", "counter", "Page faults: all (pgfault), and those that required a "
+               "read from disk (pgmajfault).", _failures, ("failure_type", "scope")),
+    _limit("container_spec_memory_limit_bytes", "Memory limit; 0 without a limit.",
            lambda c: c.limits.memory),
-    _limit("container_spec_memory_swap_limit_bytes", "Memory and swap that it may use; 0 without a limit.",
+    _limit("container_spec_memory_swap_limit_bytes", "Limit of memory and swap together; 0 without a limit.",
            lambda c: c.limits.memory_swap),
-    _limit("container_spec_memory_reservation_limit_bytes", "Memory that it is left with when memory is short; 0 when "
-           "none was set.", lambda c: c.limits.memory_reservation),
+    _limit("container_spec_memory_reservation_limit_bytes", "Memory reserved for it when memory is short; 0 if not "
+           "set.", lambda c: c.limits.memory_reservation),
     *(
         ItemFamily(name, "counter", help_, _of_interfaces(attribute), ("interface",))
         for name, attribute, help_ in (
             ("container_network_receive_bytes_total", "receive_bytes", "Bytes received."),
             ("container_network_receive_packets_total", "receive_packets", "Packets received."),
-            ("container_network_receive_errors_total", "receive_errors", "Errors of packets received."),
+            ("container_network_receive_errors_total", "receive_errors", "Errors while receiving."),
             ("container_network_receive_packets_dropped_total", "receive_dropped",
-             "Dropped packets of those received."),
+             "Received packets that were dropped."),
             ("container_network_transmit_bytes_total", "transmit_bytes", "Bytes sent."),
             ("container_network_transmit_packets_total", "transmit_packets", "Packets sent."),
-            ("container_network_transmit_errors_total", "transmit_errors", "Errors of packets sent."),
+            ("container_network_transmit_errors_total", "transmit_errors", "Errors while sending."),
             ("container_network_transmit_packets_dropped_total", "transmit_dropped",
-             "Dropped packets of those sent."),
+             "Packets to send that were dropped."),
         )
     ),
     *(
@@ -218,13 +218,13 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
         for name, attribute, help_ in (
             ("container_fs_reads_bytes_total", "read_bytes", "Bytes read from block devices."),
             ("container_fs_writes_bytes_total", "write_bytes", "Bytes written to block devices."),
-            ("container_fs_reads_total", "reads", "Reads of block devices."),
+            ("container_fs_reads_total", "reads", "Reads from block devices."),
             ("container_fs_writes_total", "writes", "Writes to block devices."),
         )
     ),
-    _read("container_processes", "gauge", "Processes.", "processes"),
-    _read("container_threads", "gauge", "Threads.", "threads"),
-    _read("container_threads_max", "gauge", "Threads that it may have; 0 without a limit.", "threads_max"),
+    _read("container_processes", "gauge", "Number of processes.", "processes"),
+    _read("container_threads", "gauge", "Number of threads.", "threads"),
+    _read("container_threads_max", "gauge", "Limit of threads; 0 without a limit.", "threads_max"),
     *(
         ItemFamily(f"container_pressure_{resource}_{attribute}_seconds_total", "counter",
                    f"Time in which {who} waited for {what} (pressure stall information; cgroup v2 only).",
@@ -233,4 +233,4 @@ CONTAINER_FAMILIES: tuple[ItemFamily[Seen], ...] = (
         for attribute, who in (("waiting", "some task"), ("stalled", "all tasks"))
     ),
 )  # fmt: skip
-"""Samples of what was read are there while the container runs; the others of stopped containers too."""
+"""Families made from a reading have samples while the container runs; the others also when it is stopped."""

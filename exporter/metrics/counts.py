@@ -1,4 +1,4 @@
-"""What is counted of one target since it was first watched."""
+"""Counts of one target since the exporter began watching it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from exporter.probes.base import ProbeResult
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add theirs."""
+"""Upper bounds in seconds of `probe_latency_seconds`; the catalog's latency SLOs add their own."""
 
 
 class Counts:
     """A target's labels, as text without braces, and the counts of its finished runs.
 
-    `counts[i]`: of the successful runs, how many took at most `bounds[i]` seconds. `seconds`: how long they took
-    together.
+    `counts[i]`: the number of successful runs that took at most `bounds[i]` seconds. `seconds`: their total
+    duration.
     """
 
     __slots__ = ("bounds", "counts", "failures", "labels", "seconds", "successes")

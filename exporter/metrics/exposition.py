@@ -1,4 +1,4 @@
-"""A scrape: the lines that finished probes left behind, joined by family and compressed on the way out."""
+"""Text of a scrape: the lines of finished probes, joined by family."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CONTENT_TYPES: dict[Format, str] = {
     "openmetrics": "application/openmetrics-text; version=1.0.0; charset=utf-8",
 }
 CHUNKS_AT_ONCE = 500
-"""Series of one block. Joining the histograms of 10,000 in one would take 28 MB and hold up probes for 25 ms."""
+"""Series per block. Joining the histograms of 10,000 at once would take 28 MB and delay probes by 25 ms."""
 
 
 def negotiate(accept: str) -> Format:
-    """OpenMetrics for a client that ranks it above plain text, as Prometheus does; text for all others."""
+    """Return OpenMetrics if the client prefers it to plain text, as Prometheus does; otherwise text."""
     ranks: dict[str, float] = {}
     for part in accept.split(","):
         kind, *parameters = (piece.strip() for piece in part.split(";"))
@@ -54,7 +54,7 @@ def negotiate(accept: str) -> Format:
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether a client takes gzip (RFC 9110 section 12.5.3)."""
+    """True if the client accepts gzip (RFC 9110 section 12.5.3)."""
     for part in accept_encoding.split(","):
         coding, _, parameters = part.partition(";")
         if coding.strip().lower() in ("gzip", "*"):
@@ -65,10 +65,10 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def blocks(
     series: Iterable[Series], form: Format, items: Iterable[Items[Any] | Rows] = ()
 ) -> Iterator[bytes]:
-    """The text of each family that has samples, in the tables' order, in blocks of bounded size.
+    """Yield the text of each family that has samples, in the order of the tables, in blocks of limited size.
 
-    The lines are taken from all series before the first block is made, so what is joined later is of one moment,
-    even when probes end between two blocks.
+    The lines are collected from all series before the first block is made, so the whole scrape shows one moment,
+    even if probes end between two blocks.
     """
     finished: dict[str, list[tuple[bytes, ...]]] = defaultdict(list)
     for one in series:
@@ -98,7 +98,7 @@ def _blocks(family: Family | ItemFamily[Any], chunks: list[bytes], form: Format)
 
 @cache
 def _head(name: str, kind: str, help_: str, form: Format) -> bytes:
-    """HELP and TYPE. OpenMetrics names a counter without the `_total` of its samples, and knows no other counters."""
+    """Return the HELP and TYPE lines. In OpenMetrics a counter's name has no `_total` here but its samples must."""
     if form == "openmetrics" and kind == "counter":
         kind = "counter" if name.endswith("_total") else "unknown"
         name = name.removesuffix("_total")

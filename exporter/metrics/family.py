@@ -1,4 +1,4 @@
-"""Describe metric families of the exporter and of things; `exporter/probes/families.py` has those of probes."""
+"""Types of metric families of the exporter and of items; for probes see `exporter/probes/families.py`."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class OwnFamily:
 
 @dataclass(frozen=True, slots=True)
 class ItemFamily(Generic[T]):
-    """A family of things that are looked at as a whole: containers, volumes, backups.
+    """A family of items that are exported as a whole: containers, volumes, backups.
 
-    `sample` gives the samples of one thing: the labels beside the thing's own, as text that begins with a comma or is
-    empty, and the value.
+    `sample` returns the samples of one item: the labels added to the item's own, as text that is empty or begins
+    with a comma, and the value.
     """
 
     name: str
@@ -37,7 +37,7 @@ class ItemFamily(Generic[T]):
     help: str
     sample: Callable[[T], Iterable[tuple[str, float]]]
     labels: tuple[str, ...] = ()
-    """Beside those of the thing."""
+    """Labels added to those of the item."""
     from_zero: bool = False
-    """A counter whose first sample is 0 if the thing came into being while it was watched. Prometheus takes the first
-    sample of a series for its beginning: what a counter held by then never shows in `increase()`."""
+    """A counter whose first sample is 0 if the item was created while it was watched. Prometheus takes the first
+    sample of a series as its start: what was counted before it never appears in `increase()`."""

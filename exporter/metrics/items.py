@@ -1,4 +1,4 @@
-"""The lines of things that are looked at as a whole: made when a thing has changed, and not at each scrape."""
+"""Lines of items that are exported as a whole: made when an item changes, not at each scrape."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NONE: tuple[tuple[str, float], ...] = ()
 
 
 def value(get: Callable[[T], float | None]) -> Callable[[T], Iterable[tuple[str, float]]]:
-    """A sampler of one value, or of none where it was not measured."""
+    """Return a sampler of one value, without a sample if it was not measured."""
 
     def sample(item: T) -> Iterable[tuple[str, float]]:
         found = get(item)
@@ -30,7 +30,7 @@ def value(get: Callable[[T], float | None]) -> Callable[[T], Iterable[tuple[str,
 
 
 class _Known(NamedTuple):
-    """Of one thing: its lines in each family, and what they were made of."""
+    """The lines of one item in each family, and the labels and samples they were made from."""
 
     labels: str
     samples: list[Samples]
@@ -44,12 +44,12 @@ class Rows(NamedTuple):
     lines: list[tuple[bytes, ...]]
 
     def chunks(self) -> list[tuple[bytes, ...]]:
-        """Of each thing, its lines in each family."""
+        """Return the lines of each item, one entry per family."""
         return self.lines
 
 
 class Items(Generic[T]):
-    """The lines of all things of one table, by a key of the caller's. `families` is the table."""
+    """The lines of all items of one table, by a key that the caller chooses. `families` is the table."""
 
     __slots__ = ("_known", "_newborn", "families")
 
@@ -59,9 +59,9 @@ class Items(Generic[T]):
         self._newborn: set[str] = set()
 
     def set(self, key: str, labels: str, item: T, *, newborn: bool = False) -> None:
-        """Make the lines of a thing; `labels` as text without braces.
+        """Make the lines of an item; `labels` is text without braces.
 
-        `newborn`: no scrape can have seen it, so its counters that are `from_zero` are 0 in the first one.
+        `newborn`: no scrape has seen it yet, so its `from_zero` counters are 0 in the first scrape.
         """
         samples = [family.sample(item) for family in self.families]
         known = self._known.get(key)
@@ -74,22 +74,22 @@ class Items(Generic[T]):
         self._known[key] = _Known(labels, samples, tuple(chunks))
 
     def discard(self, key: str) -> None:
-        """The thing is no more, or nothing is known of it."""
+        """Remove an item that no longer exists or of which nothing is known."""
         self._known.pop(key, None)
         self._newborn.discard(key)
 
     def clear(self) -> None:
-        """Nothing is known of any."""
+        """Remove all items."""
         self._known.clear()
         self._newborn.clear()
 
     def keep(self, keys: Collection[str]) -> None:
-        """Discard all things but these."""
+        """Discard all items except these."""
         for key in self._known.keys() - set(keys):
             self.discard(key)
 
     def chunks(self) -> list[tuple[bytes, ...]]:
-        """Return each thing's lines in each family, for one scrape."""
+        """Return the lines of each item for one scrape, one entry per family."""
         newborn, self._newborn = self._newborn, set()
         return [
             self._at_birth(known) if key in newborn else known.chunks for key, known in self._known.items()
@@ -102,12 +102,12 @@ class Items(Generic[T]):
         )
 
     def rows(self) -> Rows:
-        """The lines of this moment."""
+        """Return the current lines."""
         return Rows(self.families, self.chunks())
 
 
 def _renewed(family: ItemFamily[Any], labels: str, samples: Samples, before: Samples, lines: bytes) -> bytes:
-    """Most numbers of a thing stay as they are for hours, and to compare them costs half of making their lines."""
+    """Return the old lines if the samples are unchanged: most are for hours, and comparing costs half as much."""
     return lines if samples == before else _lines(family, labels, samples)
 
 

@@ -1,4 +1,4 @@
-"""The exporter's metrics of itself, by prometheus-client."""
+"""Metrics of the exporter itself, made with prometheus-client."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ disable_created_metrics()
 
 
 class OwnMetrics:
-    """The families of `OWN_FAMILIES` and the process's own, each an attribute by its name without `exporter_`."""
+    """The families of `OWN_FAMILIES`, each an attribute named without `exporter_`, and those of the process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -43,7 +43,7 @@ class OwnMetrics:
         self.build_info = self._gauge("exporter_build_info")
         self.targets = self._gauge("exporter_targets")
         self.running = 0
-        """Probes under way: a plain number, read at each scrape, since it changes twice a probe."""
+        """Running probes: a plain number, read at each scrape, because it changes twice per probe."""
         self._gauge("exporter_probes_running").set_function(lambda: self.running)
         self.probes_missed = self._counter("exporter_probes_missed")
         self.probe_lateness_seconds = self._histogram("exporter_probe_lateness_seconds")
@@ -68,19 +68,19 @@ class OwnMetrics:
         self.build_info.labels(version=__version__, python_version=platform.python_version()).set(1)
 
     def count_void(self, void: Void) -> None:
-        """Count a run that says nothing about its target."""
+        """Count a void run."""
         self._probes_void.labels(reason=void).inc()
 
     def web_refused_by(self, reason: str, count: int) -> None:
-        """Count what the web server refused, for one of `WEB_REFUSALS`."""
+        """Count refusals of the web server for one reason of `WEB_REFUSALS`."""
         self._web_refused.labels(reason).inc(count)
 
     def web_config_last_reload_successful(self) -> Gauge:
-        """Return the gauge, which exists from this first call on: without a configuration there is nothing to tell."""
+        """Create and return the gauge. Without a web configuration it is never created."""
         return self._gauge("exporter_web_config_last_reload_successful")
 
     def render(self, form: Format) -> bytes:
-        """The text of all families, without OpenMetrics' end mark."""
+        """Return the text of all families, without the end mark of OpenMetrics."""
         self._tls_file_current.clear()
         for file, current in tls_file_states().items():
             self._tls_file_current.labels(file).set(current)

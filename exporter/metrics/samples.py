@@ -1,7 +1,7 @@
-"""Make the lines that one probe's result adds to each family.
+"""Samplers: they make the lines of each family from the result of one run.
 
-A sampler is called once per finished run, never per scrape. It gets the target's labels and counts, and the
-result, and returns whole lines, or nothing for what was not measured.
+A sampler is called once per finished run, never per scrape. It receives the target's labels and counts and the
+result. It returns whole lines, or empty text if the value was not measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from exporter.probes.families import Source
 
 Sampler = Callable[[str, "Counts", "ProbeResult"], str]
-"""Of a family's name, the target's counts and the result: the lines."""
+"""Takes the family's name, the target's counts and the result; returns the lines."""
 
 FNV_OFFSET = 2166136261
 FNV_PRIME = 16777619
@@ -61,7 +61,7 @@ def latency(name: str, target: Counts, _: ProbeResult) -> str:
 
 
 class OfFacts:
-    """A sampler whose lines depend on the result's facts alone, and so stay while those stay."""
+    """A sampler whose lines depend only on the facts of the result and change only when they do."""
 
     __slots__ = ("_key",)
 
@@ -73,7 +73,7 @@ class OfFacts:
         return "" if value is None else self.line(name, target.labels, value)
 
     def line(self, name: str, labels: str, value: float | str) -> str:
-        """The line of a fact that was measured."""
+        """Return the line of a fact that was measured."""
         raise NotImplementedError
 
 
@@ -100,8 +100,9 @@ class Info(OfFacts):
 
 
 class Infos(OfFacts):
-    """A family that is 1, with the text of several facts as labels: each label and its fact, the first of which is
-    always there when any is.
+    """A family that is 1, with the text of several facts as labels.
+
+    `labels`: each label and its fact. The first fact is present whenever any of them is.
     """
 
     __slots__ = ("_labels",)
@@ -128,7 +129,7 @@ class Hash(OfFacts):
 
 
 def phase(key: str) -> Sampler:
-    """A family with the seconds of one phase."""
+    """Return a sampler of the seconds of one phase."""
 
     def sample(name: str, target: Counts, result: ProbeResult) -> str:
         value = result.phases.get(key)
@@ -138,7 +139,7 @@ def phase(key: str) -> Sampler:
 
 
 def phases(*names: str) -> Sampler:
-    """A family with the seconds of each phase, by the label `phase`."""
+    """Return a sampler of the seconds of each phase, by the label `phase`."""
 
     def sample(name: str, target: Counts, result: ProbeResult) -> str:
         found, labels = result.phases, target.labels
@@ -179,7 +180,7 @@ def sampler_of(source: Source) -> Sampler:
 
 @lru_cache(maxsize=16384)
 def fnv1a(text: str) -> int:
-    """The 32-bit FNV-1a hash (draft-eastlake-fnv)."""
+    """Return the 32-bit FNV-1a hash (draft-eastlake-fnv)."""
     value = FNV_OFFSET
     for byte in text.encode():
         value = (value ^ byte) * FNV_PRIME & 0xFFFFFFFF

@@ -1,4 +1,4 @@
-"""The series of one target: its counts, and its lines of every family as they were when its last probe ended."""
+"""Series of one target: its counts, and its lines in each family as of its last finished probe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """A family's name and what makes its lines."""
+    """A family's name and its sampler."""
 
     name: str
     sample: Sampler
@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 @cache
 def families_of(protocol: str) -> tuple[Family, ...]:
-    """Return the families of which a probe of `protocol` has samples."""
+    """Return the families that a probe of `protocol` exports."""
     return (*COMMON, *PROTOCOLS[protocol].families)
 
 
@@ -39,15 +39,15 @@ def rows_of(protocol: str) -> tuple[Row, ...]:
 
 @cache
 def changing_of(protocol: str) -> tuple[tuple[int, Row], ...]:
-    """Return the rows whose lines change with every run, each with its place."""
+    """Return the rows whose lines change with every run, each with its index."""
     return tuple((at, row) for at, row in enumerate(rows_of(protocol)) if not isinstance(row.sample, OfFacts))
 
 
 class Series(Counts):
-    """What is exported of one target.
+    """The exported series of one target.
 
-    `chunks` holds the lines of each of `families_of(protocol)`; it is replaced whole by `record`, so a scrape sees
-    all of a result or nothing of it. It is None until the first probe has ended.
+    `chunks` holds the lines of each of `families_of(protocol)`. `record` replaces it as a whole, so a scrape never
+    sees a partial result. It is None until the first probe has ended.
     """
 
     __slots__ = ("_facts", "chunks", "protocol")
@@ -75,5 +75,5 @@ class Series(Counts):
         self.chunks = tuple(chunks)
 
     def forget(self) -> None:
-        """Export nothing until the next result; the counts go on from where they are."""
+        """Export nothing until the next result; the counts are kept."""
         self.chunks = self._facts = None

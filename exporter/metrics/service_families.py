@@ -1,4 +1,4 @@
-"""The families of a service's containers together: how many run and should, and counts that outlive a container."""
+"""Metric families of all containers of a service: how many run and should run, and counts kept across containers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServiceView:
-    """`wanted`, `running`: numbers of containers; None where they are not known, or nobody can say."""
+    """The containers of a service. `wanted`, `running`: their numbers; None if not known."""
 
     wanted: int | None
     running: int | None
     start_failures: Mapping[str, int]
-    """By reason, all of them."""
+    """By reason; holds every reason."""
 
 
 def _start_failures(service: ServiceView) -> Iterable[tuple[str, float]]:
@@ -33,15 +33,15 @@ SERVICE_FAMILIES: tuple[ItemFamily[ServiceView], ...] = (
     ItemFamily(
         "service_containers_wanted",
         "gauge",
-        "Containers of the service that must run here: its replicas. Absent of what is not deployed here, of jobs, and "
-        "while the Docker engine cannot be reached.",
+        "Containers of the service that should run here: its replicas. Absent for services not deployed here, for "
+        "jobs, and while the Docker engine cannot be reached.",
         value(lambda service: service.wanted),
     ),
     ItemFamily(
         "service_containers_running",
         "gauge",
-        "Containers of the service that run; paused and restarting ones do not. Absent while the Docker engine cannot "
-        "be reached.",
+        "Running containers of the service, not counting paused and restarting ones. Absent while the Docker engine "
+        "cannot be reached.",
         value(lambda service: service.running),
     ),
     ItemFamily(
@@ -53,23 +53,23 @@ SERVICE_FAMILIES: tuple[ItemFamily[ServiceView], ...] = (
         from_zero=True,
     ),
 )
-"""With the label `service`, for what the catalog deploys."""
+"""With the label `service`, for each service that the catalog deploys."""
 
 REPLICA_FAMILIES: tuple[ItemFamily[Tally], ...] = (
     ItemFamily(
         "service_container_restarts_total",
         "counter",
-        "Starts of the replica's container after the first one, whether of the same container or of one that replaced "
-        "it, since the exporter watches it.",
+        "Starts of the replica's container after the first one, whether of the same container or of its replacement, "
+        "since the exporter began watching it.",
         value(lambda tally: tally.restarts),
         from_zero=True,
     ),
     ItemFamily(
         "service_container_oom_kills_total",
         "counter",
-        "Processes of the replica's containers killed out of memory since the exporter watches it.",
+        "Out-of-memory kills of the processes of the replica's containers since the exporter began watching it.",
         value(lambda tally: tally.oom_kills),
         from_zero=True,
     ),
 )
-"""With the labels `service` and `replica`: the number that Compose or Swarm gives; absent where neither does."""
+"""With the labels `service` and `replica`: the number given by Compose or Swarm; absent without one."""

@@ -1,4 +1,4 @@
-"""The families of Docker itself, of logs, volumes and backups."""
+"""Metric families of the Docker engine, of logs, volumes, backups and deploys."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DockerView:
-    """`sources`: how many running containers are read from each source. `cores`, `memory`: of the engine's machine;
-    None while the engine does not answer. `unknown`: containers that exist and of which nothing is known. `refused`:
-    endpoints that a socket proxy does not allow. `failures`: by what failed."""
+    """The state of the Docker engine.
+
+    `sources`: the number of running containers read from each source. `cores`, `memory`: of the engine's machine;
+    None while the engine does not answer. `unknown`: the number of containers of which nothing but their existence is
+    known. `refused`: endpoints that a socket proxy does not allow. `failures`: failed readings, by kind of reading.
+    """
 
     up: bool
     sources: Mapping[str, int]
@@ -50,27 +53,27 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
     ItemFamily(
         "exporter_docker_up",
         "gauge",
-        "Whether the Docker engine answers; absent where containers are not watched.",
+        "1 if the Docker engine answers; absent if containers are not watched.",
         value(lambda docker: docker.up),
     ),
     ItemFamily(
         "exporter_containers",
         "gauge",
-        "Running containers by where their readings come from: cgroup (files), api (the engine's statistics), none.",
+        "Running containers by the source of their readings: cgroup (files), api (the engine's statistics), none.",
         _sources,
         ("source",),
     ),
     ItemFamily(
         "exporter_containers_unknown",
         "gauge",
-        "Containers that the engine lists but does not describe, or not as its API documents it.",
+        "Containers that the engine lists but does not describe, or describes in an undocumented format.",
         value(lambda docker: docker.unknown),
     ),
     ItemFamily(
         "exporter_container_failures_total",
         "counter",
-        "Readings of single containers that failed: inspect (the engine's description), cgroup (files), api (the "
-        "engine's statistics).",
+        "Failed readings of single containers: inspect (the engine's description), cgroup (files), api (the engine's "
+        "statistics).",
         _failures,
         ("reading",),
     ),
@@ -84,13 +87,13 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
     ItemFamily(
         "exporter_docker_event_streams_lost_total",
         "counter",
-        "Streams of events that ended while the engine answered, as behind a proxy that cuts idle ones.",
+        "Event streams that ended while the engine answered, for example behind a proxy that closes idle ones.",
         value(lambda docker: docker.streams_lost),
     ),
     ItemFamily(
         "exporter_docker_events_skipped_total",
         "counter",
-        "Events of the engine that could not be read; all containers are looked at again then.",
+        "Events of the engine that could not be read; each makes the exporter inspect all containers again.",
         value(lambda docker: docker.events_skipped),
     ),
     ItemFamily(
@@ -110,12 +113,12 @@ DOCKER_FAMILIES: tuple[ItemFamily[DockerView], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """What was counted in the logs of one service since the exporter watches them."""
+    """Counts from the logs of one service since the exporter began watching them."""
 
     matches: Mapping[str, int]
     skipped: int
     readable: bool | None
-    """None while the engine cannot be asked."""
+    """None while the engine cannot be reached."""
 
 
 def _matches(log: LogView) -> Iterable[tuple[str, float]]:
@@ -134,14 +137,14 @@ LOG_FAMILIES: tuple[ItemFamily[LogView], ...] = (
     ItemFamily(
         "container_log_lines_skipped_total",
         "counter",
-        "Lines that were not looked at, since there were too many in a second.",
+        "Lines that were not examined because too many arrived per second.",
         value(lambda log: log.skipped),
         from_zero=True,
     ),
     ItemFamily(
         "container_log_readable",
         "gauge",
-        "Whether the logs of the service's containers can be read; some logging drivers cannot.",
+        "1 if the logs of the service's containers can be read; some logging drivers do not allow it.",
         value(lambda log: log.readable),
     ),
 )
@@ -151,7 +154,7 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
     ItemFamily(
         "volume_filesystem_avail_bytes",
         "gauge",
-        "Space left to programs on the file system that holds the volume.",
+        "Space available to unprivileged programs on the file system that holds the volume.",
         value(lambda space: space.avail_bytes),
     ),
     ItemFamily(
@@ -163,13 +166,13 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
     ItemFamily(
         "volume_filesystem_files",
         "gauge",
-        "Files (inodes) that the file system can hold; absent where it has no such limit.",
+        "Files (inodes) that the file system can hold; absent if it has no such limit.",
         value(lambda space: space.inodes),
     ),
     ItemFamily(
         "volume_filesystem_files_free",
         "gauge",
-        "Files (inodes) that the file system can still take.",
+        "Files (inodes) that can still be created on the file system.",
         value(lambda space: space.free_inodes),
     ),
 )
@@ -178,8 +181,10 @@ VOLUME_FAMILIES: tuple[ItemFamily[Space], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class BackupView:
-    """What a marker says at one moment, of a run and a drill that are over; none of what there is not, or cannot be
-    read."""
+    """The content of a marker at one moment: the last finished run and drill.
+
+    A field is None if the marker has no such entry or cannot be read.
+    """
 
     readable: bool
     run: Outcome | None = None
@@ -189,7 +194,7 @@ class BackupView:
 
 @dataclass(frozen=True, slots=True)
 class DeployView:
-    """The last deploy, and the last of which what it put there runs."""
+    """The last deploy, and the last successful one."""
 
     last: Record
     good: Record | None
@@ -204,14 +209,14 @@ DEPLOY_FAMILIES: tuple[ItemFamily[DeployView], ...] = (
     ItemFamily(
         "exporter_deploy_timestamp_seconds",
         "gauge",
-        "When the last good deploy of this environment ended, since the epoch.",
+        "When the last successful deploy of this environment ended, in seconds since the epoch.",
         _deployed,
         ("version",),
     ),
     ItemFamily(
         "exporter_deploy_last_success",
         "gauge",
-        "Whether what the last deploy put there runs; 0 of one that failed or was rolled back.",
+        "1 if the last deploy succeeded; 0 if it failed or was rolled back.",
         value(lambda view: view.last.good),
     ),
 )
@@ -226,50 +231,50 @@ BACKUP_FAMILIES: tuple[ItemFamily[BackupView], ...] = (
     ItemFamily(
         "backup_marker_readable",
         "gauge",
-        "Whether the marker of the last backup can be read: 1 also while there is none.",
+        "1 if the marker of the last backup can be read, or if there is none yet.",
         value(lambda view: view.readable),
     ),
     ItemFamily(
         "backup_last_run_timestamp_seconds",
         "gauge",
-        "When the last run of the backup ended, since the epoch; absent if it was cut off.",
+        "When the last run of the backup ended, in seconds since the epoch; absent if it was interrupted.",
         value(lambda view: view.run.finished if view.run else None),
     ),
     ItemFamily(
         "backup_last_run_success",
         "gauge",
-        "Whether the last run of the backup succeeded; 0 too of one that was cut off.",
+        "1 if the last run of the backup succeeded; also 0 if interrupted.",
         value(lambda view: view.run.success if view.run else None),
     ),
     ItemFamily(
         "backup_last_run_duration_seconds",
         "gauge",
-        "How long the last run of the backup took.",
+        "Duration of the last run of the backup.",
         value(_run_seconds),
     ),
     ItemFamily(
         "backup_last_success_timestamp_seconds",
         "gauge",
-        "When the last good backup ended, since the epoch.",
+        "When the last successful backup ended, in seconds since the epoch.",
         value(lambda view: view.good.finished if view.good else None),
     ),
     ItemFamily(
         "backup_size_bytes",
         "gauge",
-        "Size of the last good backup, as it is stored.",
+        "Stored size of the last successful backup.",
         value(lambda view: view.good.size_bytes if view.good else None),
     ),
     ItemFamily(
         "backup_drill_timestamp_seconds",
         "gauge",
-        "When the last restore drill ended, since the epoch; absent if it was cut off.",
+        "When the last restore drill ended, in seconds since the epoch; absent if it was interrupted.",
         value(lambda view: view.drill.finished if view.drill else None),
     ),
     ItemFamily(
         "backup_drill_success",
         "gauge",
-        "Whether the last restore drill could restore the backup; 0 too of one that was cut off.",
+        "1 if the last restore drill restored the backup; also 0 if interrupted.",
         value(lambda view: view.drill.success if view.drill else None),
     ),
 )
-"""With the label `service`, the name of a store or volume."""
+"""With the label `service`: the name of a store or volume."""

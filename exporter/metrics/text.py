@@ -1,7 +1,7 @@
-"""Samples as the Prometheus text format and OpenMetrics both write them.
+"""Parts of sample lines that are valid both in the Prometheus text format and in OpenMetrics.
 
-Sources: prometheus.io/docs/instrumenting/exposition_formats (0.0.4) and the OpenMetrics specification (1.0.0). The
-sample lines here are valid in both: `le` is written as a float, label values are escaped alike.
+Sources: prometheus.io/docs/instrumenting/exposition_formats (0.0.4) and the OpenMetrics specification (1.0.0). In
+both, `le` is written as a float and label values are escaped in the same manner.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n"})
 
 
 def label_text(labels: Iterable[tuple[str, str]]) -> str:
-    """`a="x",b="y"`, without braces, so that a sample can add its own labels.
+    """Return `a="x",b="y"` without braces, so that a sample can add its own labels.
 
-    Both formats are UTF-8: what it cannot hold, a lone surrogate, is shown as an escape such as `\\udcff`.
+    Both formats are UTF-8, which cannot encode a lone surrogate; it is written as an escape such as `\\udcff`.
     """
     return ",".join(f'{name}="{_valid(value).translate(ESCAPES)}"' for name, value in labels)
 
@@ -28,7 +28,7 @@ def _valid(value: str) -> str:
 
 
 def number(value: float) -> str:
-    """A value with all its digits; integers without a fraction."""
+    """Return a value with all its digits; an integer without a fraction."""
     if isinstance(value, int):
         return format(value, "d")  # True is 1
     if math.isnan(value):
@@ -39,5 +39,5 @@ def number(value: float) -> str:
 
 
 def help_text(text: str) -> str:
-    """Escaped for a HELP line."""
+    """Return `text` escaped for a HELP line."""
     return text.replace("\\", "\\\\").replace("\n", "\\n")

@@ -1,1 +1,1 @@
-"""One package per protocol, and what they share. Probes are compiled once at load and cheap to run."""
+"""One package per protocol, and shared code. Probes are compiled once, at load, and are cheap to run."""

@@ -1,4 +1,4 @@
-"""The contract that every protocol keeps, and the closed list of reasons a probe can fail for."""
+"""Interface of every protocol, and the closed list of reasons why a probe can fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Reason(StrEnum):
-    """Why a probe ended as it did; the value of the `reason` label, so the list is closed. `MEANINGS` explains it."""
+    """The cause of a probe's result: the value of the `reason` label, so the list is closed. See `MEANINGS`."""
 
     OK = "ok"
     TIMEOUT = "timeout"
@@ -49,32 +49,32 @@ MEANINGS: Mapping[Reason, str] = {
     Reason.TIMEOUT: "The deadline passed; the detail names the phase that was waiting.",
     Reason.RESOLVE: "The name has no address, or no DNS server answered.",
     Reason.CONNECT: "No address accepted a connection.",
-    Reason.TLS: "The TLS handshake failed, or agreed on less than the minimum version.",
-    Reason.CERTIFICATE: "The certificate is expired, untrusted, or of another name.",
+    Reason.TLS: "The TLS handshake failed, or negotiated less than the minimum version.",
+    Reason.CERTIFICATE: "The certificate is expired, untrusted, or for another name.",
     Reason.DISCONNECT: "The peer closed or reset the connection before its answer was complete.",
-    Reason.PROTOCOL: "What came back is not the protocol that was asked for.",
-    Reason.VERSION: "The answer came in an HTTP version that is not on the list.",
-    Reason.REDIRECT: "The redirects loop, are too many, or lead nowhere that can be asked.",
+    Reason.PROTOCOL: "The answer is not in the expected protocol.",
+    Reason.VERSION: "The answer uses an HTTP version that is not on the list.",
+    Reason.REDIRECT: "The redirects loop, are too many, or lead to a URL that cannot be requested.",
     Reason.STATUS: "The status code, or the serving status, is not among those expected.",
     Reason.HEADER: "A header is missing or does not match.",
     Reason.SIZE: "The body is larger than the limit.",
     Reason.ENCODING: "The body is not compressed as expected, or cannot be decompressed.",
     Reason.BODY: "The body, or the JSON or text in it, does not match.",
-    Reason.ANSWER: "The DNS response code or the records are not those expected, or a store answered with an error.",
+    Reason.ANSWER: "The DNS response code or the records are not as expected, or a store answered with an error.",
     Reason.LOGIN: "The peer refused the user, the password or the token.",
-    Reason.FULL: "The store takes no more connections.",
-    Reason.MISSING: "The file of the store is not there, or the exporter does not see the volume that holds it.",
-    Reason.LOCKED: "Another process held the file of the store locked for the whole of the deadline; it is not broken.",
-    Reason.CORRUPT: "The file of the store is damaged, or no database at all.",
+    Reason.FULL: "The store accepts no more connections.",
+    Reason.MISSING: "The file of the store does not exist, or the exporter cannot see the volume that holds it.",
+    Reason.LOCKED: "Another process kept the file of the store locked until the deadline; it is not damaged.",
+    Reason.CORRUPT: "The file of the store is damaged or is not a database.",
     Reason.UNREACHABLE: "The network reported that the host cannot be reached.",
-    Reason.PERMISSION: "This process may not open the socket, or the file, that the probe needs.",
+    Reason.PERMISSION: "The exporter has no permission to open the socket or file that the probe needs.",
     Reason.SECRET: "A secret that the probe refers to cannot be read.",
-    Reason.INTERNAL: "A defect of the exporter itself; the log has the details.",
+    Reason.INTERNAL: "A bug in the exporter; the log has the details.",
 }
 
 
 class Void(StrEnum):
-    """Why a run says nothing about its target; the value of a label. `VOID_MEANINGS` explains it."""
+    """The cause of a void run, which says nothing about its target: the value of a label. See `VOID_MEANINGS`."""
 
     STALL = "stall"
     DESCRIPTORS = "descriptors"
@@ -84,23 +84,22 @@ class Void(StrEnum):
 
 
 VOID_MEANINGS: Mapping[Void, str] = {
-    Void.STALL: "the exporter's event loop was held up",
+    Void.STALL: "the exporter's event loop stalled",
     Void.DESCRIPTORS: "the exporter is out of file descriptors",
     Void.MEMORY: "the exporter's machine is out of memory or network buffers",
     Void.PORTS: "the exporter's machine is out of local ports",
-    Void.THREADS: "the exporter can start no more threads",
+    Void.THREADS: "the exporter cannot start more threads",
 }
-"""What ends the sentence 'a run is void: …'."""
+"""Each completes the sentence 'a run is void: …'."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one run measured, and nothing that it did not.
+    """The measurements of one run. Values that were not measured are omitted.
 
-    `phases`: seconds by phase name (HTTP: resolve, connect, tls, processing, transfer). A phase that was never
-    entered is absent. `facts`: values by the names that the protocol's `families.py` has for them; one that was not
-    measured is absent. `detail`: one sentence for a person, empty on success; never holds a secret. `void`: set where
-    the exporter could not do its part; then nothing else of the result may be used.
+    `phases`: seconds by phase name (HTTP: resolve, connect, tls, processing, transfer). `facts`: values by the names
+    that the protocol's `families.py` uses. `detail`: one sentence for people, empty on success; never holds a secret.
+    `void`: set if the exporter could not do its part; then nothing else of the result may be used.
     """
 
     success: bool
@@ -113,19 +112,19 @@ class ProbeResult:
 
 
 class Probe(Protocol):
-    """One compiled target of one protocol."""
+    """A compiled target of one protocol."""
 
     async def run(self, deadline: float) -> ProbeResult:
-        """Ask once and judge the answer. Ends by `deadline` (of the running loop's clock); never raises
-        anything but `asyncio.CancelledError`, and leaves no socket open.
+        """Probe once and judge the answer. Ends by `deadline` (of the running loop's clock), raises nothing
+        but `asyncio.CancelledError` and leaves no socket open.
         """
 
 
 class ProbeFailure(Exception):  # noqa: N818 - a probe's verdict on its way up, not an error of the program
-    """Raised inside a protocol module to end a run with `reason` and one sentence of detail.
+    """Failure of a run, with `reason` and one sentence of detail. Raised inside a protocol module.
 
-    The sentence is a template with a `{}` for each of `words`. What the peer said goes in as `PeerText` and in no
-    other way: `ProbeFailure(Reason.HEADER, "header {} is {}", name, PeerText(value))`.
+    The sentence is a template with a `{}` for each of `words`. Text from the peer must be passed as `PeerText`:
+    `ProbeFailure(Reason.HEADER, "header {} is {}", name, PeerText(value))`.
     """
 
     def __init__(self, reason: Reason, detail: str, *words: PeerText | str | int) -> None:
@@ -135,5 +134,5 @@ class ProbeFailure(Exception):  # noqa: N818 - a probe's verdict on its way up, 
 
     @property
     def detail(self) -> str:
-        """The sentence as far as it is known without the secrets of the run: for text of ours alone."""
+        """Return the sentence without redacting secrets: only if it holds no text of the peer."""
         return self.sentence.shown(Secrets())

@@ -1,6 +1,6 @@
-"""The clock of deadlines and durations."""
+"""The clock for deadlines and durations."""
 
 import time
 
 clock = time.monotonic
-"""The loop's own clock, but exact: uvloop's `time()` counts whole milliseconds and only between callbacks."""
+"""The loop's clock, but exact: uvloop's `time()` counts whole milliseconds and advances only between callbacks."""

@@ -1,4 +1,4 @@
-"""Make a probe of each target's spec, with what probes share."""
+"""Compile the spec of each target to a probe, with objects that probes share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Made = TypeVar("Made")
 
 
 class Shared:
-    """What the probes of one load have in common: a TLS context holds a megabyte of trusted certificates."""
+    """Objects shared by the probes of one load: a TLS context holds a megabyte of trusted certificates."""
 
     __slots__ = ("_contents", "_made")
 
@@ -31,7 +31,7 @@ class Shared:
         self._made: dict[Hashable, object] = {}
 
     def tls(self, spec: TlsSpec, alpn: tuple[str, ...] = ()) -> Tls:
-        """Return the context of a spec.
+        """Return the TLS context of a spec.
 
         Raises:
             TlsError: a certificate file or key cannot be used.
@@ -39,7 +39,7 @@ class Shared:
         return self.once((Tls, spec, alpn), lambda: Tls(spec, alpn, self._contents))
 
     async def read_files(self, specs: Iterable[ProbeSpec]) -> None:
-        """Read the files of certificates and keys that `specs` need, so that `tls` need not wait for a disk.
+        """Read the certificate and key files of `specs`, so that `tls` need not wait for a disk.
 
         Raises:
             TlsError: one cannot be read.
@@ -50,18 +50,18 @@ class Shared:
         )
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """Return what was made for `key`; it is made at the first call. Thousands of targets are often alike."""
+        """Return the object for `key`, made at the first call. Thousands of targets are often alike."""
         if key not in self._made:
             self._made[key] = make()
         return cast("Made", self._made[key])
 
 
 class CompileError(Exception):
-    """A target that passed the catalog's checks and cannot be probed, say because of a key file. One sentence."""
+    """A target that passed the catalog's checks but cannot be probed, e.g. due to a key file. One sentence."""
 
 
 def compile_probe(spec: ProbeSpec, shared: Shared) -> Probe:
-    """Make the probe of a spec, and with it everything that can be made before the first run.
+    """Make the probe of a spec, including everything that can be made before the first run.
 
     Raises:
         TlsError, ProbeFailure, ValueError, re.error: the spec cannot be probed; one sentence.
@@ -91,6 +91,6 @@ def compile_target(target: Target, shared: Shared) -> Probe:
 
 
 def reads_files(spec: ProbeSpec) -> bool:
-    """True if compiling the spec read certificate files, which may hold something else at the next reload."""
+    """True if compiling the spec reads certificate files, which may have changed at the next reload."""
     tls = getattr(spec, "tls", None)
     return tls is not None and bool(tls.files)

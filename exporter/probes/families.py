@@ -1,6 +1,6 @@
-"""Describe the metric families of probes as data: the name, the meaning, and which measured values they hold.
+"""Description of the metric families of probes as data: name, help and source of the values.
 
-Each protocol has a table of them, `families.py` in its package. `exporter/metrics/samples.py` makes the lines.
+Each protocol has a table of them in `families.py` of its package. `exporter/metrics/samples.py` makes the lines.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class AddressHash:
-    """A hash of an address that is a fact."""
+    """The hash of a fact that is an address."""
 
     fact: str
     labels: ClassVar[tuple[str, ...]] = ()
@@ -42,7 +42,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """1, with the text of several facts as labels. The first fact is there whenever one of them is."""
+    """1, with the text of several facts as labels. The first fact is present whenever any of them is."""
 
     facts: tuple[tuple[str, str], ...]
     """Each label and its fact."""
@@ -69,7 +69,7 @@ class Phases:
 
 
 class Outcome(Enum):
-    """What is known of every run. Each member has its labels."""
+    """Values known for every run. Each member has its labels."""
 
     SUCCESS = "success", ()
     DURATION = "duration", ()
@@ -88,7 +88,7 @@ Source = Value | AddressHash | Text | Texts | Phase | Phases | Outcome
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Family:
-    """A metric family. Protocols that export the same one share the object."""
+    """A metric family. Protocols that export the same family share the object."""
 
     name: str
     kind: Kind
@@ -97,7 +97,7 @@ class Family:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels besides `TARGET_LABELS`."""
+        """Return the labels besides `TARGET_LABELS`."""
         return self.source.labels
 
 
@@ -105,19 +105,19 @@ TARGET_LABELS = ("service", "probe", "target")
 """The labels of every series of a probe."""
 
 COMMON = (
-    Family("probe_success", "gauge", "Whether the last probe met every condition.", Outcome.SUCCESS),
-    Family("probe_duration_seconds", "gauge", "How long the last probe took.", Outcome.DURATION),
+    Family("probe_success", "gauge", "1 if the last probe met every condition.", Outcome.SUCCESS),
+    Family("probe_duration_seconds", "gauge", "Duration of the last probe.", Outcome.DURATION),
     Family(
         "probe_failure_info",
         "gauge",
         "Why the last probe failed; absent while it succeeds.",
         Outcome.FAILURE,
     ),
-    Family("probe_results_total", "counter", "Probes that ended, by result.", Outcome.RESULTS),
+    Family("probe_results_total", "counter", "Finished probes, by result.", Outcome.RESULTS),
     Family(
         "probe_latency_seconds",
         "histogram",
-        "Durations of successful probes. Failed ones are in probe_results_total only, so a quick failure never "
+        "Durations of successful probes. Failed probes count only in probe_results_total, so a quick failure never "
         "counts as a fast answer.",
         Outcome.LATENCY,
     ),

@@ -1,7 +1,7 @@
-"""One place times every probe, ends it at its deadline and turns whatever happened into a result.
+"""Base class of all probes: it measures each run, ends it at its deadline and turns the outcome into a result.
 
-A protocol module writes only its conversation: `ask` enters phases, notes facts, and raises `ProbeFailure` when
-the answer is not what was wanted.
+A protocol module implements only `ask`, which enters phases, notes facts and raises `ProbeFailure` if the answer is
+not as expected.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ DOING = {
     "message": "waiting for a message",
     "close": "closing the connection",
 }
-"""What a probe was doing when its deadline passed, by phase."""
+"""Texts for a time-out, by the phase in which the deadline passed."""
 
 OUT_OF_SOCKETS = frozenset(OF_ERRNO)
-"""Errors of this process or machine, which say nothing about the target."""
+"""Error numbers of this process or machine, which say nothing about the target."""
 
 
 OF_THE_PEER = ("certificate_subject", "certificate_issuer", "certificate_names")
-"""Facts that are a peer's own text, and become labels. One that repeats a secret is not known."""
+"""Facts that are text of a peer and become labels. All are removed if one repeats a secret."""
 
 MOST_CAUSES = 4
-"""Of an unexpected error that are logged."""
+"""Limit of logged causes of an unexpected error."""
 
 
 class Run:
-    """The notes of one run: phases in seconds, facts, and whom it is talking to."""
+    """The state of one run: phases in seconds, facts, and the peer it talks to."""
 
     __slots__ = ("_mark", "_phase", "awaited", "deadline", "facts", "peer", "phases", "secrets", "started")
 
@@ -72,16 +72,16 @@ class Run:
         self.facts: dict[str, float | str] = {}
         self.peer = ""
         self.awaited: str | Sentence = ""
-        """What exactly is being waited for, where the phase does not say enough; ends with the phase."""
+        """The event that the run waits for, if more exact than the phase; cleared when the phase ends."""
         self.secrets = Secrets()
-        """What this run sent and nobody may see, should the peer repeat it: a probe adds what it reads."""
+        """Secrets sent in this run, to be redacted if the peer repeats them: a probe adds those it reads."""
 
     def restart(self) -> None:
-        """Begin now: what came before is not the target's time."""
+        """Restart the clock: the time before does not count for the target."""
         self.started = self._mark = clock()
 
     def enter(self, phase: str) -> None:
-        """End the phase under way and begin `phase`; time spent in a phase entered twice adds up."""
+        """End the current phase and begin `phase`; the times of a phase entered twice are added."""
         now = clock()
         if self._phase is not None:
             self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._mark
@@ -90,7 +90,7 @@ class Run:
         self.awaited = ""
 
     def stop(self) -> float:
-        """End the phase under way; the run's duration in seconds."""
+        """End the current phase, and return the duration of the run in seconds."""
         now = clock()
         if self._phase is not None:
             self.phases[self._phase] = self.phases.get(self._phase, 0.0) + now - self._mark
@@ -102,7 +102,7 @@ class Run:
         return self.deadline - clock()
 
     def read(self, value: str | SecretText) -> str:
-        """Return the text with its references read now; what they hold is not shown should the peer repeat it.
+        """Return the text with its secrets read now; they are redacted if the peer repeats them.
 
         Raises:
             ProbeFailure: `secret`.
@@ -119,7 +119,7 @@ class Run:
         return "".join(text for _, text in parts)
 
     def doing(self) -> str:
-        """Return what the run is waiting for, for the sentence of a time-out."""
+        """Return what the run is waiting for, for the message of a time-out."""
         awaited = self.awaited
         if isinstance(awaited, Sentence):
             awaited = awaited.shown(self.secrets)
@@ -128,7 +128,7 @@ class Run:
 
 
 class MeasuredProbe(ABC):
-    """A `Probe` whose protocol is the one method `ask`. Every protocol is made of its spec and what probes share."""
+    """A `Probe` whose protocol is the method `ask`. Constructors take the spec and the shared objects."""
 
     __slots__ = ("secret_files",)
 
@@ -142,14 +142,14 @@ class MeasuredProbe(ABC):
 
     @abstractmethod
     async def ask(self, run: Run) -> None:
-        """Hold the conversation.
+        """Talk to the target.
 
         Raises:
-            ProbeFailure: the target did not answer as wanted.
+            ProbeFailure: the target did not answer as expected.
         """
 
     async def run(self, deadline: float) -> ProbeResult:
-        """Run the probe as `Probe.run` says."""
+        """Run the probe; see `Probe.run`."""
         run = Run(deadline)
         held = LOOP.held()
         reason, detail = Reason.OK, ""
@@ -166,11 +166,11 @@ class MeasuredProbe(ABC):
         except TimeoutError:
             doing = run.doing()
             reason, detail = Reason.TIMEOUT, f"timed out after {deadline - run.started:.3g} s {doing}"
-        except Exception as error:  # noqa: BLE001 - logged below, without a peer's words as they are
+        except Exception as error:  # noqa: BLE001 - logged below, with text of the peer redacted
             reason, detail = Reason.INTERNAL, f"the exporter failed: {type(error).__name__}"
             void = void_of(error)
             if void is None:
-                log.error("probe failed in the exporter itself: %s\n%s", self, _described(error, run.secrets))  # noqa: TRY400 - the error's words may be the peer's
+                log.error("probe failed in the exporter itself: %s\n%s", self, _described(error, run.secrets))  # noqa: TRY400 - the error's text may come from the peer
         ended = clock()
         duration = run.stop()
         if void is None and reason is not Reason.OK and reason not in SAID_BY_THE_PEER:
@@ -188,11 +188,11 @@ class MeasuredProbe(ABC):
 
 
 def _described(error: BaseException, secrets: Secrets) -> str:
-    """Return where an error came from, and its words as a peer's: a library's error may repeat what it was sent."""
+    """Return the origin of an error, and its text as a peer's: an error of a library may repeat what was sent."""
     lines: list[str] = []
     link: BaseException | None = error
     while link is not None and len(lines) < MOST_CAUSES:
         words = secrets.shown(PeerText(str(link)))
         lines.append(f"{type(link).__name__}: {words}\n{''.join(traceback.format_tb(link.__traceback__))}")
         link = link.__cause__ or link.__context__
-    return "which came of\n".join(lines).rstrip()
+    return "caused by\n".join(lines).rstrip()

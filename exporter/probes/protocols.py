@@ -1,4 +1,4 @@
-"""The table of protocols. A new protocol is a package and a line here."""
+"""Table of protocols. A new protocol is a package and a line here."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def _plain_websocket(spec: WebSocketSpec) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A protocol; its package has its name."""
+    """A protocol; `name` is also the name of its package."""
 
     name: str
     title: str
-    """The name as people write it."""
+    """Display name."""
     spec: type[ProbeSpec]
     maker: str
-    """What `probe.py` of its package has to make a probe of a spec and what probes share. `probe.py` is imported when
-    a catalog has such a probe.
+    """The callable in `probe.py` of the package that makes a probe from a spec and the shared objects. `probe.py` is
+    imported only if a catalog has such a probe.
     """
     families: tuple[Family, ...]
     """The families besides `COMMON`."""
     extra: str | None = None
-    """The extra that installs the packages it needs."""
+    """The extra that installs the required packages."""
     is_lean: Callable[[Any], bool] = _never
-    """True for a spec whose run takes less than a millisecond of CPU: one without a TLS handshake."""
+    """Returns True for a spec whose run takes less than 1 ms of CPU, because it has no TLS handshake."""
 
 
 PROTOCOLS = {
@@ -103,7 +103,7 @@ def protocol_of(spec: ProbeSpec) -> Protocol:
 
 
 def _merged(tables: Iterable[tuple[Family, ...]]) -> tuple[Family, ...]:
-    """Return each family once, in an order that all tables agree with."""
+    """Return each family once, in an order that matches all tables."""
     merged: list[Family] = []
     for table in tables:
         place = len(merged)

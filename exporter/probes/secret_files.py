@@ -1,5 +1,6 @@
-"""Files of secrets, read before each run that needs them, beside the loop: a disk that does not answer holds up only
-the probes that wait for it. A secret that was rotated counts from the next run on.
+"""Secret files, read in threads before each run that needs them.
+
+A disk that does not answer delays only the probes that wait for it. A rotated secret is used from the next run on.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from exporter.catalog.values.secret_text import FileReference
 
 _looks: dict[FileReference, asyncio.Future[None]] = {}
-"""Under way. All that need a file wait for the same look, so a dead disk keeps one thread for each file."""
+"""Running reads. All probes that need a file wait for the same read, so a dead disk blocks one thread per file."""
 
 
 async def look_at(files: tuple[FileReference, ...], deadline: float) -> None:
-    """Read these files. One that cannot be read fails the probe where it needs the secret.
+    """Read these files. A file that cannot be read fails the probe later, when it uses the secret.
 
     Raises:
-        ProbeFailure: `secret`, at the deadline: a file system does not answer.
+        ProbeFailure: `secret`, if a file system has not answered by the deadline.
         SecretError, RuntimeError: this process is out of descriptors or threads.
     """
     began = clock()
@@ -51,4 +52,4 @@ def _forget(file: FileReference, look: asyncio.Future[None]) -> None:
     if _looks.get(file) is look:
         del _looks[file]
     if not look.cancelled():
-        look.exception()  # the task that waited may have gone, and asyncio would log the failure
+        look.exception()  # without this asyncio would log the failure if no task waits any more

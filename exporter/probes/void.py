@@ -1,8 +1,8 @@
-"""Runs that say nothing about their target, because this process or its machine could not do its part.
+"""Void runs: they say nothing about their target, because this process or its machine could not do its part.
 
-A run is void when the event loop stood still during it (the process was stopped, the machine suspended or too busy),
-or when something that it needs had run out: descriptors, memory, local ports, threads. A void run is counted and
-otherwise forgotten: it is never an outage of the target.
+A run is void if the event loop stalled during it (the process was stopped, the machine suspended or too busy), or
+if descriptors, memory, local ports or threads ran out. A void run is counted and otherwise ignored: it is never an
+outage of the target.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TICK_SECONDS = 0.1
-"""How often the loop is looked at: as exactly it is known how long it was held. Costs 0.05 % of a core."""
+"""Interval of ticks in the loop, and so the accuracy of stall times. Costs 0.05 % of a core."""
 LATE_SECONDS = 0.05
-"""A tick that is later than this was held up; below it is a busy loop's ordinary work."""
+"""A tick later than this means a stall; less is normal in a busy loop."""
 HELD_SHARE = 0.05
 HELD_SECONDS = 0.1
-"""A run that ended by waiting is void when the loop was held for this share of its time, and at least these seconds."""
+"""A run that ended by waiting is void if the loop stalled for this share of its time and these seconds."""
 RECENT_SECONDS = 60.0
-"""How long a shortage is exported: longer than the interval between two scrapes."""
+"""How long a shortage is exported: longer than a scrape interval."""
 
 OF_ERRNO = {
     errno.EMFILE: Void.DESCRIPTORS,
@@ -35,9 +35,9 @@ OF_ERRNO = {
     errno.ENOBUFS: Void.MEMORY,
     errno.ENOMEM: Void.MEMORY,
 }
-"""Errors of this process or machine, which say nothing about the target."""
+"""Error numbers of this process or machine, which say nothing about the target."""
 NO_THREAD = "can't start new thread"
-"""Python's words; it has no error of its own for it."""
+"""Python's message; it has no specific exception for this."""
 
 SAID_BY_THE_PEER = frozenset(
     {
@@ -45,10 +45,10 @@ SAID_BY_THE_PEER = frozenset(
         Reason.SIZE, Reason.ENCODING, Reason.BODY, Reason.LOGIN, Reason.FULL,
     }
 )  # fmt: skip
-"""Verdicts on bytes that arrived, and so valid whatever this process lacked. SQLite's `answer` may be about that."""
+"""Reasons based on received bytes, valid despite a shortage here. SQLite's `answer` may be due to one."""
 
 BY_WAITING = frozenset({Reason.TIMEOUT, Reason.DISCONNECT})
-"""Verdicts that this process may have brought about by standing still; a refusal is none of them."""
+"""Reasons that this process may have caused by a stall; a refusal is not one of them."""
 
 
 def _nothing(_: float) -> None:
@@ -56,7 +56,7 @@ def _nothing(_: float) -> None:
 
 
 class LoopWatch:
-    """Knows how long the loop was held, and what this process was short of. One for the process: `LOOP`."""
+    """Monitor of the event loop's stalls and of shortages of this process. One per process: `LOOP`."""
 
     def __init__(self) -> None:
         self._held = 0.0
@@ -67,37 +67,37 @@ class LoopWatch:
         self._on_stall: Callable[[float], None] = _nothing
 
     def start(self, on_stall: Callable[[float], None] | None = None) -> None:
-        """Watch the running loop. `on_stall` is called with the seconds of each stall, when it is over."""
+        """Watch the running loop. After each stall `on_stall` is called with its seconds."""
         self.stop()
         self._on_stall = on_stall or _nothing
         self._suspended = suspended()
         self._wait()
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._due = None
 
     def held(self) -> float:
-        """Return for how many seconds the loop was held since the start, also by what it is coming out of now."""
+        """Return for how many seconds the loop stalled since the start, including a stall that just ended."""
         if self._due is None:
             return self._held
         spans = (clock() - self._due, suspended() - self._suspended)
         return self._held + sum(span for span in spans if span > LATE_SECONDS)
 
     def short_since(self, since: float) -> Void | None:
-        """Return what this process was short of at some time since `since` of the clock."""
+        """Return what this process was short of at any time since `since`, by the clock."""
         if not descriptors_left():
             self.note(Void.DESCRIPTORS)
         return next((what for what, last in self._short.items() if last >= since), None)
 
     def note(self, what: Void) -> None:
-        """Note that this process is short of something now."""
+        """Note that this process is short of `what` now."""
         self._short[what] = clock()
 
     def recently_short(self, what: Void) -> bool:
-        """True if this process was short of it within the last minute."""
+        """True if this process was short of `what` within the last minute."""
         last = self._short.get(what)
         return last is not None and clock() - last < RECENT_SECONDS
 
@@ -119,7 +119,7 @@ LOOP = LoopWatch()
 
 
 def void_of(error: BaseException) -> Void | None:
-    """Return what this process was short of, if that is why `error` was raised; it is noted."""
+    """Return the shortage of this process that caused `error`, and note it; None if it has another cause."""
     what = next((found for link in _chain(error) if (found := _of_one(link))), None)
     if what is not None:
         LOOP.note(what)
@@ -127,12 +127,12 @@ def void_of(error: BaseException) -> Void | None:
 
 
 def is_held(held: float, deadline: float, started: float) -> bool:
-    """True if the loop was held so long in a run that it gave the target less than its time."""
+    """True if the loop stalled so long during a run that the target had too little time."""
     return held >= max(HELD_SECONDS, HELD_SHARE * (deadline - started))
 
 
 def descriptors_left() -> bool:
-    """True if a descriptor can be had now."""
+    """True if a descriptor can be opened now."""
     try:
         socket.socket(socket.AF_UNIX).close()
     except OSError as error:
@@ -141,8 +141,10 @@ def descriptors_left() -> bool:
 
 
 def ports_left() -> bool:
-    """True if this machine has a local port left: without one, as without a local address, connecting gives
-    EADDRNOTAVAIL, and only the latter is about the target.
+    """True if this machine has a local port left.
+
+    Connecting fails with EADDRNOTAVAIL without a local port and without a local address; only the latter is about
+    the target.
     """
     for family, address in ((socket.AF_INET6, "::"), (socket.AF_INET, "0.0.0.0")):  # noqa: S104 - nothing listens
         try:
@@ -155,7 +157,7 @@ def ports_left() -> bool:
 
 
 def suspended() -> float:
-    """Return for how many seconds the machine was suspended since it started; timers do not count them."""
+    """Return for how many seconds the machine was suspended since it started; timers do not count this time."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
@@ -170,7 +172,7 @@ def _of_one(error: BaseException) -> Void | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error, and all that led to it."""
+    """Yield the error and all its causes."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,1 +1,1 @@
-"""Volumes and backups: free space, and what backups report in their markers."""
+"""Free space of volumes, and the markers in which backups report their results."""

@@ -1,7 +1,7 @@
-"""What a backup says of itself: one small JSON file for each store and volume. docs/backup-marker.md has the format.
+"""Backup markers: one small JSON file per store and volume. docs/backup-marker.md describes the format.
 
-The functions that change a marker take its text and give the new one; `update_marker` puts it in its place so that a
-reader sees the old one or the new one, whatever happens in between.
+The functions that change a marker take its text and return the new one; `update_marker` replaces it atomically, so a
+reader sees either the old or the new one.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 FORMAT = 1
 MAX_BYTES = 64 * 1024
 MAX_TEXT = 500
-"""Characters of an error or a backup's id."""
+"""Characters of an error or of the id of a backup."""
 MAX_TIME = 1e11
-"""Seconds since the epoch; what is more is in milliseconds."""
+"""Seconds since the epoch; a larger value would be in milliseconds."""
 MAX_NUMBER = 1e18
 """Bytes or seconds."""
-CUT_OFF = "it was cut off before it ended"
+CUT_OFF = "it was interrupted before it ended"
 
 Kind = Literal["store", "volume", "configuration"]
 
 
 class MarkerError(Exception):
-    """A text is no marker, or not one to which this can be done. One sentence without the file's name."""
+    """A text that is not a marker, or does not allow this change. One sentence without the name of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnderWay:
-    """A run or drill that has begun. After `time_limit` seconds it counts as cut off."""
+    """A running backup or drill. After `time_limit` seconds it counts as interrupted."""
 
     started: float
     time_limit: float
@@ -44,7 +44,7 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A run or drill that is over. `finished`: none of one that was cut off. `backup`: which one a drill restored."""
+    """A finished run or drill. `finished`: None if it was interrupted. `backup`: the one that a drill restored."""
 
     started: float
     finished: float | None
@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The last good backup. `backup`: its id. `size_bytes`: as stored. `sha256`: of what is stored, if it was made."""
+    """The last successful backup. `backup`: its id. `size_bytes`: as stored. `sha256`: of the stored data, if known."""
 
     started: float
     finished: float
@@ -66,7 +66,7 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class BackupMarker:
-    """What is known of the backups of one store or volume. Times are seconds since the epoch, by the writer's clock."""
+    """The state of the backups of one store or volume. Times: seconds since the epoch, by the writer's clock."""
 
     name: str
     kind: Kind
@@ -78,11 +78,11 @@ class BackupMarker:
     current_drill: UnderWay | None = None
 
     def run(self, now: float) -> Outcome | None:
-        """The last run that is over at `now`: a run that has outlived its time limit failed."""
+        """Return the last finished run at `now`; a run that exceeds its time limit has failed."""
         return _judged(self.current_run, self.last_run, now)
 
     def drill(self, now: float) -> Outcome | None:
-        """The same of the last drill."""
+        """Return the last finished drill at `now`; a drill that exceeds its time limit has failed."""
         return _judged(self.current_drill, self.last_drill, now)
 
 
@@ -93,7 +93,7 @@ def _judged(current: UnderWay | None, last: Outcome | None, now: float) -> Outco
 
 
 def parse_marker(text: str | bytes, name: str | None = None) -> BackupMarker:
-    """A marker from its text; `name` is what its file's name says it is of. Raises MarkerError."""
+    """Parse a marker; `name` is that of its file, without the suffix. Raises MarkerError."""
     fields = _fields(text)
     found = _Fields(fields, "")
     marker = BackupMarker(
@@ -109,14 +109,14 @@ def parse_marker(text: str | bytes, name: str | None = None) -> BackupMarker:
     if marker.kind not in get_args(Kind):
         raise MarkerError(f"kind is {marker.kind!r}, not one of {', '.join(get_args(Kind))}")
     if name is not None and marker.name != name:
-        raise MarkerError(f"it is of {marker.name!r} and not of {name!r}")
+        raise MarkerError(f"it belongs to {marker.name!r}, not to {name!r}")
     return marker
 
 
 def begin_run(
     old: str | None, *, name: str, kind: Kind, environment: str, now: float, time_limit: float
 ) -> str:
-    """A run begins. One that had begun and never ended was cut off, and becomes the last run. Raises MarkerError."""
+    """Return the marker with a new run. One that never ended was interrupted: the last run. Raises MarkerError."""
     fields = _fields(old) if old is not None else {}
     fields.update({"format": FORMAT, "name": name, "kind": kind, "environment": environment})
     return _begun(fields, "run", now, time_limit)
@@ -131,7 +131,7 @@ def end_run(
     size_bytes: int = 0,
     sha256: str | None = None,
 ) -> str:
-    """The run ends: with an error, or with a good backup. Raises MarkerError where none was begun."""
+    """Return the marker with the run ended, with an error or a backup. Raises MarkerError if no run was begun."""
     fields = _ended(_fields(old), "run", now, error, {})
     if error is None:
         good = {"started": fields["last_run"]["started"], "finished": now}
@@ -141,24 +141,24 @@ def end_run(
 
 
 def new_marker(*, name: str, kind: Kind, environment: str) -> str:
-    """Return a marker that knows of no run yet, for a drill on a host that never made a backup."""
+    """Return a marker without a run, for a drill on a host that never made a backup."""
     return _text({"format": FORMAT, "name": name, "kind": kind, "environment": environment})
 
 
 def begin_drill(old: str, *, now: float, time_limit: float) -> str:
-    """A restore drill begins. Raises MarkerError."""
+    """Return the marker with a new restore drill. Raises MarkerError."""
     return _begun(_fields(old), "drill", now, time_limit)
 
 
 def end_drill(old: str, *, now: float, backup: str, error: str | None = None) -> str:
-    """The restore drill of a backup ends. Raises MarkerError where none was begun."""
+    """Return the marker with the restore drill ended. Raises MarkerError if no drill was begun."""
     return _text(_ended(_fields(old), "drill", now, error, {"backup": backup}))
 
 
 def update_marker(folder: Path, name: str, change: Callable[[str | None], str]) -> None:
-    """Replace FOLDER/NAME.json by what `change` makes of its text (none if there is no file), one writer at a time.
+    """Replace the text of FOLDER/NAME.json with the result of `change` (called with None if there is no file).
 
-    Raises MarkerError and OSError; the old marker then stays as it was.
+    A lock allows one writer at a time. Raises MarkerError and OSError; the old marker then stays unchanged.
     """
     folder.mkdir(parents=True, exist_ok=True)
     place, temporary = folder / f"{name}.json", folder / f".{name}.json.new"
@@ -208,14 +208,14 @@ def _ended(
 
 
 def _text(fields: dict[str, Any]) -> str:
-    """What a reader would refuse is not written."""
+    """Return the JSON text. Raises MarkerError if a reader would refuse it."""
     text = json.dumps(fields, indent=2) + "\n"
     parse_marker(text)
     return text
 
 
 def _fields(text: str | bytes) -> dict[str, Any]:
-    """The JSON of a marker of a known format; keys that are not known are kept."""
+    """Parse the JSON of a marker and check its format; unknown keys are kept."""
     if len(text) > MAX_BYTES:
         raise MarkerError(f"it has more than {MAX_BYTES} bytes")
     try:
@@ -225,12 +225,12 @@ def _fields(text: str | bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise MarkerError("it is not a JSON object")
     if type(fields.get("format")) is not int or fields["format"] != FORMAT:
-        raise MarkerError(f"its format is not {FORMAT}, the one that is known here")
+        raise MarkerError(f"its format is not {FORMAT}, the only supported one")
     return fields
 
 
 class _Fields:
-    """Values of a JSON object, each of the type that it must have."""
+    """Values of a JSON object, each checked for its type."""
 
     def __init__(self, fields: dict[str, Any], where: str) -> None:
         self._fields = fields

@@ -1,4 +1,4 @@
-"""The markers that backups leave, read from their folder when they change."""
+"""Reader of the markers of backups, which reads them from their folder when they change."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ READ_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 _Version = tuple[int, int, int]
-"""Inode, size and time of change (ns): another one after each replacement."""
+"""Inode, size and time of change (ns), which differ after each replacement."""
 
 
 class Backups:
-    """The markers as they were read last.
+    """The markers as last read.
 
-    `markers`: by name, of stores and volumes that have one. `unreadable`: of markers that are there and cannot be used,
-    one sentence each. A name in neither has no marker: no backup of it was ever tried, or the folder is not there.
+    `markers`: by the name of the store or volume. `unreadable`: for markers that exist but cannot be used, one sentence
+    each. A name in neither has no marker: there was never an attempt at a backup, or the folder does not exist.
     """
 
     def __init__(self, plan: BackupsPlan, seconds: float = READ_SECONDS) -> None:
@@ -37,7 +37,7 @@ class Backups:
         self.unreadable: dict[str, str] = {}
 
     async def refresh(self) -> None:
-        """Read the markers that have changed. Of a folder that does not answer all are unreadable."""
+        """Read the markers that have changed. If the folder does not answer, all are unreadable."""
         folder = self._plan.folder
         known = dict(self._known)
         try:
@@ -65,7 +65,7 @@ class Backups:
     def _say_missing(self, missing: bool) -> None:
         if missing and not self._folder_missing:
             log.warning(
-                "there is no folder %s, so of no backup is anything known; it is made by the first backup, and the "
+                "there is no folder %s, so the state of all backups is unknown; the first backup creates it, and the "
                 "exporter must see it there",
                 self._plan.folder,
             )
@@ -75,7 +75,7 @@ class Backups:
 def _read_all(
     plan: BackupsPlan, known: dict[str, tuple[_Version, BackupMarker | str]]
 ) -> tuple[dict[str, tuple[_Version | None, BackupMarker | str]], bool]:
-    """Of each marker that is there, its version and what it says, or a sentence; and whether the folder is missing."""
+    """Return each existing marker with its version, or why it cannot be read; and True if the folder is missing."""
     found: dict[str, tuple[_Version | None, BackupMarker | str]] = {}
     for name in plan.names:
         path = f"{plan.folder}/{name}.json"
@@ -85,14 +85,14 @@ def _read_all(
             continue
         except OSError as error:
             found[name] = None, f"{path}: {error.strerror or error}"
-    missing = not found and bool(plan.names) and not os.path.isdir(plan.folder)  # noqa: PTH112 - beside os.open
+    missing = not found and bool(plan.names) and not os.path.isdir(plan.folder)  # noqa: PTH112 - next to os.open
     return found, missing
 
 
 def _read(
     path: str, name: str, known: tuple[_Version, BackupMarker | str] | None
 ) -> tuple[_Version, BackupMarker | str]:
-    """Raises OSError. Does not wait for a writer, should the file be a pipe."""
+    """Read a marker. Does not wait for a writer if the file is a pipe. Raises OSError."""
     descriptor = open_regular(path)
     try:
         status = os.fstat(descriptor)

@@ -1,4 +1,4 @@
-"""Free space of volumes, from the file system that each volume's folder is on."""
+"""Free space of volumes, read from the file system of each volume's folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.plan import VolumePlan
 
 READ_SECONDS = 2.0
-"""A local file system answers within microseconds; one on a server that is gone, never."""
+"""Timeout. A local file system answers within microseconds; one on a server that is down never answers."""
 WHERE = "exporter.volumes in the catalog says where the exporter finds each volume"
 
 log = logging.getLogger(__name__)
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Of the file system that holds a volume. A folder without a mount of its own shares that of its parent.
+    """Space on the file system that holds a volume. A folder that is not a mount shares that of its parent.
 
-    `avail_bytes`: what programs without privileges can still write. None of `inodes` and `free_inodes` where the file
-    system has no fixed number of them, as btrfs.
+    `avail_bytes`: how much unprivileged programs can still write. `inodes` and `free_inodes` are None if the file
+    system has no fixed number of them, such as btrfs.
     """
 
     avail_bytes: int
@@ -36,13 +36,13 @@ class Space:
 
 
 def read_space(plan: VolumePlan) -> Space | None:
-    """The space of a volume; None where its folder is not there. Raises OSError, and may block for ever."""
+    """Return the space of a volume, or None if its folder does not exist. Raises OSError, and can block forever."""
     try:
-        mode = os.stat(plan.path).st_mode  # noqa: PTH116 - a path's object for each reading is a waste
+        mode = os.stat(plan.path).st_mode  # noqa: PTH116 - a path object per reading would be a waste
     except FileNotFoundError:
         return None
     if not stat.S_ISDIR(mode):
-        raise NotADirectoryError(20, "it is not a folder")
+        raise NotADirectoryError(20, "not a folder")
     found = os.statvfs(plan.path)
     return Space(
         avail_bytes=found.f_bavail * found.f_frsize,
@@ -53,9 +53,9 @@ def read_space(plan: VolumePlan) -> Space | None:
 
 
 class Volumes:
-    """The space of all volumes as it was read last.
+    """The space of all volumes as last read.
 
-    `spaces`: by the volume's name, of those that could be read. `unreadable`: of the others, one sentence each.
+    `spaces`: by volume name, for the volumes that could be read. `unreadable`: for the others, why, in one sentence.
     """
 
     def __init__(self, plans: tuple[VolumePlan, ...], seconds: float = READ_SECONDS) -> None:
@@ -65,7 +65,7 @@ class Volumes:
         self.unreadable: dict[str, str] = {}
 
     async def refresh(self) -> None:
-        """Read all of them, at once. One that does not answer holds up none of the others."""
+        """Read all volumes at the same time. One that does not answer does not delay the others."""
         await asyncio.gather(*(self._read(plan) for plan in self._plans))
 
     async def _read(self, plan: VolumePlan) -> None:

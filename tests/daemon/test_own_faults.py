@@ -61,7 +61,7 @@ services:
         assert daemon.service("web")["state"] == "up"
         assert daemon.value("exporter_event_loop_stall_seconds_sum") >= 1
         assert "is down" not in daemon.log
-        assert "runs are void: the exporter's event loop was held up" in daemon.log
+        assert "runs are void: the exporter's event loop stalled" in daemon.log
         assert "the event loop stood still for" in daemon.log
 
 

@@ -310,7 +310,7 @@ def backup_of(found: dict[str, BackupMarker | str | None]) -> Mapping[str, Any]:
             _only_cut_off(),
             {
                 "state": "failed",
-                "detail": "the last run failed: it was cut off before it ended",
+                "detail": "the last run failed: it was interrupted before it ended",
                 "last_run": None,
                 "last_success": None,
             },

@@ -28,7 +28,7 @@ DOWN = ProbeResult(False, Reason.STATUS, 0.01, detail="status 503")
 REFUSED = ProbeResult(False, Reason.CONNECT, 0.01, detail="refused")
 VOID = ProbeResult(False, Reason.INTERNAL, 0.01, detail="void", void=Void.STALL)
 
-STALLED = "runs are void: the exporter's event loop was held up; exporter_probes_void_total counts them"
+STALLED = "runs are void: the exporter's event loop stalled; exporter_probes_void_total counts them"
 
 
 class Clock:

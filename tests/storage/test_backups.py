@@ -117,7 +117,7 @@ def test_keys_of_later_versions_are_ignored_and_kept() -> None:
         ({"format": 2}, "its format is not 1"),
         ({"format": True}, "its format is not 1"),
         ({"format": None}, "its format is not 1"),
-        ({"name": "other"}, "it is of 'other' and not of 'db'"),
+        ({"name": "other"}, "it belongs to 'other', not to 'db'"),
         ({"kind": "tape"}, "kind is 'tape'"),
         ({"environment": 5}, "environment is not a text"),
         ({"last_run": []}, "last_run is not a JSON object"),
@@ -198,7 +198,7 @@ def test_what_cannot_be_read_is_said_once_and_nothing_else_is(
         "folder": f"{tmp_path}/folder.json: Is a directory",
         "pipe": f"{tmp_path}/pipe.json: it is a named pipe, not a regular file",
         "loop": f"{tmp_path}/loop.json: Too many levels of symbolic links",
-        "moved": f"{tmp_path}/moved.json: it is of 'db' and not of 'moved'",
+        "moved": f"{tmp_path}/moved.json: it belongs to 'db', not to 'moved'",
     }
     assert len(caplog.messages) == 6
     (tmp_path / "broken.json").write_text(good().replace('"db"', '"broken"'))

@@ -65,7 +65,7 @@ def test_what_is_not_there_is_unknown_and_said_once(tmp_path: Path, caplog: pyte
         assert volumes.spaces.keys() == {"here"}
         assert volumes.unreadable == {
             "gone": f"there is no folder {gone}",
-            "file": f"{file} cannot be read: it is not a folder",
+            "file": f"{file} cannot be read: not a folder",
         }
         assert len(caplog.messages) == 2
         assert "exporter.volumes in the catalog" in caplog.messages[0]

@@ -1,1 +1,1 @@
-"""A DNS question to a server or to the system's resolvers."""
+"""Probe of DNS: a query to a server or to the system's resolvers."""

@@ -21,8 +21,8 @@ FAMILIES = (
     Family(
         "probe_dns_query_succeeded",
         "gauge",
-        "Whether any answer came back, whatever it said.",
+        "1 if any answer was received, even an error.",
         Value("query_succeeded"),
     ),
-    Family("probe_dns_serial", "gauge", "Serial number of the zone, of an SOA query.", Value("serial")),
+    Family("probe_dns_serial", "gauge", "Serial number of the zone, for an SOA query.", Value("serial")),
 )

@@ -1,4 +1,4 @@
-"""DNS: that a server answers a question, and with the records it should."""
+"""Probe of DNS: a server must answer a query with the expected records."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 RESOLV_CONF = "/etc/resolv.conf"
 PORT = 53
 PATIENCE = 1.0
-"""Seconds before the next address or system's server is asked beside one that has not answered. Recursion may take
-a server hundreds of milliseconds, so it is more than a connection is given."""
+"""Seconds without an answer before the next address or system server is queried as well. Recursion can take a server
+hundreds of milliseconds, so this is longer than for a connection."""
 
 AT_ONCE_BYTES = 1500
-"""An answer that is read without a thread. One of 64 KiB of compressed names takes a second of CPU."""
+"""Size of an answer that is parsed without a thread. 64 KiB of compressed names take a second of CPU."""
 
 Server = tuple[str, int]
 
 
 class DnsProbe(MeasuredProbe):
-    """One question.
+    """One DNS query.
 
     Raises:
-        ValueError: the question cannot be asked; one sentence.
+        ValueError: the query cannot be sent; one sentence.
     """
 
     __slots__ = ("_answers", "_question", "_rcodes", "_server", "_spec", "_type")
 
-    def __init__(self, spec: DnsSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol is made so
+    def __init__(self, spec: DnsSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol has this signature
         self._spec = spec
         self._server = None if spec.server is None else parse_server(spec.server)
         self._answers = tuple((Pattern(c.pattern), c.present) for c in spec.answers)
@@ -62,12 +62,12 @@ class DnsProbe(MeasuredProbe):
             flags = dns.flags.RD if spec.recursion else dns.flags.Flag(0)
             query = dns.message.make_query(ascii_host(spec.name), self._type, flags=flags, id=0)
         except (dns.exception.DNSException, HostNameError) as error:
-            raise ValueError(f"cannot ask for {spec.type} of {spec.name}: {error}") from None
+            raise ValueError(f"cannot query {spec.type} of {spec.name}: {error}") from None
         self._question = query.to_wire()[2:]
 
     async def ask(self, run: Run) -> None:
         run.facts["query_succeeded"] = 0
-        # 16 random bits, and the kernel's random source port: what a forger must guess (RFC 5452 section 4).
+        # 16 random bits and the kernel's random source port: a forger must guess both (RFC 5452 section 4).
         query = secrets.token_bytes(2) + self._question
         servers = [self._server] if self._server is not None else _system_servers()
         wire = await (self._by_udp if self._spec.transport == "udp" else self._by_tcp)(query, servers, run)
@@ -97,7 +97,7 @@ class DnsProbe(MeasuredProbe):
         )
 
     async def _addresses(self, servers: list[Server], run: Run) -> list[tuple[Address, int]]:
-        """Return the addresses of all servers; one without a usable address is skipped while there is another."""
+        """Return the addresses of all servers; one without a usable address is skipped if another has one."""
         found: list[tuple[Address, int]] = []
         failure: ProbeFailure | None = None
         for host, port in servers:
@@ -150,7 +150,7 @@ def _parsed(wire: bytes) -> dns.message.Message:
 
 
 def _texts(rrset: dns.rrset.RRset) -> tuple[str, str]:
-    """Return what a person would match: the data alone, and the whole record as blackbox_exporter writes it."""
+    """Return the texts to match: the data alone, and the whole record as blackbox_exporter writes it."""
     data = rrset[0].to_text()
     parts = (
         rrset.name,
@@ -185,10 +185,10 @@ def _system_servers() -> list[Server]:
     """Return the name servers of resolv.conf(5), which is read again only when it has changed.
 
     Raises:
-        ProbeFailure: `resolve`, when there is none.
+        ProbeFailure: `resolve`, if there are none.
     """
     try:
-        status = os.stat(RESOLV_CONF)  # noqa: PTH116 - a path object a run costs more than the look
+        status = os.stat(RESOLV_CONF)  # noqa: PTH116 - a path object per run costs more than the call
         servers = _name_servers(RESOLV_CONF, status.st_mtime_ns, status.st_ino, status.st_size)
     except OSError as error:
         raise ProbeFailure(Reason.RESOLVE, f"{RESOLV_CONF} cannot be read: {error.strerror}") from None

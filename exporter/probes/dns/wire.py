@@ -1,4 +1,4 @@
-"""Carrying one DNS message to a server and its answer back, by UDP and by TCP."""
+"""Exchange of one DNS message with a server, by UDP or TCP."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ HEADER_BYTES = 12
 TRUNCATED = 0x02
 ANSWER = 0x80
 RESEND_SHARE = 1 / 3
-"""Of the time left, after which a question that was not answered by UDP is asked once more: packets get lost."""
+"""Share of the remaining time after which an unanswered UDP query is sent again: packets get lost."""
 
 
 def answers(reply: bytes, query: bytes) -> bool:
-    """Return whether a message is an answer to `query`: its identifier, and its question or none (some refusals).
+    """True if `reply` answers `query`: same identifier, and the same question or, in some refusals, no question.
 
-    Names are compared as RFC 1035 section 2.3.3 has them, without regard to case.
+    Names are compared without regard to case (RFC 1035 section 2.3.3).
     """
     if len(reply) < HEADER_BYTES or reply[:2] != query[:2] or not reply[2] & ANSWER:
         return False
@@ -40,7 +40,7 @@ def answers(reply: bytes, query: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """What came by UDP, and from which address."""
+    """A reply received by UDP, and the address it came from."""
 
     reply: bytes
     address: Address
@@ -48,15 +48,15 @@ class Datagram:
 
     @property
     def truncated(self) -> bool:
-        """Whether the server asks to be asked again by TCP."""
+        """True if the answer is cut short and the query must be repeated by TCP."""
         return bool(self.reply[2] & TRUNCATED)
 
 
 async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagram:
-    """Ask one address, twice at most, on a socket and so a source port of its own.
+    """Query one address, at most twice, on a new socket and so from a new source port.
 
     Raises:
-        ProbeFailure: `connect`, when the network or the host refuses.
+        ProbeFailure: `connect`, if the network or the host refuses.
         OSError: this machine has no socket left.
     """
     host = address[1]
@@ -83,7 +83,7 @@ async def ask_udp(query: bytes, address: Address, port: int, run: Run) -> Datagr
 async def _open_udp(
     factory: Callable[[], _UdpProtocol], address: Address, port: int
 ) -> tuple[asyncio.DatagramTransport, _UdpProtocol]:
-    """Return a connected socket: it takes packets of this server only, and hears that its port is closed."""
+    """Return a connected socket: it receives only packets of this server, and an error if its port is closed."""
     family, host = address
     endpoint = asyncio.get_running_loop().create_datagram_endpoint(
         factory, remote_addr=(host, port), family=family
@@ -116,24 +116,24 @@ class _UdpProtocol(asyncio.DatagramProtocol):
         if answers(data, self._query):
             self.reply.set_result(data)
         else:
-            # Perhaps forged, so it decides nothing; the true answer may be on its way.
+            # It may be forged, so ignore it; the true answer may still arrive.
             self._others += 1
-            self._run.awaited = f"the answer; {self._others} packets that came do not belong to the question"
+            self._run.awaited = f"the answer; {self._others} packets received do not match the question"
 
     def error_received(self, exc: Exception) -> None:
         if not self.reply.done():
             self.reply.set_exception(_refused(self._server, exc))
-            self.reply.exception()  # the one who waited may have gone, and asyncio would log the failure
+            self.reply.exception()  # without this asyncio would log the failure if nobody waits any more
 
 
 def _refused(server: str, error: Exception) -> ProbeFailure:
     number = error.errno if isinstance(error, OSError) else None
     why = os.strerror(number) if number else str(error)
-    return ProbeFailure(Reason.CONNECT, f"cannot ask {server}: {why}")
+    return ProbeFailure(Reason.CONNECT, f"cannot query {server}: {why}")
 
 
 async def ask_tcp(query: bytes, host: str, port: int, ip_protocol: IpProtocol, run: Run) -> bytes:
-    """Ask by TCP, each message after two bytes of its length (RFC 1035 section 4.2.2).
+    """Query by TCP, where two bytes of length precede each message (RFC 1035 section 4.2.2).
 
     Raises:
         ProbeFailure: `resolve`, `connect`, `disconnect` or `protocol`.
@@ -147,12 +147,12 @@ async def ask_tcp(query: bytes, host: str, port: int, ip_protocol: IpProtocol, r
     finally:
         transport.abort()
     if not answers(reply, query):
-        raise ProbeFailure(Reason.PROTOCOL, "what came back is not an answer to the question")
+        raise ProbeFailure(Reason.PROTOCOL, "the reply is not an answer to the question")
     return reply
 
 
 class _TcpProtocol(asyncio.Protocol):
-    """Keeps one message, of 64 KiB at most, since its length has two bytes."""
+    """Receiver of one message of at most 64 KiB, since its length has two bytes."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()

@@ -1,1 +1,1 @@
-"""The standard health check of gRPC servers."""
+"""Probe of gRPC servers by the standard health check."""

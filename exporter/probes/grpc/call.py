@@ -1,7 +1,7 @@
-"""One unary call of gRPC over HTTP/2, on a connection that carries nothing else.
+"""One unary gRPC call over HTTP/2, on a new connection.
 
-The library of gRPC holds its connections on threads of its own, and hides why one failed. One call takes little of
-HTTP/2, so h2 speaks it here on the connections of all other probes.
+The gRPC library keeps its connections on its own threads and hides why one failed. One call needs little of HTTP/2,
+so this module uses h2 on the same connections as all other probes.
 """
 
 from __future__ import annotations
@@ -38,43 +38,43 @@ if TYPE_CHECKING:
     from exporter.probes.measure import Run
 
 STREAM = 1
-"""The first that a client opens."""
+"""The first stream that a client opens."""
 PREFIX_BYTES = 5
-"""Before each message: whether it is compressed, and its length in four bytes."""
+"""Before each message: a flag for compression, and the length in four bytes."""
 MAX_BODY_BYTES = 16 * 1024
 MAX_FRAMES = 100
-"""Of all that is read; ten are many for the answer of a health service."""
+"""Frames read per call; the answer of a health service rarely takes ten."""
 HEADER_BYTES = 9
 MAX_FRAME_BYTES = 16 * 1024
-"""What a peer may send unless it is allowed more (RFC 9113 section 4.2)."""
+"""The largest frame that a peer may send by default (RFC 9113 section 4.2)."""
 MAX_INTERIM = 10
 """Answers of the 1xx class before the real one; gRPC has none."""
 MAX_HEAD_BYTES = 16 * 1024
-"""Of a list of fields as HPACK counts them: a block of 2 KB can stand for 2000 fields, which take h2 7 ms to check."""
+"""Size of a field list as HPACK counts it: a block of 2 KB can expand to 2000 fields, which h2 checks in 7 ms."""
 GOAWAY = 7
 LATER_MILLISECONDS = 1000
-"""How long after the probe's deadline that of the server is, so that it is always the probe's that ends a run."""
+"""The server gets this much more time than the probe, so that always the probe's deadline ends a run."""
 MAX_TIMEOUT_MILLISECONDS = 99_999_999
 """The header has eight digits."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came back. Headers and trailers are together, names in lower case."""
+    """The answer of the server. `headers` includes the trailers; names are in lower case."""
 
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
 
 
 class Call(asyncio.Protocol):
-    """The client's end of one connection for one call. Await `ask`, then read `answer`."""
+    """The client side of a connection for one call. Await `ask`, then read `answer`."""
 
     __slots__ = ("_buffer", "_connection", "_frames", "_interim", "_transport", "answer", "done")
 
     def __init__(self) -> None:
         self._connection = H2Connection(H2Configuration(client_side=True, header_encoding=None))
         self._connection.decoder.max_header_list_size = MAX_HEAD_BYTES
-        # Now, since what answers the server's first frames must come after it.
+        # Now, since it must be sent before any reply to the server's first frames.
         self._connection.initiate_connection()
         self._buffer = bytearray()
         self._frames = 0
@@ -85,7 +85,7 @@ class Call(asyncio.Protocol):
 
     @property
     def heard(self) -> bool:
-        """Whether anything came."""
+        """True if anything was received."""
         return bool(self._frames or self._buffer)
 
     def ask(
@@ -128,7 +128,7 @@ class Call(asyncio.Protocol):
             return
         self._buffer += data
         if not self._frames and self._buffer.startswith(b"HTTP/1"):
-            self._fail(Reason.PROTOCOL, "the server answers in HTTP/1 and not in HTTP/2, which gRPC needs")
+            self._fail(Reason.PROTOCOL, "the server answers in HTTP/1, but gRPC needs HTTP/2")
             return
         try:
             while not self.done.done() and (frame := self._next_frame()):
@@ -138,14 +138,14 @@ class Call(asyncio.Protocol):
                 for event in self._connection.receive_data(frame):
                     self._take(event)
         except ProtocolError as error:
-            # The library's sentence may repeat the peer's own bytes.
+            # The library's message may repeat bytes of the peer.
             words = PeerText(str(error) or type(error).__name__)
             self._fail(Reason.PROTOCOL, "the answer is not valid HTTP/2: {}", words)
         if self._transport is not None and not self.done.done():
             self._transport.write(self._connection.data_to_send())
 
     def _next_frame(self) -> bytes | None:
-        """Return the next whole frame."""
+        """Return the next complete frame, or None."""
         if len(self._buffer) < HEADER_BYTES:
             return None
         size = int.from_bytes(self._buffer[:3], "big")
@@ -161,10 +161,10 @@ class Call(asyncio.Protocol):
         return frame
 
     def _end(self, payload: bytes) -> None:
-        """Take note that the server takes no more calls.
+        """Handle a GOAWAY frame: the server accepts no more calls.
 
-        It may still answer those up to one that it names, and h2 would not let it.
-        nginx says so before it answers, where a connection is to have one request.
+        It may still answer calls up to the last stream that the frame names, but h2 would not allow it. nginx sends
+        the frame before its answer if it allows only one request per connection.
         """
         last, code = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")
         if code or last < STREAM:

@@ -18,7 +18,7 @@ FAMILIES = (
     Family(
         "probe_grpc_healthcheck_response",
         "gauge",
-        "The serving status that the server answered: one series, of that status, which is 1.",
+        "The serving status in the answer, as a label; always 1.",
         Text("serving_status", "grpc_serving_status"),
     ),
     Family(
@@ -27,5 +27,5 @@ FAMILIES = (
         "The status code of the call (0 is OK).",
         Value("grpc_status_code"),
     ),
-    Family("probe_grpc_ssl", "gauge", "Whether TLS was used.", Value("ssl")),
+    Family("probe_grpc_ssl", "gauge", "1 if TLS was used.", Value("ssl")),
 )

@@ -1,6 +1,6 @@
-"""gRPC: what the standard health service, `grpc.health.v1.Health/Check`, says of a server or of one service.
+"""Probe of gRPC: asks the standard health service, `grpc.health.v1.Health/Check`, about a server or one service.
 
-Its two messages are small enough to be written and read here (github.com/grpc/grpc-proto, grpc/health/v1/health.proto):
+Its two messages are small enough to encode and decode here (github.com/grpc/grpc-proto, grpc/health/v1/health.proto):
 
     message HealthCheckRequest { string service = 1; }
     message HealthCheckResponse { ServingStatus status = 1; }  // an enum
@@ -54,7 +54,7 @@ REASONS = {
     "PERMISSION_DENIED": Reason.LOGIN,
     "UNAUTHENTICATED": Reason.LOGIN,
 }
-"""Of a call that ended with this status; the others are an error to our question."""
+"""Reasons by the status of the call; for any other status it is `answer`."""
 
 MAX_STATUS_DIGITS = 3
 UNHEALTHY_PROXY = {429, 502, 503, 504}
@@ -62,12 +62,12 @@ UNAUTHORISED = {401, 403}
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """Wire types of protobuf."""
 FIELD = 1
-"""The number of the one field that each of the two messages has."""
+"""The number of the only field in each of the two messages."""
 MAX_VARINT_BYTES = 10
 
 
 class GrpcProbe(MeasuredProbe):
-    """One call on a connection of its own.
+    """One call on a new connection.
 
     Raises:
         TlsError: a certificate file or key cannot be used.
@@ -101,7 +101,7 @@ class GrpcProbe(MeasuredProbe):
         self, tls: Tls, transport: asyncio.Transport, call: Call, run: Run
     ) -> asyncio.Transport:
         if call.heard:
-            # Taken into the call, it would look as if it had been protected (CVE-2011-0411).
+            # Passed on to the call, it would look as if TLS had protected it (CVE-2011-0411).
             raise ProbeFailure(Reason.TLS, "the server does not speak TLS: it began in plain text")
         secured = await tls.start(transport, call, self._spec.host, run, lambda: self._open(run))
         run.facts["ssl"] = 1
@@ -136,7 +136,7 @@ class GrpcProbe(MeasuredProbe):
         if name == "UNIMPLEMENTED":
             return "the server has no health service (grpc.health.v1.Health):"
         if name == "NOT_FOUND" and self._spec.service:
-            return "the server does not know the service that was asked for:"
+            return "the server does not know the service:"
         return "the call ended with"
 
 
@@ -147,10 +147,10 @@ def encode_request(service: str) -> bytes:
 
 
 def decode_response(message: bytes) -> int:
-    """Return the status in a `HealthCheckResponse`; 0, as protobuf has it, where the message has none.
+    """Return the status in a `HealthCheckResponse`; 0, as in protobuf, if the message has none.
 
     Raises:
-        ProbeFailure: `protocol`, when it is no such message.
+        ProbeFailure: `protocol`, if it is not such a message.
     """
     status = position = 0
     try:
@@ -171,7 +171,7 @@ def decode_response(message: bytes) -> int:
         position = len(message) + 1
     if position > len(message) or status >= len(SERVING_STATUSES):
         raise ProbeFailure(
-            Reason.PROTOCOL, "the answer is not that of a health service (grpc.health.v1.Health)"
+            Reason.PROTOCOL, "the answer does not come from a health service (grpc.health.v1.Health)"
         )
     return status
 
@@ -186,7 +186,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """Return the number at `position`, and where it ends."""
+    """Return the number at `position`, and the position after it."""
     value = 0
     for index in range(MAX_VARINT_BYTES):
         byte = message[position + index]
@@ -200,7 +200,7 @@ def _status_code(answer: Answer) -> int:
     """Return the status of the call.
 
     Raises:
-        ProbeFailure: what answered is not gRPC, or stands before a server that is.
+        ProbeFailure: the answer does not come from a gRPC server, but for example from a proxy in front of it.
     """
     headers = answer.headers
     given = headers.get("grpc-status", "")
@@ -209,11 +209,11 @@ def _status_code(answer: Answer) -> int:
         return code
     status = _number(headers.get(":status", "")) or 0
     if status == 200 and headers.get("content-type", "").startswith("application/grpc"):
-        raise ProbeFailure(Reason.PROTOCOL, "the answer has no status of gRPC")
+        raise ProbeFailure(Reason.PROTOCOL, "the answer has no gRPC status")
     if status in UNAUTHORISED:
-        raise ProbeFailure(Reason.LOGIN, f"HTTP status {status} in place of an answer of gRPC")
+        raise ProbeFailure(Reason.LOGIN, f"HTTP status {status} instead of a gRPC answer")
     if status in UNHEALTHY_PROXY:
-        raise ProbeFailure(Reason.STATUS, f"HTTP status {status} in place of an answer of gRPC")
+        raise ProbeFailure(Reason.STATUS, f"HTTP status {status} instead of a gRPC answer")
     raise ProbeFailure(Reason.PROTOCOL, f"the server speaks HTTP/2 but not gRPC: HTTP status {status}")
 
 
@@ -222,29 +222,29 @@ def _number(text: str) -> int | None:
 
 
 def _message(answer: Answer) -> bytes:
-    """Return the one message of the answer.
+    """Return the only message of the answer.
 
     Raises:
         ProbeFailure: `protocol`.
     """
     body = bytes(answer.body)
     if len(body) < PREFIX_BYTES or int.from_bytes(body[1:PREFIX_BYTES], "big") != len(body) - PREFIX_BYTES:
-        raise ProbeFailure(Reason.PROTOCOL, "the answer does not hold one whole message")
+        raise ProbeFailure(Reason.PROTOCOL, "the answer does not hold exactly one complete message")
     if body[0]:
-        raise ProbeFailure(Reason.PROTOCOL, "the answer is compressed, which was not asked for")
+        raise ProbeFailure(Reason.PROTOCOL, "the answer is compressed although compression was not requested")
     return body[PREFIX_BYTES:]
 
 
 def _metadata(spec: GrpcSpec, run: Run) -> list[tuple[str, str]]:
-    """Return the metadata, its references read now.
+    """Return the metadata, with its secrets read now.
 
     Raises:
-        ProbeFailure: `secret`, when a reference cannot be read or its value cannot be sent.
+        ProbeFailure: `secret`, if a reference cannot be read or its value cannot be sent.
     """
     metadata = [(key.lower(), run.read(value)) for key, value in spec.metadata]
     for key, value in metadata:
         if not all(" " <= character <= "~" for character in value):
             raise ProbeFailure(
-                Reason.SECRET, f"the value of the metadata {key} holds a line break or what is not ASCII"
+                Reason.SECRET, f"the value of the metadata {key} holds a line break or non-ASCII characters"
             )
     return metadata

@@ -1,4 +1,4 @@
-"""Reading one HTTP/1 answer from a connection. What follows the answer belongs to no request, and is not read."""
+"""Reader of one HTTP/1 answer. Bytes after the answer belong to no request and are not read."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 SWITCHING_PROTOCOLS = 101
 NO_BODY = {204, 304}
 STEPS_AT_A_TIME = 500
-"""Parts of a message between two looks at what else there is to do: a few ms of chunks of one byte."""
+"""Parts of a message read before the event loop gets a turn: a few ms with chunks of one byte."""
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came back. `body` is decompressed, and kept only where a condition will read it."""
+    """The answer of the server. `body` is decompressed, and kept only if a condition reads it."""
 
     status: int = 0
     version: str = ""
@@ -47,10 +47,10 @@ class Answer:
     body: bytes = b""
     last_modified: str | None = None
     withheld: str = ""
-    """The origin that was asked without the credentials, which are for another; empty where they were sent."""
+    """The origin that got no credentials because they belong to another one; empty if they were sent."""
 
     def header(self, name: str) -> str | None:
-        """Return the value of a header, several joined as RFC 9110 section 5.3 has it; `name` in lower case."""
+        """Return the value of a header, several lines joined (RFC 9110 section 5.3); `name` in lower case."""
         values = self.values(name)
         return ", ".join(values) if values else None
 
@@ -59,7 +59,7 @@ class Answer:
         return [value for known, value in self.headers if known == name]
 
     def take(self, status: int, version: str, fields: Fields) -> Fields:
-        """Take the head of the final answer; its fields that say how long the body is."""
+        """Store the head of the final answer, and return the fields that determine the length of the body."""
         self.status, self.version, self.headers = status, version, fields
         framing = []
         for name, value in fields:
@@ -74,20 +74,20 @@ class Answer:
 
 
 class AnswerProtocol(asyncio.Protocol):
-    """The client's end of one connection for one request. Await `ask`, then read `answer`."""
+    """The client side of a connection for one request. Await `ask`, then read `answer`."""
 
     _body: Body | None = None
     _chunks: Chunks | None = None
     _heard = False
     _interim = 0
     _left: int | None = None
-    """Bytes of the body that have not come yet; None where only the end of the connection ends it."""
+    """Bytes of the body still to come; None if the body ends only with the connection."""
     _plain = False
-    """True while the body comes as it is, without chunks."""
+    """True while the body arrives without chunks."""
     _searched = 0
     _transport: asyncio.Transport | None = None
     _waiting = False
-    """True while the rest of the buffer waits for the loop's next turn."""
+    """True while the rest of the buffer waits for the next turn of the loop."""
 
     def __init__(self, run: Run, method: str, max_bytes: int, *, keep: bool) -> None:
         self._run = run
@@ -97,13 +97,13 @@ class AnswerProtocol(asyncio.Protocol):
         self._buffer = bytearray()
         self._budget = HeadBudget()
         self._step = AnswerProtocol._take_head
-        """Takes the next part off the buffer; False: needs more bytes. No bound method, which would be a cycle."""
+        """Takes the next part off the buffer; returns False if it needs more bytes. A bound method would be a cycle."""
         self.answer = Answer()
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
     def unread(self) -> bytes:
-        """What came before the request was sent."""
+        """Return the bytes received before the request was sent."""
         return bytes(self._buffer)
 
     def ask(self, transport: asyncio.Transport, request: bytes) -> asyncio.Future[None]:
@@ -147,13 +147,13 @@ class AnswerProtocol(asyncio.Protocol):
 
     def _read_on(self, transport: asyncio.Transport) -> None:
         if self.done.done() or transport.is_closing():
-            return  # what still waits is read when the connection is lost
+            return  # the rest is read in connection_lost
         self._waiting = False
         transport.resume_reading()
         self._read(transport)
 
     def _read_rest(self) -> None:
-        """Take what still waits when the connection ends: it came before the end."""
+        """Read the rest of the buffer when the connection ends: it was received before the end."""
         try:
             while not self.done.done() and self._waiting and self._step(self):
                 pass
@@ -185,7 +185,7 @@ class AnswerProtocol(asyncio.Protocol):
         return bool(buffer)
 
     def _begin(self, status: int, version: str, fields: Fields) -> None:
-        """Note the final answer's head, and how its body ends (RFC 9112 section 6.3)."""
+        """Store the head of the final answer and find out how its body ends (RFC 9112 section 6.3)."""
         answer = self.answer
         framing = answer.take(status, version, fields)
         chunked = False
@@ -205,7 +205,7 @@ class AnswerProtocol(asyncio.Protocol):
             self._take_body(bytes(self._buffer))
 
     def _take_body(self, data: bytes) -> None:
-        """Take the next bytes of a body that is not in chunks, which need no buffer."""
+        """Take the next bytes of a body without chunks. They need no buffer."""
         assert self._body is not None  # noqa: S101 - `_begin` made it
         try:
             if self._left is None:
@@ -228,7 +228,7 @@ class AnswerProtocol(asyncio.Protocol):
         return ended is False
 
     def eof_received(self) -> None:
-        """End a body that has neither a length nor chunks: the connection's end is its end (RFC 9112 section 6.3)."""
+        """End a body without length and chunks: it ends with the connection (RFC 9112 section 6.3)."""
         self._read_rest()
         if not self.done.done() and self._plain and self._left is None:
             self._complete()

@@ -1,4 +1,4 @@
-"""The body of an HTTP answer: counted, decompressed and perhaps kept, as it arrives."""
+"""Body of an HTTP answer: counted, decompressed and, if needed, kept as it arrives."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 RAW_DEFLATE = -zlib.MAX_WBITS
 DECODED = {"gzip", "x-gzip", "deflate"}
 PIECE_BYTES = 16 * 1024
-"""Given to the decoder at a time: it copies what it leaves over, and a hostile body has hundreds of members in this."""
+"""Bytes per call of the decoder: it copies the rest, and a hostile body can hold hundreds of members in them."""
 MAX_MEMBERS = 1000
-"""Of one gzip body. Programs that write several write one for each 64 KiB or so."""
+"""Members of one gzip body. Programs that write several write one per 64 KiB or so."""
 
 
 class Body:
-    """Counts, decodes and keeps a body as it arrives.
+    """A body that is counted, decoded and kept as it arrives.
 
-    `max_bytes` bounds the body before and after it is decoded: a few kilobytes of gzip can hold gigabytes.
+    `max_bytes` limits the body both before and after decoding: a few kilobytes of gzip can hold gigabytes.
     """
 
     __slots__ = ("_answer", "_decoder", "_kept", "_max_bytes", "_members", "_start")
@@ -32,7 +32,7 @@ class Body:
     def __init__(self, answer: Answer, max_bytes: int, *, keep: bool) -> None:
         self._answer = answer
         self._max_bytes = max_bytes
-        # Not the pieces: those of a hostile body are small, and each would take forty bytes more.
+        # Not a list of pieces: a hostile body has small ones, and each would take forty bytes more.
         self._kept = bytearray() if keep else None
         self._start: bytes | None = b""
         self._members = 1
@@ -40,7 +40,7 @@ class Body:
         self._decoder = zlib.decompressobj(GZIP_OR_ZLIB) if encoding in DECODED else None
 
     def expect(self, size: int) -> None:
-        """See that `size` more bytes would not be too many.
+        """Check that `size` more bytes stay within the limit.
 
         Raises:
             ProbeFailure: `size`.
@@ -52,7 +52,7 @@ class Body:
         return ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes")
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes off the wire.
+        """Take the next bytes received.
 
         Raises:
             ProbeFailure: `size` or `encoding`.
@@ -72,7 +72,7 @@ class Body:
     def _keep(self, data: bytes) -> None:
         self._answer.decoded_bytes += len(data)
         if self._answer.decoded_bytes > self._max_bytes:
-            raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes once decompressed")
+            raise ProbeFailure(Reason.SIZE, f"body is larger than {self._max_bytes} bytes when decompressed")
         if self._kept is not None:
             self._kept += data
 
@@ -109,7 +109,7 @@ class Body:
         """End the body.
 
         Raises:
-            ProbeFailure: `encoding`, when the compressed stream has not.
+            ProbeFailure: `encoding`, if the compressed stream has not ended.
         """
         if self._decoder is not None and not self._decoder.eof and self._answer.received_bytes:
             raise ProbeFailure(Reason.ENCODING, f"the {self._answer.encoding} body is cut short")
@@ -119,14 +119,15 @@ class Body:
 
 
 def is_zlib(start: bytes) -> bool:
-    """True if deflate has the wrapper that RFC 9110 section 8.4.1.2 asks for, by its first two bytes (RFC 1950
-    section 2.2); some servers send it bare.
+    """True if a deflate body has the zlib wrapper that RFC 9110 section 8.4.1.2 requires; some servers omit it.
+
+    The first two bytes tell (RFC 1950 section 2.2).
     """
     return start[0] & 0x0F == zlib.DEFLATED and int.from_bytes(start[:2], "big") % 31 == 0
 
 
 def cannot_decompress(answer: Answer) -> ProbeFailure:
-    """Return the failure of a body that a condition should read."""
+    """Return the failure of a body that a condition cannot read."""
     return ProbeFailure(Reason.ENCODING, "cannot decompress {}", encoding_of(answer))
 
 

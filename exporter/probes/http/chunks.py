@@ -1,4 +1,4 @@
-"""The chunked transfer coding (RFC 9112 section 7.1), read from a buffer as its bytes arrive."""
+"""Parser of the chunked transfer coding (RFC 9112 section 7.1), which reads from a buffer as bytes arrive."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from exporter.probes.http.head import HeadBudget
 
 MAX_LINE_BYTES = 4096
-"""The size of a chunk and its extensions."""
+"""Limit of a line with the size of a chunk and its extensions."""
 FREE_LINE_BYTES = 20
-"""More than the size itself needs; what is over it counts as part of the head, or extensions would have no limit."""
+"""More than the size itself needs. Bytes beyond it count as part of the head, so that extensions have a limit."""
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _EMPTY_LINE = re.compile(rb"\r?\n")
 
 
 class Chunks:
-    """Takes chunks, and the trailers after the last, off the front of a buffer."""
+    """A parser that takes chunks and then the trailers off the front of a buffer."""
 
     __slots__ = ("_body", "_budget", "_ends_data", "_left", "_searched", "_trailers")
 
@@ -30,13 +30,13 @@ class Chunks:
         self._body = body
         self._budget = budget
         self._left = 0
-        """Bytes of the current chunk that have not come yet."""
+        """Bytes of the current chunk still to come."""
         self._ends_data = False
         self._trailers = False
         self._searched = 0
 
     def step(self, buffer: bytearray) -> bool | None:
-        """Take the next part. True when the last chunk and its trailers have been read; None: needs more bytes.
+        """Take the next part. Return True after the last chunk and its trailers, None if it needs more bytes.
 
         Raises:
             ProbeFailure: `protocol`, `size` or `encoding`.
@@ -57,12 +57,12 @@ class Chunks:
         if match is None:
             raise _invalid(buffer)
         self._left = int(match[1], 16)
-        del match, buffer[:end]  # a match holds its buffer, which then cannot shrink
+        del match, buffer[:end]  # a match holds its buffer, which could not shrink
         self._budget.spend(max(0, end - FREE_LINE_BYTES))
         self._body.expect(self._left)
         self._trailers = not self._left
         self._ends_data = bool(self._left)
-        if self._left and buffer[self._left : self._left + 2] == b"\r\n":  # whole: three steps in one
+        if self._left and buffer[self._left : self._left + 2] == b"\r\n":  # complete: three steps in one
             self._take_data(buffer)
             self._take_line_end(buffer)
         return False
@@ -105,5 +105,5 @@ class Chunks:
 
 def _invalid(buffer: bytearray) -> ProbeFailure:
     return ProbeFailure(
-        Reason.PROTOCOL, "the body is not valid HTTP: {} in place of a chunk", PeerText(bytes(buffer[:256]))
+        Reason.PROTOCOL, "the body is not valid HTTP: {} instead of a chunk", PeerText(bytes(buffer[:256]))
     )

@@ -1,7 +1,7 @@
-"""What an HTTP answer must be, compiled at load; the first condition that does not hold gives the reason.
+"""Conditions on an HTTP answer, compiled at load; the first one that is not met gives the reason.
 
-The head and a small body are judged at once. A large body leaves the loop to others: its text is decoded in pieces and
-searched in a thread, since RE2 lets go of Python's lock, and JSON is looked through in pieces.
+The head and a small body are checked at once. For a large body other tasks get turns: its text is decoded in pieces
+and searched in a thread (RE2 releases Python's lock), and JSON is searched in pieces.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from exporter.probes.measure import Run
 
 SEARCHED_AT_ONCE_BYTES = 64 * 1024
-"""Of a body that is searched without a thread, which takes 0.1 ms to ask."""
+"""Size of a body that is searched without a thread, which takes 0.1 ms to start."""
 TURN_BYTES = 256 * 1024
-"""A larger body whose text or JSON is made of it waits for its turn: that takes up to seven times as much memory, so
-five pages of 10 MiB at once would take more than a container has.
+"""Larger bodies are converted to text or JSON one at a time: that takes up to seven times their memory, so five pages
+of 10 MiB at once would need more than a container has.
 """
 UNAUTHORISED = {401, 403}
 MAX_DATE_CHARACTERS = 64
@@ -52,14 +52,14 @@ SINGLE_FIELDS = {
     "set-cookie2",
     "www-authenticate",
 }
-"""Fields that are no list, or whose values hold commas (RFC 9110 section 5.3): several lines are not joined."""
+"""Fields that are not lists, or whose values hold commas (RFC 9110 section 5.3): several lines are not joined."""
 
 Steps = Generator[Callable[[], bool] | None, bool | None, None]
-"""A judgement in parts: a search that a thread may do, whose result is sent back, or None where others may run."""
+"""A check in steps: yields a search for a thread, whose result is sent back, or None where other tasks may run."""
 
 
 def conditions_of(spec: HttpSpec, shared: Shared) -> Conditions:
-    """Return the compiled conditions of a spec; specs with the same ones share them."""
+    """Return the compiled conditions of a spec; specs with the same conditions share them."""
     key = (
         Conditions,
         spec.versions,
@@ -78,7 +78,7 @@ class Conditions:
     """The conditions of one spec.
 
     Raises:
-        ValueError, jsonpath_rfc9535.JSONPathError: the catalog let a bad expression pass.
+        ValueError, jsonpath_rfc9535.JSONPathError: the catalog accepted an invalid expression.
     """
 
     __slots__ = ("_body", "_headers", "_json", "_spec", "_turns", "reads_body")
@@ -97,7 +97,7 @@ class Conditions:
         self.reads_body = bool(self._body or self._json)
 
     async def hold_body(self, answer: Answer, run: Run) -> None:
-        """Hold the body against every condition, letting others run in between.
+        """Check the body against every condition; other tasks run in between.
 
         Raises:
             ProbeFailure: `encoding`, `size` or `body`.
@@ -124,7 +124,7 @@ class Conditions:
             pass
 
     def judge(self, answer: Answer, run: Run) -> None:
-        """Do `judge_head` and `hold_body` in one go."""
+        """Run `judge_head` and `hold_body` in one call, without turns for other tasks."""
         self.judge_head(answer, run)
         steps = self._body_steps(answer, run)
         try:
@@ -135,7 +135,7 @@ class Conditions:
             pass
 
     def judge_head(self, answer: Answer, run: Run) -> None:
-        """Note what the answer says of itself, then hold all but its body against the conditions.
+        """Check everything but the body against the conditions.
 
         Raises:
             ProbeFailure: `version`, `status`, `header` or `encoding`.
@@ -184,15 +184,15 @@ def _fail_status(answer: Answer, wanted: str) -> NoReturn:
     if answer.status in UNAUTHORISED and answer.withheld:
         raise ProbeFailure(
             Reason.STATUS,
-            f"{detail}; {{}} got no credentials: after a redirect they go to the same origin only, or to https on the"
-            " same host",
+            f"{detail}; {{}} got no credentials: after a redirect they are sent only to the same origin, or to https"
+            " on the same host",
             PeerText(answer.withheld),
         )
     raise ProbeFailure(Reason.STATUS, detail)
 
 
 def _judge_header(answer: Answer, name: str, pattern: Pattern, present: bool, run: Run) -> None:
-    """Raise unless some value matches; with `present=False`, if one does. Lines of a list count alone and joined."""
+    """Raise unless some value matches; with `present=False`, if one does. Lines are matched alone and joined."""
     values = [utf8(value) for value in answer.values(name)]
     if not values:
         if present:
@@ -214,19 +214,19 @@ def _judge_header(answer: Answer, name: str, pattern: Pattern, present: bool, ru
 
 
 def shown_statuses(statuses: tuple[tuple[int, int], ...]) -> str:
-    """Return status codes as people read them: `200, 204 or 300-399`."""
+    """Return status codes in readable form: `200, 204 or 300-399`."""
     texts = [str(low) if low == high else f"{low}-{high}" for low, high in statuses]
     return " or ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
 
 
 def last_modified(answer: Answer) -> float | None:
-    """Return the Last-Modified header in seconds since the epoch; None when missing or not a date."""
+    """Return the Last-Modified header in seconds since the epoch; None if it is missing or not a date."""
     value = answer.last_modified
     if value is None or len(value) > MAX_DATE_CHARACTERS:
         return None
     try:
         moment = parsedate_to_datetime(value)
-        # "-0000" is UTC of unknown place (RFC 5322 section 3.3); Python gives it no zone and would take ours.
+        # "-0000" is UTC (RFC 5322 section 3.3); Python gives it no zone and would use the local one.
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -1,6 +1,6 @@
-"""The cookies of one run (RFC 6265): what a server sets on the way through redirects goes back to it, and to no other.
+"""Cookies of one run (RFC 6265): a server that sets cookies during redirects gets them back, and no other server.
 
-A browser keeps cookies for longer. A run begins without any, so that each run sees the same.
+Unlike a browser, each run begins without cookies, so that all runs see the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_COOKIES = 50
 MAX_COOKIE_BYTES = 4096
-"""Of one Set-Cookie header. Both are what RFC 6265 section 6.1 asks of a browser, which keeps no more of a host."""
+"""Limit of one Set-Cookie header. Both limits are the minimum for browsers in RFC 6265 section 6.1."""
 MAX_DATE_CHARACTERS = 64
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -30,7 +30,7 @@ _SECONDS = re.compile("-?[0-9]{1,18}")
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie, and where it may go."""
+    """A cookie, and where it may be sent."""
 
     name: str
     value: str
@@ -41,7 +41,7 @@ class Cookie:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """A later cookie with the same key replaces this one."""
+        """Return the key of the cookie; a later one with the same key replaces it."""
         return self.name, self.domain, self.path
 
     def goes_to(self, endpoint: Endpoint) -> bool:
@@ -64,7 +64,7 @@ class Jar:
         self._cookies: dict[tuple[str, str, str], Cookie] = {}
 
     def take(self, headers: Iterable[str], endpoint: Endpoint) -> None:
-        """Keep what the Set-Cookie headers of an answer of `endpoint` say."""
+        """Keep the cookies in the Set-Cookie headers of an answer from `endpoint`."""
         for header in headers:
             if len(header) > MAX_COOKIE_BYTES:
                 continue
@@ -76,14 +76,14 @@ class Jar:
                 self._cookies[cookie.key] = cookie
 
     def of(self, endpoint: Endpoint) -> tuple[tuple[str, str], ...]:
-        """Return names and values of the cookies that a request to `endpoint` sends, those longest path first."""
+        """Return names and values of the cookies for a request to `endpoint`, longest path first."""
         cookies = [cookie for cookie in self._cookies.values() if cookie.goes_to(endpoint)]
         cookies.sort(key=lambda cookie: len(cookie.path), reverse=True)
         return tuple((cookie.name, cookie.value) for cookie in cookies)
 
 
 def _parse(header: str, endpoint: Endpoint) -> tuple[Cookie | None, bool]:
-    """Return a cookie, and True if it is to be deleted; no cookie where `endpoint` may not set it."""
+    """Return a cookie, and True if it is to be deleted; None if `endpoint` may not set it."""
     pair, *rest = header.split(";")
     name, equals, value = (part.strip() for part in pair.partition("="))
     words = (word.partition("=") for word in rest)
@@ -103,7 +103,7 @@ def _parse(header: str, endpoint: Endpoint) -> tuple[Cookie | None, bool]:
 
 
 def _may_set(host: str, domain: str) -> bool:
-    """True if a server of `host` may set cookies of `domain`: its own, or that of a parent which is no top level."""
+    """True if a server on `host` may set cookies for `domain`: itself or a parent that is not a top-level domain."""
     return host == domain or ("." in domain and _within(host, domain))
 
 

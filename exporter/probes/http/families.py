@@ -16,11 +16,11 @@ FAMILIES = (
         Phases(("resolve", "connect", "tls", "processing", "transfer")),
     ),
     Family("probe_http_status_code", "gauge", "Status code of the last answer.", Value("status_code")),
-    Family("probe_http_redirects", "gauge", "Redirects that were followed.", Value("redirects")),
+    Family("probe_http_redirects", "gauge", "Number of redirects followed.", Value("redirects")),
     Family(
         "probe_http_content_length",
         "gauge",
-        "The Content-Length header; absent when there was none.",
+        "The Content-Length header; absent if there was none.",
         Value("content_length"),
     ),
     Family(
@@ -30,11 +30,11 @@ FAMILIES = (
         Value("body_bytes"),
     ),
     Family("probe_http_version", "gauge", "HTTP version of the answer.", Value("version")),
-    Family("probe_http_ssl", "gauge", "Whether TLS was used on the last connection.", Value("ssl")),
+    Family("probe_http_ssl", "gauge", "1 if TLS was used on the last connection.", Value("ssl")),
     Family(
         "probe_http_last_modified_timestamp_seconds",
         "gauge",
-        "The Last-Modified header, since the epoch; absent when there was none.",
+        "The Last-Modified header, in seconds since the epoch; absent if there was none.",
         Value("last_modified"),
     ),
     *TLS,

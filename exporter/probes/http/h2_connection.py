@@ -1,4 +1,4 @@
-"""Set up h2's connection for one request, with limits on what a server may send."""
+"""Setup of an h2 connection for one request, with limits on what a server may send."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from h2.errors import ErrorCodes
 from h2.settings import SettingCodes, Settings
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Of a list of fields as HPACK counts them; more is refused while it is decompressed."""
+"""Size of a field list as HPACK counts it; a larger one is refused during decompression."""
 WINDOW_BYTES = 1024 * 1024
-"""How much of a body may be on its way. The protocol's default of 64 KiB makes a distant server wait at each turn."""
+"""Bytes of a body that may be in flight. With the protocol's default of 64 KiB a distant server often waits."""
 
 
 def new_connection() -> H2Connection:
-    """Return a client's connection that no server can make hold more than its limits."""
-    # Its checks refuse a blank around a value, which curl, Go and browsers pass over.
+    """Return a client connection that holds no more than its limits, whatever the server sends."""
+    # h2's checks refuse spaces around a value, which curl, Go and browsers ignore.
     connection = H2Connection(
         H2Configuration(client_side=True, header_encoding=None, validate_inbound_headers=False)
     )
@@ -32,6 +32,6 @@ def new_connection() -> H2Connection:
 
 
 def error_name(code: int | None) -> str:
-    """Return the protocol's name of an error code."""
+    """Return the name of an error code in the protocol."""
     known = {member.value: member.name for member in ErrorCodes}
     return known.get(code or 0, f"error {code}")

@@ -1,7 +1,7 @@
-"""The heads of HTTP/1 messages, read as curl, Go and browsers read them, within limits on size and count.
+"""Parser of the heads of HTTP/1 messages, as tolerant as curl, Go and browsers, with limits on size and count.
 
-RFC 9112 asks for CRLF and lets a reader accept what servers have always sent: a bare LF (section 2.2) and fields
-folded over several lines (section 5.2). A head is parsed once it is whole, so it makes no difference how it came.
+RFC 9112 requires CRLF, but a reader may also accept what servers have always sent: a bare LF (section 2.2) and fields
+folded over several lines (section 5.2). A head is parsed once it is complete, however it was split into packets.
 """
 
 from __future__ import annotations
@@ -13,36 +13,36 @@ from exporter.peer_text import PeerText
 from exporter.probes.base import ProbeFailure, Reason
 
 MAX_HEAD_BYTES = 256 * 1024
-"""All heads of one answer with its trailers. Go's net/http has a limit of this order; a probe needs far less."""
+"""Limit of all heads of one answer and its trailers. Go's net/http has a similar one; a probe needs far less."""
 MAX_FIELDS = 1000
-"""Lines of one head: 256 KiB of the shortest ones would take a tenth of a second."""
+"""Limit of lines of one head: 256 KiB of the shortest ones would take a tenth of a second."""
 MAX_INTERIM = 10
-"""Answers of the 1xx class before the real one; real servers send one or two."""
+"""Limit of 1xx answers before the final one; real servers send one or two."""
 
 Fields = list[tuple[str, str]]
-"""Names in lower case; values as Latin-1, so that every byte survives."""
+"""Names in lower case; values as Latin-1, which preserves every byte."""
 
 END = re.compile(rb"\n\r?\n")
-"""The end of a head's last line, and the empty line."""
+"""The end of the last line of a head, and the empty line."""
 _STATUS_LINE = re.compile(r"HTTP/(1\.[0-9]) +([1-9][0-9]{2})(?: .*)?", re.DOTALL)
 _NAME = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z][!#$%&'*+\-.^_`|~0-9A-Za-z ]*)\t*")
-"""A blank in a name is against RFC 9112; curl and Go let it pass, and so the server's users see nothing of it."""
+"""RFC 9112 forbids a space in a name, but curl and Go accept it, so users of the server do not notice it."""
 _FOLD = re.compile(r"\n[ \t]+")
 FRAMING = frozenset(("content-length", "transfer-encoding"))
-"""Fields that say how long the body is."""
+"""Fields that determine the length of the body."""
 NOTED = FRAMING | {"content-encoding", "last-modified"}
-"""Fields that are looked at in any case."""
+"""Fields that are always read."""
 MAX_KNOWN = 1024
 KNOWN_CHARACTERS = 40
-"""Of a line or a name that is remembered, since servers send the same ones again and again; hostile ones are long."""
+"""Length of a line or name that is cached: servers send the same ones again and again; hostile ones are long."""
 _LENGTH = re.compile("[0-9]{1,18}")
 _START = b"HTTP/1."
 _SETTINGS = re.compile(rb"\0..\x04\0\0\0\0\0", re.DOTALL)
-"""The head of the frame that a server of HTTP/2 sends first (RFC 9113 section 3.4)."""
+"""The head of the frame that an HTTP/2 server sends first (RFC 9113 section 3.4)."""
 
 
 class HeadBudget:
-    """How much of all heads of one answer may still come."""
+    """The remaining size limit for all heads of one answer."""
 
     __slots__ = ("_room",)
 
@@ -50,7 +50,7 @@ class HeadBudget:
         self._room = MAX_HEAD_BYTES
 
     def check(self, waiting: int) -> None:
-        """See that `waiting` bytes, which have not ended yet, are not too many.
+        """Check that `waiting` bytes of an incomplete head are within the limit.
 
         Raises:
             ProbeFailure: `protocol`.
@@ -69,11 +69,12 @@ class HeadBudget:
 
 
 def cut_head(buffer: bytearray, budget: HeadBudget, searched: int) -> bytes | None:
-    """Take a head off the front of `buffer`, without its last line end. None: it is not whole yet; `searched` is how
-    much was there the last time.
+    """Take a head off the front of `buffer`, without its last line end. Return None if it is not complete yet.
+
+    `searched`: the size of the buffer at the last call.
 
     Raises:
-        ProbeFailure: `protocol`, when it is too large or no head of HTTP.
+        ProbeFailure: `protocol`, if it is too large or not an HTTP head.
     """
     check_start(buffer)
     match = END.search(buffer, max(0, searched - 2))
@@ -89,7 +90,7 @@ def cut_head(buffer: bytearray, budget: HeadBudget, searched: int) -> bytes | No
 
 
 def check_start(data: bytes | bytearray) -> None:
-    """See that the first bytes can begin an answer, so that nobody waits for the end of what is no head.
+    """Check that the first bytes can begin an answer, so that the probe does not wait for the end of something else.
 
     Raises:
         ProbeFailure: `protocol`.
@@ -127,17 +128,17 @@ def parse_fields(block: bytes) -> Fields:
 
 
 def _lines(block: bytes) -> list[str]:
-    """Return the lines of a head, folded ones made whole."""
+    """Return the lines of a head, with folded lines joined."""
     text = block.decode("latin-1").replace("\r\n", "\n").removesuffix("\r")
     if text.count("\n") > MAX_FIELDS:
         raise ProbeFailure(Reason.PROTOCOL, f"the answer has more than {MAX_FIELDS} header lines")
     if "\n " in text or "\n\t" in text:
         first, _, rest = text.partition("\n")
-        text = f"{first}\n{_FOLD.sub(' ', rest)}"  # nothing is folded into the first line
+        text = f"{first}\n{_FOLD.sub(' ', rest)}"  # the first line cannot be folded
     if "\0" in text:
         raise _invalid_line(next(line for line in text.split("\n") if "\0" in line))
     if "\r" in text:
-        text = text.replace("\r", " ")  # as RFC 9112 section 2.2 lets a reader do with a bare CR
+        text = text.replace("\r", " ")  # RFC 9112 section 2.2 allows this for a bare CR
     return text.split("\n")
 
 
@@ -156,13 +157,13 @@ def _invalid_line(line: str) -> ProbeFailure:
 
 
 def _status(line: str) -> tuple[int, str]:
-    """Return status and version of a status line; 0 where it is none."""
+    """Return status and version of a status line; 0 if it is not a status line."""
     match = _STATUS_LINE.fullmatch(line)
     return (int(match[2]), match[1]) if match else (0, "")
 
 
 class _Names(dict[str, str]):
-    """Names of fields in lower case, by the way they were written. A hit costs a tenth of an expression."""
+    """Cache of field names in lower case, by the original spelling. A hit costs a tenth of the regular expression."""
 
     def __missing__(self, written: str) -> str:
         match = _NAME.fullmatch(written)
@@ -186,10 +187,10 @@ def not_http(data: bytes | bytearray) -> ProbeFailure:
 
 
 def content_length(fields: Fields) -> int | None:
-    """Return the length that the Content-Length header gives; None without one.
+    """Return the length in the Content-Length header; None without one.
 
     Raises:
-        ProbeFailure: `protocol`, when it is no length, or several that differ (RFC 9112 section 6.3).
+        ProbeFailure: `protocol`, if it is not a length or several differ (RFC 9112 section 6.3).
     """
     length = None
     for name, value in fields:
@@ -203,10 +204,10 @@ def content_length(fields: Fields) -> int | None:
 
 
 def is_chunked(fields: Fields, version: str) -> bool:
-    """True if the body comes in chunks. HTTP/1.0 has none: Go and browsers take no notice of the header there.
+    """True if the body is sent in chunks. HTTP/1.0 has none: Go and browsers ignore the header there.
 
     Raises:
-        ProbeFailure: `protocol`, when the body is encoded in another way.
+        ProbeFailure: `protocol`, if the body has another transfer encoding.
     """
     values = [value for name, value in fields if name == "transfer-encoding"]
     if not values or version == "1.0":
@@ -223,12 +224,12 @@ def is_chunked(fields: Fields, version: str) -> bool:
 
 
 def latin1(text: str) -> PeerText:
-    """Return the bytes of a field as they came: a secret in UTF-8 is found in these alone."""
+    """Return the bytes of a field as received: a secret in UTF-8 can be found only in these."""
     return PeerText(text.encode("latin-1"))
 
 
 def utf8(text: str) -> str:
-    """Return the text of a header as the UTF-8 that most servers mean; otherwise as Latin-1."""
+    """Return the text of a header decoded as UTF-8, as most servers intend, or as Latin-1 if that fails."""
     try:
         return text.encode("latin-1").decode()
     except UnicodeError:

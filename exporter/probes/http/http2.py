@@ -1,7 +1,7 @@
-"""Reading one answer of HTTP/2 (RFC 9113) from a connection that carries nothing else.
+"""Reader of one HTTP/2 answer (RFC 9113) from a connection that carries nothing else.
 
-h2 knows the protocol: states, HPACK, flow control. What a peer may make it do is limited here: the frames are cut
-before it sees them, so that a flood of small ones ends, and a large body leaves the loop to others in between.
+h2 implements the protocol: states, HPACK, flow control. This module limits what a peer can make it do: it splits the
+input into frames before h2 sees them, to stop a flood of small ones and to give other tasks turns during a large body.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
     from exporter.probes.measure import Run
 
 STREAM = 1
-"""The first that a client opens."""
+"""The first stream that a client opens."""
 MAX_IDLE_FRAMES = 1000
-"""Frames that carry no byte of the body; a dozen are usual."""
+"""Limit of frames without a byte of the body; a dozen are usual."""
 FRAMES_AT_A_TIME = 50
-"""Between two looks at what else there is to do; h2 takes up to 0.1 ms for each. An interim answer, whose fields can
-take 7 ms, ends a turn, too."""
+"""Frames read before the event loop gets a turn; h2 takes up to 0.1 ms for each. An interim answer, whose fields can
+take 7 ms, also ends the turn."""
 HEADER_BYTES = 9
 MAX_FRAME_BYTES = 16 * 1024
-"""What a peer may send unless it is allowed more (RFC 9113 section 4.2)."""
+"""The largest frame that a peer may send by default (RFC 9113 section 4.2)."""
 DATA, GOAWAY = 0, 7
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _NO_TEXT = re.compile("[\0\r\n]")
 
 
 class Http2Answer(asyncio.Protocol):
-    """The client's end of one connection for one request. Await `ask`, then read `answer`."""
+    """The client side of a connection for one request. Await `ask`, then read `answer`."""
 
     __slots__ = (
         "_body",
@@ -85,7 +85,7 @@ class Http2Answer(asyncio.Protocol):
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def ask(self, transport: asyncio.Transport, unread: bytes) -> asyncio.Future[None]:
-        """Send the request; the future ends with the answer, or with a `ProbeFailure`. `unread`: what came before."""
+        """Send the request; the future ends with the answer, or with a `ProbeFailure`. `unread`: earlier bytes."""
         self._run.enter("processing")
         self._transport = transport
         connection = self._connection
@@ -102,7 +102,7 @@ class Http2Answer(asyncio.Protocol):
         return self.done
 
     def _send(self) -> None:
-        """Send what h2 has to say, and as much of the body as the server takes."""
+        """Send the output of h2, and as much of the body as the server accepts."""
         connection = self._connection
         while self._unsent:
             size = min(connection.local_flow_control_window(STREAM), connection.max_outbound_frame_size)
@@ -172,7 +172,7 @@ class Http2Answer(asyncio.Protocol):
         size = int.from_bytes(buffer[:3], "big")
         if size > MAX_FRAME_BYTES:
             if buffer.startswith(b"HTTP/1."):
-                raise ProbeFailure(Reason.PROTOCOL, "the server answers in HTTP/1 and not in HTTP/2")
+                raise ProbeFailure(Reason.PROTOCOL, "the server answers in HTTP/1 instead of HTTP/2")
             raise ProtocolError(f"a frame of {size} bytes")
         if len(buffer) < HEADER_BYTES + size:
             return None
@@ -194,14 +194,14 @@ class Http2Answer(asyncio.Protocol):
         self._idle_frames += 1
         if self._idle_frames > MAX_IDLE_FRAMES:
             raise ProbeFailure(
-                Reason.PROTOCOL, f"the server sent more than {MAX_IDLE_FRAMES} frames that hold no body"
+                Reason.PROTOCOL, f"the server sent more than {MAX_IDLE_FRAMES} frames without body"
             )
 
     def _end(self, payload: bytes) -> None:
-        """Take note that the server takes no more requests.
+        """Handle a GOAWAY frame: the server accepts no more requests.
 
-        It may still answer those up to one that it names, and h2 would not let it. nginx says so before it answers,
-        where a connection is to have one request.
+        It may still answer requests up to the last stream that the frame names, but h2 would not allow it. nginx
+        sends the frame before its answer if it allows only one request per connection.
         """
         last, code = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF, int.from_bytes(payload[4:8], "big")
         if code or last < STREAM:
@@ -228,7 +228,7 @@ class Http2Answer(asyncio.Protocol):
                 raise ProbeFailure(Reason.DISCONNECT, f"the server reset the request: {error_name(code)}")
 
     def _begin(self, pairs: Fields) -> None:
-        """Note the final answer's head."""
+        """Store the head of the final answer."""
         if len(pairs) > MAX_FIELDS:
             raise ProbeFailure(Reason.PROTOCOL, f"the answer has more than {MAX_FIELDS} header lines")
         answer = self.answer
@@ -246,7 +246,7 @@ class Http2Answer(asyncio.Protocol):
             self._body.expect(answer.content_length)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Read what came before the end first, in turns as ever: it may be a thousand frames."""
+        """Read the rest of the buffer first, in turns as usual: it may hold a thousand frames."""
         self._lost = (exc,)
         if not self._waiting:
             self._end_at(exc)
@@ -277,5 +277,5 @@ def _text(raw: bytes | str) -> str:
 
 
 def _words(error: ProtocolError) -> str:
-    """Return the library's sentence, which may repeat the peer's own bytes."""
+    """Return the library's message, which may repeat bytes of the peer."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""Conditions on a JSON body, looked through in pieces."""
+"""Conditions on a JSON body, which is searched in pieces."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.specs import JsonCondition
 
 SHOWN_PARTS = 100
-"""Of the JSON text of a value: brackets, texts and numbers."""
+"""Parts of the JSON text of a value that a detail shows: brackets, texts and numbers."""
 SHOWN_TEXT = 80
-"""How much of a value of the catalog a detail repeats."""
+"""Characters of a value of the catalog that a detail shows."""
 Test = Callable[[Any, Meter], bool]
 
 
@@ -29,7 +29,7 @@ class JsonConditions:
     """The JSON conditions of one spec.
 
     Raises:
-        ValueError, jsonpath_rfc9535.JSONPathError: the catalog let a bad expression pass.
+        ValueError, jsonpath_rfc9535.JSONPathError: the catalog accepted an invalid expression.
     """
 
     __slots__ = ("_conditions", "_max_bytes")
@@ -39,29 +39,29 @@ class JsonConditions:
         self._conditions = tuple((Query(c.path), _test(c), c) for c in conditions)
 
     def steps(self, body: bytes) -> Iterator[None]:
-        """Hold `body` against every condition; yields where others may run.
+        """Check `body` against every condition; yield where other tasks may run.
 
         Raises:
             ProbeFailure: `body` or `size`.
         """
         if len(body) > self._max_bytes:
-            # A parser cannot be interrupted, and makes forty bytes of one.
+            # The parser cannot be interrupted, and one byte can take forty in memory.
             raise ProbeFailure(
                 Reason.SIZE,
-                f"the JSON is larger than {self._max_bytes} bytes, which is as much as max_json allows",
+                f"the JSON is larger than {self._max_bytes} bytes, the limit of max_json",
             )
         try:
             value = _parsed(body)
         except (ValueError, RecursionError):
             raise ProbeFailure(Reason.BODY, "body is not JSON") from None
-        yield  # parsing took its time
+        yield  # parsing may have taken long
         meter = Meter()
         for query, test, condition in self._conditions:
             try:
                 yield from _judge(value, query, test, condition, meter)
             except RecursionError:
                 raise ProbeFailure(
-                    Reason.BODY, f"the JSON is nested too deeply to look for {condition.path}"
+                    Reason.BODY, f"the JSON is nested too deeply to evaluate {condition.path}"
                 ) from None
             except TooManySteps:
                 raise ProbeFailure(
@@ -70,8 +70,9 @@ class JsonConditions:
 
 
 def _parsed(body: bytes) -> Any:
-    """Return the value of a JSON text. The garbage collector is off meanwhile: it would look at everything again
-    and again while the value grows.
+    """Return the value of a JSON text.
+
+    The garbage collector is off meanwhile: it would scan everything again and again while the value grows.
     """
     collects = gc.isenabled()
     gc.disable()
@@ -121,7 +122,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _failure(condition: JsonCondition, selected: list[Any], others: int) -> ProbeFailure:
-    """Return the verdict on a condition that does not hold: on a value that the path selects, if it selects any."""
+    """Return the failure of a condition that is not met, with a value that the path selects, if any."""
     wanted = _shown(condition)
     if not selected:
         nothing = condition.equals is not None or condition.pattern is not None
@@ -131,7 +132,7 @@ def _failure(condition: JsonCondition, selected: list[Any], others: int) -> Prob
 
 
 def _beginning(value: Any) -> str:
-    """Return the first parts of a value's JSON text; a whole one can be as large as the body."""
+    """Return the first parts of the JSON text of a value; the whole can be as large as the body."""
     return "".join(islice(json.JSONEncoder(ensure_ascii=False).iterencode(value), SHOWN_PARTS))
 
 

@@ -1,4 +1,4 @@
-"""HTTP and HTTPS on a connection of its own for each run, since it is the connection that is being checked."""
+"""Probe of HTTP and HTTPS. Each run opens a new connection, since the connection is part of the check."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 HTTP2 = "2"
 H2 = "h2"
-"""HTTP/2 as ALPN calls it (RFC 9113 section 3.1)."""
+"""The ALPN name of HTTP/2 (RFC 9113 section 3.1)."""
 OF_ANSWER = (
     "status_code",
     "version",
@@ -42,14 +42,14 @@ OF_ANSWER = (
     "last_modified",
     *TLS_FACTS,
 )
-"""Facts of one answer, not to be taken for those of the next when that does not come."""
+"""Facts of one answer, removed before the next one, which may never arrive."""
 
 
 def offered(spec: HttpSpec) -> tuple[str, ...]:
-    """Return the versions that a TLS handshake offers, by their names in ALPN.
+    """Return the ALPN names of the versions that a TLS handshake offers.
 
-    As browsers, curl and Go do, both by default: some servers speak HTTP/2 alone, and one whose HTTP/2 is broken is
-    broken for its users.
+    Both by default, as in browsers, curl and Go: some servers speak only HTTP/2, and a server whose HTTP/2 is broken
+    is broken for its users.
     """
     if spec.http2_prior_knowledge or spec.versions == (HTTP2,):
         return (H2,)
@@ -59,7 +59,7 @@ def offered(spec: HttpSpec) -> tuple[str, ...]:
 
 
 def make_probe(spec: HttpSpec, shared: Shared) -> HttpProbe:
-    """Return the probe of a spec; only one with a proxy loads what speaks to proxies."""
+    """Return the probe of a spec; the proxy module is loaded only if the spec has a proxy."""
     if spec.proxy is None:
         return HttpProbe(spec, shared)
     from exporter.probes.http.proxy import ProxiedHttpProbe
@@ -68,7 +68,7 @@ def make_probe(spec: HttpSpec, shared: Shared) -> HttpProbe:
 
 
 class HttpProbe(MeasuredProbe):
-    """One request straight to its server, following redirects where the catalog says so."""
+    """One request directly to the server; follows redirects if the catalog says so."""
 
     __slots__ = ("_alpn", "_conditions", "_endpoint", "_literal", "_request", "_shared", "_spec", "_wire")
 
@@ -86,11 +86,9 @@ class HttpProbe(MeasuredProbe):
             self._request = make_request(spec, self._endpoint, spec.method, str)
             self._wire = self._request.http1()
         if secure or spec.tls != TlsSpec():
-            shared.tls(
-                spec.tls, self._alpn
-            )  # now, since a file that cannot be used is an error of the catalog
+            shared.tls(spec.tls, self._alpn)  # now, so that an unusable file is an error at load
         if H2 in self._alpn and (secure or spec.follow_redirects or spec.http2_prior_knowledge):
-            import exporter.probes.http.http2  # noqa: F401 - now, since it would hold up a run for 50 ms
+            import exporter.probes.http.http2  # noqa: F401 - now, since it would delay a run by 50 ms
 
     async def ask(self, run: Run) -> None:
         spec = self._spec
@@ -117,7 +115,7 @@ class HttpProbe(MeasuredProbe):
             await self._conditions.hold_body(answer, run)
 
     async def _redirected(self, request: Request, run: Run) -> Answer:
-        """Do as `_exchange`, where the host is the peer's choice: one that holds a secret is not named in sentences."""
+        """Call `_exchange` for a host that the peer chose; messages do not name it if it holds a secret."""
         host = request.endpoint.host
         if run.secrets.shown(PeerText(host)) == repr(host):
             return await self._exchange(request, run)
@@ -137,7 +135,7 @@ class HttpProbe(MeasuredProbe):
         try:
             if endpoint.scheme == "https":
                 if protocol.unread:
-                    # Taken as the answer, it would look as if it had been protected (CVE-2011-0411).
+                    # Taken as the answer, it would look as if TLS had protected it (CVE-2011-0411).
                     raise ProbeFailure(Reason.TLS, "the server does not speak TLS: it began in plain text")
                 tls = self._shared.tls(spec.tls, self._alpn)
                 transport = await tls.start(
@@ -163,7 +161,7 @@ class HttpProbe(MeasuredProbe):
     def _open(
         self, request: Request, run: Run
     ) -> Coroutine[Any, Any, tuple[asyncio.Transport, AnswerProtocol]]:
-        """Return a connection on which the server, or its TLS, comes next."""
+        """Return a connection on which the request, or the TLS handshake, comes next."""
         spec, endpoint = self._spec, request.endpoint
         return connect(self._protocol(request, run), endpoint.host, endpoint.port, spec.ip_protocol, run)
 
@@ -182,15 +180,15 @@ class HttpProbe(MeasuredProbe):
             note(conversation.answer, run)
         return conversation
 
-    def _http1(self, request: Request, run: Run) -> bytes:  # noqa: ARG002 - a proxy's needs it
+    def _http1(self, request: Request, run: Run) -> bytes:  # noqa: ARG002 - the proxied probe needs it
         return self._wire if request is self._request else request.http1()
 
     def _check(self, answer: Answer, run: Run) -> None:
-        """See that it was the server who answered."""
+        """Check that the answer came from the server and not from a proxy."""
 
 
 def note(answer: Answer, run: Run) -> None:
-    """Keep what is known of an answer, whole or not."""
+    """Note the facts of an answer, complete or not."""
     if not answer.version:
         return
     facts = run.facts

@@ -1,7 +1,7 @@
-"""HTTP and HTTPS through a proxy: the request, the parser and the conditions of the direct way, on another connection.
+"""Probe of HTTP and HTTPS through a proxy: as `HttpProbe`, but on another connection.
 
-A proxy of HTTP gets the whole URL of a plain request, and opens a tunnel by CONNECT for TLS and HTTP/2. A SOCKS5 proxy
-(RFC 1928) opens a tunnel for everything. What it takes to open one is read here, in bounded pieces.
+An HTTP proxy receives the full URL of a plain request, and opens a tunnel by CONNECT for TLS and HTTP/2. A SOCKS5 proxy
+(RFC 1928) opens a tunnel for everything.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PROXY_AUTHENTICATION_REQUIRED = 407
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """Where a proxy is, and who we are to it."""
+    """Address and credentials of a proxy."""
 
     scheme: str
     host: str
@@ -47,7 +47,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a proxy of HTTP is told of us."""
+        """Return the headers for an HTTP proxy."""
         if self.auth is None:
             return {}
         pair = ":".join(self.auth).encode()
@@ -55,10 +55,10 @@ class Proxy:
 
 
 def parse_proxy(url: str) -> Proxy:
-    """Return the proxy that a URL names.
+    """Return the proxy in a URL.
 
     Raises:
-        ValueError: it names none. The sentence holds nothing of the URL, which may hold a password.
+        ValueError: the URL is not that of a proxy. The message repeats no part of it: it may hold a password.
     """
     try:
         parts = urlsplit(url)
@@ -74,8 +74,9 @@ def parse_proxy(url: str) -> Proxy:
 
 
 class ProxiedHttpProbe(HttpProbe):
-    """As `HttpProbe`, but each connection is made through the proxy. Phase `connect` is the way to the proxy, and
-    includes its consent.
+    """An `HttpProbe` that makes each connection through the proxy.
+
+    Phase `connect` is the connection to the proxy, including its answer.
 
     Raises:
         ValueError: the URL of the target or of the proxy cannot be used.
@@ -87,13 +88,13 @@ class ProxiedHttpProbe(HttpProbe):
         super().__init__(spec, shared)
         self._proxy = parse_proxy(spec.proxy) if isinstance(spec.proxy, str) else None
         if self._proxy is None or self._proxy.scheme == "https":
-            self._tls_of_proxy()  # now, since it reads files, and takes 40 ms
+            self._tls_of_proxy()  # now, since it reads files and takes 40 ms
 
     def _this_proxy(self, run: Run) -> Proxy:
-        """Return the proxy, its references read now."""
+        """Return the proxy, with its secrets read now."""
         proxy = self._proxy
         if proxy is None:
-            assert self._spec.proxy is not None  # noqa: S101 - or this would not be the probe of the spec
+            assert self._spec.proxy is not None  # noqa: S101 - otherwise the spec has another probe
             try:
                 proxy = parse_proxy(run.read(self._spec.proxy))
             except ValueError as error:
@@ -103,7 +104,7 @@ class ProxiedHttpProbe(HttpProbe):
         return proxy
 
     def _tunnels(self, proxy: Proxy, endpoint: Endpoint) -> bool:
-        """True if the proxy is to carry bytes for `endpoint`, not requests."""
+        """True if the proxy must open a tunnel to `endpoint` instead of forwarding requests."""
         return proxy.scheme == "socks5" or endpoint.scheme == "https" or self._spec.http2_prior_knowledge
 
     async def _open(self, request: Request, run: Run) -> tuple[asyncio.Transport, AnswerProtocol]:
@@ -124,7 +125,7 @@ class ProxiedHttpProbe(HttpProbe):
         transport.set_protocol(protocol)
         if (
             endpoint.scheme != "https"
-        ):  # under TLS the server does not speak first: whatever came is not its own
+        ):  # with TLS the server does not send first, so these bytes are not from it
             protocol.data_received(handshake.unread)
         run.peer = f"{endpoint.host} port {endpoint.port} through the {proxy}"
         return transport, protocol
@@ -147,10 +148,10 @@ class ProxiedHttpProbe(HttpProbe):
     async def _secure_proxy(
         self, proxy: Proxy, transport: asyncio.Transport, handshake: Handshake, run: Run
     ) -> asyncio.Transport:
-        """Go on in TLS with the proxy itself, whose certificate is not what the probe reports."""
+        """Start TLS with the proxy itself; the probe does not report its certificate."""
 
         async def no_second_look() -> tuple[asyncio.Transport, asyncio.Protocol]:
-            raise ProbeFailure(Reason.CONNECT, "not looked at")
+            raise ProbeFailure(Reason.CONNECT, "not examined")
 
         known = {fact: run.facts[fact] for fact in TLS_FACTS if fact in run.facts}
         tls = self._tls_of_proxy()
@@ -177,5 +178,5 @@ class ProxiedHttpProbe(HttpProbe):
         if answer.status == PROXY_AUTHENTICATION_REQUIRED:
             proxy = self._this_proxy(run)
             raise ProbeFailure(
-                Reason.CONNECT, f"the {proxy} refused the request: 407, it asks for credentials"
+                Reason.CONNECT, f"the {proxy} refused the request: 407, it requires credentials"
             )

@@ -1,4 +1,4 @@
-"""What a client and a proxy say to each other before bytes go through: CONNECT (RFC 9110) or SOCKS5 (RFC 1928)."""
+"""Handshakes that open a tunnel through a proxy: CONNECT (RFC 9110) and SOCKS5 (RFC 1928)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from exporter.probes.http.request import Endpoint
 
 MAX_WAITING = 64 * 1024
-"""Bytes that may wait to be read before the proxy is made to wait."""
+"""Unread bytes from which on reading from the proxy is paused."""
 
 SOCKS, NO_AUTHENTICATION, PASSWORD = 5, 0, 2
 SOCKS_PASSWORD = 1
-"""The version of its exchange of a name and a password (RFC 1929)."""
+"""The version of the exchange of user name and password (RFC 1929)."""
 CONNECT, IPV4, NAME, IPV6 = 1, 1, 3, 4
 SOCKS_REFUSALS = {
     1: "general failure",
@@ -33,7 +33,7 @@ SOCKS_REFUSALS = {
 
 
 class Handshake(asyncio.Protocol):
-    """The client's end of a connection to a proxy until it is open; `whom`: for sentences."""
+    """The client side of a connection to a proxy until the tunnel is open; `whom` names the proxy in messages."""
 
     def __init__(self, whom: str) -> None:
         self.transport: asyncio.Transport
@@ -44,7 +44,7 @@ class Handshake(asyncio.Protocol):
 
     @property
     def unread(self) -> bytes:
-        """What came after the handshake."""
+        """Return the bytes received after the handshake."""
         return bytes(self._buffer)
 
     def data_received(self, data: bytes) -> None:
@@ -85,7 +85,7 @@ class Handshake(asyncio.Protocol):
         return taken
 
     async def head(self, budget: HeadBudget) -> bytes:
-        """Return the next head of HTTP, without the empty line that ends it."""
+        """Return the next HTTP head, without the empty line that ends it."""
         searched = 0
         while (head := cut_head(self._buffer, budget, searched)) is None:
             searched = len(self._buffer)
@@ -94,10 +94,10 @@ class Handshake(asyncio.Protocol):
 
 
 async def open_tunnel(handshake: Handshake, endpoint: Endpoint, headers: dict[str, str], proxy: str) -> None:
-    """Have a proxy of HTTP connect to `endpoint`.
+    """Make an HTTP proxy connect to `endpoint`.
 
     Raises:
-        ProbeFailure: `connect` where it refuses, `protocol`, `disconnect`.
+        ProbeFailure: `connect` if it refuses, `protocol`, `disconnect`.
     """
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     authority = f"{host}:{endpoint.port}"
@@ -121,10 +121,10 @@ async def open_tunnel(handshake: Handshake, endpoint: Endpoint, headers: dict[st
 async def open_socks(
     handshake: Handshake, endpoint: Endpoint, auth: tuple[str, str] | None, proxy: str
 ) -> None:
-    """Have a SOCKS5 proxy connect to `endpoint`; it resolves the name.
+    """Make a SOCKS5 proxy connect to `endpoint`; the proxy resolves the name.
 
     Raises:
-        ProbeFailure: `connect` where it refuses, `protocol`, `disconnect`.
+        ProbeFailure: `connect` if it refuses, `protocol`, `disconnect`.
     """
     wanted = NO_AUTHENTICATION if auth is None else PASSWORD
     handshake.transport.write(bytes((SOCKS, 1, wanted)))
@@ -132,7 +132,7 @@ async def open_socks(
     if version != SOCKS:
         raise ProbeFailure(Reason.PROTOCOL, f"the {proxy} does not speak SOCKS5")
     if method != wanted:
-        why = "it asks for credentials" if auth is None else "it takes no user name and password"
+        why = "it requires credentials" if auth is None else "it does not accept a user name and password"
         raise ProbeFailure(Reason.CONNECT, f"the {proxy} refused the connection: {why}")
     if auth is not None:
         handshake.transport.write(

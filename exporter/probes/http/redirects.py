@@ -1,4 +1,4 @@
-"""Where redirects lead, and what goes along: the method, the body, credentials and cookies."""
+"""Redirects: their targets, and which method, body, credentials and cookies are sent there."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 REDIRECTS = {301, 302, 303, 307, 308}
 KEEP_METHOD = {307, 308}
 MAX_LOCATION_BYTES = 16 * 1024
-"""Twice what servers take as a URL."""
+"""Twice the URL length that servers accept."""
 MIN_SECRET_CHARACTERS = 8
-"""Of a cookie that is hidden where the peer repeats it; `1` would hide every 1."""
+"""Length from which a cookie's value is redacted in peer text; the value `1` would hide every 1."""
 
 
 class Trail:
-    """The way of one run through redirects."""
+    """The redirects followed in one run."""
 
     __slots__ = ("_endpoint", "_jar", "_origin", "_request", "_run", "_seen", "_spec", "hops")
 
@@ -40,7 +40,7 @@ class Trail:
         self.hops = 0
 
     def next(self, answer: Answer) -> tuple[Request, str]:
-        """Return the next request, and the origin that gets no credentials where it should get none; otherwise empty.
+        """Return the next request, and the origin from which credentials are withheld; empty if they are not.
 
         Raises:
             ProbeFailure: `redirect`, `secret`.
@@ -75,21 +75,23 @@ class Trail:
             cookies=cookies,
         )
         if _key(request) in self._seen:
-            raise ProbeFailure(Reason.REDIRECT, "redirect loop: {} was asked before", _shown(endpoint))
+            raise ProbeFailure(Reason.REDIRECT, "redirect loop: {} was already requested", _shown(endpoint))
         self._seen.add(_key(request))
         withheld = not trusted and has_credentials(spec)
         return request, f"{endpoint.scheme}://{endpoint.authority}" if withheld else ""
 
 
 def _key(request: Request) -> tuple[str, str, str]:
-    """Return what tells two requests of a run apart: the same URL with other cookies is no loop."""
+    """Return the key for detecting loops: the same URL with other cookies is not a loop."""
     cookies = next((value for name, value in request.headers.items() if name.lower() == "cookie"), "")
     return request.method, request.endpoint.url, cookies
 
 
 def may_have_credentials(origin: Endpoint, endpoint: Endpoint) -> bool:
-    """True if `endpoint` may have what was written for `origin`: the same origin (RFC 9110 section 15.4), or the
-    same host where it has TLS, since the credentials went there in the clear already.
+    """True if `endpoint` may receive the credentials for `origin`.
+
+    It must be the same origin (RFC 9110 section 15.4), or the same host with TLS instead of plain text: it already
+    received the credentials in plain text.
     """
     if endpoint.origin == origin.origin:
         return True
@@ -104,13 +106,11 @@ def _target(endpoint: Endpoint, answer: Answer) -> Endpoint:
     if not location:
         raise ProbeFailure(Reason.REDIRECT, f"status {answer.status} without a Location header")
     if len(location) > MAX_LOCATION_BYTES:
-        raise ProbeFailure(
-            Reason.REDIRECT, f"redirect to a URL that is longer than {MAX_LOCATION_BYTES} bytes"
-        )
+        raise ProbeFailure(Reason.REDIRECT, f"redirect to a URL longer than {MAX_LOCATION_BYTES} bytes")
     text = utf8(location)
     try:
         target = urljoin(endpoint.url, text)
-    except ValueError:  # its sentence repeats the peer's words
+    except ValueError:  # its message repeats text of the peer
         raise ProbeFailure(Reason.REDIRECT, "redirect to {}: the URL is not valid", PeerText(text)) from None
     try:
         return parse_url(target)

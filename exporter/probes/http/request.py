@@ -1,4 +1,4 @@
-"""Where an HTTP request goes, and what it says, made once at load unless a secret or a redirect is in it."""
+"""Endpoint and content of an HTTP request, made once at load unless it holds a secret or follows a redirect."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 USER_AGENT = f"pageforge-exporter/{__version__}"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PATH_SAFE = "/:@!$&'()*+,;=-._~%?"
-"""What RFC 3986 lets stand unquoted in a path and query; `%` because a URL comes quoted already."""
+"""Characters that RFC 3986 allows unquoted in a path and query, and `%`, because the URL is already quoted."""
 
 SHOWN_START = 8
-"""Characters by which a secret is known."""
+"""Minimum length of a redacted secret."""
 
 CREDENTIAL_HEADERS = {"authorization", "cookie", "proxy-authorization"}
 ORIGIN_HEADERS = CREDENTIAL_HEADERS | {"host"}
-"""Headers that a person wrote for one origin."""
+"""Headers meant for one origin only."""
 OF_THE_CONNECTION = {
     "connection",
     "host",
@@ -38,16 +38,16 @@ OF_THE_CONNECTION = {
     "transfer-encoding",
     "upgrade",
 }
-"""Headers that HTTP/2 says in another way, or forbids (RFC 9113 section 8.2.2)."""
+"""Headers that HTTP/2 forbids or replaces (RFC 9113 section 8.2.2)."""
 
 
 Read = Callable[[str | SecretText], str]
-"""Returns a text with its references read: `Run.read`, which keeps their values out of what is shown."""
+"""Returns a text with its secrets read: `Run.read`, which also makes sure that their values are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The parts of a URL that a connection and a request line need."""
+    """The parts of a URL needed for a connection and a request line."""
 
     scheme: str
     host: str
@@ -56,7 +56,7 @@ class Endpoint:
 
     @property
     def authority(self) -> str:
-        """`host[:port]` as the Host header wants it: without a scheme's own port, IPv6 in brackets."""
+        """Return the value of the Host header, `host[:port]`: without the default port, IPv6 in brackets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
@@ -66,7 +66,7 @@ class Endpoint:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What credentials are for; they are not sent to another (RFC 9110 section 15.4)."""
+        """Return the origin; its credentials are sent to no other origin (RFC 9110 section 15.4)."""
         return self.scheme, self.host, self.port
 
 
@@ -74,13 +74,13 @@ def parse_url(url: str) -> Endpoint:
     """Return the endpoint of an absolute `http` or `https` URL.
 
     Raises:
-        ValueError: one clause that says what is wrong and holds nothing of the URL, which may be a peer's.
+        ValueError: one clause that says what is wrong. It repeats no part of the URL, which may come from a peer.
     """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("the URL is not valid, or its port is none") from None
+        raise ValueError("the URL or its port is not valid") from None
     if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("the scheme is neither http nor https")
     if not host:
@@ -94,16 +94,16 @@ def parse_url(url: str) -> Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, before a version of HTTP is agreed on."""
+    """A request, independent of the HTTP version."""
 
     endpoint: Endpoint
     method: str
     headers: dict[str, str]
-    """A person's own Host header among them, if there is one."""
+    """Includes the Host header of the catalog, if there is one."""
     body: bytes
 
     def http1(self, target: str = "", extra: Mapping[str, str] | None = None) -> bytes:
-        """Return its bytes in HTTP/1.1. `target` and `extra`: in place of the path, and headers, for a proxy."""
+        """Return the request in HTTP/1.1. For a proxy, `target` replaces the path and `extra` adds headers."""
         headers = {**self.headers, **(extra or {})}
         own = {name.lower() for name in headers}
         if "host" not in own:
@@ -117,7 +117,7 @@ class Request:
         return head.encode() + self.body
 
     def http2(self) -> list[tuple[str, str]]:
-        """Return its fields in HTTP/2 (RFC 9113 section 8.3.1)."""
+        """Return the fields of the request in HTTP/2 (RFC 9113 section 8.3.1)."""
         plain = {name.lower(): value for name, value in self.headers.items()}
         plain |= {name.lower(): value for name, value in self._length(set(plain)).items()}
         return [
@@ -134,13 +134,13 @@ class Request:
 
 
 def has_secrets(spec: HttpSpec) -> bool:
-    """True if the request must be made again for each run, because a secret may have been rotated."""
+    """True if the request must be rebuilt for each run, because a secret may have been rotated."""
     values = [spec.request_path, spec.body, spec.bearer_token, *(value for _, value in spec.headers)]
     return spec.basic_auth is not None or any(isinstance(value, SecretText) for value in values)
 
 
 def has_credentials(spec: HttpSpec) -> bool:
-    """True if some of the request is meant for its own origin alone."""
+    """True if part of the request is meant only for its own origin."""
     return bool(
         spec.basic_auth is not None
         or spec.bearer_token is not None
@@ -161,10 +161,10 @@ def make_request(
     with_credentials: bool = True,
     cookies: tuple[tuple[str, str], ...] = (),
 ) -> Request:
-    """Return one request of `spec`; `cookies`: what servers have set in this run.
+    """Return one request of `spec`; `cookies`: those set by servers in this run.
 
     Raises:
-        ProbeFailure: `secret`, when a value cannot stand in a header; as `read`.
+        ProbeFailure: `secret`, if a value is not valid in a header; those of `read`.
     """
     body = read(spec.body).encode() if with_body and spec.body is not None else b""
     headers = request_headers(spec, read, with_credentials=with_credentials)
@@ -178,10 +178,10 @@ def make_request(
 
 
 def request_headers(spec: HttpSpec, read: Read, *, with_credentials: bool) -> dict[str, str]:
-    """Return the headers that do not depend on the connection, a person's own over the defaults.
+    """Return the headers that do not depend on the connection; those of the catalog replace the defaults.
 
     Raises:
-        ProbeFailure: as `make_request`.
+        ProbeFailure: those of `make_request`.
     """
     headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     if spec.compression:
@@ -204,7 +204,7 @@ def request_headers(spec: HttpSpec, read: Read, *, with_credentials: bool) -> di
 
 
 def literal_credentials(headers: Iterable[tuple[str, str | SecretText]]) -> tuple[str, ...]:
-    """Return what stands in the catalog itself and is a credential all the same."""
+    """Return the credentials that are written in the catalog as plain text."""
     values = [
         value for name, value in headers if name.lower() in CREDENTIAL_HEADERS and isinstance(value, str)
     ]
@@ -213,7 +213,7 @@ def literal_credentials(headers: Iterable[tuple[str, str | SecretText]]) -> tupl
 
 
 def _basic_password(word: str) -> str:
-    """Return the password in the base64 of basic authentication; empty where there is none."""
+    """Return the password in the base64 text of basic authentication; empty if there is none."""
     try:
         return base64.b64decode(word, validate=True).decode().partition(":")[2]
     except ValueError:

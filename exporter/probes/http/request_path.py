@@ -1,4 +1,4 @@
-"""The path and query of a request that hold references, read again for each run, since a secret may be rotated."""
+"""Path and query with secrets, which are read again for each run because they may be rotated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
 
 def resolved(endpoint: Endpoint, request_path: SecretText | None, read: Read) -> Endpoint:
-    """Return the endpoint with the values in its path and query.
+    """Return the endpoint with the secrets filled into its path and query.
 
-    A value is percent-encoded as a whole: it is data in its place, and changes neither the host nor the parameters
-    around it, nor can it end the request line.
+    A value is percent-encoded as a whole, so it cannot change the host or other parameters, or end the request line.
 
     Raises:
-        ProbeFailure: as `read`.
+        ProbeFailure: those of `read`.
     """
     if request_path is None:
         return endpoint

@@ -1,7 +1,7 @@
-"""The text of a body, in the charset that its server names, as the UTF-8 that regular expressions read.
+"""Conversion of a body from the charset that the server names to UTF-8 for regular expressions.
 
-Only charsets that are listed here are decoded: Python's other codecs decompress, execute escapes or are quadratic, and
-each unknown name that is looked up stays in memory.
+Only the charsets listed here are decoded: other codecs of Python decompress, execute escapes or take quadratic time,
+and each unknown name that is looked up stays in memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PIECE_BYTES = 16 * 1024
-"""Decoded at a time: 7 ms where each byte is an error, which is the worst."""
+"""Bytes decoded at a time: 7 ms in the worst case, where each byte is an error."""
 CHARSETS = frozenset(
     (
         *("utf_8", "utf_16_le", "utf_16_be", "utf_32_le", "utf_32_be"),
@@ -37,7 +37,7 @@ CHARSETS = frozenset(
         *("shift_jis", "cp932", "euc_jp", "iso2022_jp", "iso2022_kr"),
     )
 )
-"""By the names of Python's modules."""
+"""Named as Python's codec modules."""
 AS_BROWSERS = {
     "ascii": "cp1252",
     "latin_1": "cp1252",
@@ -47,7 +47,7 @@ AS_BROWSERS = {
     "utf_16": "utf_16_le",
     "utf_32": "utf_32_le",
 }
-"""What servers that name these send, and the WHATWG Encoding Standard makes of them."""
+"""The charsets that servers really send under these names (WHATWG Encoding Standard)."""
 MARKS = (
     (codecs.BOM_UTF8, "utf_8"),
     (codecs.BOM_UTF32_LE, "utf_32_le"),
@@ -55,16 +55,16 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf_16_le"),
     (codecs.BOM_UTF16_BE, "utf_16_be"),
 )
-"""Byte order marks, which count for more than what the server says."""
+"""Byte order marks; they take precedence over the charset that the server names."""
 
 _NOT_OVER_ASCII = {codec for codec in CHARSETS if codec.startswith(("utf_16", "utf_32", "iso2022", "hz"))}
-"""In these, ASCII bytes may be other characters."""
+"""Charsets in which ASCII bytes can be other characters."""
 
 _CHARSET = re.compile(r""";[ \t]*charset[ \t]*=[ \t]*["']?([A-Za-z0-9._:-]{1,40})""", re.IGNORECASE)
 
 
 def charset_of(content_type: str, body: bytes) -> tuple[str, int]:
-    """Return the codec of a body, and how many bytes of a mark to skip. An unknown charset counts as UTF-8."""
+    """Return the codec of a body, and the length of its mark, to skip. An unknown charset counts as UTF-8."""
     for mark, codec in MARKS:
         if body.startswith(mark):
             return codec, len(mark)
@@ -78,7 +78,7 @@ def charset_of(content_type: str, body: bytes) -> tuple[str, int]:
 
 
 def decoded(body: bytes, content_type: str) -> Iterator[bytes]:
-    """Return the text of a body as UTF-8, in pieces; what is no text in its charset becomes U+FFFD."""
+    """Yield the text of a body as UTF-8, in pieces; bytes that are not valid in the charset become U+FFFD."""
     codec, skip = charset_of(content_type, body)
     if body.isascii() and codec not in _NOT_OVER_ASCII:
         yield body

@@ -1,1 +1,1 @@
-"""An ICMP echo request."""
+"""Probe by ICMP echo (ping)."""

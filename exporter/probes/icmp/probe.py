@@ -1,8 +1,8 @@
-"""ICMP echo, answered by the loop: nothing here blocks, polls or takes another probe's reply for its own.
+"""Probe by ICMP echo, which reads replies in the event loop without blocking or polling.
 
-icmplib makes the packets and sockets, but does not wait for the replies: its AsyncSocket looks only at identifier
-and sequence number, does not give the hop limit, and cannot see what the network reports on an unprivileged
-socket. Linux queues those reports (ip(7), IP_RECVERR) with the packet that each is about, on both kinds of socket.
+icmplib makes the packets and sockets, but is not used to receive replies: its AsyncSocket checks only identifier and
+sequence number, does not return the hop limit, and cannot read reports of the network on an unprivileged socket.
+Linux queues these reports (ip(7), IP_RECVERR), each with the packet it is about, on both kinds of socket.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ if TYPE_CHECKING:
 IP_RECVERR = 11
 IP_RECVTTL = 12
 IPV6_RECVERR = 25
-"""Linux's numbers; Python has names for them from 3.14."""
+"""Numbers of Linux; Python has names for them from 3.14 on."""
 
 HEADER_BYTES = 8
 MAX_IP_HEADER_BYTES = 60
 NOT_PERMITTED = (
-    "no ICMP socket may be opened: let net.ipv4.ping_group_range include this process's group, "
-    "or give it the capability CAP_NET_RAW"
+    "no permission to open an ICMP socket: include the exporter's group in net.ipv4.ping_group_range, "
+    "or give the exporter the capability CAP_NET_RAW"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What differs between the two versions of IP."""
+    """The differences between the two versions of IP."""
 
     socket: type[ICMPv4Socket | ICMPv6Socket]
     options: tuple[tuple[int, int], ...]
-    """Level and number of the socket options for reports of the network and for the reply's hop limit."""
+    """Level and number of the socket options for network reports and for the hop limit of the reply."""
     hop_limit: tuple[int, int]
     """Level and type of the control message with the hop limit."""
     report: tuple[int, int]
-    """Level and type of the control message with a report of the network."""
+    """Level and type of the control message with a network report."""
     reply: int
-    """Type of an echo reply."""
+    """ICMP type of an echo reply."""
     reports: dict[int, tuple[str, dict[int, str]]]
-    """What a report says, by its type, and more exactly by its code."""
+    """Texts of reports by their type and, more exact, by their code."""
 
 
 UNREACHABLE_4 = {
@@ -87,7 +87,7 @@ FAMILIES = {
         0,
         {
             3: ("destination unreachable", UNREACHABLE_4),
-            11: ("the time to live was used up", {}),
+            11: ("time to live exceeded", {}),
             12: ("bad IP header", {}),
         },
     ),
@@ -100,7 +100,7 @@ FAMILIES = {
         {
             1: ("destination unreachable", UNREACHABLE_6),
             2: ("packet too large", {}),
-            3: ("the hop limit was used up", {}),
+            3: ("hop limit exceeded", {}),
             4: ("bad IP header", {}),
         },
     ),
@@ -115,11 +115,11 @@ class Reply:
 
 
 class IcmpProbe(MeasuredProbe):
-    """One echo request to each address until one answers: an IPv6 address that is dead costs a short delay."""
+    """Echo requests to one address after another until one answers: a dead IPv6 address costs a short delay."""
 
     __slots__ = ("_payload", "_spec")
 
-    def __init__(self, spec: IcmpSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol is made so
+    def __init__(self, spec: IcmpSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol has this signature
         self._spec = spec
         self._payload = bytes(index & 0xFF for index in range(spec.payload_bytes))
 
@@ -140,8 +140,8 @@ class IcmpProbe(MeasuredProbe):
                 icmp.sock.setsockopt(level, option, 1)
             _connect(icmp.sock, address)
             exchange = Exchange(icmp, family, address, self._request(address[1]), self._payload)
-            # Watched through an epoll of its own: uvloop drops a descriptor that has an error to report without
-            # telling its reader, while an epoll with something to tell is merely readable.
+            # Watched through a separate epoll: uvloop drops a descriptor with a pending error without calling its
+            # reader, while an epoll that has events is simply readable.
             events.register(icmp.sock, select.EPOLLIN)
             loop = asyncio.get_running_loop()
             loop.add_reader(events.fileno(), exchange.read)
@@ -156,7 +156,7 @@ class IcmpProbe(MeasuredProbe):
     def _request(self, host: str) -> ICMPRequest:
         """Return a request with a random identifier and sequence number.
 
-        A raw socket is shown the replies to every other one.
+        A raw socket also receives the replies to all other sockets.
         """
         return ICMPRequest(
             host,
@@ -195,7 +195,7 @@ class Exchange:
             raise ProbeFailure(Reason.UNREACHABLE, f"cannot send to {self._address[1]}: {error}") from None
 
     def read(self) -> None:
-        """Take what has come, until it is the reply, or a report of what became of the request."""
+        """Read the received packets until one is the reply or a report about the request."""
         sock = self._icmp.sock
         size = MAX_IP_HEADER_BYTES + HEADER_BYTES + len(self._payload)
         while not self.done.done():
@@ -211,7 +211,7 @@ class Exchange:
             except BlockingIOError:
                 return
             except OSError:
-                continue  # the errno of a report, which stands in the queue with its details
+                continue  # the errno of a report, which is in the queue with its details
             self._received(packet, control)
 
     def _received(self, packet: bytes, control: list[tuple[int, int, bytes]]) -> None:
@@ -227,20 +227,21 @@ class Exchange:
             self.done.set_result(Reply(self._address, value))
 
     def _reported(self, packet: bytes, control: list[tuple[int, int, bytes]]) -> None:
-        """Judge a report on our request.
+        """Handle a report about our request.
 
-        See ip(7) on `struct sock_extended_err`: errno, origin, type, code, pad, info, data; then the reporter.
+        Its format is `struct sock_extended_err` of ip(7): errno, origin, type, code, pad, info, data; then the
+        reporter.
         """
         report = _control(control, self._family.report)
         if report is None or not self._is_ours(packet):
             return
         error, origin, kind, code = struct.unpack_from("@IBBB", report)
         what, details = self._family.reports.get(kind, ("", {}))
-        if origin not in (2, 3) or not what:  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; else this machine's own
+        if origin not in (2, 3) or not what:  # SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6; else from this machine
             what = os.strerror(error)
-        failure = f"{self._address[1]}: {details.get(code, what)}, says {_reporter(report, self._address[0])}"
+        failure = f"{self._address[1]}: {details.get(code, what)}, reported by {_reporter(report, self._address[0])}"
         self.done.set_exception(ProbeFailure(Reason.UNREACHABLE, failure))
-        self.done.exception()  # the one who waited may have gone, and asyncio would log the failure
+        self.done.exception()  # without this asyncio would log the failure if nobody waits any more
 
     def _is_ours(self, packet: bytes) -> bool:
         return packet[4:8] == struct.pack("!HH", self._request.id, self._request.sequence)
@@ -261,7 +262,7 @@ def _open(family: Family) -> ICMPv4Socket | ICMPv6Socket:
 
 
 def _connect(sock: socket.socket, address: Address) -> None:
-    """Bind the socket to the host it is to hear; fails at once where there is no route."""
+    """Bind the socket to the host, to receive only its packets; fails at once if there is no route."""
     host = address[1]
     try:
         sock.connect(socket.getaddrinfo(host, None, address[0], sock.type, flags=socket.AI_NUMERICHOST)[0][4])

@@ -1,1 +1,1 @@
-"""A login to MongoDB and questions about its state."""
+"""Probe of MongoDB: a login and queries of its state."""

@@ -1,4 +1,4 @@
-"""What MongoDB says of itself, as facts. What is not there, or is no number, is no fact."""
+"""Facts from the answers of MongoDB. Values that are missing or not numbers are omitted."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ PRIMARY, SECONDARY, RECOVERING, STARTING, ROLLING_BACK, REMOVED = 1, 2, 3, 5, 9,
 REPLICAS = {SECONDARY, RECOVERING, STARTING, ROLLING_BACK}
 """States of members that hold data and follow a primary, or are about to."""
 FOLLOWING = {SECONDARY, STARTING}
-"""Those that follow one now; a member that recovers answers no reads, and one that was removed follows nobody."""
+"""States in which a member follows one now; one that recovers answers no reads, a removed one follows nobody."""
 
 
 def note_hello(hello: Document, facts: Facts) -> None:
-    """Note `store_role`, and of a primary `store_accepts_writes`.
+    """Note `store_role` and, for a primary, `store_accepts_writes`.
 
-    An arbiter, a router (mongos) and a member that is starting have neither role.
+    An arbiter, a router (mongos) and a starting member have neither role.
     """
     if hello.get("msg") == "isdbgrid":
         return
@@ -62,10 +62,10 @@ def note_connections(status: Document, facts: Facts) -> None:
 
 
 def note_members(status: Document, facts: Facts) -> None:
-    """Note `store_replication_lag`, of a primary `store_replicas`, and of the others `store_replication_connected`.
+    """Note `store_replication_lag`; for a primary `store_replicas`, for others `store_replication_connected`.
 
-    The lag is the time between the last operations that the primary and the member have applied. Members tell each
-    other every two seconds, so the lag may be older by as much.
+    The lag is the time between the last operations that the primary and the member have applied. Members exchange
+    their state every two seconds, so the lag can be that old.
     """
     members = status.get("members")
     known = [m for m in members if isinstance(m, dict)] if isinstance(members, list) else []
@@ -87,7 +87,7 @@ def note_members(status: Document, facts: Facts) -> None:
 
 
 def note_size(databases: Document, facts: Facts) -> None:
-    """Note `store_size`: of the databases that the user may see."""
+    """Note `store_size`, the size of the databases that the user may see."""
     size = _number(databases, "totalSize")
     if size is not None:
         facts["store_size"] = size
@@ -96,7 +96,7 @@ def note_size(databases: Document, facts: Facts) -> None:
 def _connected(
     status: Document, own: Mapping[str, Any] | None, primary: Mapping[str, Any] | None
 ) -> float | None:
-    """Return whether this member follows another; None of one that follows nobody by its nature, or does not say."""
+    """Return 1 if this member follows another, 0 if not; None if its kind follows nobody or the state is unknown."""
     state = status.get("myState", own and own.get("state"))
     if not isinstance(state, int) or state not in (REPLICAS | {REMOVED}):
         return None
@@ -106,7 +106,7 @@ def _connected(
 
 
 def _applied(member: Mapping[str, Any]) -> float | None:
-    """Return when the last operation of a member was done, in seconds since the epoch; the epoch itself means none."""
+    """Return when a member applied its last operation, in seconds since the epoch; the epoch itself means never."""
     at = member.get("optimeDate")
     return int(at) / 1000 if isinstance(at, DatetimeMS) and int(at) > 0 else None
 

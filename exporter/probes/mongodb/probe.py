@@ -1,6 +1,6 @@
-"""MongoDB from 4.4.2 on: that the server takes a connection and a login and answers `ping`, and what it says of itself.
+"""Probe of MongoDB from 4.4.2 on: the server must accept a connection and a login and answer `ping`.
 
-Without a user in the catalog, `ping` is the question, which MongoDB answers to everybody.
+Without a user in the catalog there is no login; MongoDB answers `ping` to everybody.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
     from exporter.probes.tls.handshake import Tls
 
 LOGIN_CODES = {11, 13, 18, 334, 8000}
-"""UserNotFound, Unauthorized, AuthenticationFailed, MechanismUnavailable, and AtlasError, which says "bad auth"."""
+"""UserNotFound, Unauthorized, AuthenticationFailed, MechanismUnavailable, and AtlasError ("bad auth")."""
 
 UNWANTED = dict.fromkeys(("repl", "metrics", "locks", "wiredTiger", "tcmalloc", "transactions"), 0)
-"""Sections of serverStatus that cost much to make and to send."""
+"""Sections of serverStatus that are expensive and not needed."""
 
 SIZE_SHARE = 0.5
-"""Of the time left, for the sizes of databases: with thousands of files that takes long, and proves nothing."""
+"""Share of the remaining time for the sizes of databases: with thousands of files they take long."""
 
 MIN_ITERATIONS = 4096
-"""Less is not what MongoDB asks for (RFC 7677)."""
+"""MongoDB never asks for fewer (RFC 7677)."""
 
-WHEN_IT_CLOSES = "MongoDB does so when it has no free connection, or wants TLS"
+WHEN_IT_CLOSES = "MongoDB does this if it has no free connection or requires TLS"
 
 
 class MongodbProbe(MeasuredProbe):
-    """One connection, a login where there is a user, `ping`, and questions that the server may refuse.
+    """One connection, a login if there is a user, `ping`, and queries that the server may refuse.
 
-    The keys of the last login are kept: they take 6 ms of CPU to make, and are the same until the password changes.
+    The keys of the last login are kept: they take 6 ms of CPU, and are the same until the password changes.
 
     Raises:
         TlsError: a certificate file or key cannot be used.
@@ -89,7 +89,7 @@ class MongodbProbe(MeasuredProbe):
             stream.close()
 
     async def _log_in(self, session: Session, password: str, run: Run) -> Document:
-        """Greet, and log in as the user, if there is one. Return the answer to the greeting."""
+        """Send `hello` and log in, if there is a user. Return the answer to `hello`."""
         username, database = self._spec.username, self._spec.database
         if username is None:
             run.enter("query")
@@ -100,7 +100,7 @@ class MongodbProbe(MeasuredProbe):
         hello = await session.ask("hello", {"saslSupportedMechs": f"{database}.{username}"})
         mongodb_facts.note_hello(hello, run.facts)
         known = hello.get("saslSupportedMechs")
-        # As drivers do: what does not know the user says so at the end, and not by a list that is not there.
+        # As drivers do: without a list, log in anyway; a server that does not know the user says so at the end.
         strong = isinstance(known, list) and "SCRAM-SHA-256" in known
         exchange = Exchange("SCRAM-SHA-256" if strong else "SCRAM-SHA-1", username, MIN_ITERATIONS)
         start = {
@@ -114,7 +114,9 @@ class MongodbProbe(MeasuredProbe):
         keys = await self._keys.keys(exchange, prepared, run)
         conversation = answer.get("conversationId")
         if not isinstance(conversation, int):
-            raise ProbeFailure(Reason.PROTOCOL, "the login failed: the server's answer has no number")
+            raise ProbeFailure(
+                Reason.PROTOCOL, "the login failed: the server's answer has no conversation number"
+            )
         proceed = {"conversationId": conversation, "payload": exchange.proof(keys)}
         answer = await session.ask("saslContinue", proceed, database=database)
         exchange.check(_payload(answer), keys)
@@ -123,22 +125,22 @@ class MongodbProbe(MeasuredProbe):
         return hello
 
     def _user(self) -> str:
-        """Name the user, for a detail."""
+        """Return the name of the user, for a detail."""
         username = self._spec.username
         return "" if username is None else f" of the user {username} (database {self._spec.database})"
 
 
 async def _look_around(session: Session, hello: Document, run: Run) -> None:
-    """Note what the server says of itself, as far as the user may ask."""
+    """Note what the server reports about itself, as far as the user may query it."""
     if (build := await _asked(session, "buildInfo")) is not None:
         mongodb_facts.note_version(build, run.facts, run.secrets)
     if (status := await _asked(session, "serverStatus", UNWANTED)) is not None:
         mongodb_facts.note_connections(status, run.facts)
     if "setName" in hello and (members := await _asked(session, "replSetGetStatus")) is not None:
         mongodb_facts.note_members(members, run.facts)
-    # The last, since what is given up may still be answered.
+    # This is the last query, since its answer may still arrive after it was given up.
     seconds = run.time_left() * SIZE_SHARE
-    # A replica wants to hear that it may answer.
+    # A replica answers only if the read preference allows it.
     question = {
         "maxTimeMS": max(1, int(seconds * 1000)),
         "$readPreference": {"mode": "primaryPreferred"},
@@ -157,7 +159,7 @@ async def _look_around(session: Session, hello: Document, run: Run) -> None:
 
 
 async def _asked(session: Session, command: str, fields: Mapping[str, object] = NOTHING) -> Document | None:
-    """Return the answer; None when the server refuses it, or does not know the command."""
+    """Return the answer; None if the server refuses or does not know the command."""
     try:
         return await session.ask(command, fields)
     except CommandError:
@@ -165,7 +167,7 @@ async def _asked(session: Session, command: str, fields: Mapping[str, object] = 
 
 
 def _prepared(exchange: Exchange, username: str, password: str) -> bytes:
-    """Return the form of the password that keys are made of."""
+    """Return the form of the password from which the keys are made."""
     if exchange.mechanism == "SCRAM-SHA-1":
         said = f"{username}:mongo:{password}".encode()
         return (
@@ -180,5 +182,5 @@ def _prepared(exchange: Exchange, username: str, password: str) -> bytes:
 def _payload(answer: Document) -> bytes:
     payload = answer.get("payload")
     if not isinstance(payload, bytes):
-        raise ProbeFailure(Reason.PROTOCOL, "the login failed: the server's answer holds nothing")
+        raise ProbeFailure(Reason.PROTOCOL, "the login failed: the server's answer has no payload")
     return payload

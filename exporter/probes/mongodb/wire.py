@@ -1,7 +1,7 @@
 """MongoDB's wire protocol: commands and answers as OP_MSG, on a stream.
 
-pymongo's client is not used: it resolves names in threads, and its monitors and pools outlive a question. The
-documents are read and written by its `bson`.
+The client of pymongo is not used: it resolves names in threads, and its monitors and pools outlive a query. Documents
+are encoded and decoded by its `bson`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 HEADER = struct.Struct("<iiiiIB")
-"""Length of all, number, number of the message that is answered, operation, flags, and kind of the one section."""
+"""Total length, number, number of the answered message, operation, flags, and kind of the only section."""
 SMALLEST_DOCUMENT = 5
 OP_MSG = 2013
 CHECKSUM_PRESENT, OTHER_REQUIRED_FLAGS = 1, 0xFFFE
@@ -35,7 +35,7 @@ BODY = 0
 PROTOCOL_MAX = 48_000_000
 """The longest message that MongoDB sends."""
 MAX_MESSAGE_BYTES = 256 * 1024
-"""The longest that is read: to decode it takes 2 ms. Only a list of thousands of databases is longer."""
+"""The longest message that is read; decoding it takes 2 ms. Only a list of thousands of databases is longer."""
 
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
@@ -45,7 +45,7 @@ CODEC = CodecOptions[Document](
 
 
 class CommandError(Exception):
-    """The answer to a command is an error; `words` are the server's."""
+    """An error in answer to a command; `words` is the text of the server."""
 
     def __init__(self, command: str, code: int, words: PeerText) -> None:
         super().__init__(command)
@@ -55,7 +55,7 @@ class CommandError(Exception):
 
 
 class Session:
-    """Commands on one connection, one after the other."""
+    """A connection for commands, one after the other."""
 
     __slots__ = ("_run", "_stream", "answered")
 
@@ -63,7 +63,7 @@ class Session:
         self._stream = stream
         self._run = run
         self.answered = 0
-        """How many commands had an answer."""
+        """The number of answered commands."""
 
     async def ask(
         self, command: str, fields: Mapping[str, object] = NOTHING, *, database: str = "admin"
@@ -72,7 +72,7 @@ class Session:
 
         Raises:
             CommandError: the answer is an error.
-            ProbeFailure: `disconnect`; `protocol` for what is no answer; `size` for one over `MAX_MESSAGE_BYTES`.
+            ProbeFailure: `disconnect`; `protocol`, if it is not an answer; `size`, if it is over `MAX_MESSAGE_BYTES`.
         """
         self._run.awaited = f"the answer to {command}"
         number = self.answered + 1
@@ -91,7 +91,7 @@ class Session:
             raise self._strange("{}", PeerText(start))
         if length > MAX_MESSAGE_BYTES:
             raise ProbeFailure(
-                Reason.SIZE, f"{self._run.awaited} has {length} bytes, over {MAX_MESSAGE_BYTES}"
+                Reason.SIZE, f"{self._run.awaited} has {length} bytes, more than {MAX_MESSAGE_BYTES}"
             )
         message = await self._stream.exactly(length)
         _, _, answered, operation, flags, kind = HEADER.unpack_from(message)
@@ -100,13 +100,13 @@ class Session:
         body = message[HEADER.size : length - CHECKSUM_BYTES if flags & CHECKSUM_PRESENT else length]
         try:
             return bson.decode(body, CODEC)
-        except Exception:  # noqa: BLE001 - of hostile bytes bson raises whatever its types raise
-            raise self._strange("the document is damaged") from None
+        except Exception:  # noqa: BLE001 - for hostile bytes bson raises any error of its types
+            raise self._strange("the document is malformed") from None
 
     def _judge(self, command: str, answer: Mapping[str, Any]) -> None:
         ok = answer.get("ok")
         if not isinstance(ok, (int, float)):
-            raise self._strange("it does not say whether it is one")
+            raise self._strange("it has no field ok")
         if ok != 1:
             code = answer.get("code")
             said = [word for word in map(answer.get, ("errmsg", "codeName")) if isinstance(word, str)]

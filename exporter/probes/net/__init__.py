@@ -1,1 +1,1 @@
-"""What protocols share below TLS: name resolution, connecting, and streams of lines."""
+"""Code shared by protocols below TLS: name resolution, connecting, and streams of lines."""

@@ -1,4 +1,4 @@
-"""TCP connections: one address at once, several by racing them (RFC 8305, "happy eyeballs")."""
+"""TCP connections; several addresses of a name are raced (RFC 8305, "happy eyeballs")."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.probes.net.resolve import Address
 
 ATTEMPT_DELAY = 0.25
-"""Seconds before the next address is tried beside one that has not answered (RFC 8305 section 8)."""
+"""Seconds without an answer before the next address is tried as well (RFC 8305 section 8)."""
 
 P = TypeVar("P", bound=asyncio.Protocol)
 
@@ -45,7 +45,7 @@ async def connect(
 
 
 def note_address(address: Address, run: Run) -> None:
-    """Note which address the run talks to."""
+    """Note the address that the run talks to."""
     run.facts["ip_protocol"] = 6 if ":" in address[1] else 4
     run.facts["ip_addr"] = address[1]
 
@@ -64,7 +64,7 @@ async def _attempt(factory: Callable[[], P], address: Address, port: int) -> tup
 async def _race(
     factory: Callable[[], P], addresses: list[Address], port: int
 ) -> tuple[asyncio.Transport, P, Address]:
-    """Return the first address to accept; the next one starts when the last failed, or has been silent for a while."""
+    """Return the first connection made; the next address is tried when the last one failed or was silent too long."""
     attempts: dict[asyncio.Task[tuple[asyncio.Transport, P]], Address] = {}
     waiting = list(addresses)
     failures: list[ProbeFailure] = []
@@ -93,11 +93,11 @@ async def _race(
 
 
 def _discard(task: asyncio.Task[tuple[asyncio.Transport, P]]) -> None:
-    """Close a connection that was made although another had won."""
+    """Close a connection that was made after another had won."""
     if not task.cancelled() and task.exception() is None:
         task.result()[0].abort()
 
 
 def shown(host: str, port: int) -> str:
-    """Return `host:port`, with the brackets that an IPv6 address needs."""
+    """Return `host:port`, with an IPv6 address in brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

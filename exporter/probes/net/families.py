@@ -1,4 +1,4 @@
-"""Families of protocols that connect to an address."""
+"""Families of all protocols that connect to an address."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ NETWORK = (
     Family(
         "probe_dns_lookup_time_seconds",
         "gauge",
-        "Time to resolve the target's name; absent for an address.",
+        "Time to resolve the target's name; absent if the target is an address.",
         Phase("resolve"),
     ),
-    Family("probe_ip_protocol", "gauge", "Whether IPv4 or IPv6 was used.", Value("ip_protocol")),
+    Family("probe_ip_protocol", "gauge", "IP version used: 4 or 6.", Value("ip_protocol")),
     Family(
         "probe_ip_addr_hash",
         "gauge",
-        "FNV-1a hash of the address used, to see when it changes.",
+        "FNV-1a hash of the address used, to detect changes.",
         AddressHash("ip_addr"),
     ),
 )
@@ -23,7 +23,7 @@ NETWORK = (
 REGEX = Family(
     "probe_failed_due_to_regex",
     "gauge",
-    "Whether a regular expression was why the probe failed.",
+    "1 if the probe failed because of a regular expression.",
     Value("failed_due_to_regex"),
 )
-"""Of protocols whose answers are matched with regular expressions."""
+"""For protocols whose answers are matched with regular expressions."""

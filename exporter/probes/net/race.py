@@ -1,4 +1,4 @@
-"""Several ways to the same answer, tried without one that is dead holding up the rest."""
+"""Race of several attempts at the same answer, in which a dead one does not delay the others."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ T = TypeVar("T")
 
 
 async def race(attempts: Sequence[Callable[[], Coroutine[Any, Any, T]]], delay: float) -> T:
-    """Return what the first attempt to succeed returns. The next one starts when all before it have failed, or when the
-    last has been silent for `delay` seconds; those before it may still win. All have ended on return.
+    """Return the result of the first attempt that succeeds.
+
+    The next attempt starts when all started ones have failed, or after `delay` seconds without a result; earlier ones
+    can still win. All have ended on return.
 
     Raises:
-        ProbeFailure: of the first attempt to fail, with the details of all, when none succeeded.
+        ProbeFailure: all attempts failed; with the reason of the first failure and the details of all.
     """
     if len(attempts) == 1:
         return await attempts[0]()

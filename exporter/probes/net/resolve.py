@@ -1,7 +1,7 @@
-"""Names to addresses, without a thread per name: a name whose DNS server is silent holds up nobody else.
+"""Name resolution without a thread per name: a name whose DNS server is silent delays no other probe.
 
-c-ares reads /etc/hosts and /etc/resolv.conf and asks for IPv4 and IPv6 at the same time. Every run asks again:
-whether the name resolves now is part of what is probed, and a container that was made anew has a new address.
+c-ares reads /etc/hosts and /etc/resolv.conf and queries IPv4 and IPv6 at the same time. Every run resolves again: name
+resolution is part of the probe, and a re-created container has a new address.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ FIRST: dict[IpProtocol, socket.AddressFamily] = {
     "prefer_ip6": socket.AddressFamily.AF_INET6,
 }
 MAX_ADDRESSES = 8
-"""More addresses of one name are not tried: each would get too small a part of the deadline to mean anything."""
+"""More addresses of one name are not tried: each would get too little time before the deadline."""
 
 RESOLVER_SECONDS = 0.5
-"""How long one resolver takes questions. c-ares keeps answers for their time to live, which is ten minutes in
-Docker's networks, and neither aiodns nor pycares can turn that off: a container made anew would be asked for at its
-old address. A new resolver has no memory; within this time, a thousand targets of one name ask for it once.
+"""How long one resolver is used. c-ares caches answers for their time to live, which is ten minutes in Docker's
+networks, and neither aiodns nor pycares can turn that off: a re-created container would be probed at its old address. A
+new resolver has an empty cache; within this time, a thousand targets with the same name resolve it once.
 """
 
 NAMESERVERS: list[str] | None = None
-"""`address:port` of the servers to ask; None: those of /etc/resolv.conf."""
+"""`address:port` of the servers to query; None: those of /etc/resolv.conf."""
 
-# Without inotify watches it warns, for each resolver, that a changed resolv.conf will not be noticed. A new resolver
-# reads it anew, so there is nothing to warn of.
+# Without inotify watches it warns for each resolver that it will not notice changes of resolv.conf. Each new resolver
+# reads the file again, so the warning is not needed.
 logging.getLogger("aiodns").setLevel(logging.ERROR)
 
 _resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resolver] = WeakKeyDictionary()
@@ -58,7 +58,7 @@ _resolvers: WeakKeyDictionary[asyncio.AbstractEventLoop, _Resolver] = WeakKeyDic
 
 @lru_cache(maxsize=16384)
 def literal(host: str) -> Address | None:
-    """Return the address that `host` is, when it is one and not a name."""
+    """Return the address if `host` is one; None if it is a name."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
@@ -68,10 +68,10 @@ def literal(host: str) -> Address | None:
 
 
 async def resolve(host: str, ip_protocol: IpProtocol, run: Run) -> list[Address]:
-    """Return the addresses of `host`, in the order to try them. Enters the phase `resolve` when there is a name to ask.
+    """Return the addresses of `host`, in the order to try them. Enters the phase `resolve` if `host` is a name.
 
     Raises:
-        ProbeFailure: `resolve`, when there is no address of a family that may be used.
+        ProbeFailure: `resolve`, if there is no address of an allowed family.
     """
     family = FAMILIES.get(ip_protocol, socket.AddressFamily.AF_UNSPEC)
     known = literal(host)
@@ -99,7 +99,7 @@ async def _ask(host: str, family: socket.AddressFamily) -> list[Address]:
 
 
 class _Resolver:
-    """One c-ares channel, closed when its time is over and the last question has ended."""
+    """A c-ares channel, closed when its time is over and the last query has ended."""
 
     __slots__ = ("_asking", "_dns", "_retired", "until")
 
@@ -129,11 +129,11 @@ class _Resolver:
 
 
 _closing: set[asyncio.Future[None]] = set()
-"""Keeps a task from being collected before it has run."""
+"""References that keep tasks from being garbage-collected before they have run."""
 
 
 def _current() -> _Resolver:
-    """Return the resolver of this loop that takes questions now."""
+    """Return the current resolver of this loop."""
     loop = asyncio.get_running_loop()
     resolver = _resolvers.get(loop)
     if resolver is None or clock() >= resolver.until:
@@ -148,7 +148,7 @@ def _text(address: bytes | str) -> str:
 
 
 def _interleave(addresses: list[Address], first: socket.AddressFamily | None) -> list[Address]:
-    """Return the families in turn (RFC 8305 section 4), so that a dead family costs one delay, not many."""
+    """Return the addresses with families alternating (RFC 8305 section 4), so that a dead family costs one delay."""
     if first is None or len(addresses) < 2:
         return addresses
     ahead = [address for address in addresses if address[0] == first]

@@ -1,4 +1,4 @@
-"""Conversations in lines over TCP, within limits: a peer that pours out text costs bounded memory."""
+"""Line-based streams over TCP, with limits on the memory that a peer can make them use."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 MAX_LINE_BYTES = 8 * 1024
 MAX_BYTES = 1024 * 1024
-"""Of all that is read in one run. Protocols that are asked a line at a time answer in far less."""
+"""Limit of bytes read in one run. Line-based protocols need far less."""
 
 LINES_AT_A_TIME = 50
-"""Between two looks at what else there is to do: a peer can send thousands of lines in one piece."""
+"""Lines read before the event loop gets a turn: a peer can send thousands of lines in one piece."""
 
 FLUSH_PAUSE = 0.01
-"""Seconds between two looks at whether the last line has left; it nearly always has at the first."""
+"""Seconds between two checks whether all data was sent; nearly always the first one succeeds."""
 
 
 class LineStream(asyncio.Protocol):
-    """The client's end of one connection, read in lines. `close` it in any case."""
+    """The client side of a connection, read in lines. Always `close` it."""
 
     __slots__ = (
         "_buffer",
@@ -55,15 +55,15 @@ class LineStream(asyncio.Protocol):
 
     @property
     def transport(self) -> asyncio.Transport:
-        assert self._transport is not None  # noqa: S101 - set before anybody gets hold of the stream
+        assert self._transport is not None  # noqa: S101 - set before the stream is returned
         return self._transport
 
     async def line(self) -> bytes | None:
         """Return the next line without its line break; None after the last. The last line needs no line break.
 
         Raises:
-            ProbeFailure: `protocol` for a line over `MAX_LINE_BYTES`, `size` after `MAX_BYTES` in all, `disconnect`
-                when the connection broke, `tls`.
+            ProbeFailure: `protocol` for a line over `MAX_LINE_BYTES`, `size` after `MAX_BYTES` in total, `disconnect`
+                if the connection broke, `tls`.
         """
         searched = 0
         while True:
@@ -88,12 +88,12 @@ class LineStream(asyncio.Protocol):
             await self._waiter
 
     def send(self, data: bytes) -> None:
-        """Send bytes as they are; dropped once the connection is over, which the next read finds."""
-        if not self.transport.is_closing():  # uvloop raises where asyncio says nothing
+        """Send bytes unchanged. After the end of the connection they are dropped; the next read reports it."""
+        if not self.transport.is_closing():  # uvloop raises here, asyncio does not
             self.transport.write(data)
 
     async def flush(self) -> None:
-        """Wait until the kernel has what was sent: `close` drops what it does not have."""
+        """Wait until the kernel has all sent data: `close` drops the rest."""
         assert self._raw is not None  # noqa: S101 - as for `transport`
         pause = 0.0
         while self._raw.get_write_buffer_size() and not self._ended:
@@ -103,16 +103,16 @@ class LineStream(asyncio.Protocol):
     async def start_tls(
         self, tls: Tls, host: str, run: Run, reopen: Callable[[], Awaitable[LineStream]]
     ) -> None:
-        """Go on in TLS; `reopen` makes a new stream that stands at the same point (see `Tls.start`).
+        """Start TLS; `reopen` makes a new stream in the same state (see `Tls.start`).
 
-        Bytes that came before the handshake are not carried into it: whoever can write to the network could put
-        words into the peer's mouth that look as if they had been protected (CVE-2011-0411).
+        Bytes received before the handshake are an error: an attacker in the network could inject text that looks as
+        if TLS had protected it (CVE-2011-0411).
 
         Raises:
-            ProbeFailure: `protocol` or `tls` for such bytes, and as `Tls.start`.
+            ProbeFailure: `protocol` or `tls` for such bytes, and those of `Tls.start`.
         """
         if self._buffer:
-            # Before anything was asked, this is a port without TLS, as the handshake would find a moment later.
+            # If nothing was read before, this is a port without TLS, as the handshake would find a moment later.
             reason = Reason.TLS if self._received == len(self._buffer) else Reason.PROTOCOL
             raise ProbeFailure(
                 reason, "{} came in plain text where TLS should begin", PeerText(bytes(self._buffer))
@@ -125,7 +125,7 @@ class LineStream(asyncio.Protocol):
         self._transport = await tls.start(self.transport, self, host, run, again)
 
     def close(self) -> None:
-        """Drop the connection at once: a peer that does not answer a polite end would hold the socket."""
+        """Drop the connection at once: a peer that ignores an orderly close would keep the socket open."""
         self.transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,1 +1,1 @@
-"""A login to PostgreSQL and questions about its state."""
+"""Probe of PostgreSQL: a login and queries of its state."""

@@ -1,6 +1,6 @@
-"""From an error of a PostgreSQL server to the reason of a failure and a sentence for a person.
+"""Conversion of an error of a PostgreSQL server to a probe failure.
 
-The SQLSTATE is the same in every language of the server.
+It uses the SQLSTATE, which is the same in every language of the server.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ REFUSED_LOGIN = re.compile(r"28...|3D000|42501")
 
 
 def login_failure(error: ServerError, username: str, database: str) -> ProbeFailure:
-    """Return the verdict on an error in answer to a login."""
+    """Return the failure for an error in answer to a login."""
     state = f" ({error.state})" if error.state else ""
     if error.state == TOO_MANY_CONNECTIONS:
-        return ProbeFailure(Reason.FULL, "the server takes no more connections: {}{}", error.words, state)
+        return ProbeFailure(Reason.FULL, "the server accepts no more connections: {}{}", error.words, state)
     login = f"{username!r} to {database!r}"
     if REFUSED_LOGIN.fullmatch(error.state):
         return ProbeFailure(
@@ -34,6 +34,6 @@ def login_failure(error: ServerError, username: str, database: str) -> ProbeFail
 
 
 def answer_failure(error: ServerError) -> ProbeFailure:
-    """Return the verdict on an error in answer to a question."""
+    """Return the failure for an error in answer to a query."""
     state = f" ({error.state})" if error.state else ""
     return ProbeFailure(Reason.ANSWER, "the server answered with {}{}", error.words, state)

@@ -1,8 +1,8 @@
-"""PostgreSQL: that it lets a user in and answers, what it is, how full it is, and how far its replicas are behind.
+"""Probe of PostgreSQL: can you log in, what are version and role, how many connections, how far behind is the replica.
 
-Any role that may log in is enough for the version, the role of the server, the connections and, on a replica, its link
-and lag. A role with `pg_monitor` sees the rest: the size of databases that it may not connect to, and a primary's
-replicas.
+Any role that may log in can read the version, the role of the server, the connections and, on a replica, its link and
+lag. `pg_monitor` is needed for the rest: the size of databases that the role may not connect to, and the replicas of a
+primary.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ log = logging.getLogger(__name__)
 APPLICATION_NAME = "pageforge-exporter"
 
 SIZE_SHARE = 0.01
-"""The part of all time that the server may spend on its size: after an answer that took a second, the next question
-waits for a hundred, and the size that was measured stays until then."""
+"""Share of time that the server may spend on its size: after an answer that took one second, the next query comes a
+hundred seconds later; until then the measured size is kept."""
 
 SIZE_PATIENCE = 0.5
-"""The part of a run's time left that an answer to it is waited for."""
+"""Share of the remaining time of a run to wait for the size."""
 
 
 class PostgresqlProbe(MeasuredProbe):
-    """One connection, one login, and questions that change nothing.
+    """One connection, one login, and read-only queries.
 
     Raises:
         ValueError: a value cannot be sent to a server; one sentence.
@@ -89,7 +89,7 @@ class PostgresqlProbe(MeasuredProbe):
             session.close()
 
     async def _note_size(self, session: Session, run: Run) -> bool:
-        """Ask for the size last of all: after a time-out its answer is still to come. Return False then."""
+        """Query the size, as the last query. Return False after a time-out: its answer may still arrive then."""
         began = clock()
         if began >= self._size_due:
             patience = run.time_left() * SIZE_PATIENCE
@@ -111,21 +111,20 @@ class PostgresqlProbe(MeasuredProbe):
 
 
 async def _note_if_allowed(session: Session, question: Question, run: Run, seconds: float) -> None:
-    """Note the answer; none of a server that has no such thing, or does not tell it to this role."""
+    """Note the answer; nothing if the server does not support the query or refuses it to this role."""
     try:
         run.facts.update(await _answer(session, question, run, seconds))
     except ProbeFailure as failure:
         if failure.reason is not Reason.ANSWER:
             raise
         detail = failure.sentence.shown(run.secrets)
-        log.debug("%s: %s, asked for %s", run.peer, detail, " ".join(question.sql.split()))
+        log.debug("%s: %s, in answer to %s", run.peer, detail, " ".join(question.sql.split()))
 
 
 async def _answer(session: Session, question: Question, run: Run, seconds: float) -> dict[str, float | str]:
-    """Return facts by the names of columns.
+    """Return the facts by column name.
 
-    The settings end with the question, also where a pooler such as PgBouncer then gives the connection
-    to another client.
+    The settings end with the query, even if a pooler such as PgBouncer then gives the connection to another client.
     """
     limit = max(1, int(seconds * 1000))
     row = await session.ask(f"{HARMLESS} SET LOCAL statement_timeout = {limit}; {question.sql}")

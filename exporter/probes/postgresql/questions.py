@@ -1,7 +1,7 @@
-"""The questions to a PostgreSQL server, and what may be an answer to each.
+"""Queries for a PostgreSQL server, and the expected columns of their answers.
 
-The server chooses the names and values of its answer. Only the columns that a question has become facts, and only
-values of their kind: NULL, or text where a number belongs, is no fact.
+The server controls the names and values of its answer. Only the listed columns become facts, and only with values of
+their type: NULL, or text instead of a number, is omitted.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from exporter.probes.stores.values import Reader
 
 HARMLESS = "SET TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog;"
-"""Before every question: nothing is changed, and the functions are the server's own."""
+"""Put before every query: it cannot change anything, and uses only the server's built-in functions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`columns`: the facts that it answers, and how each is read."""
+    """A query. `columns`: the facts in its answer, and the reader of each."""
 
     sql: str
     columns: Mapping[str, Reader]
@@ -41,7 +41,7 @@ SELECT split_part(current_setting('server_version'), ' ', 1) AS store_version,
 """,
     {"store_version": store_values.version, "store_role": store_values.one_of("primary", "replica")},
 )
-"""What every server answers to everybody."""
+"""Every server answers this to every role."""
 
 CONNECTIONS = Question(
     """
@@ -54,8 +54,8 @@ FROM pg_stat_activity
 """,
     {"store_connections": store_values.amount, "store_connections_max": store_values.amount},
 )
-"""The limit is that of ordinary roles: beyond it only superusers are let in, and the applications are not. Of other
-roles' processes one without `pg_monitor` sees only whether they are in a database: an autovacuum worker then counts."""
+"""The limit is that for ordinary roles: beyond it the server accepts superusers, but not the applications. Without
+`pg_monitor` a role sees of other roles' processes only whether they use a database; autovacuum workers then count."""
 
 REPLICA = Question(
     """
@@ -74,9 +74,9 @@ FROM (SELECT EXISTS (SELECT FROM pg_stat_wal_receiver WHERE coalesce(status = 's
 """,
     {"store_replication_lag": store_values.amount, "store_replication_connected": store_values.flag},
 )
-"""A replica that has replayed all that it received is behind only if it receives no more: the time of the last
-transaction alone would let a replica of an idle primary look ever later. One that has replayed nothing since it started
-and receives nothing does not know how far it is behind. One that only restores archived WAL needs no connection."""
+"""A connected replica that has replayed all it received has no lag: judged by its last transaction alone, a replica of
+an idle primary would seem to fall further and further behind. A replica that has replayed nothing since its start and
+receives nothing does not know its lag. One that only restores archived WAL needs no connection."""
 
 REPLICAS_OF_PRIMARY = Question(
     """
@@ -88,8 +88,8 @@ WHERE pid NOT IN (SELECT active_pid FROM pg_replication_slots WHERE slot_type = 
 """,
     {"store_replicas": store_values.amount, "store_replication_lag": store_values.amount},
 )
-"""Base backups and subscribers of logical replication are no replicas. Without `pg_monitor` one cannot be told from
-the other, and there is no number unless it is 0. The lag is NULL of a replica that is idle and up to date."""
+"""Base backups and subscribers of logical replication are not replicas. Without `pg_monitor` they cannot be told apart,
+so the number is unknown unless it is 0. The lag of an idle replica that is up to date is NULL."""
 
 WRITES = Question(
     """
@@ -100,7 +100,7 @@ WHERE name = 'default_transaction_read_only' AND source NOT IN ('user', 'databas
 """,
     {"store_accepts_writes": store_values.flag, "store_writes_refused": store_values.one_of("read_only")},
 )
-"""A setting of the probe's own role says nothing of others' writes; then there is no answer."""
+"""No answer if the setting is that of the probe's role, which says nothing about writes of other roles."""
 
 SIZE = Question(
     """
@@ -109,4 +109,4 @@ WHERE has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats',
 """,
     {"store_size": store_values.amount},
 )
-"""The server looks at every file of every table for it."""
+"""For this query the server checks every file of every table."""

@@ -1,4 +1,4 @@
-"""One connection to a PostgreSQL server: TLS, login, and questions that are answered with one row."""
+"""Connection to a PostgreSQL server: TLS, login, and queries that return one row."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OK, CLEARTEXT, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 0, 3, 5, 10, 11, 12
 
 
 class Session:
-    """A connection on which questions can be asked. `close` it in any case."""
+    """A connection for queries. Always `close` it."""
 
     __slots__ = ("_messages", "_run", "_stream")
 
@@ -47,7 +47,7 @@ class Session:
     async def log_in(
         self, startup: bytes, spec: PostgresqlSpec, password: str | None, keys: KeyMaker
     ) -> None:
-        """Send the first message (`postgresql_wire.startup`), prove the password, and wait until questions are taken.
+        """Send the first message (`wire.startup`), log in, and wait until the server is ready for queries.
 
         Raises:
             ProbeFailure: `login`, `full`, `answer`, `protocol`, `size`, `disconnect`.
@@ -63,9 +63,7 @@ class Session:
         elif kind == SASL:
             await self._scram(body, _needed(password), spec, keys)
         elif kind != OK:
-            raise ProbeFailure(
-                Reason.LOGIN, f"the server asks for a kind of login that is not supported ({kind})"
-            )
+            raise ProbeFailure(Reason.LOGIN, f"the server requires an unsupported login method ({kind})")
         if kind != OK:
             await self._authentication(spec, OK)
         while True:
@@ -78,7 +76,7 @@ class Session:
     async def _scram(self, offered: bytes, password: str, spec: PostgresqlSpec, keys: KeyMaker) -> None:
         if SCRAM.encode() not in offered.split(b"\0"):
             raise ProbeFailure(Reason.LOGIN, f"the server does not offer {SCRAM}")
-        # The user is the one of the first message. PostgreSQL lets a server be set to any number of iterations.
+        # The user is in the first message. PostgreSQL can be configured to any number of iterations.
         exchange = Exchange(SCRAM, "", min_iterations=1)
         first = exchange.first()
         self._reply(SCRAM.encode() + b"\0" + len(first).to_bytes(4, "big") + first)
@@ -105,13 +103,13 @@ class Session:
         return login_failure(error, spec.username, spec.database)
 
     async def ask(self, statements: str) -> dict[str, bytes]:
-        """Return the one row that the last of `statements` answers: values by column, without those that are NULL.
+        """Return the only row of the last of `statements`: values by column, without those that are NULL.
 
         Raises:
-            ProbeFailure: `answer`, after which another question may be asked, unless the server closed the connection;
+            ProbeFailure: `answer`, after which another query is possible unless the server closed the connection;
                 `disconnect`, `protocol`, `size`.
         """
-        self._run.awaited = "the answer to a question"
+        self._run.awaited = "the answer to a query"
         self._messages.send(b"Q", statements.encode() + b"\0")
         names: list[str] = []
         rows: list[dict[str, bytes]] = []
@@ -133,21 +131,21 @@ class Session:
         if failure is not None:
             raise failure
         if len(rows) != 1:
-            raise ProbeFailure(Reason.PROTOCOL, "the server answered a question with no row, or with several")
+            raise ProbeFailure(Reason.PROTOCOL, "the server answered a query with no row or with several")
         return rows[0]
 
     async def leave(self) -> None:
-        """Say goodbye, so that the server's log has no lost connection."""
+        """End the session in an orderly way, so that the server does not log a lost connection."""
         self._stream.send(TERMINATE)
         await self._stream.flush()
 
     def close(self) -> None:
-        """Drop the connection; the server ends what it is doing."""
+        """Drop the connection; the server cancels its work."""
         self._stream.close()
 
 
 async def open_session(spec: PostgresqlSpec, tls: Tls | None, run: Run) -> Session:
-    """Return a new connection on which nobody is logged in. Enters `resolve` and `connect`, which holds TLS too.
+    """Return a new connection, not logged in. Enters `resolve` and `connect`, which includes TLS.
 
     Raises:
         ProbeFailure: `resolve`, `connect`, `tls`, `certificate`, `disconnect`, `protocol`.
@@ -156,21 +154,21 @@ async def open_session(spec: PostgresqlSpec, tls: Tls | None, run: Run) -> Sessi
 
 
 async def _offer_tls(stream: StoreStream) -> None:
-    """Ask the server to go on in TLS.
+    """Ask the server to start TLS.
 
     Raises:
-        ProbeFailure: `tls` if it does not want to; `protocol`, `disconnect`.
+        ProbeFailure: `tls` if it refuses; `protocol`, `disconnect`.
     """
     stream.send(SSL_REQUEST)
     start = await stream.upcoming(1)
     if start[:1] == b"N":
         raise ProbeFailure(Reason.TLS, "the server does not offer TLS")
     if start[:1] != b"S":
-        # An error in plain text could be anybody's, so its words are worth no more than other garbage.
+        # An error in plain text could come from anybody, so its text is not trusted.
         raise strange(start)
     await stream.exactly(1)
     if stream.has_more:
-        # They would be taken for the start of the handshake, or for a protected answer (CVE-2021-23222).
+        # These bytes would be taken as the start of the handshake, or as a protected answer (CVE-2021-23222).
         raise ProbeFailure(
             Reason.TLS, "{} came in plain text where TLS should begin", PeerText(await stream.upcoming(1))
         )
@@ -178,12 +176,12 @@ async def _offer_tls(stream: StoreStream) -> None:
 
 def _needed(password: str | None) -> str:
     if not password:
-        raise ProbeFailure(Reason.LOGIN, "the server asks for a password, and the catalog has none")
+        raise ProbeFailure(Reason.LOGIN, "the server requires a password, but the catalog has none")
     return password
 
 
 def _prepared(password: str) -> bytes:
-    """Prepare a password for SCRAM. One that SCRAM does not allow is used as it is, as the server does."""
+    """Return the password prepared for SCRAM. One that SCRAM does not allow is used unchanged, as in the server."""
     try:
         return saslprep(password).encode()
     except ValueError:

@@ -1,7 +1,7 @@
-"""PostgreSQL's protocol 3.0 on a stream, as far as a probe speaks it, and within limits.
+"""PostgreSQL's protocol 3.0 on a stream, as far as a probe needs it, with limits.
 
-libpq is not used. It reads a message of any length into memory, spends any number of SCRAM iterations inside a call
-that holds the event loop, and has no setting against either.
+libpq is not used: it reads messages of any length into memory, runs any number of SCRAM iterations in a call that
+blocks the event loop, and has no setting against either.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SSL_REQUEST = struct.pack("!II", 8, 80877103)
 TERMINATE = b"X\0\0\0\x04"
 
 MAX_MESSAGE_BYTES = 256 * 1024
-"""The longest message that is read. An answer to a question of ours has less than 1 KiB."""
+"""The longest message that is read. Answers to the queries of a probe have less than 1 KiB."""
 MAX_MESSAGES = 1000
-"""Of one run; a login has about 20 and a question 6. Notices could otherwise keep the event loop busy."""
+"""Limit per run; a login has about 20, a query 6. Without it, notices could keep the event loop busy."""
 MAX_AUTHENTICATION_BYTES = 2000
-"""As libpq has it: what begins with an `R` and is longer is no answer of a PostgreSQL server."""
+"""The limit of libpq: a longer message that begins with `R` does not come from a PostgreSQL server."""
 
 ASIDE = b"NSA"
-"""Notices, settings and notifications, which may come between any two messages."""
+"""Notices, settings and notifications, which may arrive between any two messages."""
 
 SQLSTATE = re.compile(rb"[0-9A-Z]{5}")
 
@@ -56,14 +56,14 @@ class Messages:
         self._count = 0
 
     def send(self, kind: bytes, body: bytes) -> None:
-        """Send a message; only the first of a connection has no `kind`."""
+        """Send a message; only the first one of a connection has no `kind`."""
         self._stream.send(kind + struct.pack("!I", len(body) + 4) + body)
 
     async def next(self, kinds: bytes) -> tuple[bytes, bytes]:
-        """Return the kind and the body of the next message; those in `ASIDE` are passed over unless asked for.
+        """Return the kind and the body of the next message; those in `ASIDE` are skipped unless in `kinds`.
 
         Raises:
-            ProbeFailure: `protocol` for any other than `kinds`; `size` beyond the limits; `disconnect`.
+            ProbeFailure: `protocol` if it is not one of `kinds`; `size` beyond the limits; `disconnect`.
         """
         while True:
             kind, body = await self._any(kinds)
@@ -82,13 +82,13 @@ class Messages:
         if _is_text(header[1:]):
             if kind != b"E":
                 raise strange(header)
-            # A server that has no process left to answer says so in the protocol of 1997: text to the line's end.
+            # A server that cannot start a process reports it in the protocol of 1997: text to the end of the line.
             return kind, b"M" + header[1:] + (await self._stream.until(b"\n"))
         if length < 0 or (kind == b"R" and length > MAX_AUTHENTICATION_BYTES):
             raise strange(header)
         if length > MAX_MESSAGE_BYTES:
             raise ProbeFailure(
-                Reason.SIZE, f"the server sent a message of {length} bytes, over {MAX_MESSAGE_BYTES}"
+                Reason.SIZE, f"the server sent a message of {length} bytes, more than {MAX_MESSAGE_BYTES}"
             )
         return kind, await self._stream.exactly(length)
 
@@ -108,7 +108,7 @@ def startup(settings: Mapping[str, str]) -> bytes:
 
 
 def server_error(body: bytes) -> ServerError:
-    """Return what an ErrorResponse says."""
+    """Parse an ErrorResponse."""
     fields = {part[:1]: part[1:] for part in body.split(b"\0") if part}
     state = fields.get(b"C", b"")
     severity = fields.get(b"V") or fields.get(b"S", b"")  # V is never translated; servers before 9.6 lack it
@@ -156,13 +156,13 @@ def values(body: bytes) -> list[bytes | None]:
 
 
 def strange(start: bytes) -> ProbeFailure:
-    """Return the verdict on what is no message of this protocol, or not the one that belongs here."""
+    """Return the failure for bytes that are not a message of this protocol, or not an expected one."""
     return ProbeFailure(Reason.PROTOCOL, "the server does not speak PostgreSQL: {}", PeerText(start))
 
 
 def damaged() -> ProbeFailure:
-    """Return the verdict on a message whose parts do not fit into it."""
-    return ProbeFailure(Reason.PROTOCOL, "the server answered a question with a damaged message")
+    """Return the failure for a message whose parts exceed it."""
+    return ProbeFailure(Reason.PROTOCOL, "the server answered a query with a malformed message")
 
 
 def _count(body: bytes) -> int:
@@ -172,5 +172,5 @@ def _count(body: bytes) -> int:
 
 
 def _is_text(length: bytes) -> bool:
-    """True of four letters of a text; as a length they would be over 512 MiB, in which a length has zeros."""
+    """True if the four bytes are text: as a length they would exceed 512 MiB, while real lengths have zero bytes."""
     return length.isascii() and length.decode().isprintable()

@@ -1,1 +1,1 @@
-"""A login to Redis and questions about its state."""
+"""Probe of Redis: a login and queries of its state."""

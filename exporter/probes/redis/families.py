@@ -14,7 +14,7 @@ FAMILIES = (
     Family(
         "store_memory_used_bytes",
         "gauge",
-        "Memory of Redis that counts for maxmemory.",
+        "Memory used by Redis, as compared with maxmemory.",
         Value("store_memory_used"),
     ),
     Family(
@@ -26,19 +26,19 @@ FAMILIES = (
     Family(
         "store_memory_policy_info",
         "gauge",
-        "What Redis does at maxmemory: its maxmemory-policy.",
+        "The maxmemory-policy of Redis: what it does at maxmemory; always 1.",
         Text("policy", "store_memory_policy"),
     ),
     Family(
         "store_out_of_memory_errors_total",
         "counter",
-        "Commands that Redis refused because it was at maxmemory, since it started (errorstat_OOM).",
+        "Commands that Redis refused at maxmemory since it started (errorstat_OOM).",
         Value("store_out_of_memory_errors"),
     ),
     Family(
         "store_cluster_ok",
         "gauge",
-        "Whether Redis Cluster serves, by CLUSTER INFO; absent of a server that is in none.",
+        "1 if Redis Cluster is up, by CLUSTER INFO; absent if the server is not in a cluster.",
         Value("store_cluster_ok"),
     ),
     SIZE,

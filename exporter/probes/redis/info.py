@@ -1,4 +1,4 @@
-"""What Redis and Valkey say in INFO, as facts."""
+"""Facts from the INFO of Redis and Valkey."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ POLICIES = (
     "noeviction", "allkeys-lru", "allkeys-lfu", "allkeys-lrm", "allkeys-random",
     "volatile-lru", "volatile-lfu", "volatile-lrm", "volatile-random", "volatile-ttl",
 )  # fmt: skip
-"""Of `maxmemory-policy`."""
+"""Values of `maxmemory-policy`."""
 OTHER_CONNECTIONS = ("connected_slaves", "cluster_connections")
-"""Connections that count for `maxclients` and that `connected_clients` leaves out."""
+"""Connections that count for `maxclients` but are not in `connected_clients`."""
 
 MAX_CLIENTS, MIN_REPLICAS = "maxclients", "min-replicas-to-write"
-"""Settings that INFO does not tell, by their names for CONFIG GET."""
+"""Settings that INFO does not show, by their names for CONFIG GET."""
 
 
 class Info:
@@ -38,14 +38,14 @@ class Info:
 
     def __init__(self, text: bytes) -> None:
         self.has_errors = b"\n# Errorstats\r" in text
-        """Each kind of error that ever occurred has its line (from 6.2 on)."""
+        """True if errors are counted (from 6.2 on): each kind of error that occurred has a line."""
         self.values: Mapping[str, str] = dict(PAIR.findall(text.decode("utf-8", "replace")))
 
     def __getitem__(self, key: str) -> str:
         return self.values.get(key, "")
 
     def number(self, key: str) -> int | None:
-        """Return a count or a number of seconds; Redis says -1 where it has none."""
+        """Return a count or a number of seconds; None if there is none (-1 in Redis)."""
         return _number(self[key])
 
     @property
@@ -57,7 +57,7 @@ class Info:
         return self["cluster_enabled"] == "1"
 
     def wanted_settings(self) -> Iterator[str]:
-        """Yield the settings that are needed to understand it."""
+        """Yield the names of the settings that are needed to interpret this answer."""
         if self.number("maxclients") is None:
             yield MAX_CLIENTS
         if self.role == "primary" and self.number("min_slaves_good_slaves") is not None:
@@ -65,7 +65,7 @@ class Info:
 
 
 def note_info(info: Info, settings: Mapping[str, str], cluster: Info, run: Run) -> None:
-    """Note what the lines of INFO say; a line that is not there, or says something else, is no fact.
+    """Note the facts in INFO; a line that is missing or malformed is omitted.
 
     `store_size` is the memory of keys and values (`used_memory_dataset`), without buffers and tables of the server.
     """
@@ -85,7 +85,7 @@ def note_info(info: Info, settings: Mapping[str, str], cluster: Info, run: Run) 
 
 
 def _note_memory(info: Info, facts: Facts) -> None:
-    """Note what Redis compares with `maxmemory`, and what it does then; without a limit there is no maximum."""
+    """Note the memory that Redis compares with `maxmemory`, and its policy; without a limit there is no maximum."""
     used = info.number("used_memory")
     if used is not None:
         facts["store_memory_used"] = max(0, used - (info.number("mem_not_counted_for_evict") or 0))
@@ -98,11 +98,11 @@ def _note_memory(info: Info, facts: Facts) -> None:
 
 
 def _note_replication(info: Info, facts: Facts) -> None:
-    """Note how replication is doing.
+    """Note the state of replication.
 
-    `store_replication_lag` is what Redis has, which is no position in time: on a primary, how long ago the replica
-    that is furthest behind acknowledged (it does every second); on a replica, how long ago the primary last said
-    something (it does every 10 s when there is nothing to say), or since when the link is down.
+    `store_replication_lag` is not a position in time, since Redis has none. On a primary it is the time since the
+    slowest replica last acknowledged (a replica does so every second). On a replica it is the time since the primary
+    last sent something (an idle one does so every 10 s), or for which the link has been down.
     """
     if info.role == "primary":
         _note(facts, "store_replicas", info.number("connected_slaves"))
@@ -115,9 +115,9 @@ def _note_replication(info: Info, facts: Facts) -> None:
 
 
 def _note_writes(info: Info, settings: Mapping[str, str], facts: Facts) -> None:
-    """Note whether a primary takes writes now, and the first cause if not. It says to PING that its disk fails.
+    """Note whether a primary accepts writes now, and the first cause if not. PING reports a failing disk.
 
-    Without all that it depends on, nothing is known.
+    If a value that this depends on is missing, nothing is noted.
     """
     primary = info.role == "primary"
     good, wanted = info.number("min_slaves_good_slaves"), _number(settings.get(MIN_REPLICAS, ""))
@@ -148,7 +148,7 @@ def _is_full(info: Info, facts: Facts) -> bool:
 
 
 def _expiring(info: Info) -> Iterator[int]:
-    """Return how many keys of each database expire."""
+    """Yield the number of keys with an expiry in each database."""
     for key, value in info.values.items():
         found = EXPIRING.search(value) if key.startswith("db") and key[2:].isdecimal() else None
         if found:
@@ -156,7 +156,7 @@ def _expiring(info: Info) -> Iterator[int]:
 
 
 def _acknowledged(info: Info) -> Iterator[int]:
-    """Return the seconds since each replica that is online acknowledged; the others have no figure yet."""
+    """Yield the seconds since the last acknowledgement of each online replica; others have no value yet."""
     for key, value in info.values.items():
         if key.startswith("slave") and key[5:].isdecimal():
             replica = dict(part.partition("=")[::2] for part in value.split(","))

@@ -1,4 +1,4 @@
-"""Redis and Valkey: check that the server takes a connection and a login and answers PING; note what INFO says."""
+"""Probe of Redis and Valkey: the server must accept a connection and a login and answer PING."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 LOGIN_CODES = ("WRONGPASS", "NOAUTH")
 ONE_ARGUMENT = "wrong number of arguments for 'auth' command"
-"""Redis before 6.0 has no users: AUTH takes a password alone."""
+"""Redis before 6.0 has no users: AUTH takes only a password."""
 LOGIN_TEXTS = (
     "invalid password",
     "auth <password> called without any password",
     "client sent auth, but no password",
 )
-"""How errors of AUTH without a code of their own begin, in lower case."""
+"""Starts of AUTH errors that have no code, in lower case."""
 PROTECTED_MODE = "DENIED"
 TOO_MANY_CLIENTS = "max number of clients reached"
 SECRET_START = 8
-"""Redis repeats the arguments of a command that it does not know, as AUTH may be renamed, and cuts them: the start of
-a password is one, too.
+"""Characters of a password that are redacted in errors. Redis repeats the arguments of an unknown command (AUTH may be
+renamed) and cuts them, so the start of a password is a secret as well.
 """
 
 
 class RedisProbe(MeasuredProbe):
-    """One connection, AUTH where there is a password, PING, and INFO.
+    """One connection, AUTH if there is a password, PING, and INFO.
 
-    A user that may not ask INFO is no failure: PING has been answered, and the facts stay unknown.
+    A user without permission for INFO is not a failure: PING was answered, and the facts stay unknown.
 
     Raises:
         TlsError: a certificate file or key cannot be used.
@@ -83,21 +83,23 @@ class RedisProbe(MeasuredProbe):
             )
 
     def _failure(self, error: ErrorAnswer, password: str | None, run: Run) -> ProbeFailure:
-        """Return the verdict on an answer that is an error."""
+        """Return the failure for an error answer."""
         text, words = error.text, _words(error.text, password)
         if TOO_MANY_CLIENTS in text:
-            return ProbeFailure(Reason.FULL, "Redis takes no more connections: {}", words)
+            return ProbeFailure(Reason.FULL, "Redis accepts no more connections: {}", words)
         if text.startswith(PROTECTED_MODE):
             return ProbeFailure(
                 Reason.LOGIN,
-                "Redis is in protected mode and has no password, so it answers only its own machine: {}",
+                "Redis is in protected mode and has no password, so it accepts only local connections: {}",
                 words,
             )
         if error.code == "NOPERM":
-            return ProbeFailure(Reason.LOGIN, "{} may not ask PING: {}", self._user(), words)
+            return ProbeFailure(Reason.LOGIN, "{} has no permission for PING: {}", self._user(), words)
         if error.code in LOGIN_CODES or text.lower().startswith((*LOGIN_TEXTS, ONE_ARGUMENT)):
             if password is None:
-                return ProbeFailure(Reason.LOGIN, "Redis asks for a password and was given none: {}", words)
+                return ProbeFailure(
+                    Reason.LOGIN, "Redis requires a password, but the catalog has none: {}", words
+                )
             return ProbeFailure(Reason.LOGIN, "Redis refused the login of {}: {}", self._user(), words)
         return ProbeFailure(Reason.ANSWER, "{} is an error: {}", str(run.awaited), words)
 
@@ -106,8 +108,8 @@ class RedisProbe(MeasuredProbe):
 
 
 async def _look_around(session: Session, run: Run) -> None:
-    """Note what the server says of itself, as far as the user may ask."""
-    # Without names of sections: before 7.0, Redis takes only one.
+    """Note what the server reports about itself, as far as the user may query it."""
+    # Without section names: before 7.0, Redis accepts only one.
     text = await _asked(session, run, "INFO")
     if text is None:
         return
@@ -122,22 +124,22 @@ async def _look_around(session: Session, run: Run) -> None:
 
 
 async def _asked(session: Session, run: Run, command: str) -> bytes | None:
-    """Return the text that answers `command`; None if the user may not ask.
+    """Return the text that answers `command`; None if the server refuses.
 
     Raises:
-        ProbeFailure: `protocol`: the answer is no text.
+        ProbeFailure: `protocol`: the answer is not a text.
     """
     try:
         text = await session.ask(command)
     except ErrorAnswer:
         return None
     if not isinstance(text, bytes):
-        raise ProbeFailure(Reason.PROTOCOL, f"{run.awaited} is not Redis's protocol: it is no text")
+        raise ProbeFailure(Reason.PROTOCOL, f"{run.awaited} is not Redis's protocol: it is not a text")
     return text
 
 
 async def _asked_setting(session: Session, name: str) -> str | None:
-    """Return the value of a setting; None if the user may not ask, or the server has none of this name."""
+    """Return the value of a setting; None if the server refuses or has no such setting."""
     try:
         pair = await session.ask("CONFIG GET", name)
     except ErrorAnswer:
@@ -148,7 +150,7 @@ async def _asked_setting(session: Session, name: str) -> str | None:
 
 
 def _words(text: str, password: str | None) -> PeerText:
-    """Return the server's words, up to where they repeat the start of the password."""
+    """Return the server's message, cut where it repeats the start of the password."""
     if password:
         before, repeated, _ = text.partition(password[:SECRET_START])
         text = before + REDACTED if repeated else text

@@ -1,4 +1,4 @@
-"""The protocol of Redis and Valkey (RESP2): commands and their answers, within limits."""
+"""Protocol of Redis and Valkey (RESP2): commands and their answers, with limits."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 CRLF = b"\r\n"
 MARKS = b"+-:$*"
-"""What each answer begins with."""
+"""First bytes of answers."""
 NUMBERS = re.compile(rb"[$*]-1|[$*][0-9]{1,10}|:[-+]?[0-9]{1,19}")
-"""First lines of answers that hold a number; int() would take more."""
+"""First lines of answers that hold a number; int() alone would accept more."""
 MAX_ANSWER_BYTES = 256 * 1024
-"""Of a text; INFO has 10 KiB, with a hundred replicas 20."""
+"""Limit of a text; INFO has 10 KiB, with a hundred replicas 20 KiB."""
 MAX_ELEMENTS = 64
-"""Of a list; those that are asked for have 2."""
+"""Limit of a list; those that a probe requests have 2."""
 MAX_PIECES = 64
-"""Texts, numbers and lists in all answers of a run; there are less than 20. Lists cannot be nested deeper, either."""
+"""Limit of texts, numbers and lists in all answers of a run, usually below 20; also limits the nesting of lists."""
 
 CODES = ("ERR", "WRONGPASS", "NOAUTH", "NOPERM", "LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN")
-"""First words of errors that say no more than the sentence after them."""
+"""First words of errors that add nothing to the sentence after them."""
 
 
 class ErrorAnswer(Exception):  # noqa: N818 - an answer of the server, not an error of the program
@@ -102,5 +102,5 @@ class Session:
 
 
 def strange(start: bytes) -> ProbeFailure:
-    """Return the verdict on what is no answer of this protocol."""
-    return ProbeFailure(Reason.PROTOCOL, "what came back is not Redis's protocol: {}", PeerText(start))
+    """Return the failure for bytes that are not an answer of this protocol."""
+    return ProbeFailure(Reason.PROTOCOL, "the answer is not Redis's protocol: {}", PeerText(start))

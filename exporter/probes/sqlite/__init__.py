@@ -1,1 +1,1 @@
-"""The file of a SQLite database."""
+"""Probe of the file of a SQLite database."""

@@ -1,8 +1,8 @@
-"""`PRAGMA quick_check` at its own slow pace, beside the probe and out of the service's way.
+"""Integrity check by `PRAGMA quick_check`, in the background and without blocking the service.
 
-It reads the whole file, for minutes if that is huge, at low priority. In WAL mode it reads one snapshot, and nobody
-waits for it. With a rollback journal a reader's lock would fail every write for as long as it lasts, so there it takes
-none: what it finds while the file changes may be half of a write, and counts only when found again.
+It reads the whole file at low priority, which takes minutes for a huge file. In WAL mode it reads one snapshot and
+blocks nobody. With a rollback journal the lock of a reader would make every write fail meanwhile, so it takes no lock:
+damage found while the file changes may be an incomplete write, and counts only if it is found again.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ from exporter.probes.sqlite.file import (
 )
 
 RECHECK_SECONDS = 60.0
-"""From a check that found damage, or could not be finished, to the next; longer where a check itself takes longer."""
+"""Pause after a check that found damage or could not finish; longer if the check itself took longer."""
 
 FOUND = DAMAGED | {sqlite3.SQLITE_IOERR}
-"""Errors that are findings: a page that the disk cannot read is as good as one that makes no sense."""
+"""Errors that count as damage: a page that the disk cannot read is as bad as a malformed one."""
 
 NICENESS = 10
 STEPS = 100_000
-"""Of SQLite's virtual machine between two looks at whether the check is still wanted."""
+"""Steps of SQLite's virtual machine between two tests whether the check was stopped."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the last finished check of a file found."""
+    """The result of the last finished check of a file."""
 
     identity: tuple[int, int]
     damage: str
-    """The first complaint; empty: none."""
+    """The first error found; empty if there is none."""
     checked_at: float
     """Seconds since the epoch."""
     seconds: float
 
 
 class IntegrityCheck:
-    """The checks of one file. They run while the probe does, and end when this object is dropped."""
+    """The checks of one file. They end when this object is dropped."""
 
     __slots__ = ("__weakref__", "_interval", "_path", "_work")
 
@@ -69,12 +69,12 @@ class IntegrityCheck:
         weakref.finalize(self, self._work.stop)
 
     def finding(self, state: FileState) -> Finding | None:
-        """Return what the last finished check found of this very file; none before the first."""
+        """Return the result of the last finished check if it was of this very file; None before the first."""
         finding = self._work.finding
         return finding if finding is not None and finding.identity == state.identity else None
 
     def start_if_due(self, state: FileState) -> None:
-        """Begin a check in a thread of its own, unless one is under way or it is too early. Returns at once."""
+        """Start a check in a new thread, unless one is running or it is too early. Returns at once."""
         work = self._work
         if work.running or (clock() < work.due and work.identity == state.identity):
             return
@@ -87,16 +87,16 @@ class IntegrityCheck:
 
 
 class _Work:
-    """What a check's thread holds on to: not the `IntegrityCheck`, whose end is to end it."""
+    """The state that a check's thread refers to, instead of the `IntegrityCheck`, whose end must end the thread."""
 
     def __init__(self) -> None:
         self.finding: Finding | None = None
         self.identity: tuple[int, int] | None = None
         self.due = 0.0
-        """Of the monotonic clock."""
+        """Time of the next check, by the monotonic clock."""
         self.running = False
         self._suspicion = ""
-        """What the last check found while the file changed."""
+        """Damage that the last check found while the file changed."""
         self._stopped = threading.Event()
         self._connection: sqlite3.Connection | None = None
 
@@ -104,11 +104,11 @@ class _Work:
         self._stopped.set()
         connection = self._connection
         if connection is not None:
-            with contextlib.suppress(sqlite3.ProgrammingError):  # closed in this moment
+            with contextlib.suppress(sqlite3.ProgrammingError):  # closed just now
                 connection.interrupt()
 
     def run(self, path: str, state: FileState, interval: float) -> None:
-        """Run one check; the body of the thread."""
+        """Run one check; called in the thread."""
         _be_nice()
         began = clock()
         pause = RECHECK_SECONDS
@@ -129,7 +129,7 @@ class _Work:
             self.running = False
 
     def _check(self, path: str, state: FileState) -> tuple[str, bool]:
-        """Return the first complaint, and whether nothing wrote to the file meanwhile that could have caused it."""
+        """Return the first error, and True if no write to the file during the check could have caused it."""
         how = AS_IT_IS if state.wal_size is None else BY_WAL
         with closing(connect(path, how)) as connection:
             self._connection = connection
@@ -153,7 +153,7 @@ class _Work:
 
 
 def _be_nice() -> None:
-    """Lower the priority of this thread, which Linux can; elsewhere the check runs like everything else."""
+    """Lower the priority of this thread, which is possible on Linux; elsewhere the check has normal priority."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)

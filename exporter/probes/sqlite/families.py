@@ -11,25 +11,25 @@ FAMILIES = (
     Family(
         "store_wal_size_bytes",
         "gauge",
-        "Size of SQLite's write-ahead log; 0 when there is none.",
+        "Size of SQLite's write-ahead log; 0 if there is none.",
         Value("store_wal_size"),
     ),
     Family(
         "store_integrity_ok",
         "gauge",
-        "Whether the last finished PRAGMA quick_check found nothing; absent before the first.",
+        "1 if the last finished PRAGMA quick_check found no damage; absent before the first.",
         Value("store_integrity_ok"),
     ),
     Family(
         "store_integrity_check_timestamp_seconds",
         "gauge",
-        "When the last PRAGMA quick_check ended, since the epoch.",
+        "When the last PRAGMA quick_check ended, in seconds since the epoch.",
         Value("store_integrity_checked_at"),
     ),
     Family(
         "store_integrity_check_duration_seconds",
         "gauge",
-        "How long the last PRAGMA quick_check took.",
+        "Duration of the last PRAGMA quick_check.",
         Value("store_integrity_seconds"),
     ),
 )

@@ -1,9 +1,9 @@
-"""Reading a file of SQLite that belongs to somebody else: nothing is written, created, or kept from its writer.
+"""Reader of a SQLite file of another program, which writes and creates nothing and does not block the writer.
 
-A rollback journal needs only the usual locks. In WAL mode even a reader of SQLite makes the files `-wal` and `-shm`
-where they are missing, which the service could then perhaps not write to. They are missing only while nobody has the
-file open, so then it is read as it is, and read again if it turns out that somebody came. No way but SQLite's own
-ever opens the file: closing any other descriptor would end the locks that this process holds on it (fcntl(2)).
+A rollback journal needs only the usual locks. In WAL mode even a reader creates the files `-wal` and `-shm` if they are
+missing, and the service might not be able to write to them. They are missing only while nobody has the file open; then
+it is read as it is, and read again if somebody opened it meanwhile. Only SQLite itself ever opens the file: closing any
+other descriptor would release the locks that this process holds on it (fcntl(2)).
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ if TYPE_CHECKING:
 BY_LOCKS = "mode=ro"
 BY_WAL = "mode=ro&readonly_shm=1"
 AS_IT_IS = "mode=ro&immutable=1"
-"""How a file is opened: with locks; with the `-shm` that is there, making none; without looking left or right."""
+"""Modes of opening a file: with locks; with the existing `-shm`, without creating one; ignoring all other files."""
 
 WITHOUT_LOCKS = "mode=ro&nolock=1"
-"""SQLite refuses to open a file in WAL mode so, and only that: the one way to learn the mode that makes no file."""
+"""A file in WAL mode, and only such a file, cannot be opened in this mode: the only test that creates no file."""
 
 MAX_HEAP_BYTES = 128 * 1024 * 1024
-"""Of SQLite in this process: a small file can claim a text of a gigabyte, and a sparse one any number of pages."""
+"""Memory limit of SQLite in this process: a small file can claim a text of a gigabyte, a sparse one many pages."""
 MAX_VALUE_BYTES = 16 * 1024 * 1024
-"""Of a text or blob that is read into memory."""
+"""Limit of a text or blob read into memory."""
 
 Unreadable = (sqlite3.Error, MemoryError, UnicodeDecodeError)
-"""What Python's module raises of a file that somebody made up: the last where SQLite's sentence repeats bytes of it."""
+"""Errors of Python's module for a hostile file; UnicodeDecodeError if SQLite's message repeats bytes of it."""
 
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 TRANSIENT = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PROTOCOL}
-"""What passes once a writer has done what it is doing. `READONLY`: a journal or log that only a writer can undo."""
+"""Errors that can pass when a writer has finished. `READONLY`: only a writer can roll back a journal or log."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What the file system says of a file and its companions."""
+    """State of a file and its companion files in the file system."""
 
     identity: tuple[int, int]
-    """Device and inode: another file at the same path has another one."""
+    """Device and inode: they change if the file is replaced."""
     size: int
     modified: int
     """Nanoseconds since the epoch."""
     wal_size: int | None
-    """None: there is no write-ahead log."""
+    """None if there is no write-ahead log."""
     has_journal: bool
 
 
@@ -61,26 +61,26 @@ def examine(path: str) -> FileState:
     """Return the state of the file at `path`.
 
     Raises:
-        ProbeFailure: `missing`, `permission`, `corrupt` if it is no file or empty, `answer`. Opening a companion that
-            is no file, such as a FIFO, could wait for ever.
+        ProbeFailure: `missing`, `permission`, `answer`; `corrupt` if it is empty, or it or a companion is not a
+            regular file: opening for example a FIFO could block forever.
     """
     try:
-        found = os.stat(path)  # noqa: PTH116 - a path object a run costs more than the look
+        found = os.stat(path)  # noqa: PTH116 - a path object per run costs more than the call
     except OSError as error:
         raise _unseen(error, path) from None
     if stat.S_ISDIR(found.st_mode):
         raise ProbeFailure(
             Reason.CORRUPT,
-            f"{path} is a folder, not a file; Docker makes one where a file to mount is missing",
+            f"{path} is a folder, not a file; Docker creates a folder if the file to mount is missing",
         )
     if not stat.S_ISREG(found.st_mode):
         raise ProbeFailure(Reason.CORRUPT, f"{path} is not a regular file")
     if found.st_size == 0:
-        # To SQLite it is a database without tables. No service that has started once leaves it so.
+        # For SQLite this is a database without tables, but a service that has started once creates some.
         raise ProbeFailure(
-            Reason.CORRUPT, f"{path} is empty: nothing was ever stored in it, or it was cut off"
+            Reason.CORRUPT, f"{path} is empty: nothing was ever stored in it, or it was truncated"
         )
-    # SQLite follows links before it looks for companions.
+    # SQLite resolves links before it looks for companions.
     real = os.path.realpath(path)
     _size(f"{real}-shm")
     return FileState(
@@ -93,7 +93,7 @@ def examine(path: str) -> FileState:
 
 
 def way(path: str, state: FileState) -> str:
-    """Return how the file in this state can be read beside its writer."""
+    """Return the mode in which a file in this state can be read without blocking its writer."""
     if state.wal_size is not None:
         return BY_WAL
     return AS_IT_IS if _in_wal_mode(path) else BY_LOCKS
@@ -109,8 +109,9 @@ def _in_wal_mode(path: str) -> bool:
 
 
 def connect(path: str, how: str) -> sqlite3.Connection:
-    """Return a connection for reading, which any thread may interrupt, set up for a file that nobody vouches for
-    (sqlite.org/security.html).
+    """Return a read-only connection, which any thread may interrupt.
+
+    It is configured for untrusted files (sqlite.org/security.html).
 
     Raises:
         sqlite3.Error: the file cannot be opened.
@@ -130,7 +131,7 @@ def connect(path: str, how: str) -> sqlite3.Connection:
 
 
 def primary(error: Exception) -> int:
-    """Return the primary result code; 0 of an error that Python's module raised by itself."""
+    """Return the primary result code; 0 for an error that Python's module raised itself."""
     if isinstance(error, UnicodeDecodeError):
         return sqlite3.SQLITE_CORRUPT
     if isinstance(error, MemoryError):
@@ -139,13 +140,13 @@ def primary(error: Exception) -> int:
 
 
 def failure(error: Exception, path: str) -> ProbeFailure:
-    """Return what `error` means for a person."""
+    """Return `error` as a failure with a message for people."""
     code = primary(error)
     if code == sqlite3.SQLITE_CANTOPEN and not _readable(path):
-        return ProbeFailure(Reason.PERMISSION, f"{path} may not be read by the exporter's user")
+        return ProbeFailure(Reason.PERMISSION, f"the exporter's user has no permission to read {path}")
     reason, sentence = SENTENCES.get(code, (Reason.ANSWER, "{path} cannot be read"))
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    # SQLite's sentence may repeat names from the file.
+    # SQLite's message may repeat names from the file.
     return ProbeFailure(reason, "{} ({}: {})", sentence.format(path=path), name, PeerText(str(error)))
 
 
@@ -154,20 +155,20 @@ SENTENCES: Mapping[int, tuple[Reason, str]] = {
     sqlite3.SQLITE_NOTADB: (Reason.CORRUPT, "{path} is not a SQLite database, or its first page is damaged"),
     sqlite3.SQLITE_BUSY: (Reason.LOCKED, "another process kept {path} locked until the deadline"),
     sqlite3.SQLITE_LOCKED: (Reason.LOCKED, "another process kept {path} locked until the deadline"),
-    sqlite3.SQLITE_PERM: (Reason.PERMISSION, "{path} may not be read by the exporter's user"),
+    sqlite3.SQLITE_PERM: (Reason.PERMISSION, "the exporter's user has no permission to read {path}"),
     sqlite3.SQLITE_READONLY: (
         Reason.ANSWER,
-        "a process died while it wrote to {path}; the service must open it once to undo or to complete that",
+        "a process died while writing to {path}; the service must open it once to undo or complete the write",
     ),
     sqlite3.SQLITE_CANTOPEN: (
         Reason.ANSWER,
         (
-            "the write-ahead log of {path} cannot be opened: its -wal or -shm may not be read by the exporter's user, "
-            "is missing, or the service keeps the file for itself (locking_mode=EXCLUSIVE)"
+            "the write-ahead log of {path} cannot be opened: the exporter's user has no permission to read its -wal or "
+            "-shm, one is missing, or the service locks the file for itself (locking_mode=EXCLUSIVE)"
         ),
     ),
-    sqlite3.SQLITE_NOMEM: (Reason.SIZE, "{path} needs more memory to be read than it may have"),
-    sqlite3.SQLITE_TOOBIG: (Reason.SIZE, "{path} holds a definition that is larger than is read"),
+    sqlite3.SQLITE_NOMEM: (Reason.SIZE, "reading {path} needs more memory than allowed"),
+    sqlite3.SQLITE_TOOBIG: (Reason.SIZE, "{path} holds a definition that is too large to read"),
     sqlite3.SQLITE_IOERR: (Reason.ANSWER, "{path} cannot be read from its disk"),
 }
 
@@ -180,7 +181,7 @@ def _size(path: str) -> int | None:
     """Return the size of a companion; None if there is none.
 
     Raises:
-        ProbeFailure: `corrupt`: it is no file.
+        ProbeFailure: `corrupt`: it is not a regular file.
     """
     try:
         found = os.stat(path)  # noqa: PTH116 - as above
@@ -192,15 +193,15 @@ def _size(path: str) -> int | None:
 
 
 def _unseen(error: OSError, path: str) -> ProbeFailure:
-    folder = os.path.dirname(path)  # noqa: PTH120 - the path may be of bytes that are no text
+    folder = os.path.dirname(path)  # noqa: PTH120 - the path may hold bytes that are not text
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         if os.path.isdir(folder):  # noqa: PTH112 - as above
             return ProbeFailure(Reason.MISSING, f"{path} is missing")
         return ProbeFailure(
             Reason.MISSING,
-            f"{path} cannot be seen: the exporter has no folder {folder}; mount the volume there or set "
+            f"the exporter cannot see {path}: it has no folder {folder}; mount the volume there or set "
             "exporter.volumes",
         )
     if isinstance(error, PermissionError):
-        return ProbeFailure(Reason.PERMISSION, f"{path} may not be looked at by the exporter's user")
-    return ProbeFailure(Reason.ANSWER, f"{path} cannot be looked at: {error.strerror}")
+        return ProbeFailure(Reason.PERMISSION, f"the exporter's user has no permission to access {path}")
+    return ProbeFailure(Reason.ANSWER, f"{path} cannot be accessed: {error.strerror}")

@@ -1,8 +1,8 @@
-"""SQLite: that a file is there, can be read beside its writer, and is whole.
+"""Probe of a SQLite file: it must exist, be readable while a service writes to it, and be undamaged.
 
-The file may lie on a disk that does not answer, so each look is taken in a thread of its own, which nobody waits for
-beyond the deadline. The exporter needs to see the folder of the file, because the write-ahead log lies beside it;
-mounted read-only is enough.
+The file may be on a disk that does not answer, so each run reads it in a new thread and does not wait for it beyond the
+deadline. The exporter must see the folder of the file, because it also holds the write-ahead log; a read-only mount is
+enough.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ if TYPE_CHECKING:
     from exporter.probes.compile import Shared
 
 LOCK_MARGIN = 0.25
-"""Seconds, at most half of a run's, that a lock is not waited for, so that there is time to say what it waited for."""
+"""Seconds, at most half of a run, reserved at its end for reporting the lock that it waited for."""
 
 LOCK_PAUSE = 0.02
 """Seconds between two attempts at a locked file."""
 
 OPENING_SECONDS = 0.5
-"""How long a log may be there without its index: a service that opens the file makes one after the other."""
+"""How long a log may exist without its index: a service that opens the file creates one after the other."""
 
 
 class SqliteProbe(MeasuredProbe):
-    """One look at a file, and now and then a check of all of it.
+    """A short read of the file in each run, and a check of the whole file at intervals.
 
     Raises:
-        ValueError: the path cannot be one; one sentence.
+        ValueError: the path is not valid; one sentence.
     """
 
     __slots__ = ("_check", "_look", "_path")
 
-    def __init__(self, spec: SqliteSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol is made so
+    def __init__(self, spec: SqliteSpec, shared: Shared) -> None:  # noqa: ARG002 - every protocol has this signature
         if "\0" in spec.path:
             raise ValueError("the path holds a NUL character")
         self._path = spec.path
@@ -84,7 +84,7 @@ class SqliteProbe(MeasuredProbe):
                 self._check.start_if_due(look.state)
 
     async def _earlier(self, run: Run) -> None:
-        """Wait for the look of an earlier run that the disk still keeps: threads must not pile up."""
+        """Wait for the thread of an earlier run that still hangs on the disk: threads must not pile up."""
         look = self._look
         if look is not None and not look.ended.is_set():
             run.awaited = f"the file system, which has not answered for {clock() - look.began:.3g} s"
@@ -118,7 +118,7 @@ class SqliteProbe(MeasuredProbe):
 
 
 class _Look:
-    """One look, in a thread that lives no longer. `ended` is set when it has ended, by itself or after `stop`."""
+    """The read of one run, in its own thread. `ended` is set when it has ended, by itself or after `stop`."""
 
     def __init__(self, path: str, until: float, run: Run) -> None:
         self._path = path
@@ -129,14 +129,14 @@ class _Look:
         self.began = clock()
         self.ended = asyncio.Event()
         self.state: FileState | None = None
-        """What was seen of the file so far."""
+        """The last state of the file that was read."""
         self.error: Exception | None = None
 
     def start(self) -> None:
-        """Begin.
+        """Start the thread.
 
         Raises:
-            RuntimeError: this machine has no thread left.
+            RuntimeError: no more threads can be started.
         """
         try:
             threading.Thread(target=self._body, name="sqlite-look", daemon=True).start()
@@ -145,7 +145,7 @@ class _Look:
             raise
 
     def stop(self) -> None:
-        """Have the thread give up as soon as the disk lets it."""
+        """Make the thread give up as soon as the disk answers."""
         self._stopped.set()
 
     def _body(self) -> None:
@@ -171,7 +171,7 @@ class _Look:
                     return
 
     def _patience(self, error: Exception) -> float:
-        """Return until when it is worth trying again."""
+        """Return the time until which to try again."""
         if primary(error) in TRANSIENT or examine(self._path) != self.state:
             return self._until
         return (
@@ -181,14 +181,14 @@ class _Look:
         )
 
     def _read(self, how: str) -> None:
-        """Read page 1 and the schema: what every use of the file begins with."""
+        """Read page 1 and the schema, as every use of the file does first."""
         with closing(connect(self._path, how)) as connection:
             self._tell(self._enter_query)
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
             connection.execute("PRAGMA user_version").fetchone()
 
     def _tell(self, what: Callable[[], None]) -> None:
-        """Call `what` on the loop, unless it is closed: then nobody wants to know any more."""
+        """Call `what` in the loop, unless it is closed; then stop."""
         try:
             self._loop.call_soon_threadsafe(what)
         except RuntimeError:
@@ -200,4 +200,4 @@ class _Look:
 
     def _say_locked(self) -> None:
         if not self._stopped.is_set():
-            self._run.awaited = "other processes to let go of the file"
+            self._run.awaited = "other processes to unlock the file"

@@ -1,1 +1,1 @@
-"""What the protocols of databases share: their stream, SCRAM and checked values."""
+"""Code shared by the protocols of databases: stream, SCRAM and checked values."""

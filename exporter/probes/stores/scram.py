@@ -1,7 +1,7 @@
-"""SCRAM (RFC 5802 and 7677), the client's side, as MongoDB and PostgreSQL have it.
+"""Client side of SCRAM (RFC 5802 and 7677), as in MongoDB and PostgreSQL.
 
-The server chooses how much work a login is. The work has a limit and is done in a thread, so no server can hold the
-event loop with it; its result is kept, so a login that succeeds costs it once.
+The server chooses how much work a login takes. The work is limited and runs in a thread, so a server cannot block the
+event loop with it. The result is kept, so it is done only once per password.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-1"]
 
 DIGESTS: dict[Mechanism, str] = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 CHANNEL_BINDING = b"c=biws"
-"""None, which is `n,,`."""
+"""No channel binding, which is `n,,`."""
 MAX_ITERATIONS = 1_000_000
-"""PostgreSQL has 4,096 and MongoDB 15,000; a million take a third of a second, in a thread that nothing can end."""
+"""PostgreSQL uses 4,096, MongoDB 15,000; a million take 0.3 s, in a thread that cannot be interrupted."""
 MOST_DIGITS = 10
-"""Of a number of iterations: more are no number that any server means."""
+"""Limit of digits of the number of iterations; no real server sends more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys made of a password and the server's salt. They log in as well as the password does."""
+    """The keys made from a password and the server's salt. They are as secret as the password."""
 
     client: bytes = field(repr=False)
     server: bytes = field(repr=False)
@@ -68,19 +68,19 @@ class Exchange:
         return b"n,," + self._first
 
     def challenge(self, answer: bytes) -> None:
-        """Take the server's first answer: `salt` and `iterations` are known from here on.
+        """Parse the server's first answer, which holds `salt` and `iterations`.
 
         Raises:
-            ProbeFailure: `protocol`: it is none, or the server asks for more work than it should.
+            ProbeFailure: `protocol`: it is malformed, or the number of iterations is out of range.
         """
         fields = _fields(answer)
         count = fields.get(b"i", b"")
         try:
             nonce, self.salt = fields[b"r"], b64decode(fields[b"s"], validate=True)
         except (KeyError, ValueError):
-            raise _failure("the server's challenge lacks a part") from None
+            raise _failure("the server's challenge is incomplete") from None
         if not nonce.startswith(self._nonce) or nonce == self._nonce:
-            raise _failure("the server's challenge is not to this login")
+            raise _failure("the server's challenge does not belong to this login")
         self.iterations = int(count) if count.isdigit() and len(count) <= MOST_DIGITS else 0
         if not self._min_iterations <= self.iterations <= MAX_ITERATIONS:
             raise _failure(
@@ -91,17 +91,17 @@ class Exchange:
         self._signed = CHANNEL_BINDING + b",r=" + nonce
 
     def proof(self, keys: Keys) -> bytes:
-        """Return the message that proves that the password is known, without sending it."""
+        """Return the message that proves knowledge of the password without sending it."""
         stored = hashlib.new(DIGESTS[self.mechanism], keys.client).digest()
         signature = self._sign(stored)
         proof = bytes(a ^ b for a, b in zip(keys.client, signature, strict=True))
         return self._signed + b",p=" + b64encode(proof)
 
     def check(self, answer: bytes, keys: Keys) -> None:
-        """Take the server's last answer, by which it proves that it knows the user.
+        """Check the server's last answer, by which it proves that it knows the user.
 
         Raises:
-            ProbeFailure: `protocol`: it does not.
+            ProbeFailure: `protocol`: the proof is wrong.
         """
         if not hmac.compare_digest(_fields(answer).get(b"v", b""), b64encode(self._sign(keys.server))):
             raise _failure("the server cannot prove that it knows the user")
@@ -112,7 +112,7 @@ class Exchange:
 
 
 class KeyMaker:
-    """Makes the keys of logins, and keeps the last ones: they are the same until the password changes."""
+    """Maker of login keys, which keeps the last ones: they are the same until the password changes."""
 
     __slots__ = ("_known",)
 
@@ -120,14 +120,14 @@ class KeyMaker:
         self._known: tuple[bytes, Keys] | None = None
 
     async def keys(self, exchange: Exchange, prepared: bytes, run: Run) -> Keys:
-        """Return the keys of this login, made in a thread of their own, which ends with that."""
+        """Return the keys of this login, computed in a short-lived thread if not known."""
         asked = b"%s %d %s %s" % (
             exchange.mechanism.encode(), exchange.iterations, exchange.salt.hex().encode(), prepared
         )  # fmt: skip
         fingerprint = hashlib.sha256(asked).digest()
         if self._known is not None and self._known[0] == fingerprint:
             return self._known[1]
-        awaited, run.awaited = run.awaited, "the keys of the login to be made"
+        awaited, run.awaited = run.awaited, "the login keys to be computed"
         executor = ThreadPoolExecutor(1)
         making = asyncio.get_running_loop().run_in_executor(
             executor, _derive, exchange.mechanism, prepared, exchange.salt, exchange.iterations
@@ -140,7 +140,7 @@ class KeyMaker:
 
 
 def _derive(mechanism: Mechanism, prepared: bytes, salt: bytes, iterations: int) -> Keys:
-    """Return the keys; takes milliseconds, as it is meant to."""
+    """Return the keys; takes milliseconds by design."""
     digest = DIGESTS[mechanism]
     salted = hashlib.pbkdf2_hmac(digest, prepared, salt, iterations)
     return Keys(hmac.digest(salted, b"Client Key", digest), hmac.digest(salted, b"Server Key", digest))

@@ -1,4 +1,4 @@
-"""A connection to a store's server, read in pieces whose end or length the protocol says; TLS is part of connecting."""
+"""Connection to the server of a store, read up to a mark or a length; TLS is part of connecting."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 HANDSHAKE = "the TLS handshake"
 UPCOMING_BYTES = 256
-"""More than a detail shows."""
+"""Bytes returned for a detail, which shows fewer."""
 
 
 class ServerSpec(Protocol):
-    """What the specs of all servers have."""
+    """Attributes that the specs of all servers have."""
 
     @property
     def host(self) -> str: ...
@@ -35,19 +35,21 @@ class ServerSpec(Protocol):
 
 
 class StoreStream(LineStream):
-    """The client's end. Reading fails with `disconnect` when the server closed before all was there; what is waited
-    for is the run's `awaited`. `size` after `stream.MAX_BYTES` in all.
+    """The client side of a connection to a store.
+
+    Reading fails with `disconnect` if the server closed the connection before the data was complete; the message names
+    the run's `awaited`. It fails with `size` after `stream.MAX_BYTES` in total.
     """
 
     __slots__ = ()
 
     @property
     def has_more(self) -> bool:
-        """True if something has come that was not read."""
+        """True if there are unread bytes."""
         return bool(self._buffer)
 
     async def upcoming(self, count: int) -> bytes:
-        """Return the start of what has come and was not read, `count` bytes at least; it stays to be read."""
+        """Return the start of the unread bytes, at least `count`; they stay unread."""
         while len(self._buffer) < count:
             await self._more()
         return bytes(self._buffer[: max(count, UPCOMING_BYTES)])
@@ -59,7 +61,7 @@ class StoreStream(LineStream):
         return self._take(count)
 
     async def until(self, end: bytes) -> bytes:
-        """Return the next bytes up to `end`, with it.
+        """Return the next bytes up to and including `end`.
 
         Raises:
             ProbeFailure: also `protocol`, after `MAX_LINE_BYTES` without it.
@@ -73,9 +75,9 @@ class StoreStream(LineStream):
         return self._take(found + len(end))
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes as every stream does, but read what came before the limit first.
+        """Buffer the bytes up to the limit before those beyond it.
 
-        The verdict must not depend on how the bytes were cut into pieces.
+        The result must not depend on how the bytes were split into packets.
         """
         room = MAX_BYTES - self._received
         if room > 0 and len(data) > room:
@@ -89,7 +91,7 @@ class StoreStream(LineStream):
         return taken
 
     async def _more(self) -> None:
-        """Wait until more has come."""
+        """Wait for more bytes."""
         if self._failure is not None:
             raise self._failure
         if self._ended:
@@ -106,9 +108,9 @@ async def open_stream(
     run: Run,
     offer: Callable[[StoreStream], Awaitable[None]] | None = None,
 ) -> StoreStream:
-    """Return a new connection, in TLS if `tls`. Enters `resolve` and `connect`, which holds the handshake's time too.
+    """Return a new connection, with TLS if `tls`. Enters `resolve` and `connect`, which includes the handshake.
 
-    `offer`: asks the server for TLS, where the protocol begins without.
+    `offer`: asks the server to start TLS, if the protocol begins without.
 
     Raises:
         ProbeFailure: `resolve`, `connect`, `tls` or `certificate`, and those of `offer`.
@@ -141,10 +143,10 @@ async def open_stream(
 
 
 def read_secret(secret: SecretText | None, run: Run) -> str | None:
-    """Return the value that `secret` has now; no detail of the run shows it.
+    """Return the current value of `secret`; it is redacted in all details of the run.
 
     Raises:
-        ProbeFailure: `secret`, when it cannot be read.
+        ProbeFailure: `secret`, if it cannot be read.
     """
     if secret is None:
         return None

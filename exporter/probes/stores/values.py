@@ -1,6 +1,6 @@
-"""Values that a store says of itself, as facts: only what is of the kind that belongs there, and nothing else.
+"""Readers of values that a store reports, which accept only values of the expected type.
 
-A fact becomes a sample, a label, and text on a page. So a version is a version, and a number is finite.
+A fact becomes a sample, a label and text on a page, so a version must be a version and a number finite.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from exporter.peer_text import Secrets
 
 Reader = Callable[[bytes, "Secrets"], float | str | None]
-"""From what the server sent to a fact; None of what is none."""
+"""Converts a value sent by the server to a fact; None if it is not valid."""
 
 NUMBER = re.compile(rb"[0-9]{1,19}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,3})?")
 VERSION = re.compile(rb"[0-9A-Za-z][0-9A-Za-z.+~_-]{0,63}")
 
 
 def amount(raw: bytes, _: Secrets) -> float | None:
-    """Return a finite number from 0 on."""
+    """Return a finite number of at least 0, or None."""
     if not NUMBER.fullmatch(raw):
         return None
     value = float(raw)
@@ -31,12 +31,12 @@ def amount(raw: bytes, _: Secrets) -> float | None:
 
 
 def flag(raw: bytes, _: Secrets) -> float | None:
-    """Return 0 or 1."""
+    """Return 0 or 1, or None."""
     return float(raw) if raw in (b"0", b"1") else None
 
 
 def version(raw: bytes, secrets: Secrets) -> str | None:
-    """Return a version, which is shown as a label: not a secret that the server repeats."""
+    """Return a version, or None; also None if the server repeats a secret, because a version becomes a label."""
     if not VERSION.fullmatch(raw):
         return None
     text = raw.decode()
@@ -44,5 +44,5 @@ def version(raw: bytes, secrets: Secrets) -> str | None:
 
 
 def one_of(*known: str) -> Reader:
-    """Return one of a closed list of texts."""
+    """Return a reader that accepts only the texts in `known`."""
     return lambda raw, _: next((text for text in known if raw == text.encode()), None)

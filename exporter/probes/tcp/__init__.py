@@ -1,1 +1,1 @@
-"""A TCP connection, a conversation in lines, and STARTTLS."""
+"""Probe of TCP: a connection, an exchange of lines, and STARTTLS."""

@@ -1,4 +1,4 @@
-"""TCP: that a port accepts, that it speaks TLS, and that it answers what is said as it should."""
+"""Probe of TCP: a port must accept connections, speak TLS if required, and answer lines as expected."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from exporter.probes.tls.handshake import Tls
 
 GROUP = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
-"""`${1}`, `$1`, `${name}` and `$$`, as Go's `Regexp.Expand` has them and blackbox_exporter documents them."""
+"""`${1}`, `$1`, `${name}` and `$$`, as in Go's `Regexp.Expand` and blackbox_exporter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A place in a line to send that takes what a group of the expected pattern matched."""
+    """A placeholder in a line to send, for the text that a group of the expected pattern matched."""
 
     key: int | str
 
@@ -40,7 +40,7 @@ Part: TypeAlias = "str | Group | EnvironmentReference | FileReference"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One compiled `Exchange`."""
+    """A compiled `Exchange`."""
 
     expect: Pattern | None
     send: tuple[Part, ...] | None
@@ -48,10 +48,10 @@ class Step:
 
 
 class TcpProbe(MeasuredProbe):
-    """One connection and the conversation on it.
+    """One connection and the exchange of lines on it.
 
     Raises:
-        ValueError: the conversation cannot be held.
+        ValueError: the exchange is not possible.
         TlsError: a certificate file or key cannot be used.
     """
 
@@ -85,7 +85,7 @@ class TcpProbe(MeasuredProbe):
             stream.close()
 
     async def _open(self, run: Run) -> LineStream:
-        """Return a connection that stands where TLS begins, or for a conversation without TLS at its start."""
+        """Return a connection that is ready for TLS, or without TLS, for the first step."""
         spec = self._spec
         _, stream = await connect(lambda: LineStream(run), spec.host, spec.port, spec.ip_protocol, run)
         try:
@@ -110,9 +110,9 @@ async def _converse(stream: LineStream, steps: Iterable[Step], run: Run) -> None
 
 
 async def _expected(stream: LineStream, pattern: Pattern, run: Run) -> Mapping[int | str, str]:
-    """Return the groups of the first line that matches; others are passed over, as blackbox_exporter does."""
+    """Return the groups of the first line that matches; others are skipped, as in blackbox_exporter."""
     wanted = f"a line that matches {pattern.text!r}"
-    awaited = Sentence("{}; nothing came", wanted)
+    awaited = Sentence("{}; nothing was received", wanted)
     run.awaited = wanted
     while (line := await stream.line()) is not None:
         groups = pattern.search(line)
@@ -124,7 +124,7 @@ async def _expected(stream: LineStream, pattern: Pattern, run: Run) -> Mapping[i
 
 
 def _line(parts: Iterable[Part], groups: Mapping[int | str, str], run: Run) -> bytes:
-    """Return the bytes to send: what was matched, and secrets as they are, whatever dollar signs they hold."""
+    """Return the bytes to send. Matched texts and secrets are inserted unchanged, even if they hold dollar signs."""
     texts: list[str] = []
     for part in parts:
         if isinstance(part, str):
@@ -143,7 +143,7 @@ def _compile(exchange: Exchange) -> Step:
 
 
 def _parts(send: str | SecretText, expect: Pattern | None) -> Iterable[Part]:
-    """Return a line's parts; only the catalog's own text names groups, and only where something is expected first."""
+    """Yield the parts of a line; only plain text of the catalog can name groups, and only after an expectation."""
     for part in (send,) if isinstance(send, str) else send.parts:
         if expect is None or not isinstance(part, str):
             yield part
@@ -160,4 +160,4 @@ def _key(name: str, expect: Pattern) -> int | str:
     key: int | str = int(name) if name.isascii() and name.isdecimal() and len(name) < 5 else name
     if key in expect.groups:
         return key
-    raise ValueError(f"${{{name}}} is no group of {expect.text!r}; a dollar sign itself is written $$")
+    raise ValueError(f"${{{name}}} is not a group of {expect.text!r}; write $$ for a dollar sign")

@@ -1,4 +1,4 @@
-"""As much of SMTP (RFC 5321) as it takes to reach TLS by STARTTLS (RFC 3207), and to leave politely."""
+"""Minimal SMTP (RFC 5321) to start TLS by STARTTLS (RFC 3207) and to end the session with QUIT."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 async def before_tls(stream: LineStream, run: Run) -> None:
-    """Talk from the greeting to where the TLS handshake begins.
+    """Talk SMTP from the greeting up to the TLS handshake.
 
     Raises:
-        ProbeFailure: `protocol` for a refusal, with the server's line; as `LineStream.line`.
+        ProbeFailure: `protocol` for a refusal, with the server's line; those of `LineStream.line`.
     """
     await _reply(stream, run, "220", "greeting")
     offered = await _ehlo(stream, run)
@@ -27,16 +27,16 @@ async def before_tls(stream: LineStream, run: Run) -> None:
 
 
 async def after_tls(stream: LineStream, run: Run) -> None:
-    """Say EHLO again, since nothing said before TLS counts (RFC 3207 section 4.2).
+    """Send EHLO again, since everything before TLS is discarded (RFC 3207 section 4.2).
 
     Raises:
-        ProbeFailure: as `before_tls`.
+        ProbeFailure: those of `before_tls`.
     """
     await _ehlo(stream, run)
 
 
 async def leave(stream: LineStream, run: Run) -> None:
-    """Say QUIT and wait for the answer, whatever it is: servers log clients that just hang up."""
+    """Send QUIT and wait for any answer: servers log clients that just disconnect."""
     stream.send(b"QUIT\r\n")
     run.awaited = "the answer to QUIT"
     await stream.line()
@@ -44,7 +44,7 @@ async def leave(stream: LineStream, run: Run) -> None:
 
 async def _ehlo(stream: LineStream, run: Run) -> set[bytes]:
     """Return the keywords of the extensions that the server offers, in capitals."""
-    # An address literal is what a client without a name of its own gives (RFC 5321 section 4.1.4).
+    # A client without a host name sends an address literal (RFC 5321 section 4.1.4).
     address = str(stream.transport.get_extra_info("sockname")[0]).partition("%")[0]
     literal = f"[IPv6:{address}]" if ":" in address else f"[{address}]"
     stream.send(f"EHLO {literal}\r\n".encode())

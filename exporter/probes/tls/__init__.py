@@ -1,1 +1,1 @@
-"""What protocols share of TLS: contexts, handshakes and certificates."""
+"""TLS code shared by protocols: contexts, handshakes and certificates."""

@@ -1,4 +1,4 @@
-"""The certificates of a connection: those that the peer sent, and those that its verification relied on."""
+"""Certificate chains of a connection: the one that the peer sent, and the one used for verification."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ if TYPE_CHECKING:
 if sys.version_info >= (3, 13):
 
     def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """Return what the peer sent, in DER form, its own certificate first."""
+        """Return the chain that the peer sent, in DER form, its own certificate first."""
         return ssl_object.get_unverified_chain()
 
     def verified_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """Return the chain from the peer's certificate to one that is trusted, in DER form."""
+        """Return the chain from the peer's certificate to a trusted one, in DER form."""
         return ssl_object.get_verified_chain()
 
 else:
-    # Python 3.10 to 3.12 have the calls, but without a public name.
+    # Python 3.10 to 3.12 have these calls without a public name.
 
     def presented_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """Return what the peer sent, in DER form, its own certificate first."""
+        """Return the chain that the peer sent, in DER form, its own certificate first."""
         chain = ssl_object._sslobj.get_unverified_chain()  # type: ignore[attr-defined] # see above
         return [certificate.public_bytes(_DER) for certificate in chain or ()]
 
     def verified_chain(ssl_object: ssl.SSLObject) -> list[bytes]:
-        """Return the chain from the peer's certificate to one that is trusted, in DER form."""
+        """Return the chain from the peer's certificate to a trusted one, in DER form."""
         chain = ssl_object._sslobj.get_verified_chain()  # type: ignore[attr-defined] # see above
         return [certificate.public_bytes(_DER) for certificate in chain or ()]
 

@@ -1,4 +1,4 @@
-"""SSL contexts of a client, made of what the catalog says and of what its files hold."""
+"""Client SSL contexts, made from the catalog and its certificate files."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ VERSIONS = {
 DEFAULT_MIN_VERSION = "1.2"
 
 CIPHERS = "DEFAULT"
-"""OpenSSL's own list, as curl has it. Python's leaves out what older servers of TLS 1.2 have alone: AES-CBC with SHA-1,
-and RSA key exchange."""
+"""OpenSSL's default list, as in curl. Python's default excludes the only ciphers of some older TLS 1.2 servers: AES-CBC
+with SHA-1, and RSA key exchange."""
 WEAK = "@SECLEVEL=0"
 """OpenSSL 3 allows the signatures of TLS 1.0 and 1.1 only at this level."""
 
 PLAIN_WORDS = {
     "WRONG_VERSION_NUMBER": "the server does not speak TLS",
     "HTTP_REQUEST": "the server does not speak TLS",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused: no common cipher, or it asks for a client certificate",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server requires a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused: no common cipher, or it requires a client certificate",
     "TLSV1_ALERT_UNKNOWN_CA": "the server does not accept the client certificate: unknown authority",
     "SSLV3_ALERT_BAD_CERTIFICATE": "the server does not accept the client certificate",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "the server does not accept the client certificate: expired",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "the server does not accept the client certificate",
     "TLSV1_UNRECOGNIZED_NAME": "the server does not know the name",
-    "EXCESSIVE_MESSAGE_SIZE": "a message is too large, say a chain of certificates of more than 100 kB",
+    "EXCESSIVE_MESSAGE_SIZE": "a message is too large, for example a certificate chain of more than 100 kB",
 }
-"""What a person should read for OpenSSL's reasons; the others are OpenSSL's own words."""
+"""Messages for OpenSSL's reasons; for others OpenSSL's text is used."""
 
 
 def make_context(
@@ -53,7 +53,7 @@ def make_context(
     if verify:
         context.hostname_checks_common_name = False  # RFC 9525 section 2
         if spec.ca_file:
-            # An intermediate one may be all that is trusted, as in Go.
+            # It is enough to trust an intermediate certificate, as in Go.
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             _load_authorities(context, spec.ca_file, contents)
         else:
@@ -63,7 +63,7 @@ def make_context(
         context.verify_mode = ssl.CERT_NONE
     if spec.certificate_file:
         _load_certificate(context, spec.certificate_file, spec.key_file, contents)
-    # Set always: a distribution's Python may leave them to the machine's OpenSSL configuration.
+    # Always set: the Python of some distributions leaves them to the machine's OpenSSL configuration.
     context.minimum_version = VERSIONS[spec.min_version or DEFAULT_MIN_VERSION]
     if spec.max_version:
         context.maximum_version = VERSIONS[spec.max_version]
@@ -74,8 +74,8 @@ def make_context(
 
 
 def said(error: ssl.SSLError) -> str:
-    """Return why TLS failed, in words."""
-    if not error.reason:  # of an end of the connection, in TLS's own words or without any
+    """Return why TLS failed, as text for people."""
+    if not error.reason:  # the connection ended, with or without a TLS close
         return "the server ended the connection"
     return PLAIN_WORDS.get(error.reason) or error.reason.replace("_", " ").lower()
 
@@ -108,11 +108,11 @@ def _load_certificate(
 def _unusable(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         if error.reason == "KEY_VALUES_MISMATCH":
-            return "the key is not the certificate's"
-        return "not the PEM file that it should be" + (f" ({said(error)})" if error.reason else "")
+            return "the key does not belong to the certificate"
+        return "not a valid PEM file" + (f" ({said(error)})" if error.reason else "")
     return getattr(error, "strerror", None) or str(error)
 
 
 def _no_passphrase() -> str:
-    """Give no passphrase: OpenSSL would ask for one at the terminal of the daemon."""
-    raise ValueError("the key is encrypted; give one without a passphrase")
+    """Raise an error, since otherwise OpenSSL would ask for a passphrase at the terminal."""
+    raise ValueError("the key is encrypted; use one without a passphrase")

@@ -1,4 +1,4 @@
-"""Families of protocols that see a certificate."""
+"""Families of protocols with TLS."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ TLS = (
     Family(
         "probe_ssl_earliest_cert_expiry",
         "gauge",
-        "When the first certificate of the presented chain ends, since the epoch; also of a chain that is expired "
-        "or not trusted.",
+        "When the first certificate of the presented chain expires, in seconds since the epoch; also for an expired "
+        "or untrusted chain.",
         Value("certificate_expiry"),
     ),
     Family(
         "probe_ssl_last_chain_expiry_timestamp_seconds",
         "gauge",
-        "When the first certificate of the chain that verification relied on ends, since the epoch; absent where "
-        "verification failed or is off.",
+        "When the first certificate of the verified chain expires, in seconds since the epoch; absent if verification "
+        "failed or is off.",
         Value("certificate_chain_expiry"),
     ),
     Family(
         "probe_ssl_last_chain_info",
         "gauge",
-        "The server's own certificate; long texts are cut, and characters that do not print are escaped.",
+        "The server's certificate; always 1. Long texts are cut, and unprintable characters are escaped.",
         Texts(
             (
                 ("fingerprint_sha256", "certificate_fingerprint"),
@@ -36,13 +36,13 @@ TLS = (
     Family(
         "probe_tls_version_info",
         "gauge",
-        "The TLS version that was agreed on.",
+        "The negotiated TLS version; always 1.",
         Text("version", "tls_version"),
     ),
     Family(
         "probe_tls_cipher_info",
         "gauge",
-        "The cipher suite that was agreed on.",
+        "The negotiated cipher suite; always 1.",
         Text("cipher", "tls_cipher"),
     ),
 )

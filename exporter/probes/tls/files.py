@@ -1,8 +1,8 @@
-"""Files of certificates and keys: read without holding up the loop, and looked at again while they are in use.
+"""Certificate and key files: read without blocking the loop, and read again while they are in use.
 
-A file can lie on a hung file system, or have become a FIFO. Each is read in a thread of its own, which does not keep
-the process from ending; while it is stuck, no other is started for the same file. OpenSSL gets a copy in memory, so
-that it never waits for a disk, and sees a certificate and its key as they were at one moment.
+A file can be on a hung file system, or be a FIFO. Each is read in its own daemon thread; while that is stuck, no other
+thread is started for the same file. OpenSSL gets a copy in memory, so that it never waits for a disk and sees a
+certificate and its key of the same moment.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Contents = dict[str, bytes]
-"""Files by their paths."""
+"""Contents of files by path."""
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Of one file: the bundle of all public authorities has a quarter of a megabyte."""
+"""Limit of one file: the bundle of all public authorities has a quarter of a megabyte."""
 READ_SECONDS = 2.0
-"""After this time a file that has not been read counts as one that cannot be."""
+"""After this time a file that has not been read counts as unreadable."""
 
 
 class TlsError(Exception):
-    """Files cannot be used. One sentence; `files` are those at fault."""
+    """Certificate or key files that cannot be used. One sentence; `files`: those at fault."""
 
     def __init__(self, sentence: str, *files: str) -> None:
         super().__init__(sentence)
@@ -38,7 +38,7 @@ class TlsError(Exception):
 
 
 class _Read(concurrent.futures.Future[bytes]):
-    """The reading of one file."""
+    """A running read of one file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,10 +54,10 @@ _under_way: dict[str, _Read] = {}
 
 
 def read_files(paths: Iterable[str]) -> Contents:
-    """Return what the files hold; wait no longer than `READ_SECONDS` for all of them.
+    """Return the contents of the files; wait at most `READ_SECONDS` for all of them.
 
     Raises:
-        TlsError: one cannot be read.
+        TlsError: a file cannot be read.
     """
     reads = {path: _begin(path) for path in paths}
     concurrent.futures.wait([read for read in reads.values() if not read.stuck], READ_SECONDS)
@@ -65,7 +65,7 @@ def read_files(paths: Iterable[str]) -> Contents:
 
 
 async def read_files_aside(paths: Iterable[str]) -> Contents:
-    """Do as `read_files`, without holding up the loop."""
+    """Call `read_files` without blocking the loop."""
     reads = {path: _begin(path) for path in paths}
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -90,7 +90,7 @@ async def read_files_aside(paths: Iterable[str]) -> Contents:
 
 @contextmanager
 def in_memory(content: bytes) -> Iterator[str]:
-    """Yield the path of a file in memory that only this user may read: OpenSSL takes certificates only from files."""
+    """Yield the path of a file in memory that only this user can read: OpenSSL reads certificates only from files."""
     descriptor = os.memfd_create("tls", os.MFD_CLOEXEC)
     try:
         os.fchmod(descriptor, 0o600)
@@ -102,7 +102,7 @@ def in_memory(content: bytes) -> Iterator[str]:
 
 
 def _begin(path: str) -> _Read:
-    """Return the reading of a file that is under way, or a new one."""
+    """Return the running read of a file, or start one."""
     with _lock:
         known = _under_way.get(path)
         if known is not None:
@@ -112,7 +112,7 @@ def _begin(path: str) -> _Read:
         threading.Thread(target=_work, args=(path, read), name=f"read {path}", daemon=True).start()
     except RuntimeError:
         _end(path)
-        read.set_exception(TlsError(f"cannot read {path}: the exporter has no thread left", path))
+        read.set_exception(TlsError(f"cannot read {path}: the exporter cannot start more threads", path))
     return read
 
 

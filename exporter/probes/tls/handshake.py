@@ -1,4 +1,4 @@
-"""TLS: handshakes that say why they failed, and what is known of certificates, even of those that are not trusted."""
+"""TLS handshakes that report why they failed, and facts of certificates, even of untrusted ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from exporter.probes.tls.x509 import Certificate
 __all__ = ["DEFAULT_MIN_VERSION", "LOOK_SHARE", "TLS_FACTS", "Tls", "TlsError", "said", "tls_file_states"]
 
 SHOWN_VERSIONS = {"TLSv1": "TLS 1.0", "TLSv1.1": "TLS 1.1", "TLSv1.2": "TLS 1.2", "TLSv1.3": "TLS 1.3"}
-"""OpenSSL's names to blackbox_exporter's, which rules compare `probe_tls_version_info{version}` with."""
+"""Names of blackbox_exporter for those of OpenSSL; rules compare `probe_tls_version_info{version}` with them."""
 
 TLS_FACTS = (
     "tls_version",
@@ -45,11 +45,11 @@ TLS_FACTS = (
 """Facts of one handshake."""
 
 LOOK_SHARE = 0.9
-"""How much of the time left a second look at an untrusted certificate may take, so that its verdict is not lost."""
+"""Share of the remaining time for the second handshake with an untrusted peer, so that the failure can be reported."""
 FILES_SECONDS = 1.0
-"""How old what was read of the files may become before they are looked at again."""
+"""Seconds after which the files are read again."""
 PATIENCE = 0.25
-"""Seconds that a run waits for files to be looked at; after that it goes on with what was read before."""
+"""Seconds that a run waits for files to be read; then it continues with the previous content."""
 
 TOO_OLD = {"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "WRONG_SSL_VERSION"}
 X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH = 62, 64
@@ -61,7 +61,7 @@ _in_use: WeakSet[Tls] = WeakSet()
 
 @dataclass(frozen=True, slots=True)
 class _Contexts:
-    """What was made of the files as they were at one moment."""
+    """The contexts made from the files of one moment."""
 
     contents: Contents
     judging: ssl.SSLContext
@@ -69,10 +69,10 @@ class _Contexts:
 
 
 class Tls:
-    """The client side of TLS for one `TlsSpec`: a context that judges, and one that only looks.
+    """The client side of TLS for one `TlsSpec`: a context that verifies, and one that only reads certificates.
 
-    Its files are looked at again while probes run. Those that cannot be used, say because a key does not match its
-    certificate yet, leave what was read before in use; the log says so, and `tls_file_states`.
+    Its files are read again while probes run. If they cannot be used, for example because a key does not match its
+    certificate yet, the previous content stays in use; the log and `tls_file_states` report it.
 
     Raises:
         TlsError: a certificate file or key cannot be used.
@@ -99,7 +99,7 @@ class Tls:
         self._due = clock() + FILES_SECONDS
         self._look: asyncio.Task[None] | None = None
         self._refused: Contents | None = None
-        """The contents that could not be used, so that they are tried once."""
+        """Contents that could not be used, so that they are not tried again."""
         self._trouble: TlsError | None = None
         _in_use.add(self)
 
@@ -111,11 +111,10 @@ class Tls:
         run: Run,
         reopen: Callable[[], Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]],
     ) -> asyncio.Transport:
-        """Hold the handshake on an open connection and note what was agreed. Enters the phase `tls`.
+        """Run the handshake on an open connection and note what was negotiated. Enters the phase `tls`.
 
-        A certificate that is not trusted is asked for once more on a connection that `reopen` makes, by a
-        handshake that does not judge, since its expiry is what an operator wants to know: OpenSSL gives up the
-        chain only after it was accepted.
+        If a certificate is not trusted, a second handshake without verification reads it on a connection made by
+        `reopen`, since operators want to know its expiry: OpenSSL returns a chain only after it was accepted.
 
         Raises:
             ProbeFailure: `tls`, `certificate` or `disconnect`.
@@ -127,7 +126,7 @@ class Tls:
             await self.refresh()
         except HostNameError as error:
             transport.abort()
-            raise ProbeFailure(Reason.TLS, f"cannot ask for the certificate of {host}: {error}") from None
+            raise ProbeFailure(Reason.TLS, f"cannot request the certificate of {host}: {error}") from None
         except BaseException:
             transport.abort()
             raise
@@ -144,19 +143,19 @@ class Tls:
             raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} failed: {self._why(error)}") from None
         except OSError as error:
             why = error.strerror or "connection closed"
-            raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} was cut off: {why}") from None
+            raise ProbeFailure(Reason.TLS, f"TLS handshake with {name} was interrupted: {why}") from None
         _note(secured, run, verified=self._spec.verify)
         return secured
 
     async def refresh(self) -> None:
-        """Look at the files again, if that is due, and wait a moment for the result."""
+        """Read the files again if that is due, and wait a moment for the result."""
         if self._spec.files and clock() >= self._due and self._look is None:
             self._look = asyncio.create_task(self._look_at_files())
             await asyncio.wait([self._look], timeout=PATIENCE)
 
     @property
     def file_states(self) -> Mapping[str, bool]:
-        """Of each file, whether it is in use as it is on disk."""
+        """Return, for each file, True if it is in use as it is on disk."""
         at_fault = self._trouble.files if self._trouble else ()
         return {file: file not in at_fault for file in self._spec.files}
 
@@ -182,12 +181,12 @@ class Tls:
     def _recover(self) -> None:
         self._refused = None
         if self._trouble is not None:
-            log.info("TLS files are in use again as they are on disk: %s", ", ".join(self._spec.files))
+            log.info("the TLS files on disk are in use again: %s", ", ".join(self._spec.files))
             self._trouble = None
 
     def _complain(self, error: TlsError) -> None:
         if str(error) != str(self._trouble):
-            log.warning("%s; what was read before stays in use", error)
+            log.warning("%s; the previous content stays in use", error)
         self._trouble = error
 
     def _why(self, error: ssl.SSLError) -> str:
@@ -197,11 +196,11 @@ class Tls:
         allowed = (
             f"from {lowest} to {self._spec.max_version}" if self._spec.max_version else f"from {lowest} on"
         )
-        return f"the server speaks no TLS version {allowed} ({said(error)})"
+        return f"the server does not support TLS {allowed} ({said(error)})"
 
 
 def tls_file_states() -> dict[str, bool]:
-    """Return for each file of certificates and keys that probes use whether it is in use as it is on disk."""
+    """Return, for each certificate or key file of probes, True if it is in use as it is on disk."""
     states: dict[str, bool] = {}
     for tls in list(_in_use):
         for file, current in tls.file_states.items():
@@ -215,9 +214,7 @@ async def _look(
     run: Run,
     reopen: Callable[[], Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]],
 ) -> Certificate | None:
-    """Note what an untrusted peer presents, and return its own certificate. One that it does not present again stays
-    unknown.
-    """
+    """Note the certificates of an untrusted peer, and return its own one; None if it does not present it again."""
     transport = None
     try:
         async with asyncio.timeout(run.time_left() * LOOK_SHARE):
@@ -237,7 +234,7 @@ async def _handshake(
 ) -> asyncio.Transport:
     meter = Meter(transport)
     try:
-        # The run's own deadline ends it; asyncio's would after a minute.
+        # The deadline of the run ends it; asyncio's default would after a minute.
         secured = await asyncio.get_running_loop().start_tls(
             transport, protocol, context, server_hostname=name, ssl_handshake_timeout=run.time_left() + 60
         )
@@ -252,7 +249,7 @@ async def _handshake(
     if meter.exceeded:
         raise ProbeFailure(
             Reason.TLS,
-            f"TLS handshake with {name} failed: the server sends more than {HANDSHAKE_BYTES} bytes",
+            f"TLS handshake with {name} failed: the server sent more than {HANDSHAKE_BYTES} bytes",
         )
     if secured is None:
         raise ConnectionResetError
@@ -261,15 +258,15 @@ async def _handshake(
 
 
 def _distrust(error: ssl.SSLCertVerificationError, leaf: Certificate | None) -> str:
-    """Return why a certificate was not accepted: OpenSSL's words, which hold nothing of the peer's."""
+    """Return why a certificate was not accepted, in the words of OpenSSL, which repeat nothing of the peer."""
     mismatch = error.verify_code in (X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH)
     if mismatch and leaf is not None and not leaf.has_names:
-        return "it names no host: it has no subjectAltName, and its common name does not count"
+        return "it names no host: it has no subjectAltName, and its common name is ignored"
     return error.verify_message.rstrip(".")
 
 
 def _note(transport: asyncio.Transport, run: Run, *, verified: bool) -> Certificate | None:
-    """Note what was agreed, and return the peer's certificate. Of one that cannot be read nothing is known."""
+    """Note what was negotiated, and return the peer's certificate; None if it cannot be read."""
     ssl_object: ssl.SSLObject = transport.get_extra_info("ssl_object")
     facts = run.facts
     version = ssl_object.version() or ""

@@ -1,7 +1,7 @@
-"""A limit on what a peer may send in a handshake, and on how much of it is worked on at once.
+"""Limit on the bytes that a peer may send in a handshake, and on how many are processed at a time.
 
-OpenSSL passes over messages without meaning as long as they come, 10 µs for each, and asyncio hands it a quarter of a
-megabyte at a time: the loop would stand still for 0.3 s again and again until the deadline.
+OpenSSL skips meaningless messages without limit, at 10 µs each, and asyncio passes it a quarter of a megabyte at a
+time: the loop would be blocked for 0.3 s again and again until the deadline.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import asyncio
 from typing import Any, cast
 
 HANDSHAKE_BYTES = 256 * 1024
-"""OpenSSL takes 100 kB of certificates, and everything else of a handshake is small."""
+"""OpenSSL accepts 100 kB of certificates, and the rest of a handshake is small."""
 HANDSHAKE_CHUNK = 16 * 1024
 CHUNK = 64 * 1024
-"""Bytes that are read before other work of the loop gets its turn: 25 ms of the smallest records."""
+"""Bytes read before the event loop gets a turn: 25 ms with the smallest records."""
 
 
 class Meter(asyncio.BufferedProtocol):
-    """Stands before asyncio's protocol of TLS on one connection."""
+    """A filter between one connection and asyncio's TLS protocol."""
 
     __slots__ = ("_chunk", "_left", "_secured", "_transport", "exceeded")
 
@@ -27,11 +27,11 @@ class Meter(asyncio.BufferedProtocol):
         self._chunk = HANDSHAKE_CHUNK
         self._secured: Any = None
         self.exceeded = False
-        # It runs before the two calls by which `start_tls` begins to read.
+        # This runs before the two calls with which `start_tls` begins to read.
         asyncio.get_running_loop().call_soon(self._install, transport.get_protocol())
 
     def done(self) -> None:
-        """Stop measuring: the handshake is over. The protocol above has limits of its own."""
+        """Stop counting after the handshake. The protocol above TLS has its own limits."""
         self._left = 0
         self._chunk = CHUNK
 

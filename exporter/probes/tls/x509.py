@@ -1,8 +1,8 @@
-"""What a probe reports of a certificate, read from its DER form.
+"""Reader of the DER form of certificates, for the facts that a probe reports.
 
-Python's `ssl` decodes certificates only of connections that it trusts, while an expired one is what an operator
-most wants to know about. The bytes are a peer's: each is looked at a constant number of times, what is kept is
-bounded, and anything but a certificate is a ValueError.
+Python's `ssl` decodes only trusted certificates, while operators most want to know about expired ones. The bytes come
+from a peer: each is read a constant number of times, the result is limited in size, and anything but a certificate is a
+ValueError.
 
 RFC 5280 section 4.1: Certificate and TBSCertificate are SEQUENCEs; TBSCertificate holds an optional [0] version,
 serialNumber, signature, issuer, validity, subject, subjectPublicKeyInfo, and perhaps [3] extensions.
@@ -28,39 +28,39 @@ MAX_NAMES = 100
 MAX_NAMES_TEXT = 4096
 MAX_LENGTH_BYTES = 4
 REMEMBERED = 4096
-"""Certificates; a few kilobytes each at most, whatever a peer's are."""
+"""Number of cached certificates; each takes a few kilobytes at most."""
 
 _TIME = re.compile(rb"(\d{2}|\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z")
 
 Element = tuple[int, int, int]
-"""Tag, and where the contents start and end."""
+"""Tag, start and end of the contents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What is reported of one certificate. Texts are printable and bounded, in the form that blackbox_exporter has."""
+    """The reported facts of one certificate. Texts are printable, limited, and formatted as in blackbox_exporter."""
 
     ends: float
     """Seconds since the epoch."""
     fingerprint: str
-    """SHA-256, in hexadecimal digits."""
+    """SHA-256, hexadecimal."""
     serial: str
     subject: str
     issuer: str
     names: str
-    """The DNS names that it is for, with commas between."""
+    """Its DNS names, separated by commas."""
     has_names: bool
-    """Whether there is a subjectAltName at all, of any kind."""
+    """True if there is a subjectAltName of any kind."""
 
 
 _known: dict[bytes, Certificate] = {}
 
 
 def read_certificate(der: bytes) -> Certificate:
-    """Return what is reported of a certificate.
+    """Return the reported facts of a certificate.
 
     Raises:
-        ValueError: `der` is not a certificate. The sentence holds nothing of it.
+        ValueError: `der` is not a certificate. The message repeats nothing of it.
     """
     digest = hashlib.sha256(der).digest()
     known = _known.get(digest)
@@ -73,10 +73,10 @@ def read_certificate(der: bytes) -> Certificate:
 
 
 def earliest_end(chain: Sequence[bytes]) -> float:
-    """Return when the first certificate of a chain ends, in seconds since the epoch.
+    """Return when the first certificate of a chain expires, in seconds since the epoch.
 
     Raises:
-        ValueError: as `read_certificate`, or there is none.
+        ValueError: a certificate is not valid, or there is none.
     """
     return min(read_certificate(der).ends for der in chain)
 
@@ -104,7 +104,7 @@ def _read(der: bytes, fingerprint: str) -> Certificate:
 
 
 def _alternative_names(der: bytes, fields: Iterator[Element]) -> tuple[str, bool]:
-    """Return the DNS names of the extension, and whether it is there."""
+    """Return the DNS names of the extension, and True if it exists."""
     for field in fields:
         if field[0] != EXTENSIONS:
             continue
@@ -158,22 +158,22 @@ def _children(der: bytes, parent: Element) -> Iterator[Element]:
 def _element(der: bytes, position: int, limit: int) -> Element:
     """Return the element at `position` (X.690 section 8.1), which ends by `limit`."""
     if position + 2 > limit:
-        raise ValueError("the certificate is cut short")
+        raise ValueError("the certificate is truncated")
     tag, length = der[position], der[position + 1]
     start = position + 2
     if length & 0x80:
         size = length & 0x7F
         if not 0 < size <= MAX_LENGTH_BYTES:
-            raise ValueError("the certificate holds a length that DER does not have")
+            raise ValueError("the certificate holds a length that DER does not allow")
         length = int.from_bytes(der[start : start + size], "big")
         start += size
     if start + length > limit:
-        raise ValueError("the certificate is cut short")
+        raise ValueError("the certificate is truncated")
     return tag, start, start + length
 
 
 def _time(tag: int, text: bytes) -> float:
-    """Return a time. UTCTime has two digits of the year; 50 and above mean the last century (RFC 5280 4.1.2.5.1)."""
+    """Return a time. UTCTime has a two-digit year; from 50 on it is in the last century (RFC 5280 4.1.2.5.1)."""
     match = _TIME.fullmatch(text)
     if match is None or len(match[1]) != {UTC_TIME: 2, GENERALIZED_TIME: 4}.get(tag):
         raise ValueError("the certificate's end is not a time")

@@ -1,4 +1,4 @@
-"""Names in certificates as Go writes them (RFC 2253), and so blackbox_exporter's labels: made printable, and cut."""
+"""Names in certificates, formatted as in Go (RFC 2253) and the labels of blackbox_exporter, printable and cut."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_TEXT = 128
-"""Characters of one value, of which RFC 5280 has 64 for most; of a longer one the start is shown."""
+"""Characters shown of one value; RFC 5280 limits most to 64."""
 MAX_DNS_NAME = 253
 MAX_NAME = 512
-"""Characters of a whole distinguished name."""
+"""Characters shown of a whole distinguished name."""
 MAX_OID_BYTES = 32
 
 SHORT = {
@@ -25,18 +25,18 @@ SHORT = {
     "2.5.4.10": "O",
     "2.5.4.6": "C",
 }
-"""In the order in which Go writes them, whatever the certificate's own is; others follow, the last first."""
+"""In the order of Go, whatever the order in the certificate; others follow, the last first."""
 SINGLE = {"CN", "SERIALNUMBER"}
-"""Of these Go keeps the last alone."""
+"""Go keeps only the last value of these."""
 
 ENCODINGS = {0x0C: "utf-8", 0x1E: "utf-16-be", 0x1C: "utf-32-be"}
-"""Of the tags of strings; the others are read as Latin-1."""
+"""Encodings by the tags of strings; all others are read as Latin-1."""
 PRINTABLE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?")
 UTF8_STRING, PRINTABLE_STRING = 0x0C, 0x13
 
 
 def name_text(attributes: Sequence[tuple[str, int, bytes]]) -> str:
-    """Return a distinguished name of attributes in the certificate's order: type, tag of the value, value."""
+    """Return a distinguished name. `attributes` are in the order of the certificate: type, tag of the value, value."""
     known: dict[str, list[str]] = {short: [] for short in SHORT.values()}
     others: list[str] = []
     for oid, tag, raw in attributes:
@@ -53,12 +53,12 @@ def name_text(attributes: Sequence[tuple[str, int, bytes]]) -> str:
 
 
 def escaped(text: str, limit: int = MAX_TEXT) -> str:
-    """Return `text` cut, with an escape for each character that does not print: it becomes the value of a label."""
+    """Return `text`, cut and with unprintable characters escaped, because it becomes the value of a label."""
     return _cut("".join([c if c.isprintable() else _escape(c) for c in text[: limit + 1]]), limit)
 
 
 def oid_text(raw: bytes) -> str:
-    """Return an object identifier as numbers with dots (X.690 section 8.19)."""
+    """Return an object identifier in dotted form (X.690 section 8.19)."""
     numbers: list[int] = []
     value = 0
     for byte in raw[:MAX_OID_BYTES]:
@@ -82,7 +82,7 @@ def _quoted(value: str) -> str:
 
 
 def _encoded(value: str) -> str:
-    """Return the DER form, in hexadecimal digits, that Go makes of a text."""
+    """Return a text as Go writes it: its DER form in hexadecimal digits."""
     raw = value[:MAX_TEXT].encode()
     tag = PRINTABLE_STRING if PRINTABLE.issuperset(value) else UTF8_STRING
     length = bytes((len(raw),)) if len(raw) < 0x80 else bytes((0x82, *divmod(len(raw), 256)))

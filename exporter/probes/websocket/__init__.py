@@ -1,1 +1,1 @@
-"""A WebSocket handshake, and a message in each direction."""
+"""Probe of WebSockets: a handshake, and a message in each direction."""

@@ -19,13 +19,13 @@ FAMILIES = (
     Family(
         "probe_websocket_status_code",
         "gauge",
-        "Status code of the answer to the handshake; 101 of one that was accepted.",
+        "Status code of the answer to the handshake; 101 if it was accepted.",
         Value("status_code"),
     ),
     Family(
         "probe_websocket_subprotocol_info",
         "gauge",
-        "The subprotocol that the server chose.",
+        "The subprotocol that the server chose; always 1.",
         Text("subprotocol", "websocket_subprotocol"),
     ),
 )

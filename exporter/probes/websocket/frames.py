@@ -1,4 +1,4 @@
-"""Frames of a WebSocket (RFC 6455 section 5), on a connection that is read in bounded pieces."""
+"""WebSocket frames (RFC 6455 section 5), read with limits."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FINAL, RESERVED, OPCODE = 0x80, 0x70, 0x0F
 MASKED, LENGTH = 0x80, 0x7F
 MAX_CONTROL_BYTES = 125
 LENGTH_16, LENGTH_64 = 126, 127
-"""In place of a length: that it follows in two or in eight bytes."""
+"""Length values that mean: the length follows in two or eight bytes."""
 
 FRAMES_AT_A_TIME = 50
-"""Between two looks at what else there is to do: a peer can send thousands of empty frames in one piece."""
+"""Frames read before the event loop gets a turn: a peer can send thousands of empty frames in one piece."""
 
 NORMAL = 1000
 CLOSE_CODES = {
@@ -46,14 +46,14 @@ CLOSE_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The peer's close frame. `code` is None where it gave none."""
+    """The peer's close frame. `code` is None if it has none."""
 
     code: int | None
     reason: bytes
 
     @property
     def meaning(self) -> str:
-        """The code, with its name if it has one."""
+        """Return the code, with its name if it has one."""
         if self.code is None:
             return "no code"
         name = CLOSE_CODES.get(self.code)
@@ -61,7 +61,7 @@ class Closed:
 
 
 class WebSocketStream(LineStream):
-    """The client's end of one connection: a head of HTTP, then frames. At most `MAX_BYTES` are read in all."""
+    """The client side of a connection: an HTTP head, then frames. At most `MAX_BYTES` are read in total."""
 
     __slots__ = ("_frames",)
 
@@ -70,7 +70,7 @@ class WebSocketStream(LineStream):
         self._frames = 0
 
     async def head(self, budget: HeadBudget) -> bytes:
-        """Return the next head of HTTP, without the empty line that ends it.
+        """Return the next HTTP head, without the empty line that ends it.
 
         Raises:
             ProbeFailure: `protocol`, `disconnect`, `tls`.
@@ -84,10 +84,10 @@ class WebSocketStream(LineStream):
         return head
 
     async def message(self) -> bytes | Closed | None:
-        """Return the next text message or the peer's close frame; None after the end. Answer pings, skip the rest.
+        """Return the next text message or the peer's close frame; None after the end. Answers pings, skips others.
 
         Raises:
-            ProbeFailure: `protocol` where the peer breaks RFC 6455, `size`, `disconnect`, `tls`.
+            ProbeFailure: `protocol` if the peer violates RFC 6455, `size`, `disconnect`, `tls`.
         """
         parts: list[bytes] = []
         kind = None
@@ -105,7 +105,7 @@ class WebSocketStream(LineStream):
                 continue
             if (opcode == CONTINUATION) is (kind is None):
                 raise _broken(
-                    "a fragment that continues nothing" if kind is None else "a message within another"
+                    "a continuation without a message" if kind is None else "a message within another"
                 )
             kind = kind if opcode == CONTINUATION else opcode
             parts.append(payload)
@@ -128,7 +128,7 @@ class WebSocketStream(LineStream):
             raise _broken("a masked frame, which only a client may send")
         size = second & LENGTH
         if first & OPCODE in CONTROL and (size > MAX_CONTROL_BYTES or not first & FINAL):
-            raise _broken("a control frame that is long or in fragments")
+            raise _broken("a control frame that is too long or fragmented")
         if size in (LENGTH_16, LENGTH_64):
             extended = await self._exactly(2 if size == LENGTH_16 else 8)
             if extended is None:
@@ -140,7 +140,7 @@ class WebSocketStream(LineStream):
         return None if payload is None else (first, payload)
 
     async def _exactly(self, count: int) -> bytes | None:
-        """Return this many bytes; None when the connection ends before."""
+        """Return the next `count` bytes; None if the connection ends before."""
         while len(self._buffer) < count:
             if not await self._more():
                 return None
@@ -152,7 +152,7 @@ class WebSocketStream(LineStream):
         return taken
 
     async def _more(self) -> bool:
-        """Wait for more bytes; False after the last."""
+        """Wait for more bytes; return False after the last."""
         if self._failure is not None:
             raise self._failure
         if self._ended:
@@ -163,7 +163,7 @@ class WebSocketStream(LineStream):
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
-    """Return one whole frame, masked as a client's must be."""
+    """Return a complete frame, masked as required for clients."""
     size = len(payload)
     if size <= MAX_CONTROL_BYTES:
         length = bytes([MASKED | size])
@@ -172,7 +172,7 @@ def encode(opcode: int, payload: bytes) -> bytes:
     else:
         length = bytes([MASKED | LENGTH_64]) + size.to_bytes(8, "big")
     mask = os.urandom(4)
-    # As two long numbers, since a loop over the bytes takes a hundred times as long.
+    # XOR of two long numbers: a loop over the bytes takes a hundred times as long.
     pattern = (mask * (size // 4 + 1))[:size]
     masked = (int.from_bytes(payload, "big") ^ int.from_bytes(pattern, "big")).to_bytes(size, "big")
     return bytes([FINAL | opcode]) + length + mask + masked
@@ -183,4 +183,4 @@ def _closed(payload: bytes) -> Closed:
 
 
 def _broken(what: str) -> ProbeFailure:
-    return ProbeFailure(Reason.PROTOCOL, f"the server breaks the protocol of WebSockets: {what}")
+    return ProbeFailure(Reason.PROTOCOL, f"the server violates the WebSocket protocol: {what}")

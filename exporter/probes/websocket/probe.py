@@ -1,4 +1,4 @@
-"""WebSockets (RFC 6455): that the handshake succeeds, and that a message comes back."""
+"""Probe of WebSockets (RFC 6455): the handshake must succeed, and an expected message must arrive."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 ALPN = ("http/1.1",)
 ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""What the server adds to the key before it is hashed, so that its answer is no accident (RFC 6455 section 1.3)."""
+"""The server appends this to the key before hashing, to prove that it knows WebSockets (RFC 6455 section 1.3)."""
 SWITCHING_PROTOCOLS = 101
 FAREWELL_SECONDS = 0.25
 FAREWELL_SHARE = 0.1
-"""How long, and how much of the time left, the server has to answer the close frame; it need not."""
+"""Limits in seconds and as share of the remaining time to wait for an answer to the close frame."""
 
 
 class WebSocketProbe(MeasuredProbe):
-    """One handshake, and perhaps one message each way.
+    """One handshake, and optionally one message in each direction.
 
     Raises:
         ValueError: the URL or the expression cannot be used.
@@ -51,7 +51,7 @@ class WebSocketProbe(MeasuredProbe):
 
     def __init__(self, spec: WebSocketSpec, shared: Shared) -> None:
         self._spec = spec
-        # A WebSocket begins as a request of HTTP, and so do its URL, its headers and its credentials.
+        # A WebSocket begins with an HTTP request, so URL, headers and credentials work as in HTTP.
         url = "http" + spec.url.removeprefix("ws")
         self._endpoint = parse_url(url)
         self._http = HttpSpec(
@@ -85,7 +85,7 @@ class WebSocketProbe(MeasuredProbe):
                 run.enter("message")
             if send is not None:
                 stream.send(encode(TEXT, send))
-                run.awaited = "the server to take the message"
+                run.awaited = "the server to accept the message"
                 await stream.flush()
             if self._expect is not None:
                 await _expected(stream, self._expect, run)
@@ -101,7 +101,7 @@ class WebSocketProbe(MeasuredProbe):
         return stream
 
     def _request(self, key: str, endpoint: Endpoint, run: Run) -> bytes:
-        """Return the bytes of the handshake. Its own headers come last, so that none of the catalog replaces them.
+        """Return the bytes of the handshake. Its headers come last, so that the catalog cannot replace them.
 
         Raises:
             ProbeFailure: `secret`.
@@ -120,7 +120,7 @@ class WebSocketProbe(MeasuredProbe):
         return make_request(spec, endpoint, "GET", run.read, with_body=False).http1()
 
     def _judge(self, answer: Answer, key: str, run: Run) -> None:
-        """Hold the server's side of the handshake to RFC 6455 section 4.1."""
+        """Check the server's side of the handshake (RFC 6455 section 4.1)."""
         run.facts["status_code"] = answer.status
         if answer.status != SWITCHING_PROTOCOLS:
             location = answer.header("location") if 300 <= answer.status < 400 else None
@@ -136,9 +136,9 @@ class WebSocketProbe(MeasuredProbe):
             raise ProbeFailure(Reason.PROTOCOL, "the server answers 101 without the upgrade to a WebSocket")
         accept = base64.b64encode(hashlib.sha1(key.encode() + ACCEPT_SUFFIX, usedforsecurity=False).digest())
         if answer.header("sec-websocket-accept") != accept.decode():
-            raise ProbeFailure(Reason.PROTOCOL, "the Sec-WebSocket-Accept header is not that of the key sent")
+            raise ProbeFailure(Reason.PROTOCOL, "the Sec-WebSocket-Accept header does not match the key sent")
         if answer.header("sec-websocket-extensions"):
-            raise ProbeFailure(Reason.PROTOCOL, "the server chose an extension, and none was offered")
+            raise ProbeFailure(Reason.PROTOCOL, "the server chose an extension, but none was offered")
         self._judge_subprotocol(answer.header("sec-websocket-protocol"), run)
 
     def _judge_subprotocol(self, chosen: str | None, run: Run) -> None:
@@ -153,7 +153,7 @@ class WebSocketProbe(MeasuredProbe):
             )
         elif asked:
             raise ProbeFailure(
-                Reason.HEADER, f"the server chose no subprotocol, offered were {', '.join(asked)}"
+                Reason.HEADER, f"the server chose none of the offered subprotocols: {', '.join(asked)}"
             )
 
 
@@ -163,10 +163,10 @@ def _tokens(answer: Answer, name: str) -> set[str]:
 
 
 async def _answer(stream: WebSocketStream) -> Answer:
-    """Return the answer to the handshake; interim ones (RFC 9110 section 15.2) are passed over.
+    """Return the answer to the handshake; interim ones (RFC 9110 section 15.2) are skipped.
 
     Raises:
-        ProbeFailure: as `WebSocketStream.head`.
+        ProbeFailure: those of `WebSocketStream.head`.
     """
     budget = HeadBudget()
     for _ in range(MAX_INTERIM + 1):
@@ -177,15 +177,15 @@ async def _answer(stream: WebSocketStream) -> Answer:
 
 
 async def _expected(stream: WebSocketStream, pattern: Pattern, run: Run) -> None:
-    """Wait for a text message that matches; others are passed over.
+    """Wait for a text message that matches; others are skipped.
 
     Raises:
-        ProbeFailure: `disconnect` when none came, and as `WebSocketStream.message`.
+        ProbeFailure: `disconnect` if none arrived, and those of `WebSocketStream.message`.
     """
     run.facts["failed_due_to_regex"] = 0
     wanted = f"a message that matches {pattern.text!r}"
     run.awaited = wanted
-    awaited = Sentence("{}; nothing came", wanted)
+    awaited = Sentence("{}; nothing was received", wanted)
     while isinstance(message := await stream.message(), bytes):
         try:
             message.decode()
@@ -208,7 +208,7 @@ def _closing(closed: Closed) -> Sentence:
 
 
 async def _farewell(stream: WebSocketStream, run: Run) -> None:
-    """Close in good order, so that the server has nothing to log. What it does about it is not judged."""
+    """Close in an orderly way, so that the server logs no error. Its answer is not checked."""
     run.enter("close")
     run.awaited = "the end of the connection"
     stream.send(encode(CLOSE, NORMAL.to_bytes(2, "big")))

@@ -115,9 +115,9 @@ ANSWERS = {
     "forged packets first": Row(forged_first),
     "never answers": Row(nothing, Reason.TIMEOUT, "waiting for the answer", facts={"query_succeeded": 0}),
     "never answers by TCP": Row(nothing, Reason.TIMEOUT, "waiting for the answer", {"transport": "tcp"}),
-    "garbage": Row(garbage, Reason.TIMEOUT, "packets that came do not belong to the question"),
+    "garbage": Row(garbage, Reason.TIMEOUT, "packets received do not match the question"),
     "garbage by TCP": Row(garbage, Reason.PROTOCOL, "not an answer to the question", {"transport": "tcp"}),
-    "another identifier": Row(other_id, Reason.TIMEOUT, "2 packets that came do not belong"),
+    "another identifier": Row(other_id, Reason.TIMEOUT, "2 packets received do not match"),
     "another identifier by TCP": Row(other_id, Reason.PROTOCOL, "not an answer", {"transport": "tcp"}),
     "another question": Row(other_question, Reason.TIMEOUT, "do not belong"),
     "malformed": Row(malformed, Reason.PROTOCOL, "malformed", facts={"query_succeeded": 0}),
@@ -255,5 +255,5 @@ def test_server_addresses(text: str, server: tuple[str, int]) -> None:
     ],
 )
 def test_what_cannot_be_asked_is_said_at_load(fields: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"is not a DNS server|cannot ask for"):
+    with pytest.raises(ValueError, match=r"is not a DNS server|cannot query"):
         compile_probe(DnsSpec(**{"name": NAME, **fields}), Shared())

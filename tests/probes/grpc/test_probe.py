@@ -90,7 +90,7 @@ CODES = [
     pytest.param(
         aborts(grpc.StatusCode.NOT_FOUND, "unknown service"),
         Reason.STATUS,
-        "the server does not know the service that was asked for: NOT_FOUND: 'unknown service'",
+        "the server does not know the service: NOT_FOUND: 'unknown service'",
         id="not-found",
     ),
     pytest.param(
@@ -344,15 +344,19 @@ FAULTS = [
         "speaks HTTP/2 but not gRPC: HTTP status 404",
         id="no-grpc",
     ),
-    pytest.param(reply((":status", "503")), Reason.STATUS, "HTTP status 503 in place", id="proxy"),
-    pytest.param(reply((":status", "403")), Reason.LOGIN, "HTTP status 403 in place", id="proxy-login"),
+    pytest.param(reply((":status", "503")), Reason.STATUS, "HTTP status 503 instead", id="proxy"),
+    pytest.param(reply((":status", "403")), Reason.LOGIN, "HTTP status 403 instead", id="proxy-login"),
     pytest.param(reply((":status", "teapot")), Reason.PROTOCOL, "", id="status-that-is-none"),
-    pytest.param(reply(*GRPC, body=b"\0\0\0\0\x02\x08\x01"), Reason.PROTOCOL, "no status", id="no-status"),
-    pytest.param(reply(*GRPC, *OK), Reason.PROTOCOL, "not hold one whole message", id="no-message"),
+    pytest.param(
+        reply(*GRPC, body=b"\0\0\0\0\x02\x08\x01"), Reason.PROTOCOL, "no gRPC status", id="no-status"
+    ),
+    pytest.param(
+        reply(*GRPC, *OK), Reason.PROTOCOL, "not hold exactly one complete message", id="no-message"
+    ),
     pytest.param(
         reply(*GRPC, body=b"\0\0\0\0\x09\x08\x01", trailers=OK),
         Reason.PROTOCOL,
-        "one whole message",
+        "exactly one complete message",
         id="cut",
     ),
     pytest.param(
@@ -364,7 +368,7 @@ FAULTS = [
     pytest.param(
         reply(*GRPC, body=b"\0\0\0\0\x02\x08\x07", trailers=OK),
         Reason.PROTOCOL,
-        "not that of a health service",
+        "does not come from a health service",
         id="status-of-another-service",
     ),
     pytest.param(reply(*GRPC, body=b"\0" * 20000), Reason.SIZE, "larger than 16384 bytes", id="long-message"),

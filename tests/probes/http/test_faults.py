@@ -139,7 +139,7 @@ ROWS = [
         "a gzip bomb",
         says(answer(BOMB, "Content-Encoding: gzip")),
         Reason.SIZE,
-        "larger than 10485760 bytes once decompressed",
+        "larger than 10485760 bytes when decompressed",
         ANSWERED,
         READ_BODY,
     ),
@@ -147,7 +147,7 @@ ROWS = [
         "a gzip bomb that nobody reads",
         says(answer(BOMB, "Content-Encoding: gzip")),
         Reason.SIZE,
-        "once decompressed",
+        "when decompressed",
         ANSWERED,
     ),
     # The server breaks off.

@@ -311,7 +311,7 @@ SERVERS = {
     "gzip bomb": Row(
         answers(lambda _: answer(gzip.compress(bytes(1 << 24)), GZIP)),
         Reason.SIZE,
-        "once decompressed",
+        "when decompressed",
         {"max_body_bytes": 1 << 20},
     ),
     "not gzip": Row(answers(lambda _: answer(b"hello", GZIP)), Reason.ENCODING, "not valid gzip"),

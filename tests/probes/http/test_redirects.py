@@ -229,7 +229,7 @@ def test_credentials_of_another_origin(
     if not kept:
         assert result.detail == (
             f"status 401, expected 200-299; '{target.removesuffix('/end')}' got no credentials: after a redirect they"
-            " go to the same origin only, or to https on the same host"
+            " are sent only to the same origin, or to https on the same host"
         )
 
 

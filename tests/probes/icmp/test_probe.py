@@ -124,11 +124,11 @@ NETWORK = {
     ("127.0.0.1", 64): (Reason.OK, ""),
     ("10.9.0.2", 64): (Reason.OK, ""),
     ("fd09::2", 64): (Reason.OK, ""),
-    ("10.8.0.1", 64): (Reason.UNREACHABLE, "10.8.0.1: host unreachable, says 10.9.0.2"),
-    ("fd08::1", 64): (Reason.UNREACHABLE, "fd08::1: no route, says fd09::2"),
-    ("10.7.0.1", 64): (Reason.UNREACHABLE, "10.7.0.1: prohibited by a filter, says 10.9.0.2"),
+    ("10.8.0.1", 64): (Reason.UNREACHABLE, "10.8.0.1: host unreachable, reported by 10.9.0.2"),
+    ("fd08::1", 64): (Reason.UNREACHABLE, "fd08::1: no route, reported by fd09::2"),
+    ("10.7.0.1", 64): (Reason.UNREACHABLE, "10.7.0.1: prohibited by a filter, reported by 10.9.0.2"),
     ("10.5.0.1", 64): (Reason.UNREACHABLE, "cannot send to 10.5.0.1: No route to host"),
-    ("10.4.0.1", 1): (Reason.UNREACHABLE, "10.4.0.1: the time to live was used up, says 10.9.0.2"),
+    ("10.4.0.1", 1): (Reason.UNREACHABLE, "10.4.0.1: time to live exceeded, reported by 10.9.0.2"),
     ("10.6.0.1", 64): (Reason.TIMEOUT, "waiting for the echo reply (10.6.0.1)"),
 }
 """Hosts with the hop limit of the request and the expected results, all probed at the same time."""

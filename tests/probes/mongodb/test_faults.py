@@ -52,7 +52,7 @@ FAULTS = {
     "huge length": Row(answers(b"\xff\xff\xff\x7f"), Reason.PROTOCOL, STRANGE),
     "negative length": Row(answers(b"\xff\xff\xff\xff"), Reason.PROTOCOL, STRANGE),
     "long": Row(
-        answers((1_000_000).to_bytes(4, "little")), Reason.SIZE, "hello has 1000000 bytes, over 262144"
+        answers((1_000_000).to_bytes(4, "little")), Reason.SIZE, "hello has 1000000 bytes, more than 262144"
     ),
     "another question's answer": Row(answers(message(1, 7, {"ok": 1.0})), Reason.PROTOCOL, "in answer to 7"),
     "another operation": Row(
@@ -62,9 +62,9 @@ FAULTS = {
     "damaged document": Row(
         answers(message(1, 1, {"ok": 1.0}).replace(b"ok\0", b"ok!")),
         Reason.PROTOCOL,
-        "the document is damaged",
+        "the document is malformed",
     ),
-    "not an answer": Row(answers(message(1, 1, {"hello": "you"})), Reason.PROTOCOL, "whether it is one"),
+    "not an answer": Row(answers(message(1, 1, {"hello": "you"})), Reason.PROTOCOL, "it has no field ok"),
     "an error": Row(
         Mongod(answers={"ping": refuses(91, "The server is in quiesce mode\nand will shut down")}),
         Reason.ANSWER,
@@ -120,15 +120,15 @@ GREETING = message(1, 1, {"ok": 1.0})
 LOGIN_FAULTS = {
     "silent": Row(answers(GREETING), Reason.TIMEOUT, "waiting for the answer to saslStart"),
     "another nonce": Row(
-        answers(GREETING, STARTED), Reason.PROTOCOL, "the server's challenge is not to this login"
+        answers(GREETING, STARTED), Reason.PROTOCOL, "the server's challenge does not belong to this login"
     ),
     "no challenge": Row(
         answers(GREETING, STARTED.replace(b"s=c2Fs", b"x=c2Fs")),
         Reason.PROTOCOL,
-        "the server's challenge lacks a part",
+        "the server's challenge is incomplete",
     ),
     "nothing": Row(
-        answers(GREETING, message(2, 2, {"ok": 1.0})), Reason.PROTOCOL, "the server's answer holds nothing"
+        answers(GREETING, message(2, 2, {"ok": 1.0})), Reason.PROTOCOL, "the server's answer has no payload"
     ),
     "too much work": Row(
         Mongod({USER: ""}, iterations=2_000_000_000), Reason.PROTOCOL, "asks for 2000000000 iterations"

@@ -184,7 +184,7 @@ LOGINS: dict[str, tuple[dict[str, Any], str]] = {
     "no database": ({"database": "nope"}, r"'database \"nope\" does not exist' \(3D000\)"),
     "closed database": ({"username": "plain", "database": "closed"}, r"permission denied.* \(42501\)"),
     "pg_hba.conf": ({"username": "unwanted"}, r"pg_hba.conf rejects connection.* \(28000\)"),
-    "no password": ({"password": None}, "the server asks for a password, and the catalog has none"),
+    "no password": ({"password": None}, "the server requires a password, but the catalog has none"),
     "wrong password": ({"password": SecretText(("wrong",))}, r"password authentication failed.* \(28P01\)"),
 }
 

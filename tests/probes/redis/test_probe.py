@@ -89,7 +89,7 @@ def test_user_that_may_only_ping(prober: Prober, server: RedisServer) -> None:
 @pytest.mark.parametrize(
     ("username", "password", "phase", "detail"),
     [
-        (None, None, "query", "asks for a password and was given none: 'Authentication required.'"),
+        (None, None, "query", "requires a password, but the catalog has none: 'Authentication required.'"),
         (
             None,
             "wrong",
@@ -103,7 +103,7 @@ def test_user_that_may_only_ping(prober: Prober, server: RedisServer) -> None:
             "refused the login of the user watcher: 'invalid username-password pair",
         ),
         ("stranger", PASSWORD, "login", "refused the login of the user stranger"),
-        ("nobody", PASSWORD, "query", "the user nobody may not ask PING: .*no permissions"),
+        ("nobody", PASSWORD, "query", "the user nobody has no permission for PING: .*no permissions"),
     ],
 )
 def test_refused(
@@ -132,7 +132,7 @@ def test_full(prober: Prober, tmp_path: Path) -> None:
             for given in (None, PASSWORD):
                 result = prober.run(spec(server, password=given))
                 assert result.reason is Reason.FULL, result
-                assert result.detail == "Redis takes no more connections: 'max number of clients reached'"
+                assert result.detail == "Redis accepts no more connections: 'max number of clients reached'"
         wait_until(lambda: prober.run(spec(server, password=PASSWORD)).success, "a free connection")
 
 

@@ -150,7 +150,7 @@ def test_logins_have_a_limit_of_work(iterations: str) -> None:
 def test_other_nonce_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     result = fed(monkeypatch, SPECS["postgresql"](PASSWORD), [scram(b"4096")])
     assert result.reason is Reason.PROTOCOL
-    assert "not to this login" in result.detail
+    assert "does not belong to this login" in result.detail
 
 
 NO_NUMBERS = (

@@ -105,7 +105,7 @@ FAULTS = {
     "never answers": Row(silence, Reason.TIMEOUT, r"waiting for a line that matches '\^220"),
     "garbage": Row(converses(b"\0\xff\xfe\n" * 3), Reason.TIMEOUT, r"last line was '\\x00��'"),
     "other lines": Row(converses(HTTPS_PORT_BANNER), Reason.TIMEOUT, "last line was ''"),
-    "closes at once": Row(closes(b""), Reason.DISCONNECT, "nothing came", 1),
+    "closes at once": Row(closes(b""), Reason.DISCONNECT, "nothing was received", 1),
     "closes after other lines": Row(
         closes(b"hi\r\n554 no\r\n"), Reason.DISCONNECT, "last line was '554 no'", 1
     ),
@@ -182,8 +182,8 @@ def test_secrets_are_sent_and_never_shown(prober: Prober, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"exchanges": (Exchange(expect="a", send="$2"),)}, r"\$\{2\} is no group of 'a'"),
-        ({"exchanges": (Exchange(expect="a", send="${host}"),)}, r"\$\{host\} is no group"),
+        ({"exchanges": (Exchange(expect="a", send="$2"),)}, r"\$\{2\} is not a group of 'a'"),
+        ({"exchanges": (Exchange(expect="a", send="${host}"),)}, r"\$\{host\} is not a group"),
         ({"exchanges": (Exchange(starttls=True), Exchange(starttls=True))}, "only once"),
         ({"exchanges": (Exchange(starttls=True),), "starttls": "smtp"}, "only once"),
     ],

@@ -156,7 +156,7 @@ def test_a_certificate_without_alternative_names(
         assert peer.ask(spec.url)["probe_success"] == "0"
     assert result.reason is Reason.CERTIFICATE
     assert result.detail == (
-        "certificate of localhost: it names no host: it has no subjectAltName, and its common name does not count"
+        "certificate of localhost: it names no host: it has no subjectAltName, and its common name is ignored"
     )
     assert result.facts["certificate_expiry"] == nameless.not_after
 
@@ -220,8 +220,8 @@ CHOICES: list[tuple[tuple[str, ...], dict[str, Any], str, str]] = [
     (("-tls1_2",), {"ciphers": "ECDHE-RSA-AES128-GCM-SHA256"}, "TLS 1.2", ""),
     ((), {"ciphers": "ECDHE+AESGCM"}, "TLS 1.3", ""),
     ((), {"max_version": "1.2"}, "TLS 1.2", ""),
-    (("-tls1_3",), {"max_version": "1.2"}, "", "the server speaks no TLS version from 1.2 to 1.2"),
-    (("-tls1_2",), {"min_version": "1.3"}, "", "the server speaks no TLS version from 1.3 on"),
+    (("-tls1_3",), {"max_version": "1.2"}, "", "the server does not support TLS from 1.2 to 1.2"),
+    (("-tls1_2",), {"min_version": "1.3"}, "", "the server does not support TLS from 1.3 on"),
 ]
 
 

@@ -36,8 +36,8 @@ def plain_text(connection: Connection) -> None:
 
 HANDSHAKES = [
     pytest.param(silence, Reason.TIMEOUT, "waiting for the TLS handshake", id="stalls"),
-    pytest.param(close_in_handshake, Reason.TLS, "was cut off: connection closed", id="closes"),
-    pytest.param(reset_in_handshake, Reason.TLS, "was cut off: Connection reset by peer", id="resets"),
+    pytest.param(close_in_handshake, Reason.TLS, "was interrupted: connection closed", id="closes"),
+    pytest.param(reset_in_handshake, Reason.TLS, "was interrupted: Connection reset by peer", id="resets"),
     pytest.param(plain_text, Reason.TLS, "the server does not speak TLS", id="plain-text"),
 ]
 

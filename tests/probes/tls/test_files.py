@@ -113,9 +113,10 @@ def test_a_half_renewed_pair_leaves_the_old_in_use(client: Client, caplog: pytes
     shutil.copy(second.key, client.key)
     check_shown(client, "second")
     assert f'exporter_tls_file_current{{file="{client.cert}"}} 1.0' in own.render("text").decode()
+    why = "the key does not belong to the certificate; the previous content stays in use"
     assert [record.message for record in caplog.records] == [
-        f"cannot use {client.cert}, {client.key}: the key is not the certificate's; what was read before stays in use",
-        f"TLS files are in use again as they are on disk: {client.ca}, {client.cert}, {client.key}",
+        f"cannot use {client.cert}, {client.key}: {why}",
+        f"the TLS files on disk are in use again: {client.ca}, {client.cert}, {client.key}",
     ]
 
 

@@ -162,7 +162,7 @@ def test_old_version(
     with Server(FINE, tls=only(certificate.server_context(), version)) as server:
         result = prober.run(HttpSpec(server.url(), tls=trusting(authority)))
         assert result.reason is Reason.TLS
-        assert "the server speaks no TLS version from 1.2 on" in result.detail
+        assert "the server does not support TLS from 1.2 on" in result.detail
         assert set(result.phases) == NEVER_ASKED
         result = prober.run(HttpSpec(server.url(), tls=trusting(authority, min_version=name)))
         assert result.success, result.detail
@@ -173,7 +173,7 @@ def test_below_the_minimum(prober: Prober, authority: Authority, certificate: Ce
     with Server(FINE, tls=only(certificate.server_context(), ssl.TLSVersion.TLSv1_2)) as server:
         result = prober.run(HttpSpec(server.url(), tls=trusting(authority, min_version="1.3")))
     assert result.reason is Reason.TLS
-    assert "the server speaks no TLS version from 1.3 on" in result.detail
+    assert "the server does not support TLS from 1.3 on" in result.detail
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -196,7 +196,7 @@ def test_client_certificate(
         assert run(good) == (Reason.OK, "")
         reason, detail = run(None)
         assert reason is Reason.TLS
-        assert "asks for a client certificate" in detail
+        assert "requires a client certificate" in detail
         reason, detail = run(wrong)
         assert reason is Reason.TLS
         assert "the server does not accept the client certificate" in detail

@@ -180,7 +180,7 @@ def test_no_subprotocol(prober: Prober) -> None:
     with websocket_server(Talk()) as port:
         result = prober.run(WebSocketSpec(f"ws://127.0.0.1:{port}/", subprotocols=("v1", "v2")))
     assert result.reason is Reason.HEADER
-    assert result.detail == "the server chose no subprotocol, offered were v1, v2"
+    assert result.detail == "the server chose none of the offered subprotocols: v1, v2"
 
 
 def test_own_headers(prober: Prober) -> None:
@@ -308,7 +308,7 @@ def shakes(*extra: str, before: bytes = b"", **wrong: str) -> Script:
 
 
 HANDSHAKES = [
-    pytest.param(shakes(key="another"), Reason.PROTOCOL, "is not that of the key sent", id="accept"),
+    pytest.param(shakes(key="another"), Reason.PROTOCOL, "does not match the key sent", id="accept"),
     pytest.param(shakes(upgrade="h2c"), Reason.PROTOCOL, "without the upgrade", id="another-upgrade"),
     pytest.param(
         says(b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
@@ -464,7 +464,9 @@ FRAMES = [
     pytest.param(frames(encode(0x1, b"ready")), Reason.PROTOCOL, "a masked frame", id="masked"),
     pytest.param(frames(frame(0x09)), Reason.PROTOCOL, "a control frame", id="ping-in-fragments"),
     pytest.param(frames(b"\x89\x7e\x01\x00"), Reason.PROTOCOL, "a control frame", id="long-ping"),
-    pytest.param(frames(frame(0x80, b"ready")), Reason.PROTOCOL, "continues nothing", id="continuation"),
+    pytest.param(
+        frames(frame(0x80, b"ready")), Reason.PROTOCOL, "a continuation without a message", id="continuation"
+    ),
     pytest.param(
         frames(frame(0x01, b"rea"), frame(0x81, b"dy")), Reason.PROTOCOL, "within another", id="interleaved"
     ),
