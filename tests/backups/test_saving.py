@@ -133,7 +133,7 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others_from_it(scene: Scene)
     good = scene.saving().run().id
     del scene.host.volumes["first"]
     outcome = scene.saving().run()
-    assert outcome.verdict == f"not saved: first; the rest is in {outcome.folder}"
+    assert outcome.verdict == f"not saved: first; everything else is in {outcome.folder}"
     assert outcome.failed == {"first": "the volume first is not there"}
     marker = scene.marker("first")
     assert (marker["last_run"]["success"], marker["last_run"]["error"]) == (
@@ -157,7 +157,7 @@ def test_what_a_restore_has_left_in_part_is_not_saved(scene: Scene) -> None:
     scene.half = {"second": "the restore from X has not put back: second"}
     outcome = scene.saving().run()
     assert outcome.failed == {
-        "second": "what is there of second is not worth saving: the restore from X has not put back: second"
+        "second": "the data of second is incomplete, so it was not saved: the restore from X has not put back: second"
     }
 
 
@@ -173,7 +173,7 @@ def test_a_docker_engine_that_does_not_answer_is_in_the_markers(scene: Scene) ->
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (KeyboardInterrupt(), "it was stopped before it ended"),
+        (KeyboardInterrupt(), "it was interrupted before it finished"),
         (TimeIsUpError("the time limit of 5 s was reached"), "the time limit of 5 s was reached"),
     ],
 )
@@ -196,7 +196,7 @@ def test_what_killed_runs_have_left_goes_with_the_next(scene: Scene) -> None:
         (scene.folder / name / "first").mkdir(parents=True)
     outcome = scene.saving().run()
     assert scene.backups() == [outcome.id]
-    assert "removing 20200101T000000Z.partial, which a run that was killed has left" in scene.said
+    assert "removing 20200101T000000Z.partial, left by a run that was killed" in scene.said
 
 
 def test_two_at_once_are_one(scene: Scene) -> None:

@@ -187,7 +187,7 @@ def test_a_redis_that_never_ends_its_answer_is_cut_off(site: Site, lying: str) -
     finally:
         site.engine.docker("exec", "--user", "0", lying, "rm", "/tmp/lie")
     assert done.returncode == 1
-    assert "asking cache for a save failed: the answer is longer than" in done.stderr
+    assert "triggering a save of cache failed: the answer is longer than" in done.stderr
 
 
 def test_a_full_disk_fails_the_backup_and_keeps_the_earlier_ones(site: Site, tmp_path: Path) -> None:

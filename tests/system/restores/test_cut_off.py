@@ -34,7 +34,7 @@ def test_nobody_takes_for_whole_what_is_there_by_half(
     assert again in deploy.stderr
     # A backup of it would push out the good ones in the end.
     assert site.script("backup", "db").returncode == 1
-    assert "not worth saving" in site.marker("db")["last_run"]["error"]
+    assert "is incomplete, so it was not saved" in site.marker("db")["last_run"]["error"]
     other = site.script("restore", backup, "cache", "--yes")
     assert other.returncode == 1
     assert again in other.stderr
