@@ -48,7 +48,7 @@ class FakeEngine:
 
     def pull(self, name: str) -> None:
         if self.refuses:
-            raise Refused("the engine refuses the image")
+            raise Refused("the engine reports an error for the image")
         self.pulled.append(name)
 
     def create_store(

@@ -39,7 +39,7 @@ class Host(FakeHost):
         if self.lost:
             raise EngineLost("the engine is gone")
         if name not in self.registry:
-            raise Refused(f"the engine refuses the image {name}: not found")
+            raise Refused(f"the Docker engine reports an error for the image {name}: not found")
 
     def facts(self) -> Host:
         return self

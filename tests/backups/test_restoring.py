@@ -47,7 +47,7 @@ def test_it_stops_what_writes_restores_each_alone_and_starts_the_rest(there: Fix
 
 FAILURES = [
     BackupsError("it is not good"),
-    Refused("the engine refuses"),
+    Refused("the engine reports an error"),
     EngineLost("the engine is gone"),
     KeyboardInterrupt(),
 ]

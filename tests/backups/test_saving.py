@@ -134,11 +134,11 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others_from_it(scene: Scene)
     del scene.host.volumes["first"]
     outcome = scene.saving().run()
     assert outcome.verdict == f"not saved: first; everything else is in {outcome.folder}"
-    assert outcome.failed == {"first": "the volume first is not there"}
+    assert outcome.failed == {"first": "there is no volume first on this host"}
     marker = scene.marker("first")
     assert (marker["last_run"]["success"], marker["last_run"]["error"]) == (
         False,
-        "the volume first is not there",
+        "there is no volume first on this host",
     )
     assert marker["last_success"]["backup"] == good
     assert scene.marker("second")["last_success"]["backup"] == outcome.id
@@ -154,10 +154,10 @@ def test_when_nothing_can_be_saved_nothing_is_left(scene: Scene) -> None:
 
 
 def test_what_a_restore_has_left_in_part_is_not_saved(scene: Scene) -> None:
-    scene.half = {"second": "the restore from X has not put back: second"}
+    scene.half = {"second": "the restore from X did not restore: second"}
     outcome = scene.saving().run()
     assert outcome.failed == {
-        "second": "the data of second is incomplete, so it was not saved: the restore from X has not put back: second"
+        "second": "the data of second is incomplete, so it was not saved: the restore from X did not restore: second"
     }
 
 

@@ -82,7 +82,7 @@ def test_what_a_killed_command_left_running_is_waited_for(state: StateFolder) ->
     holding.communicate()
     began = time.monotonic()
     [said] = take(state)
-    assert said.startswith("waiting for what a killed command left running: deploy, process")
+    assert said.startswith("waiting for programs that a killed command left running: deploy, process")
     assert time.monotonic() - began > 0.5
 
 

@@ -89,6 +89,8 @@ def test_logs_do_not_pile_up_and_are_closed_to_others(state: StateFolder) -> Non
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     state = StateFolder(tmp_path / "file" / "state")
-    with pytest.raises(OperationError, match="cannot be made; run as a user who may, or set STATE_FOLDER"):
+    with pytest.raises(
+        OperationError, match="cannot create the folder; run as a user with write access, or set STATE_FOLDER"
+    ):
         state.make()
     assert state.fields("current") == {}

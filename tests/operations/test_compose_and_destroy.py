@@ -133,4 +133,4 @@ def test_an_engine_that_goes_away_in_the_middle_says_where(environment: Environm
     assert done.exit_code == 3
     last = done.stderr.splitlines()[-1]
     assert last.startswith('destroy: at the step "networks": the Docker engine at unix://')
-    assert last.endswith("What runs now cannot be known. Next: exporter status -e staging")
+    assert last.endswith("It is not known what is running now. Next: exporter status -e staging")

@@ -229,7 +229,7 @@ def test_a_restore_that_did_not_end_comes_first(project: Project, stores: FakeSt
     project.state.mkdir(parents=True)
     (project.state / "restoring").write_text("names=database\nbackup=1\nuser=u\nsince=now\n")
     done = rotated(project)
-    assert (done.returncode, b"has not put back: database" in done.stderr) == (1, True)
+    assert (done.returncode, b"did not restore: database" in done.stderr) == (1, True)
     assert set(stores.accepted.values()) == {OLD}
 
 

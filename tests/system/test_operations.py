@@ -87,7 +87,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     (app.folder / "secrets/token").chmod(0o644)
     bad = exporter(app, "doctor")
     assert bad.returncode == 1
-    assert "has mode 644 and not 400 or 440" in bad.stdout
+    assert "has mode 644 instead of 400 or 440" in bad.stdout
     (app.folder / "secrets/token").chmod(0o400)
 
     kept = exporter(app, "destroy")

@@ -61,7 +61,7 @@ def test_what_a_killed_script_had_started_is_waited_for(
                 env=site.variables(**gate.variables()),
             )
         try:
-            waits = "waiting for what a killed command left running"
+            waits = "waiting for programs that a killed command left running"
             until(lambda: waits in said.read_text() or other.poll() is not None, waits, 60)
             script.open()
             assert other.wait(110) == 0, said.read_text()
