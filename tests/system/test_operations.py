@@ -56,7 +56,7 @@ def status(app: Application) -> dict[str, Any]:
 def test_a_day_of_an_environment(app: Application) -> None:
     before = exporter(app, "status")
     assert before.returncode == 1
-    assert "not right: nothing runs" in before.stdout
+    assert "problem: nothing is running" in before.stdout
     assert before.stdout.splitlines()[-1] == f"next: exporter deploy -e {ENVIRONMENT} --tag TAG"
 
     up = exporter(app, "compose", "--", "up", "-d")
@@ -99,7 +99,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     assert done.returncode == 0, done.stderr
     assert app.engine.docker("ps", "--all", "--quiet") == ""
     assert PROJECT not in app.engine.docker("network", "ls")
-    assert "the engine has nothing of" in exporter(app, "destroy").stderr
+    assert "there is nothing of" in exporter(app, "destroy").stderr
 
 
 def test_a_lost_engine_says_so(app: Application) -> None:
