@@ -118,7 +118,7 @@ def test_who_holds_the_lock_is_said(site: Site) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (Path.exists, "make it with: exporter secrets create -e staging"),
+        (Path.exists, "create it with: exporter secrets create -e staging"),
         (lambda file: (file.write_text("x"), file.chmod(0o644)), "has mode 644 instead of 400 or 440"),
         (lambda file: file.touch(0o400), "is empty"),
         (lambda file: file.mkdir(), "is not a regular file"),

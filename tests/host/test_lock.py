@@ -67,7 +67,7 @@ def test_another_one_is_named(state: StateFolder, monkeypatch: pytest.MonkeyPatc
             take(state)
         expected = f"shop in staging is locked by deploy, process {holding.pid} of eve@far \\x1b[2J on "
         assert str(error.value).startswith(expected)
-        assert "try again when it is done" in str(error.value)
+        assert "try again when it has finished" in str(error.value)
     finally:
         holding.kill()
         holding.communicate()
