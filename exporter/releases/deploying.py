@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Mode(StrEnum):
-    """Which images to build or pull."""
+    """Choice of the images to build or pull."""
 
     MISSING = "missing"
     BUILD = "build"

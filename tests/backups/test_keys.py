@@ -62,10 +62,10 @@ def test_it_is_in_the_folder_of_secrets_and_no_secret_has_its_name(
 @pytest.mark.parametrize(
     ("text", "mode", "sentence"),
     [
-        ("", 0o400, "holds no key"),
-        ("0" * 63, 0o400, "holds no key"),
-        ("0" * 65, 0o400, "holds no key"),
-        ("z" * 64, 0o400, "holds no key"),
+        ("", 0o400, "is not a backup key"),
+        ("0" * 63, 0o400, "is not a backup key"),
+        ("0" * 65, 0o400, "is not a backup key"),
+        ("z" * 64, 0o400, "is not a backup key"),
         ("0" * 64, 0o440, "chmod 0400"),
         ("0" * 64, 0o604, "chmod 0400"),
     ],

@@ -203,7 +203,7 @@ def test_two_at_once_are_one(scene: Scene) -> None:
     scene.folder.mkdir(parents=True)
     with (scene.folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BackupsError, match="under way"):
+        with pytest.raises(BackupsError, match="is running; try again"):
             scene.saving().run()
     assert not (scene.folder / "markers").exists()
 

@@ -71,7 +71,7 @@ def test_a_restore_that_was_interrupted_names_the_command(state: StateFolder) ->
     )
     sentence = state.restore_left("staging")
     assert sentence is not None
-    assert "Run exporter restore -e staging 20260101T000000Z db \\x1b[2J again" in sentence
+    assert "Run exporter restore -e staging 20260101T000000Z db \\x1b[2J to complete it" in sentence
     assert "\x1b" not in sentence
 
 

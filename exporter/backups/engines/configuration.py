@@ -25,7 +25,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: files need nothing that runs."""
+    """Return True: files need nothing that runs."""
     return True
 
 

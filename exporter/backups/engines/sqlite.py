@@ -116,7 +116,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: a file needs nothing that runs."""
+    """Return True: a file needs nothing that runs."""
     return True
 
 

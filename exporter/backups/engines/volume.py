@@ -28,7 +28,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: a volume needs nothing that runs."""
+    """Return True: a volume needs nothing that runs."""
     return True
 
 

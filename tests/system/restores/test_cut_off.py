@@ -82,7 +82,7 @@ def test_two_at_once(site: Site, saved: tuple[str, dict[str, Any]], gate: Gate) 
         ):
             done = site.script(*other)
             assert done.returncode == 1
-            assert "under way" in done.stderr
+            assert "is running; try again" in done.stderr
         status, said = script.end()
     assert status == 0, said
 
