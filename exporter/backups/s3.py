@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.backup import S3
     from exporter.catalog.values.references import TextTemplate
 
-MISSING_LIBRARY = "uploads need boto3: pip install 'pageforge-exporter[s3]'"
+MISSING_LIBRARY = "backups in a bucket need boto3; run: pip install 'pageforge-exporter[s3]'"
 _PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
 """S3's limit for one object."""

@@ -127,7 +127,8 @@ class SwarmChanges:
             state = self.swarm.state(secret)
             if state.missing and named:
                 raise OperationError(
-                    f"{secret.name} is missing; create it with: exporter secrets create --swarm"
+                    f"{secret.name} is missing; create it with: "
+                    f"exporter secrets create {secret.name} -e {self.environment} --swarm"
                 )
             if not state.missing and (named or state.due):
                 todo.append(secret)

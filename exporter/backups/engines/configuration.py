@@ -75,7 +75,7 @@ def unpack(source: Readable, folder: Path) -> list[str]:
     """
     beside = folder / BESIDE
     if beside.is_dir():
-        shutil.rmtree(beside)  # of a restore that was killed
+        shutil.rmtree(beside)  # left by a killed restore
     beside.mkdir(mode=0o700)
     try:
         with tarfile.open(fileobj=cast("Any", source), mode="r|", errorlevel=2) as archive:
