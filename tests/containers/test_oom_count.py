@@ -141,9 +141,13 @@ def test_it_knows_if_its_container_was_there_before_the_daemon(existed: bool) ->
 )
 def test_a_container_that_dies_for_years_takes_no_more_memory(step: Callable[[int], Step]) -> None:
     count = OomCount()
+
+    def size_after(numbers: range) -> int:
+        for number in numbers:
+            step(number)(count)
+        return tracemalloc.get_traced_memory()[0]
+
     tracemalloc.start()
-    for number in range(1000):
-        step(number)(count)
-    size, _ = tracemalloc.get_traced_memory()
+    sizes = size_after(range(300)), size_after(range(300, 600))
     tracemalloc.stop()
-    assert size < 10_000
+    assert sizes[1] - sizes[0] < 3000, "each of the 300 takes 32 bytes or more"
