@@ -76,7 +76,7 @@ class Pattern:
         try:
             self._regexp = re2.compile(encoded, options)
         except re2.error as error:
-            raise PatternError(_explained(text, error.args[0])) from None
+            raise PatternError(_explained(error.args[0].decode())) from None
 
     def __repr__(self) -> str:
         return f"Pattern({self.text!r})"
@@ -107,7 +107,7 @@ class Pattern:
         if match is None:
             return None
         found = {
-            number: (match[number] or b"").decode("utf-8", "replace")
+            number: (match[number] or b"").decode(errors="replace")
             for number in range(self._regexp.groups + 1)
         }
         return {**found, **{name.decode(): found[number] for name, number in self._regexp.groupindex.items()}}
@@ -121,19 +121,19 @@ def literal(text: str) -> str:
 def _utf8(text: str | bytes) -> bytes:
     """Return valid UTF-8: RE2's `.` does not match other bytes, so a match would end at the first of them."""
     if isinstance(text, str):
-        return text.encode("utf-8", "replace")
+        return text.encode(errors="replace")
     if text.isascii():
         return text
     try:
         text.decode()
     except UnicodeDecodeError:
-        return text.decode("utf-8", "replace").encode()
+        return text.decode(errors="replace").encode()
     return text
 
 
-def _explained(text: str, error: bytes | str) -> str:
-    said = error.decode("utf-8", "replace") if isinstance(error, bytes) else error
+def _explained(said: str) -> str:
     # RE2 quotes the part that it rejects, or the whole pattern if something is missing in it.
-    part = "" if said.startswith(("missing", "unexpected")) else said or text
-    advice = next((advice for sign, advice in ADVICE if sign.search(part)), None)
+    if said.startswith(("missing", "unexpected")):
+        return said
+    advice = next((advice for sign, advice in ADVICE if sign.search(said)), None)
     return f"{said}; {advice}" if advice else said

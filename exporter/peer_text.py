@@ -94,20 +94,20 @@ class Secrets:
     def add(self, value: str) -> None:
         """Also remove `value`; an empty one is not a secret."""
         if value:
-            self._values.add(value.encode("utf-8", "surrogateescape"))
+            self._values.add(value.encode(errors="surrogateescape"))
             self.__dict__.pop("_encoded", None)
 
     def are_in(self, text: str) -> bool:
         """True if `text`, which is bounded, repeats a secret in some spelling."""
         if not self._values:
             return False
-        raw = text.encode("utf-8", "replace")
+        raw = text.encode(errors="replace")
         return self._removed(raw) != raw
 
     def shown(self, peer: PeerText) -> str:
         """Return a peer's text in quotes: no secrets, `SHOWN_CHARACTERS` at most, unprintable characters as escapes."""
-        raw = peer.raw if isinstance(peer.raw, bytes) else peer.raw.encode("utf-8", "replace")
-        text = self._removed(raw[:LOOKED_AT_BYTES]).decode("utf-8", "replace")
+        raw = peer.raw if isinstance(peer.raw, bytes) else peer.raw.encode(errors="replace")
+        text = self._removed(raw[:LOOKED_AT_BYTES]).decode(errors="replace")
         if len(raw) > LOOKED_AT_BYTES or len(text) > SHOWN_CHARACTERS:
             text = text[:SHOWN_CHARACTERS] + "…"
         return repr(text)
@@ -206,4 +206,4 @@ def _character(match: re.Match[bytes]) -> bytes:
     if name == "pair":
         return bytes.fromhex((found[2:6] + found[8:12]).decode()).decode("utf-16-be").encode()
     number = int(found, 10 if name == "decimal" else 16)
-    return chr(number).encode("utf-8", "replace") if number <= sys.maxunicode else b""
+    return chr(number).encode(errors="replace") if number <= sys.maxunicode else b""

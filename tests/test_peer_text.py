@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from exporter.peer_text import SHOWN_CHARACTERS, PeerText, Secrets, Sentence
+from exporter.peer_text import LOOKED_AT_BYTES, SHOWN_CHARACTERS, PeerText, Secrets, Sentence
 
 SECRET = 'p@s s"w\\ö/é+1%2F€😀'
 
@@ -59,8 +59,72 @@ def test_secrets_are_removed_before_the_text_is_cut() -> None:
     assert Secrets(["hunter22"]).shown(PeerText(said)) == repr("x" * (SHOWN_CHARACTERS - 3) + "***…")
 
 
-def test_overlapping_secrets_leave_no_rest() -> None:
-    assert Secrets(["abcd", "cdef", "bc"]).shown(PeerText("-abcdef-")) == "'-***-'"
+@pytest.mark.parametrize(
+    ("secrets", "said", "shown"),
+    [
+        (["abcd", "cdef", "bc"], "-abcdef-", "-***-"),
+        (["abcd"], "abcd-", "***-"),
+        (["abcd"], "-abcd", "-***"),
+        (["abcd"], "abcdabcd", "******"),
+        (["abcd", "efgh"], "-abcd-efgh-abcd-", "-***-***-***-"),
+        (["aaaaaaaa"], "a" * 9, "***"),
+        (["a secret"], "a%20secret+", "***+"),
+        (["hunter22"], "aHVudGVyMjI=", "***="),
+        (["hunter22"], "ahvudgvymji=", "***="),
+        (["hunter22"], "%61HVudGVyMjI=", "***="),
+        (["line one\nline\ttwo"], r"-line one\nline\ttwo-", "-***-"),
+        (["top\U0010ffffmost"], "-top&#1114111;most-", "-***-"),
+        # What is no character: a byte of another encoding, half of a pair, and a number that none has.
+        (["caf\udce9"], b"-caf\xe9-", "-***-"),
+        (["hunter22"], "\ud800 hunter22", "? ***"),
+        (["hunter22"], r"\ud800 hunter22", r"\\ud800 ***"),
+        (["hunter22"], "&#1114112; hunt&#9999999;er22", "&#1114112; ***"),
+    ],
+)
+def test_secrets_are_removed_wherever_they_are_and_nothing_else(
+    secrets: list[str], said: str | bytes, shown: str
+) -> None:
+    assert Secrets(secrets).shown(PeerText(said)) == f"'{shown}'"
+
+
+def test_a_secret_that_is_added_later_is_removed_too() -> None:
+    secrets = Secrets(["hunter22"])
+    said = PeerText("aHVudGVyMjI= Y29ycmVjdCBob3JzZQ==")
+    assert secrets.shown(said) == "'***= Y29ycmVjdCBob3JzZQ=='"
+    secrets.add("correct horse")
+    assert secrets.shown(said) == "'***=***=='"
+
+
+@pytest.mark.parametrize(
+    ("secrets", "text", "found"),
+    [
+        ([], "hunter22", False),
+        ([""], "hunter22", False),
+        (["hunter22"], "hunter2", False),
+        (["hunter22"], "say hunter22", True),
+        (["hunter22"], "https://x.test/?a=hunt%65r22", True),
+        (["hunter22"], "\ud800", False),
+        (["hunter22"], "\ud800 hunter22", True),
+    ],
+)
+def test_it_knows_if_a_text_repeats_a_secret(secrets: list[str], text: str, found: bool) -> None:
+    assert Secrets(secrets).are_in(text) is found
+
+
+LONG = "".join(f"{number:04}" for number in range(LOOKED_AT_BYTES // 4))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("x" * SHOWN_CHARACTERS, "x" * SHOWN_CHARACTERS),
+        ("x" * (SHOWN_CHARACTERS + 1), "x" * SHOWN_CHARACTERS + "…"),
+        (LONG, "***"),
+        (LONG + "x", "***…"),
+    ],
+)
+def test_what_is_cut_ends_in_dots(said: str, shown: str) -> None:
+    assert Secrets([LONG]).shown(PeerText(said)) == f"'{shown}'"
 
 
 @pytest.mark.parametrize(
@@ -73,12 +137,13 @@ def test_characters_that_do_not_print_are_escapes(said: str) -> None:
 
 def test_bytes_that_are_no_text() -> None:
     assert Secrets().shown(PeerText(b"a\xff\xfeb")) == "'a\ufffd\ufffdb'"
+    assert Secrets().shown(PeerText("a\ud800b")) == "'a?b'"
 
 
 def test_a_peers_text_cannot_be_formatted_by_mistake() -> None:
     peer = PeerText("hunter22")
     for show in (str, "{}".format, lambda value: f"{value}", lambda value: "%s" % value):  # noqa: UP031 - one way to format
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match=r"^only Secrets\.shown shows"):
             show(peer)
     assert "hunter22" not in repr(peer)
 

@@ -77,8 +77,9 @@ def tests_of(module: str) -> list[str]:
         if "system" in file.parts:
             continue
         for node in ast.walk(ast.parse(file.read_text())):
-            names = [node.module] if isinstance(node, ast.ImportFrom) else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
             if name in names:
                 found.append(str(file.relative_to(ROOT)))
                 break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -64,6 +65,9 @@ def lives(number: int) -> list[Step]:
         # The event comes before its life.
         ([seen(10), event(21), seen(20, killed=True)], 1),
         ([seen(10), event(11), event(21), seen(20), seen(20, killed=True)], 2),
+        # An event of the moment in which a life began belongs to that life, seen before or after.
+        ([seen(10), event(10), seen(10, killed=True)], 1),
+        ([seen(10), event(20), seen(20, killed=True)], 1),
         # The event comes after the next life was seen.
         ([seen(10), seen(20), event(11)], 1),
         ([seen(10, killed=True), seen(20), event(11)], 1),
@@ -73,11 +77,15 @@ def lives(number: int) -> list[Step]:
         (lives(3), 3),
         (lives(4), 4),
         (lives(50), 50),
+        # The two lives before the newest are still known.
+        ([seen(10), seen(10, killed=True), seen(20), seen(30), event(11)], 1),
         # The event belongs to a life that is already settled.
         ([*lives(5), event(12)], 6),
         # Events of lives that were never seen, because the engine was unreachable, belong to the life before them.
         ([seen(10), event(11), event(21), event(31), seen(40)], 3),
         ([seen(10), *(event(20 + n) for n in range(40)), seen(40)], 40),
+        # A machine that lost its clock starts in 1970.
+        ([event(0.2), event(0.3)], 1),
     ],
 )
 def test_of_a_container_that_came_while_it_was_watched(steps: list[Step], total: int) -> None:
@@ -105,6 +113,7 @@ def test_of_a_container_that_came_while_it_was_watched(steps: list[Step], total:
         # The first reading comes after the first kill.
         ([seen(10), event(11), kernel(8)], 1),
         ([seen(10), event(11), kernel(8), kernel(11)], 4),
+        ([seen(10), event(11), kernel(1), kernel(2)], 2),
         ([event(11), seen(10, killed=True)], 1),
         ([seen(10, killed=True), *lives(5)[4:]], 4),
     ],
@@ -114,3 +123,31 @@ def test_what_was_before_the_daemon_watched_is_not_counted(steps: list[Step], to
     for step in steps:
         step(count)
     assert count.total == total
+
+
+@pytest.mark.parametrize("existed", [True, False])
+def test_it_knows_if_its_container_was_there_before_the_daemon(existed: bool) -> None:
+    assert OomCount(existed=existed).existed is existed
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda number: event(11 + 2 * number),
+        lambda number: end(11 + number),
+        lambda number: seen(10 + number),
+    ],
+    ids=["events", "ends", "lives"],
+)
+def test_a_container_that_dies_for_years_takes_no_more_memory(step: Callable[[int], Step]) -> None:
+    count = OomCount()
+
+    def size_after(numbers: range) -> int:
+        for number in numbers:
+            step(number)(count)
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    sizes = size_after(range(300)), size_after(range(300, 600))
+    tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 3000, "each of the 300 takes 32 bytes or more"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +13,10 @@ from exporter.catalog.planning.plan import Plan, ServicePlan, Target
 from exporter.catalog.planning.specs import HttpSpec
 from exporter.daemon import watch as watch_module
 from exporter.daemon.state import snapshot
-from exporter.daemon.watch import STALE_SECONDS, STOP_SECONDS, Watch
+from exporter.daemon.watch import AGAIN_SECONDS, STALE_SECONDS, STOP_SECONDS, Watch
 from exporter.metrics.own import OwnMetrics
 from exporter.metrics.series import Series
-from exporter.probes.base import ProbeResult, Reason, Void
+from exporter.probes.base import VOID_MEANINGS, ProbeResult, Reason, Void
 from tests.daemon.virtual_time import Times, run
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ DOWN = ProbeResult(False, Reason.STATUS, 0.01, detail="status 503")
 REFUSED = ProbeResult(False, Reason.CONNECT, 0.01, detail="refused")
 VOID = ProbeResult(False, Reason.INTERNAL, 0.01, detail="void", void=Void.STALL)
 
-STALLED = "runs are void: the exporter's event loop stalled; exporter_probes_void_total counts them"
+STALLED, NO_PORTS = (
+    f"runs are void: {VOID_MEANINGS[void]}; exporter_probes_void_total counts them"
+    for void in (Void.STALL, Void.PORTS)
+)
 
 
 class Clock:
@@ -66,11 +70,19 @@ class ScriptedProbe:
 class Bench:
     """A watch of a scripted probe."""
 
-    def __init__(self, clock: Clock, name: str = "web", probe: str = "page") -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        name: str = "web",
+        probe: str = "page",
+        *,
+        interval: float = 15.0,
+        own: OwnMetrics | None = None,
+    ) -> None:
         self.clock = clock
         self.probe = ScriptedProbe()
-        self.own = OwnMetrics()
-        target = Target(name, probe, "http://x/", 15.0, 5.0, HttpSpec("http://x/"))
+        self.own = own or OwnMetrics()
+        target = Target(name, probe, "http://x/", interval, 5.0, HttpSpec("http://x/"))
         self.watch = Watch(target, self.probe, Series(name, probe, "http://x/", "http", (0.1, 1.0)), self.own)
 
     async def run(self, result: ProbeResult, seconds: float = 15.0) -> None:
@@ -89,6 +101,12 @@ class Bench:
     def value(self, name: str) -> float:
         lines = self.own.render("text").decode().splitlines()
         return next(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, object]:
+    """Return what a log in JSON has besides the message."""
+    usual = logging.makeLogRecord({}).__dict__.keys() | {"message"}
+    return {key: value for key, value in record.__dict__.items() if key not in usual}
 
 
 @pytest.fixture
@@ -114,7 +132,7 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_states_their_beginnings_and_one_line_for_each_change(
-    clock: Clock, told: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
+    clock: Clock, told: Callable[[], list[str]]
 ) -> None:
     steps: list[tuple[ProbeResult, str, float, list[str]]] = [
         (UP, "up", 1015, []),
@@ -135,10 +153,6 @@ def test_states_their_beginnings_and_one_line_for_each_change(
         assert (bench.watch.state, bench.watch.since, bench.watch.finished_at) == ("unknown", None, None)
         for number, (result, state, since, lines) in enumerate(steps):
             await bench.run(result)
-            if lines and lines[0].startswith("web"):
-                fields = caplog.records[-1].__dict__
-                assert (fields["service"], fields["probe"]) == ("web", "page")
-                assert fields["reason"] == str(result.reason)
             assert (bench.watch.state, bench.watch.since, told()) == (state, EPOCH + since, lines), number
             if result is not VOID:
                 assert bench.watch.finished_at == clock.time()
@@ -181,15 +195,42 @@ def test_what_was_not_measured_for_long_is_unknown(clock: Clock, told: Callable[
         while clock.now < 1015 + STALE_SECONDS - 15:
             await bench.run(VOID)
             assert bench.watch.state == "down"
+        told()
         await bench.run(VOID)
         assert (bench.watch.state, bench.watch.since, bench.watch.series.chunks) == ("unknown", None, None)
+        assert told() == ["web/page is unknown: no valid run for 5 min"]
         await bench.run(VOID)
-        assert "web/page is unknown: no valid run for 5 min" in told()
+        assert told() == [STALLED]
         await bench.run(UP)
         assert bench.watch.state == "up"
         assert bench.watch.series.chunks
         assert (bench.watch.series.successes, bench.watch.series.failures) == (1, 1)
         assert told()[-1] == "web/page is up again after 5 min"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds", "states"),
+    [
+        (15.0, 100.0, ["up", "up", "unknown"]),
+        (15.0, 99.0, ["up", "up", "up", "unknown"]),
+        (15.0, 1000.0, ["up", "up", "unknown"]),
+        (3600.0, 3600.0, ["up", "up", "unknown"]),
+        (3600.0, 1800.0, ["up", "up", "up", "up", "up", "unknown"]),
+    ],
+)
+def test_a_target_is_unknown_after_three_runs_and_five_minutes_or_three_intervals(
+    interval: float, seconds: float, states: list[str], clock: Clock
+) -> None:
+    async def main() -> None:
+        bench = Bench(clock, interval=interval)
+        await bench.run(UP)
+        seen = []
+        for _ in states:
+            await bench.run(VOID, seconds)
+            seen.append(bench.watch.state)
+        assert seen == states
 
     asyncio.run(main())
 
@@ -224,7 +265,8 @@ def test_a_run_that_never_ends_makes_its_target_unknown(clock: Clock) -> None:
 
 def test_a_run_is_given_its_whole_time_and_its_lateness_is_told(clock: Clock) -> None:
     async def main() -> None:
-        bench = Bench(clock)
+        other = Bench(clock, "other")
+        bench = Bench(clock, own=other.own)
         bench.watch.start(clock.now - 0.2)
         await bench.settled()
         assert bench.probe.deadline == clock.now + 5.0
@@ -233,6 +275,11 @@ def test_a_run_is_given_its_whole_time_and_its_lateness_is_told(clock: Clock) ->
         bench.watch.start(clock.now)
         assert (bench.probe.runs, bench.watch.missed) == (1, 1)
         assert bench.value("exporter_probes_missed_total") == 1
+        other.watch.start(clock.now)
+        await bench.settled()
+        assert bench.value("exporter_probes_running") == 2
+        await other.watch.stop()
+        assert bench.value("exporter_probes_running") == 1
         await bench.watch.stop()
         assert bench.value("exporter_probes_running") == 0
 
@@ -263,7 +310,7 @@ def test_before_the_first_run_there_is_nothing_to_stop(clock: Clock) -> None:
 
 
 def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
-    clock: Clock, told: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+    clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def main() -> None:
         bench = Bench(clock)
@@ -289,7 +336,9 @@ def test_what_does_not_cancel_is_left_behind_and_no_longer_counts(
         assert bench.watch.series.chunks is None
 
     asyncio.run(main())
-    assert told() == ["web/page: the run does not stop; not waiting for it any longer"]
+    [record] = caplog.records
+    assert record.getMessage() == "web/page: the run does not stop; not waiting for it any longer"
+    assert fields_of(record) == {"service": "web", "probe": "page"}
 
 
 def test_two_results_with_the_same_facts_and_one_with_others(clock: Clock) -> None:
@@ -353,6 +402,75 @@ def test_a_service_is_down_since_the_first_of_its_probes_that_is(clock: Clock) -
     asyncio.run(main())
 
 
+def test_a_target_that_is_down_before_and_after_it_is_unknown_was_down_all_the_time(
+    clock: Clock, told: Callable[[], list[str]]
+) -> None:
+    async def main() -> None:
+        bench = Bench(clock)
+        await bench.run(DOWN)
+        for _ in range(3):
+            await bench.run(VOID, STALE_SECONDS / 3)
+        assert bench.watch.state == "unknown"
+        await bench.run(DOWN, 300)
+        told()
+        await bench.run(UP, 600)
+        assert told() == ["web/page is up again after 20 min"]
+
+    asyncio.run(main())
+
+
+def test_each_line_of_the_log_says_in_fields_what_it_is_about(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+
+    async def main() -> None:
+        bench = Bench(clock)
+        await bench.run(DOWN, 1)
+        await bench.run(UP, 1.23456)
+        await bench.run(VOID, 99)
+        bench.watch.miss(7)
+        await bench.run(VOID, 300)
+
+    asyncio.run(main())
+    web = {"service": "web", "probe": "page"}
+    lines = [(record.levelname, record.getMessage(), fields_of(record)) for record in caplog.records]
+    assert lines == [
+        ("WARNING", "web/page is down (status): status 503", web | {"reason": "status"}),
+        ("INFO", "web/page is up again after 1 s", web | {"reason": "ok", "down_seconds": 1.235}),
+        ("WARNING", STALLED, {"reason": "stall"}),
+        ("WARNING", "web/page: missed 7 run(s)", web),
+        ("WARNING", STALLED, {"reason": "stall"}),
+        ("WARNING", "web/page is unknown: no valid run for 6 min", web),
+    ]
+
+
+def test_void_runs_are_told_of_once_a_minute_for_each_reason(
+    clock: Clock, told: Callable[[], list[str]]
+) -> None:
+    ports = replace(VOID, void=Void.PORTS)
+    steps: list[tuple[float, ProbeResult, list[str]]] = [
+        (0, VOID, [STALLED]),
+        (0, VOID, []),
+        (30, ports, [NO_PORTS]),
+        (29.9, VOID, []),
+        (0.1, VOID, [STALLED]),
+        (29.9, ports, []),
+        (30, VOID, []),
+        (0, ports, [NO_PORTS]),
+        (0.1, VOID, [STALLED]),
+    ]
+
+    async def main() -> None:
+        one, other = Bench(clock), Bench(clock, "api")
+        for number, (seconds, result, lines) in enumerate(steps):
+            await (one, other)[number % 2].run(result, seconds)
+            assert told() == lines, number
+
+    clock.now = 0.0
+    asyncio.run(main())
+
+
 def test_a_watch_of_a_new_catalog_carries_on(clock: Clock, told: Callable[[], list[str]]) -> None:
     async def main() -> None:
         old, new = Bench(clock), Bench(clock)
@@ -370,7 +488,7 @@ def test_a_watch_of_a_new_catalog_carries_on(clock: Clock, told: Callable[[], li
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("interval", "again"), [(9.0, False), (15.0, True), (3600.0, True)])
+@pytest.mark.parametrize(("interval", "again"), [(9.0, False), (10.0, False), (15.0, True), (3600.0, True)])
 def test_a_void_run_is_made_up_for_soon_unless_the_next_turn_is_near(
     interval: float, again: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,3 +517,17 @@ def test_a_void_run_is_made_up_for_soon_unless_the_next_turn_is_near(
 
     run(monkeypatch, times, main())
     assert starts == ([1000.0, 1005.0, 1010.0, 1100.0] if again else [1000.0, 1100.0])
+
+
+def test_after_a_void_run_was_made_up_for_it_can_be_stopped(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        bench = Bench(clock)
+        await bench.run(VOID)
+        await asyncio.sleep(AGAIN_SECONDS)
+        assert bench.probe.runs == 2
+        await bench.watch.stop()
+        assert bench.probe.closed == 2
+
+    run(monkeypatch, Times(), main())
