@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 
-OF_THE_APPLICATION = ("psycopg", "psycopg-binary")
+OF_THE_APPLICATION = ("psycopg", "psycopg-binary", "redis")
 """Packages that the application of application_sources.py uses in addition to those of the daemon."""
 
 _FILTER = """
