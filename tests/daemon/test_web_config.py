@@ -118,7 +118,7 @@ REFUSED = {
     "not YAML": ("a: [\n", 2, "is not YAML"),
     "unknown section": ("tls_config: {}", 1, 'tls_config: unknown key; did you mean "tls_server_config"?'),
     "unknown key": (f"{TLS}, cret: x}}", 1, "tls_server_config.cret: unknown key"),
-    "a key twice": (f"{TLS}, key_file: server.key}}", 1, "a second time"),
+    "a key twice": (f"{TLS}, key_file: server.key}}", 1, "duplicate key"),
     "a text for a mapping": ("basic_auth_users: x", 1, "expected a mapping, found text"),
     "no certificate": ("tls_server_config: {min_version: TLS12}", 1, "TLS needs one of cert_file and cert"),
     "nothing of TLS": ("tls_server_config:", 1, "TLS needs one of cert_file and cert"),

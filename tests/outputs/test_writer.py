@@ -228,7 +228,7 @@ def test_links_are_never_written_through(tmp_path: Path, link: Callable[[Path, P
     folder.mkdir()
     outside.mkdir()
     link(folder, outside)
-    with pytest.raises(WriteError, match="is a link"):
+    with pytest.raises(WriteError, match=r"is a (broken )?link"):
         make(folder, A, B, force=True)
     assert not list(outside.iterdir())
 

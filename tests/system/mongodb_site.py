@@ -118,7 +118,7 @@ class MongoSite:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=300,
             env=self._variables(),
         )
 

@@ -59,9 +59,9 @@ class Stopped:
         self.folder = folder
 
     def kill(self) -> None:
-        """Kill it and everything that it has started at once."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(20)
+        """Kill it and everything that it has started."""
+        self.kill_alone()
+        kill_all(self.folder)
 
     def kill_alone(self) -> None:
         """Kill only the script; its child processes continue when the gate is opened."""
@@ -78,6 +78,15 @@ class Stopped:
         self.open()
         status = self.process.wait(60)
         return status, (self.folder / "said").read_text(errors="replace")
+
+
+def kill_all(folder: Path) -> None:
+    """Kill all processes that a script of this gate started, also those in sessions of their own."""
+    sign = f"GATE_FOLDER={folder}".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has exited
+            if sign in (process / "environ").read_bytes().split(b"\0"):
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 class Gate:
@@ -140,9 +149,9 @@ class Gate:
             assert process.poll() is None, (self.folder / "said").read_text(errors="replace")
             yield Stopped(process, self.folder)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait(20)
+            kill_all(self.folder)
 
     def calls(self) -> str:
         """Return the arguments of all programs that were called."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from exporter.backups.keys import Key
 
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoSite]:

@@ -20,7 +20,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.timeout(400)
 
 V1 = {"api": ["v1", "v1"], "web": ["v1"], "data": ["other"], "gateway": ["other"]}
 V2 = V1 | {"api": ["v2", "v2"], "web": ["v2"]}

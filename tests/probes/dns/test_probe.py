@@ -119,7 +119,7 @@ ANSWERS = {
     "garbage by TCP": Row(garbage, Reason.PROTOCOL, "not an answer to the question", {"transport": "tcp"}),
     "another identifier": Row(other_id, Reason.TIMEOUT, "2 packets received do not match"),
     "another identifier by TCP": Row(other_id, Reason.PROTOCOL, "not an answer", {"transport": "tcp"}),
-    "another question": Row(other_question, Reason.TIMEOUT, "do not belong"),
+    "another question": Row(other_question, Reason.TIMEOUT, "do not match"),
     "malformed": Row(malformed, Reason.PROTOCOL, "malformed", facts={"query_succeeded": 0}),
     "malformed by TCP": Row(malformed, Reason.PROTOCOL, "malformed", {"transport": "tcp"}),
     "one byte at a time": Row(drips(A, 0.2), Reason.TIMEOUT, "waiting for the answer", {"transport": "tcp"}),
