@@ -68,9 +68,15 @@ DOCKER = [words[1:] for words in ALL if words[0] == "docker"]
 
 
 def compose_calls() -> list[tuple[str, ...]]:
-    """Return the words after `exporter compose -e ENVIRONMENT --`; the command of `exec` does not matter."""
+    """Return the words after `exporter compose -e ENVIRONMENT --`, once for each form: which service and which number
+    does not matter, nor what an `exec` runs in the container.
+    """
     found = {words[words.index("--") + 1 :] for words in EXPORTER if words[0] == "compose"}
-    return sorted({("exec", "web", "true") if words[0] == "exec" else words for words in found})
+    forms = {
+        tuple("web" if word in SERVICES else "100" if word.isdigit() else word for word in words)
+        for words in found
+    }
+    return sorted({("exec", "web", "true") if words[0] == "exec" else words for words in forms})
 
 
 def test_there_are_commands_in_runbooks() -> None:
