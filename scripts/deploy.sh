@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage="usage: scripts/deploy.sh ENVIRONMENT [SERVICE] [--tag TAG] [--build | --pull] [--dry-run] [--yes]
 The same as: exporter deploy -e ENVIRONMENT [SERVICE] [--tag TAG] [--build | --pull] [--dry-run] [--yes]"
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=$(CDPATH="" cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 die() { # SENTENCE STATUS
   printf '%s: %s\n' "${0##*/}" "$1" >&2

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage="usage: scripts/rollback.sh ENVIRONMENT [SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]
 The same as: exporter rollback -e ENVIRONMENT [SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]"
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=$(CDPATH="" cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 die() { # SENTENCE STATUS
   printf '%s: %s\n' "${0##*/}" "$1" >&2

@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage="usage: scripts/status.sh ENVIRONMENT [--json]
 The same as: exporter status -e ENVIRONMENT [--json]"
-root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+root=$(CDPATH="" cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 
 die() { # SENTENCE STATUS
   printf '%s: %s\n' "${0##*/}" "$1" >&2

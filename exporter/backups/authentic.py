@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from exporter.backups.keys import Key, KeyMissingError, key_for_reading, read_key
+from exporter.backups.keys import Key, KeyMissingError, OtherKeyError, key_for_reading, read_key
 from exporter.backups.manifest import (
     CHECKSUM,
     CODE,
@@ -28,18 +28,24 @@ if TYPE_CHECKING:
 class Trust:
     """The rule for which manifests are trusted. `without_code`: accept format 1 too, which anybody can have made.
 
-    `key` is None if only backups of format 1 can be read.
+    `key` is None if only backups of format 1 can be read. `other_keys`: accept a code that only another key can check.
     """
 
     key: Key | None
     without_code: bool = False
+    other_keys: bool = False
 
     def check(self, text: bytes, proof: bytes) -> None:
         """Raise BackupsError, worded as a clause, unless the manifest `text` can be trusted."""
         if format_of(text) != FORMAT_WITHOUT_CODE:
-            if self.key is None:
+            if self.key is None and not self.other_keys:
                 raise BackupsError("the backup key is missing; give a copy of it with --key FILE")
-            self.key.check(text, proof.decode("ascii", "replace"))
+            try:
+                if self.key is not None:
+                    self.key.check(text, proof.decode("ascii", "replace"))
+            except OtherKeyError:
+                if not self.other_keys:
+                    raise
             return
         if hashlib.sha256(text).hexdigest().encode() != proof.strip():
             raise BackupsError("its manifest was altered: the checksum does not match")

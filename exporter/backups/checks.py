@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from exporter.backups.authentic import Trust, read_manifest
@@ -47,7 +48,8 @@ def whole_backups(folder: Path) -> list[Path]:
 
 
 def check_room(folder: Path, names: Iterable[str], trust: Trust) -> None:
-    """Raise BackupsError if there is no room for a backup as large as the last one of these names."""
+    """Raise BackupsError if there is no room for a backup as large as the last one of these names, of any key."""
+    trust = replace(trust, other_keys=True)
     need = sum(_last_size(folder, name, trust) for name in names)
     free = shutil.disk_usage(folder).free
     if need * _SPARE > free:

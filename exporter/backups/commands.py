@@ -104,12 +104,17 @@ def prune(
 ) -> None:
     """Remove backups beyond their retention (never the last good one), and leftovers of interrupted runs."""
     from exporter.backups.frame import backups_operation
+    from exporter.backups.lock import backups_locked
     from exporter.backups.retention import prune as prune_folder
-    from exporter.backups.subjects import backups_folder, subjects
+    from exporter.backups.subjects import BackupsError, backups_folder, subjects
 
     with backups_operation("exporter backups prune", config, environment, root) as (run, site):
         kept = {name: keep or subject.keep for name, subject in subjects(site.catalog).items()}
-        pruned = prune_folder(folder or backups_folder(site.catalog), kept, _local(site))
+        place = folder or backups_folder(site.catalog)
+        if not place.is_dir():
+            raise BackupsError(f"there is no folder {place}")
+        with backups_locked(place, site.environment):
+            pruned = prune_folder(place, kept, _local(site))
         for path in pruned.removed:
             run.screen.say(f"removed {path}")
         for sentence in pruned.findings:
@@ -141,12 +146,15 @@ def download(
 ) -> None:
     """Download a backup from the catalog's bucket into the environment's folder, and print its path."""
     from exporter.backups.frame import backups_operation
+    from exporter.backups.lock import backups_locked
     from exporter.backups.s3 import Bucket
     from exporter.backups.subjects import backups_folder
 
     with backups_operation("exporter backups download", config, environment, root) as (_, site):
         trust = _trust(site, key, accept_unauthenticated)
-        typer.echo(Bucket(site.catalog).download(id, backups_folder(site.catalog), trust))
+        folder = backups_folder(site.catalog)
+        with backups_locked(folder, site.environment):
+            typer.echo(Bucket(site.catalog).download(id, folder, trust))
 
 
 def _local(site: Site) -> Trust:

@@ -7,6 +7,7 @@ The first backup of a subject is due at the first scheduled time after the sched
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -93,13 +94,18 @@ class Plan:
         return min(_LONGEST_SECONDS, *(max(60, step * 9 // 10) for step in steps))
 
 
-def plan_of(catalog: Catalog, tried: Tried, zone: tzinfo | None = None) -> Plan:
-    """Work out when each backup is due. Schedules are in the host's time zone."""
+def plan_of(catalog: Catalog, tried: Tried, zone: tzinfo | None = None, now: float | None = None) -> Plan:
+    """Work out when each backup is due. Schedules are in the host's time zone.
+
+    Runs later than `now` are ignored: after the clock was set back, they would stop the schedule until then.
+    """
+    present = time.time() if now is None else now
     folder = backups_folder(catalog) / MARKERS
     known = {name: _marker(folder / f"{name}.json", name) for name in subjects(catalog)}
 
     def turn(name: str, schedule: str, last: float | None) -> Turn:
-        begun = max((each for each in (last, tried.last.get(name)) if each is not None), default=None)
+        past = (each for each in (last, tried.last.get(name)) if each is not None and each <= present)
+        begun = max(past, default=None)
         then = datetime.fromtimestamp(tried.since if begun is None else begun, UTC).astimezone(zone)
         return Turn(name, schedule, None if begun is None else then, next_run(schedule, then))
 

@@ -43,6 +43,10 @@ class KeyMissingError(BackupsError):
     """There is no key, so it is unknown whether a backup is authentic."""
 
 
+class OtherKeyError(BackupsError):
+    """The backup was made with another key, so it is unknown whether it is authentic."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """A key. Its text is never shown; `id` identifies it."""
@@ -65,7 +69,7 @@ class Key:
         if hmac.compare_digest(found["mac"], self._mac(text)):
             return
         if found["key"] != self.id:
-            raise BackupsError(
+            raise OtherKeyError(
                 f"it was made with the key {found['key']}, and this key is {self.id}; give the right one with --key"
             )
         raise BackupsError("its manifest was altered or forged: the authentication code does not match")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from exporter.backups.authentic import read_manifest
 from exporter.backups.checks import whole_backups
+from exporter.backups.manifest import time_of
 from exporter.backups.s3 import Bucket
 from exporter.backups.steps import amount
 from exporter.backups.subjects import BackupsError, subjects
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from exporter.backups.authentic import Trust
     from exporter.catalog.catalog import Catalog
     from exporter.storage.backup_marker import Outcome
-
-_ID_TIME = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +115,8 @@ def _drills(folder: Path, names: Iterable[str]) -> Iterator[tuple[str, Outcome]]
 
 
 def _moment(id_: str) -> float:
-    try:
-        return datetime.strptime(id_, _ID_TIME).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
+    moment = time_of(id_)
+    return moment.timestamp() if moment else 0.0
 
 
 def _cells(row: Row) -> tuple[str, ...]:

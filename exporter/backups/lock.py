@@ -22,7 +22,8 @@ def backups_locked(folder: Path, environment: str) -> Iterator[None]:
     """Hold the lock while the block runs; creates the folder. Raises BackupsError if it is already held."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(folder / LOCK, flags, 0o644)
     except OSError as error:
         raise BackupsError(
             f"the folder {folder} cannot be written to: {error.strerror}; run as a user with write access, "
@@ -43,7 +44,7 @@ def backups_locked(folder: Path, environment: str) -> Iterator[None]:
 def is_locked(folder: Path) -> bool:
     """True if a backup, restore or drill holds the lock now."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError as error:

@@ -15,6 +15,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ CHECKSUM = "manifest.json.sha256"
 PARTS = ".parts"
 PARTIAL = ".partial"
 ID = re.compile(r"[0-9]{8}T[0-9]{6}Z")
+ID_TIME = "%Y%m%dT%H%M%SZ"
 MAX_MANIFEST = 16 * 1024 * 1024
 
 MAX_PROOF = 1024
@@ -107,6 +109,14 @@ class Manifest:
 
     def of(self, name: str) -> Saved | None:
         return next((saved for saved in self.subjects if saved.name == name), None)
+
+
+def time_of(id: str) -> datetime | None:  # noqa: A002 - the name used everywhere
+    """Return the time in a backup's id, or None if it is not a time."""
+    try:
+        return datetime.strptime(id, ID_TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def hash_of(path: Path) -> str:

@@ -10,7 +10,15 @@ import re
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from exporter.backups.manifest import FORMAT, FORMAT_WITHOUT_CODE, ID, Manifest, Saved, StoredFile
+from exporter.backups.manifest import (
+    FORMAT,
+    FORMAT_WITHOUT_CODE,
+    ID,
+    MAX_MANIFEST,
+    Manifest,
+    Saved,
+    StoredFile,
+)
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
@@ -50,8 +58,20 @@ CONTENTS: dict[tuple[str, str], dict[str, bool]] = {
 def text_of(manifest: Manifest) -> bytes:
     """Return the manifest's JSON. Raises BackupsError if it could not be read back."""
     text = (json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1, ensure_ascii=True) + "\n").encode()
+    if len(text) > MAX_MANIFEST:
+        raise BackupsError(f"the manifest would be larger than {MAX_MANIFEST} bytes")
     parsed(text)
     return text
+
+
+def check_saved(saved: Saved) -> None:
+    """Raise BackupsError unless a manifest can hold this subject: a name or number of its store may be too large."""
+    try:
+        _subject(_Object(_loaded(json.dumps(asdict(saved)).encode()), saved.name), FORMAT)
+    except _InvalidError as error:
+        raise BackupsError(
+            f"{saved.name} was not saved: what its store answered does not fit into a manifest ({error.where})"
+        ) from None
 
 
 def format_of(text: bytes) -> int:
@@ -188,5 +208,11 @@ def _no_number(_: str) -> NoReturn:
     raise ValueError
 
 
+class _InvalidError(BackupsError):
+    def __init__(self, where: str) -> None:
+        super().__init__(f"its manifest is invalid, or of a newer version: {where}")
+        self.where = where
+
+
 def _refuse(where: str) -> NoReturn:
-    raise BackupsError(f"its manifest is invalid, or of a newer version: {where}")
+    raise _InvalidError(where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from exporter.backups.authentic import Trust, read_manifest
@@ -33,8 +33,10 @@ def prune(folder: Path, keep: Mapping[str, int], trust: Trust, *, now: float | N
 
     A backup is removed when no name needs it any more. A backup that is not good does not count: it never displaces a
     good one, and is removed when enough good ones are newer. The checksums of one good backup per name are verified
-    first, so that on a failing disk the last intact backup is not removed. Raises OSError.
+    first, so that on a failing disk the last intact backup is not removed. A backup made with another key counts like
+    the others: its key may be kept elsewhere. Raises OSError.
     """
+    trust = replace(trust, other_keys=True)
     result = Pruned()
     needed: set[Path] = set()
     names: dict[Path, set[str]] = {}
@@ -87,7 +89,13 @@ def _last_change(folder: Path) -> float:
 
 
 def _remove(backup: Path) -> None:
-    """Remove a backup. It is renamed first, so that a partly removed one is never taken for a backup."""
+    """Remove a backup. It is renamed first, so that a partly removed one is never taken for a backup.
+
+    A link to a backup on another disk is removed, and what it points to stays.
+    """
+    if backup.is_symlink():
+        backup.unlink()
+        return
     going = backup.with_name(backup.name + REMOVED)
     backup.rename(going)
     shutil.rmtree(going)

@@ -17,6 +17,7 @@ from exporter.backups.manifest import CHECKSUM, CODE, ID, MANIFEST, MAX_MANIFEST
 from exporter.backups.subjects import BackupsError
 from exporter.catalog.planning.secret_paths import resolve
 from exporter.catalog.values.secret_text import SecretError
+from exporter.host.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +32,7 @@ _PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
 """S3's limit for one object."""
 _CHUNK = 1024 * 1024
+_ERROR_CHARACTERS = 1000
 
 
 class Bucket:
@@ -163,7 +165,7 @@ class Bucket:
             yield
         except (Boto3Error, BotoCoreError, ClientError) as error:
             raise BackupsError(
-                f"s3://{self._bucket}/{self._prefix}: {' '.join(str(error).split())}"
+                f"s3://{self._bucket}/{self._prefix}: {shown(' '.join(str(error).split()), _ERROR_CHARACTERS)}"
             ) from None
         except OSError as error:
             raise BackupsError(f"{error.filename or self._bucket}: {error.strerror or error}") from None

@@ -12,13 +12,13 @@ import shutil
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from exporter import __version__
 from exporter.backups import marks
 from exporter.backups.authentic import local_trust
-from exporter.backups.checks import check_room
+from exporter.backups.checks import check_room, whole_backups
 from exporter.backups.encryption import Encryption
 from exporter.backups.engines import engine_of
 from exporter.backups.engines.shape import Place
@@ -26,11 +26,11 @@ from exporter.backups.frame import TimeIsUpError
 from exporter.backups.keys import key_file, make_key
 from exporter.backups.lock import backups_locked
 from exporter.backups.making import Making
-from exporter.backups.manifest import PARTIAL
+from exporter.backups.manifest import ID_TIME, PARTIAL, time_of
 from exporter.backups.outcome import Outcome, rows_of, sentence_of, summary
 from exporter.backups.retention import prune
 from exporter.backups.s3 import Bucket
-from exporter.backups.sealing import seal
+from exporter.backups.sealing import check, seal
 from exporter.backups.steps import Steps
 from exporter.backups.subjects import BackupsError, backups_folder, subjects
 from exporter.backups.work import keyring, remove_leftovers
@@ -52,6 +52,10 @@ HELPER_IMAGE = "busybox:1.37"
 SPARE_SECONDS = 60
 """After the time limit a run has this long to clean up; then its marker counts as that of a run that died."""
 STOPPED = "it was interrupted before it finished"
+_RESERVE = 0.1
+"""The part of the time limit that the first subject cannot use."""
+_CLOCK_DIFFERENCE = timedelta(minutes=1)
+_LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +138,10 @@ class Saving:
         """Save everything and seal it. Return why the backup is not good, or an empty text."""
         outcome = self._outcome
         with self._screen.live("saving"), self._steps.ticking(self._screen.waiting):
-            for name, subject in self._chosen.items():
+            for number, (name, subject) in enumerate(self._chosen.items()):
                 self._screen.enter(name)
                 try:
-                    outcome.saved[name] = self._save(subject, partial / name)
+                    outcome.saved[name] = self._save(subject, partial / name, self._deadline_of(number))
                 except (BackupsError, OperationError, OSError) as error:
                     outcome.failed[name] = sentence_of(error)
                     self._screen.say(outcome.failed[name])
@@ -155,16 +159,23 @@ class Saving:
             outcome.id = outcome.folder.name
             return self._upload(outcome.folder)
 
-    def _save(self, subject: Subject, folder: Path) -> Counts:
+    def _deadline_of(self, number: int) -> float:
+        """Return the deadline of a subject. A store that hangs leaves time to save the ones after it, and to seal."""
+        left = (len(self._chosen) - number) / len(self._chosen)
+        return self._deadline - _RESERVE * self._settings.time_limit * left
+
+    def _save(self, subject: Subject, folder: Path, deadline: float) -> Counts:
         target = Making(folder, self._encryption, self._steps)
         if why := self._settings.half_restored.get(subject.name):
             raise BackupsError(f"the data of {subject.name} is incomplete, so it was not saved: {why}")
-        place, image = self._place(subject)
+        place, image = self._place(subject, deadline)
         if image:
             target.fact("image", image)
-        return engine_of(subject).save(place, target)
+        counts = engine_of(subject).save(place, target)
+        check(folder.parent, subject, rows_of(subject, counts))
+        return counts
 
-    def _place(self, subject: Subject) -> tuple[Place, str]:
+    def _place(self, subject: Subject, deadline: float) -> tuple[Place, str]:
         """Return the place of a subject, and the image of its container."""
         name, settings = subject.name, self._settings
         container = volume = image = ""
@@ -196,7 +207,7 @@ class Saving:
             secret=subject.secret,
             helper_image=settings.helper_image,
             python_image=settings.python_image,
-            deadline=self._deadline,
+            deadline=deadline,
         )
         return place, image
 
@@ -246,13 +257,22 @@ class Saving:
             self._screen.warn(finding)
 
     def _new_folder(self) -> Path:
-        """Create the folder of an unfinished backup, with a name that is not in use."""
-        while True:
-            now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-            if not (self._folder / now).exists() and not (self._folder / f"{now}{PARTIAL}").exists():
-                break
-            time.sleep(0.2)
-        partial = self._folder / f"{now}{PARTIAL}"
+        """Create the folder of an unfinished backup.
+
+        Its id is later than all others, also after the clock was set back: `latest` and retention go by ids.
+        """
+        now = datetime.now(UTC).replace(microsecond=0)
+        others = (time_of(path.name) for path in whole_backups(self._folder))
+        newest = max((each for each in others if each is not None), default=None)
+        if newest is not None and newest >= now:
+            if newest - now > _CLOCK_DIFFERENCE:
+                self._screen.warn(
+                    f"the newest backup is of {newest:{ID_TIME}}, later than now; check the clock"
+                )
+            if newest >= _LAST:
+                raise BackupsError(f"the id {newest:{ID_TIME}} in {self._folder} is the last possible one")
+            now = newest + timedelta(seconds=1)
+        partial = self._folder / f"{now:{ID_TIME}}{PARTIAL}"
         partial.mkdir(mode=0o700)
         return partial
 

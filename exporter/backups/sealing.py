@@ -18,11 +18,11 @@ from exporter.backups.manifest import (
     files_in,
     hash_of,
 )
-from exporter.backups.manifest_text import text_of
+from exporter.backups.manifest_text import check_saved, text_of
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from exporter.backups.keys import Key
@@ -87,6 +87,11 @@ def finish(folder: Path, manifest: Manifest, key: Key) -> Path:
     return place
 
 
+def check(folder: Path, subject: Subject, rows: int | None) -> None:
+    """Raise BackupsError unless a saved subject of ID.partial can be sealed, so that it cannot prevent the others."""
+    check_saved(_saved(folder, subject, rows, _described))
+
+
 def stored_file(folder: Path, path: str, content: str, object: str = "") -> StoredFile:  # noqa: A002 - the manifest's word
     """Describe a file of an unfinished backup, and flush it to disk. Raises BackupsError and OSError."""
     place = folder / path
@@ -96,7 +101,17 @@ def stored_file(folder: Path, path: str, content: str, object: str = "") -> Stor
     return StoredFile(path, content, object, place.stat().st_size, hash_of(place))
 
 
-def _saved(folder: Path, subject: Subject, rows: int | None) -> Saved:
+def _described(_: Path, path: str, content: str, object: str) -> StoredFile:  # noqa: A002 - the manifest's word
+    """Describe a file without reading it."""
+    return StoredFile(path, content, object, 0, "0" * 64)
+
+
+def _saved(
+    folder: Path,
+    subject: Subject,
+    rows: int | None,
+    describe: Callable[[Path, str, str, str], StoredFile] = stored_file,
+) -> Saved:
     parts = folder / subject.name / PARTS
     try:
         fields = parts.read_bytes().decode(errors="surrogateescape").split("\0")
@@ -104,7 +119,7 @@ def _saved(folder: Path, subject: Subject, rows: int | None) -> Saved:
         raise BackupsError(f"{parts.parent} is not complete: it has no notes on its files") from None
     records = [fields[at : at + _FIELDS] for at in range(0, len(fields) - 1, _FIELDS)]
     files = tuple(
-        stored_file(folder, f"{subject.name}/{path}", content, what)
+        describe(folder, f"{subject.name}/{path}", content, what)
         for kind, path, content, what in records
         if kind == "file"
     )

@@ -6,6 +6,7 @@ Each yields findings about a Host. Checks that need more than the site are liste
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from pathlib import Path
@@ -33,6 +34,8 @@ MIN_FREE_MIB = "MIN_FREE_MIB"
 _FREE_MIB = 1024
 _SECRET_MODES = {0o400, 0o440}
 _DRIFT_SECONDS = 5.0
+_ROW = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]* sha256:[0-9a-f]+ \S+", re.ASCII)
+"""A line of `rollback/ID/before`: service, image, name."""
 
 
 def generated_files(host: Host) -> Iterator[Finding]:
@@ -120,13 +123,13 @@ def rollback_images(host: Host) -> Iterator[Finding]:
             image = rest.partition(" ")[0]
             count += 1
             name = f"{site.compose_project}/{service}:rollback-{file.parent.name}"
-            if engine and engine.image(name) is None and engine.image(image) is None:
+            if not _ROW.fullmatch(line):
+                missing.append(f"in {file}, which is damaged")
+            elif engine and engine.image(name) is None and engine.image(image) is None:
                 missing.append(name)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        sentence = (
-            f"missing rollback image {shown(missing[0])}{more}; a rollback to that deploy is not possible"
-        )
+        sentence = f"missing rollback image {shown(missing[0], 300)}{more}; a rollback to that deploy is not possible"
         yield Finding("rollback images", State.WARNING, sentence)
     else:
         what = f"all {count} are there" if count else "nothing to roll back to yet"

@@ -14,6 +14,7 @@ import yaml
 
 from exporter.host.failures import OperationError
 from exporter.host.shown import shown
+from exporter.host.state import StateFolder
 from exporter.host.tools import Done, run
 
 if TYPE_CHECKING:
@@ -160,13 +161,12 @@ class Compose:
 
     def tag(self) -> str:
         """Return the tag for the files: the folder's own, else the requested one."""
-        try:
-            own = (self.folder / "tag").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            own = ""
-        except OSError as error:
-            raise OperationError(f"{self.folder / 'tag'} cannot be read: {error.strerror}") from None
-        return own or self.site.tag or "unknown"
+        own = StateFolder(self.folder).read("tag") or ""
+        if "\0" in own:  # of a file system after a power failure
+            raise OperationError(
+                f"{self.folder / 'tag'} is damaged; write the tag of the running release into it"
+            )
+        return own.strip() or self.site.tag or "unknown"
 
     def _ask(self, *arguments: str) -> Done:
         done = run(self.argv(*arguments), env=self.env())

@@ -56,7 +56,7 @@ def holder(state: StateFolder) -> str | None:
 def is_locked(state: StateFolder) -> bool:
     """True if a command holds the lock now."""
     try:
-        descriptor = os.open(state.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(state.path / LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError as error:
@@ -108,7 +108,7 @@ def locked(
 
 def _taken(state: StateFolder, what: str, waits: Callable[[str], None]) -> int:
     try:
-        descriptor = os.open(state.path / LOCK, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        descriptor = os.open(state.path / LOCK, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o644)
     except OSError as error:
         raise OperationError(f"{state.path / LOCK} cannot be opened: {error.strerror}") from None
     os.set_inheritable(descriptor, True)

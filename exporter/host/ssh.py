@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from exporter.host.site import Site
 
 KEPT_SITES = 10
+IN_USE_MINUTES = 4 * 60
+"""A copy of this age is removed only if there are newer ones: no command runs longer."""
 FOLDERS = ("scripts", "dashboards", "alert_rules")
 """Generated folders that all environments share."""
 LOCATIONS = ("--config", "-c", "--environment", "-e", "--root")
@@ -66,7 +68,7 @@ def go_to_host(site: Site, arguments: Sequence[str], screen: Screen) -> int:
     words, given = there(arguments)
     screen.say(f"copying the catalog and the files of {site.environment} to {host}")
     with packed(site) as archive:
-        unpack = ("sh", "-c", UNPACK, "sh", str(sites), name, str(KEPT_SITES))
+        unpack = ("sh", "-c", UNPACK, "sh", str(sites), name, str(KEPT_SITES), str(IN_USE_MINUTES))
         argv = ("ssh", host, quoted(unpack))
         done = run(argv, input=archive, seconds=COPY_SECONDS, own_session=False)  # ssh may ask for a password
     if not done.good:

@@ -12,9 +12,14 @@ tar -C "$2.new" -xf -
 mv -- "$2.new" "$2"
 ln -sfn -- "$2" current.new
 mv -T -f -- current.new current
-ls -1 -t | grep -v -e '^current' | tail -n "+$(($3 + 1))" | while IFS= read -r old; do rm -rf -- "./$old"; done
+ls -1 -t | grep -v -e '^current' | tail -n "+$(($3 + 1))" | while IFS= read -r old; do
+  if [ -n "$(find "./$old" -prune -mmin "+$4")" ]; then rm -rf -- "./$old"; fi
+done
 """
-"""FOLDER NAME KEPT: a tar on standard input becomes FOLDER/NAME, and `current` points to it; older ones are removed."""
+"""FOLDER NAME KEPT MINUTES: a tar on standard input becomes FOLDER/NAME, and `current` points to it.
+
+The last KEPT stay, and those that are not older than MINUTES: a command may still use them.
+"""
 
 COMMAND = """
 exporter=$1 fits=$2 image=$3 folders=$4

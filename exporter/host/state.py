@@ -150,8 +150,17 @@ class StateFolder:
         return text.strip() if text else None
 
     def half_restored(self, environment: str) -> HalfRestored | None:
-        """Return the rest of an unfinished restore, or None. The restore may still be running."""
+        """Return the rest of an unfinished restore, or None. The restore may still be running.
+
+        Raises:
+            OperationError: The journal cannot be read, so the data may be incomplete.
+        """
         fields = self.fields(RESTORING)
+        if "names" not in fields and self.read(RESTORING) is not None:
+            raise OperationError(
+                f"the journal of a restore, {self.path / RESTORING}, is damaged, so it is not known which data is "
+                f"incomplete; remove it, and restore everything with: exporter restore -e {environment} latest"
+            )
         names = tuple(shown(name) for name in fields.get("names", "").split())
         if not names:
             return None

@@ -92,6 +92,10 @@ def run(
             raise OperationError(f"{name} is not installed") from None
         except OSError as error:
             raise OperationError(f"{name} cannot be started: {error.strerror}") from None
+        except ValueError:  # a zero byte
+            raise OperationError(
+                f"{name} cannot be started: an argument or variable has a zero byte"
+            ) from None
         talk = _Talk(process, input if isinstance(input, bytes) else None)
         try:
             _wait(process, name, seconds, watch)

@@ -14,6 +14,7 @@ from exporter.host.state import CURRENT, RESTORING
 from exporter.operations.rows import MISSING, ServiceRow, rows, wanted
 from exporter.operations.stores import StoreRow, store_rows
 from exporter.releases.ending import release_of
+from exporter.releases.journal import Journal
 from exporter.releases.records import Record, RecordsError, last
 
 if TYPE_CHECKING:
@@ -101,16 +102,28 @@ def _judged(status: Status, site: Site) -> Status:
     return replace(status, problems=[sentence for sentence, _ in faults], notes=notes, next_command=command)
 
 
+def _unfinished(site: Site, deploy: str) -> Iterator[tuple[str, str]]:
+    """Yield what interrupted commands have left; a journal that cannot be read counts as well."""
+    e = f"-e {site.environment}"
+    try:
+        if left := site.state.half_restored(site.environment):
+            yield f"a restore was interrupted: {left.sentence}", left.command
+    except OperationError as error:
+        yield error.sentence, f"exporter restore {e} latest"
+    try:
+        if found := Journal(site.state).interrupted():
+            killed = f'a deploy was killed at the step "{found[1]}"'
+            yield f"{killed}; the next deploy or rollback repairs it", deploy
+    except OperationError as error:
+        yield error.sentence, f"exporter doctor {e}"
+
+
 def _faults(status: Status, site: Site) -> Iterator[tuple[str, str]]:
     """Yield each problem with the command that investigates or fixes it."""
     e = f"-e {site.environment}"
     deploy = f"exporter deploy {e} --tag {status.tag or 'TAG'}"
-    if status.restore and not status.lock and (left := site.state.restore_left(site.environment)):
-        backup, names = (shown(status.restore.get(key, "")) for key in ("backup", "names"))
-        yield f"a restore was interrupted: {left}", f"exporter restore {e} {backup} {names}"
-    if status.step and not status.lock:
-        killed = f'a deploy was killed at the step "{shown(status.step)}"'
-        yield f"{killed}; the next deploy or rollback repairs it", deploy
+    if not status.lock:
+        yield from _unfinished(site, deploy)
     if not status.containers and any(row.wanted for row in status.services):
         yield "nothing is running", deploy
         return

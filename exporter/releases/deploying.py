@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from exporter.host.failures import EngineLost, Interrupted, OperationError
 from exporter.releases import kept
 from exporter.releases.backing_up import back_up
-from exporter.releases.ending import finish, keep_good, prune, tags_of
+from exporter.releases.ending import finish, keep_definitions, keep_good, prune, tags_of
 from exporter.releases.failing import UnhealthyError, show
 from exporter.releases.journal import Deploy, Journal, Step, Way
 from exporter.releases.judging import judge
@@ -114,6 +114,8 @@ def release(context: Context, wish: Wish) -> Record:
     enter(context, journal, deploy, Step.IMAGES)
     sentence = "the images could not be built or pulled"
     _or_nothing_changed(context, deploy, sentence, lambda: _get_images(context, wish))
+    sentence = "the definitions of the release could not be kept"
+    _or_nothing_changed(context, deploy, sentence, lambda: keep_definitions(context, deploy))
     enter(context, journal, deploy, Step.UP)
     site = context.site
     services = [wish.service] if wish.service else None

@@ -70,11 +70,17 @@ def finish(context: Context, deploy: Deploy, result: str, error: str = "") -> Re
     return record
 
 
+def keep_definitions(context: Context, deploy: Deploy) -> None:
+    """Copy the Compose files before they are started: the checkout may change before the deploy is recorded."""
+    kept.copy_definitions(context.state, context.site.folder, kept.release_folder(deploy.id))
+
+
 def keep_good(context: Context, deploy: Deploy) -> Record:
     """End a good deploy: `running` now points to it."""
     state = context.state
     folder = kept.release_folder(deploy.id)
-    kept.copy_definitions(state, context.site.folder, folder)
+    if not (state.path / folder / kept.DEFINITIONS[0]).is_file():  # of a deploy by an earlier version
+        keep_definitions(context, deploy)
     state.write(f"{folder}/{kept.TAG}", f"{deploy.tag}\n")
     kept.copy_files(state, folder)
     kept.write_images(state, folder, {row.service: row.name for row in kept.images_of(context.containers())})
@@ -92,7 +98,7 @@ def prune(context: Context) -> None:
     for folder in disposable(kept.folders(state), can_be_undone, kept.running_link(state)):
         deploy = folder.rpartition("/")[2]
         try:
-            for row in kept.read_rows(state, f"{folder}/{kept.BEFORE}"):
+            for row in _rows_of(state, folder):
                 engine.untag(rollback_name(context.site.compose_project, row.service, deploy))
         except NotThere:
             pass
@@ -108,7 +114,7 @@ def original_name(state: StateFolder, row: ImageRow) -> str:
         deploy = tag.removeprefix(ROLLBACK)
         if deploy == tag or not is_id(deploy):
             break
-        rows = kept.read_rows(state, f"{kept.rollback_folder(deploy)}/{kept.BEFORE}")
+        rows = _rows_of(state, kept.rollback_folder(deploy))
         found = next((each for each in rows if each.service == row.service), None)
         if found is None:
             break
@@ -125,6 +131,14 @@ def release_of(state: StateFolder, container: Container) -> str:
 def tags_of(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, str]:
     """Return the original tag of each service's image."""
     return {row.service: tag_of(original_name(state, row)) for row in rows}
+
+
+def _rows_of(state: StateFolder, folder: str) -> list[ImageRow]:
+    """Return the rows of a kept release; none if they are damaged, where only old tags depend on them."""
+    try:
+        return kept.read_rows(state, f"{folder}/{kept.BEFORE}")
+    except OperationError:
+        return []
 
 
 def _images(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, Image]:

@@ -13,6 +13,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
+from exporter.files import read_whole
 from exporter.host.failures import OperationError
 from exporter.host.state import RUNNING
 
@@ -28,6 +29,7 @@ IMAGES = "images.yaml"
 TAG = "tag"
 FILES = "files"
 BEFORE, UNDONE = "before", "undone"
+_DEFINITION_BYTES = 16 * 1024 * 1024
 _ROW = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*) (sha256:[0-9a-f]{64}) (\S+)", re.ASCII)
 
 
@@ -40,10 +42,15 @@ class ImageRow(NamedTuple):
 
 
 def images_of(containers: Iterable[Container]) -> list[ImageRow]:
-    """Return a row for each service that has a container, from a running one if possible."""
+    """Return a row for each service that has a container, from a running one if possible.
+
+    A container with a service or an image of which no row can be made was not started by Compose, and has none.
+    """
     found: dict[str, ImageRow] = {}
     for each in sorted(containers, key=lambda one: (not one.running, one.name)):
-        found.setdefault(each.service, ImageRow(each.service, each.image_id, each.image_name))
+        row = ImageRow(each.service, each.image_id, each.image_name)
+        if _ROW.fullmatch(" ".join(row)):
+            found.setdefault(each.service, row)
     return [found[name] for name in sorted(found)]
 
 
@@ -97,12 +104,16 @@ def images_text(names: Mapping[str, str]) -> str:
 
 
 def copy_definitions(state: StateFolder, source: Path, folder: str) -> None:
-    """Copy Compose files and tag into `folder`."""
+    """Copy Compose files and tag into `folder`. Raises OperationError."""
     for name in (*DEFINITIONS, TAG):
         try:
-            state.write(f"{folder}/{name}", (source / name).read_bytes())
+            content = read_whole(source / name, _DEFINITION_BYTES)
         except FileNotFoundError:
             state.remove(f"{folder}/{name}")
+        except OSError as error:
+            raise OperationError(f"{source / name} cannot be read: {error.strerror}") from None
+        else:
+            state.write(f"{folder}/{name}", content)
 
 
 def copy_files(state: StateFolder, folder: str) -> None:

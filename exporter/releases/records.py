@@ -133,7 +133,7 @@ def parse(line: bytes) -> Record | None:
             **{name: float(found[name]) for name in ("started", "finished")},
         }
         return Record(services=tuple(map(str, found["services"])), images=images, **values)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

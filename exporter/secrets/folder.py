@@ -133,7 +133,9 @@ class SecretsFolder:
             self.path.mkdir(parents=True, exist_ok=True, mode=MODE)
         with _refusals(f"{self.path} cannot be changed; run this as its owner or as root"):
             self.path.chmod(MODE)
-            descriptor = os.open(self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                self.path / _LOCK, os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+            )
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -52,12 +52,13 @@ class Journal:
 
     def entry(self, name: str) -> Entry | None:
         """Return the entry of a secret whose rotation was not finished, or None."""
-        fields = self.state.fields(f"{FOLDER}/{name}/step")
-        if not fields:
+        file = f"{FOLDER}/{name}/step"
+        if self.state.read(file) is None:
             return None
+        fields = self.state.fields(file)
         verb = REVERT if fields.get("verb") == REVERT else ROTATE
         step = fields.get("step", "")
-        # An unknown step was written by another version: any store may have any value.
+        # An unknown step was written by another version, or the file is damaged: any store may have any value.
         return Entry(
             name, verb, step if step in (PREPARE, FILES) else STORES, shown(fields.get("since", "?"))
         )

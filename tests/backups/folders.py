@@ -46,7 +46,13 @@ def half_made(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = 
     return partial
 
 
-def sealed(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAMES) -> Path:  # noqa: A002
+def sealed(
+    catalog: Catalog,
+    folder: Path,
+    id: str,  # noqa: A002
+    names: tuple[str, ...] = NAMES,
+    key: Key = KEY,
+) -> Path:
     """Create a complete backup."""
     return seal(
         half_made(catalog, folder, id, names),
@@ -55,5 +61,5 @@ def sealed(catalog: Catalog, folder: Path, id: str, names: tuple[str, ...] = NAM
         environment="staging",
         encryption="",
         exporter="0",
-        key=KEY,
+        key=key,
     )

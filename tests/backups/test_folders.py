@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from exporter.backups.authentic import read_manifest
+from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.checks import check_room, findings, whole_backups
 from exporter.backups.engines.configuration import pack, unpack
 from exporter.backups.inventory import inventory
+from exporter.backups.keys import Key
 from exporter.backups.manifest import CODE, MANIFEST, PARTS
 from exporter.backups.marks import begin, end
 from exporter.backups.retention import DEAD_SECONDS, prune
@@ -158,6 +159,26 @@ def test_broken_ones_go_when_good_ones_are_newer(tmp_path: Path) -> None:
     _truncate(sealed(there, tmp_path, IDS[0]))
     sealed(there, tmp_path, IDS[1])
     assert [path.name for path in prune(tmp_path, dict.fromkeys(NAMES, 1), TRUST).removed] == [IDS[0]]
+
+
+@pytest.mark.parametrize("trust", [Trust(Key(bytes(32))), Trust(None)], ids=["replaced", "missing"])
+def test_backups_of_another_key_are_kept_as_long_as_others(tmp_path: Path, trust: Trust) -> None:
+    there = catalog(tmp_path)
+    for id in IDS[:3]:  # noqa: A001
+        sealed(there, tmp_path, id)
+    sealed(there, tmp_path, IDS[3], key=Key(bytes(32)))
+    assert prune(tmp_path, dict.fromkeys(NAMES, 4), trust).removed == []
+    assert [path.name for path in prune(tmp_path, dict.fromkeys(NAMES, 2), trust).removed] == [IDS[1], IDS[0]]
+
+
+def test_a_link_to_a_backup_goes_and_what_it_points_to_stays(tmp_path: Path) -> None:
+    there = catalog(tmp_path)
+    moved = sealed(there, tmp_path, IDS[0]).rename(tmp_path / "moved")
+    (tmp_path / IDS[0]).symlink_to(moved)
+    sealed(there, tmp_path, IDS[1])
+    assert [path.name for path in prune(tmp_path, dict.fromkeys(NAMES, 1), TRUST).removed] == [IDS[0]]
+    assert [path.name for path in whole_backups(tmp_path)] == [IDS[1]]
+    assert (moved / NAMES[0]).is_dir()
 
 
 def test_what_dead_runs_left_goes_after_a_day_and_names_that_are_unknown_stay(tmp_path: Path) -> None:

@@ -174,3 +174,14 @@ def test_an_object_that_is_larger_than_it_can_be_is_not_downloaded(
     client.put_object(Bucket=BUCKET, Key=f"a b/staging/{ID}/{path}", Body=b" " * (MAX_MANIFEST + 1))
     with pytest.raises(BackupsError, match="bytes, more than the expected"):
         Bucket(there).download(ID, tmp_path / "again", TRUST)
+
+
+@pytest.mark.usefixtures("client")
+def test_what_the_bucket_says_is_safe_for_a_terminal(tmp_path: Path, endpoint: str) -> None:
+    from botocore.exceptions import ClientError
+
+    error = ClientError({"Error": {"Code": "1", "Message": "\x9b2J\u202e" + "x" * 5000}}, "HeadObject")
+    with pytest.raises(BackupsError) as caught, Bucket(with_bucket(tmp_path, endpoint))._said():
+        raise error
+    assert "\\x9b2J\\u202e" in str(caught.value)
+    assert len(str(caught.value)) < 1200

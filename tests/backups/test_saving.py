@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from exporter.backups import saving
 from exporter.backups.authentic import Trust, read_manifest
 from exporter.backups.docker_host import DRILL_LABEL, HELPER_LABEL
+from exporter.backups.engines import volume
 from exporter.backups.frame import TimeIsUpError
 from exporter.backups.keys import read_key
 from exporter.backups.outcome import Outcome, summary
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from exporter.backups.engines.shape import Place, Target
     from exporter.catalog.catalog import Catalog
 
 
@@ -247,3 +250,67 @@ def test_what_was_saved_is_counted_for_a_person(engine: str, counts: dict[str, i
 
 def test_an_outcome_without_a_failure_has_no_verdict() -> None:
     assert Outcome().verdict is None
+
+
+def _lies(counts: dict[str, int], kind: str, key: str, value: str) -> Any:
+    def save(place: Place, target: Target) -> dict[str, int]:
+        if place.name == "first":
+            if kind == "fact":
+                target.fact(key, value)
+            with target.file("volume.tar.gz" if kind != "file" else key, "volume", value):
+                pass
+        else:
+            real(place, target)
+        return counts if place.name == "first" else {"files": 1}
+
+    real = volume.save
+    return save
+
+
+@pytest.mark.parametrize(
+    ("counts", "kind", "key", "value"),
+    [
+        ({"files": 2**53}, "", "", ""),
+        ({"files": -1}, "", "", ""),
+        ({"files": 1}, "", "", "an object that only databases have"),
+        ({"files": 1}, "file", "a" * 60, ""),
+        ({"files": 1}, "fact", "unknown", "fact"),
+    ],
+)
+def test_a_store_whose_answers_fit_no_manifest_does_not_prevent_the_others(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, counts: dict[str, int], kind: str, key: str, value: str
+) -> None:
+    monkeypatch.setattr(volume, "save", _lies(counts, kind, key, value))
+    outcome = scene.saving().run()
+    assert list(outcome.failed) == ["first"]
+    assert "does not fit into a manifest (first." in outcome.failed["first"]
+    assert outcome.folder
+    trust = Trust(read_key(outcome.folder.parents[2] / "secrets" / "_backup_key"))
+    assert [saved.name for saved in read_manifest(outcome.folder, trust).subjects] == ["second"]
+
+
+def test_a_new_backup_is_the_latest_also_after_the_clock_was_set_back(scene: Scene) -> None:
+    scene.folder.mkdir(parents=True)
+    for id_ in ("20990101T000000Z", "20990102T235959Z", "99999999T999999Z"):
+        (scene.folder / id_).mkdir()
+    made = [scene.saving("first").run().id for _ in range(3)]
+    assert made == ["20990103T000000Z", "20990103T000001Z", "20990103T000002Z"]
+    assert any("check the clock" in line for line in scene.said)
+    assert set(made[1:]) <= set(scene.backups())
+
+
+def test_a_store_that_hangs_leaves_time_for_the_others(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    places: list[Place] = []
+
+    def save(place: Place, _: Target) -> dict[str, int]:
+        places.append(place)
+        raise BackupsError("it hangs")
+
+    monkeypatch.setattr(volume, "save", save)
+    begun = time.monotonic()
+    saving = scene.saving()
+    saving.run()
+    first, second = (place.deadline for place in places)
+    assert second - first == pytest.approx(3)
+    assert begun + 54 <= first
+    assert second <= time.monotonic() + 57

@@ -96,8 +96,24 @@ def test_a_run_that_began_is_due_again_at_the_next_time_also_without_a_marker(si
     tried = tried.with_runs(["hourly"], at.timestamp())
     tried.write(site.state)
     assert Tried.read(site.state, at.timestamp()) == tried
-    assert plan_of(site.catalog, tried, UTC).due(at) == ()
-    assert plan_of(site.catalog, tried, UTC).due(NOW + timedelta(minutes=75)) == ("hourly",)
+    later = NOW + timedelta(minutes=75)
+    assert plan_of(site.catalog, tried, UTC, at.timestamp()).due(at) == ()
+    assert plan_of(site.catalog, tried, UTC, later.timestamp()).due(later) == ("hourly",)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=30_000)])
+def test_after_the_clock_was_set_back_the_schedule_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    wrong = (NOW + ahead).timestamp()
+    monkeypatch.setattr("time.time", lambda: wrong)
+    marks.begin(site.catalog, [subjects(site.catalog)["daily"]], 60)
+    Tried(NOW.timestamp(), {"hourly": wrong, DRILL: wrong}).write(site.state)
+    tried = Tried.read(site.state, NOW.timestamp())
+    plan = plan_of(site.catalog, tried, UTC, NOW.timestamp())
+    assert plan.due(NOW + timedelta(days=1)) == ("hourly", "daily", "configuration")
+    assert plan.drill
+    assert plan.drill.next == datetime(2026, 12, 6, 5, 0, tzinfo=UTC)
 
 
 def test_a_backup_by_hand_counts(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +129,7 @@ def test_a_drill_is_due_by_its_own_schedule(site: Site) -> None:
     plan = plan_of(site.catalog, tried, UTC)
     assert plan.drill
     assert plan.drill.is_due(NOW)
-    drilled = plan_of(site.catalog, tried.with_runs([DRILL], NOW.timestamp()), UTC)
+    drilled = plan_of(site.catalog, tried.with_runs([DRILL], NOW.timestamp()), UTC, NOW.timestamp())
     assert drilled.drill
     assert not drilled.drill.is_due(NOW)
 

@@ -139,8 +139,12 @@ def test_images_that_a_rollback_needs(site: Site) -> None:
     with fake_engine() as fake, connected(fake.where) as engine:
         fake.answers["GET /images/shop-staging/web:rollback-1-2/json"] = 200, {"Id": "sha256:1"}
         [finding] = checks.rollback_images(Host(site, engine=engine))
+        site.state.write("rollback/1-2/before", "\0\n\n")
+        [damaged] = checks.rollback_images(Host(site, engine=engine))
     assert finding.state is State.WARNING
     assert "missing rollback image shop-staging/api:rollback-1-2;" in finding.sentence
+    assert damaged.state is State.WARNING
+    assert "rollback/1-2/before, which is damaged and 1 more;" in damaged.sentence
 
 
 def test_without_an_engine_everything_else_is_checked(

@@ -120,6 +120,13 @@ def test_of_what_runs_the_files_and_the_tag_are_the_releases(
     assert release.is_dir()
 
 
+@pytest.mark.parametrize("tag", [bytes(4), b"\xff\0"])
+def test_a_damaged_tag_is_one_sentence(site: Site, tmp_path: Path, tag: bytes) -> None:
+    (site.folder / "tag").write_bytes(tag)
+    with pytest.raises(OperationError, match="tag is damaged"):
+        Compose(site, site.folder, (str(Fake(tmp_path).program),)).config()
+
+
 def test_what_it_refuses_is_one_line_without_control_characters(site: Site, tmp_path: Path) -> None:
     compose = Compose(site, site.folder, (str(Fake(tmp_path).program), "bad"))
     with pytest.raises(OperationError, match=r"are not valid: service \\x1b\[2J has neither"):

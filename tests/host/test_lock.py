@@ -57,6 +57,14 @@ def test_it_is_taken_shared_by_nested_calls_and_given_back(state: StateFolder) -
     assert take(state) == []
 
 
+def test_a_named_pipe_in_place_of_the_lock_blocks_nobody(state: StateFolder) -> None:
+    state.make()
+    os.mkfifo(state.path / lock.LOCK)
+    assert not is_locked(state)
+    with pytest.raises(OperationError, match="lock cannot be opened"):
+        take(state)
+
+
 def test_another_one_is_named(state: StateFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ON_BEHALF_OF", "eve@far \x1b[2J")
     holding = subprocess.Popen([sys.executable, "-c", HOLD, state.path, "0"], stdout=subprocess.PIPE)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import subprocess
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -153,6 +156,22 @@ def test_a_host_that_does_not_fit_is_refused(
     assert done.returncode == 1
     assert sentence in done.stderr
     assert done.stdout == ""
+
+
+def test_a_copy_that_a_command_may_still_use_stays(tmp_path: Path) -> None:
+    old = time.time() - 3 * 3600
+    for number in range(6):
+        folder = tmp_path / f"site {number}"
+        folder.mkdir()
+        os.utime(folder, (old + number, old + number))
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("config.yaml"))
+    for name, minutes, left in (("a", "240", 7), ("b", "120", 2)):
+        argv = ["sh", "-c", UNPACK, "sh", str(tmp_path), name, "2", minutes]
+        subprocess.run(argv, input=archive.getvalue(), check=True)
+        assert (tmp_path / "current").readlink() == Path(name)
+        assert len([path for path in tmp_path.iterdir() if path.name != "current"]) == left
 
 
 @pytest.mark.parametrize("script", [COMMAND, UNPACK])

@@ -75,6 +75,13 @@ def test_a_restore_that_was_interrupted_names_the_command(state: StateFolder) ->
     assert "\x1b" not in sentence
 
 
+@pytest.mark.parametrize("text", ["", "\0" * 50, "names\n", "backup=20260101T000000Z\n"])
+def test_a_damaged_journal_of_a_restore_is_not_taken_for_none(state: StateFolder, text: str) -> None:
+    state.write("restoring", text)
+    with pytest.raises(OperationError, match="is damaged, so it is not known which data is incomplete"):
+        state.half_restored("staging")
+
+
 def test_logs_do_not_pile_up_and_are_closed_to_others(state: StateFolder) -> None:
     logs = state.path / "logs"
     logs.mkdir(parents=True)

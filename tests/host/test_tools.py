@@ -41,6 +41,7 @@ def test_a_log_has_the_command_and_both_streams(tmp_path: Path) -> None:
     [
         (("not-there",), "not-there is not installed"),
         (("/etc/passwd",), "cannot be started"),
+        (("echo", "a\0b"), "an argument or variable has a zero byte"),
         (("sleep", "30"), "sleep did not finish within 1 s"),
         (("yes", "x" * 1000), "yes wrote more than 16 MiB"),
     ],

@@ -14,6 +14,7 @@ from exporter.cli import app
 from exporter.host.containers import container_of
 from exporter.operations.rows import ServiceRow, Wanted, rows
 from exporter.releases.ending import release_of
+from exporter.releases.journal import Deploy, Journal, Step, Way
 from tests.host.fake_engine import FakeEngine, described, fake_engine
 from tests.host.places import make_site
 
@@ -111,7 +112,16 @@ def no_monitoring(environment: Environment) -> None:
 
 
 def killed(environment: Environment) -> None:
-    environment.site.state.write_fields("current", {"step": "verify"})
+    deploy = Deploy.begin(Way.DEPLOY, "v1", "")
+    Journal(environment.site.state).enter(deploy, Step.VERIFY)
+
+
+def damaged(environment: Environment) -> None:
+    environment.site.state.write("current", bytes(100))
+
+
+def damaged_restore(environment: Environment) -> None:
+    environment.site.state.write("restoring", "names\n")
 
 
 def half_restored(environment: Environment) -> None:
@@ -165,6 +175,12 @@ FAULTS: dict[str, tuple[Callable[[Environment], None], str, str]] = {
     ),
     "monitoring": (no_monitoring, "prometheus has no container", DEPLOY),
     "killed": (killed, 'a deploy was killed at the step "verify"', DEPLOY),
+    "damaged": (damaged, "is damaged; check the services", "exporter doctor -e staging"),
+    "damaged restore": (
+        damaged_restore,
+        "is damaged, so it is not known which data is incomplete",
+        "exporter restore -e staging latest",
+    ),
     "restore": (half_restored, "a restore was interrupted", "exporter restore -e staging B db"),
     "stale": (stale, "the last backup of db is too old", "exporter backup -e staging db"),
     "failed": (failed, "the last backup of db failed: the disk is full", "exporter backup -e staging db"),

@@ -155,6 +155,30 @@ def test_a_release_goes_out_comes_back_when_it_is_bad_and_can_be_undone(host: Ho
     assert not host.step()
 
 
+def test_a_repaired_release_has_the_definitions_that_it_was_started_with(host: Host) -> None:
+    def kill(_: str) -> None:
+        if host.step() == "record":
+            raise Killed
+
+    host.world.at = kill
+    with pytest.raises(Killed):
+        host.deploy("v1")
+    host.world.at = lambda _: None
+    (host.folder / "deploy/live/compose.yaml").write_text("services: {}")
+    assert repair(host.context()) is Repaired.FINISHED
+    assert (host.site.state_folder / "running/compose.yaml").read_text() == COMPOSE
+
+
+def test_an_old_release_that_is_damaged_does_not_fail_later_deploys(host: Host) -> None:
+    host.deploy("v1")
+    (host.site.state_folder / "rollback/20250101T000000Z-1").mkdir()
+    (host.site.state_folder / "rollback/20250101T000000Z-1/before").write_bytes(bytes(10))
+    host.deploy("v2")
+    host.back()
+    assert host.results() == ["ok", "ok", "reverted"]
+    assert not (host.site.state_folder / "rollback/20250101T000000Z-1").exists()
+
+
 @pytest.mark.parametrize(("first", "second"), [("v1", "v2"), ("v1", BROKEN), ("", "v1")])
 def test_a_deploy_that_is_killed_at_any_call_is_repaired_by_the_next_run(
     host: Host, first: str, second: str

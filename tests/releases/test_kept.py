@@ -94,6 +94,20 @@ def test_what_ran_is_kept_in_the_format_of_the_scripts(state: StateFolder) -> No
     assert kept.tag_before(state, "20260101T000000Z-8") is None
 
 
+def test_a_container_that_compose_did_not_start_makes_no_row_that_cannot_be_read(state: StateFolder) -> None:
+    odd = [container(service) for service in ("", "my web", "-x", "a\nb")]
+    odd += [container("api", image_name=name) for name in ("", "a b")]
+    rows = images_of([*odd, container("web")])
+    kept.write_rows(state, "rows", rows)
+    assert kept.read_rows(state, "rows") == rows == [ImageRow("web", image_id("a"), "shop/web:v1")]
+
+
+def test_definitions_that_cannot_be_read_are_one_sentence(state: StateFolder, tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").mkdir()
+    with pytest.raises(OperationError, match=r"compose\.yaml cannot be read: Is a directory"):
+        kept.copy_definitions(state, tmp_path, "releases/1")
+
+
 @pytest.mark.parametrize(
     "line", ["web", "web sha256:1 a", f"../x {image_id('a')} a", f"web {image_id('a')} a b"]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,7 +35,16 @@ def test_what_was_added_is_read(tmp_path: Path) -> None:
     assert last(file, 9) == [record(str(number)) for number in range(4)]
 
 
-@pytest.mark.parametrize("rest", [b'{"id": "torn', b'{"id": "torn"}\n', b"nonsense\n[]\n7\n", b"\xff\n"])
+WHOLE = Record("1", "staging", (), "", "", 0, 12345, "ok", "v1")
+DEEP = b"[" * 100_000 + b"\n"
+HUGE = json.dumps(asdict(WHOLE)).replace("12345", "1" + "0" * 400).encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b'{"id": "torn', b'{"id": "torn"}\n', b"nonsense\n[]\n7\n", b"\xff\n", bytes(50) + b"\n", DEEP, HUGE],
+    ids=["torn", "incomplete", "nonsense", "no text", "zeros", "deep", "huge"],
+)
 def test_a_line_that_is_no_record_is_left_out_and_the_next_one_is_whole(tmp_path: Path, rest: bytes) -> None:
     file = tmp_path / "deploys.jsonl"
     add(file, record("1"))

@@ -57,6 +57,24 @@ def test_it_calls_the_command_with_what_it_was_given(repository: Repository) -> 
     assert words == ["<status>", "<--json>", "<a b;$(id)>"]
 
 
+def test_another_repository_on_cdpath_is_not_taken(repository: Repository, tmp_path: Path) -> None:
+    (tmp_path / "other/scripts").mkdir(parents=True)
+    done = subprocess.run(
+        ["bash", "scripts/status.sh", "staging"],
+        cwd=repository.root,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "VERSION": f"{MINOR}.99",
+            "EXPORTER": str(repository.exporter),
+            "CDPATH": str(tmp_path / "other"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.stdout.splitlines()[0] == f"staging|{repository.root}/config.yaml|{repository.root}"
+
+
 def test_the_command_and_the_catalog_may_stand_in_the_environments_variables(repository: Repository) -> None:
     (repository.root / "deploy/staging/.env").write_text(
         f"EXPORTER=/nowhere\nOTHER=1\nEXPORTER='{repository.exporter}'\nEXPORTER_CONFIG=/etc/$(id).yaml"
