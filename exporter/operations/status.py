@@ -92,7 +92,9 @@ def _judged(status: Status, site: Site) -> Status:
     faults = list(_faults(status, site))
     notes = [f"locked by {status.lock}"] if status.lock else []
     notes += [
-        f"{shown(row.name) or 'a container without a service'} is not in the catalog; the next deploy removes it"
+        f"{shown(row.name)} is not in the catalog; the next deploy removes it"
+        if row.name
+        else "a container of the project has no service; no deploy touches it"
         for row in status.services
         if row.kind == "unknown"
     ]
