@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import textwrap
 from typing import TYPE_CHECKING, Any
+
+import yaml
 
 from exporter.catalog.loading import load_catalog
 from exporter.outputs.alerts import render
@@ -69,10 +72,42 @@ def hold(
         ],
     }
     # YAML parsers also read JSON.
-    file = rules / "held.json"
-    names = [str(path) for path in sorted(rules.glob("*.yml"))]
-    file.write_text(json.dumps({"rule_files": names, "evaluation_interval": interval, "tests": [test]}))
+    needed, file = rules / "needed.json", rules / "held.json"
+    needed.write_text(json.dumps({"groups": _needed(rules, [expr for _, expr, _ in checks])}))
+    file.write_text(
+        json.dumps({"rule_files": [str(needed)], "evaluation_interval": interval, "tests": [test]})
+    )
     promtool("test", "rules", file)
+
+
+def _needed(rules: Path, expressions: list[str]) -> list[dict[str, Any]]:
+    """Return the groups with only the rules that these expressions mention, and the rules that those mention: promtool
+    evaluates all of a file in each minute. An expression about alerts of every name needs all rules.
+    """
+    groups = [
+        group for path in sorted(rules.glob("*.yml")) for group in yaml.safe_load(path.read_text())["groups"]
+    ]
+    if any("ALERTS" in text and "alertname=" not in text for text in expressions):
+        return groups
+    texts = list(expressions)
+    kept: set[str] = set()
+    while more := [
+        rule
+        for group in groups
+        for rule in group["rules"]
+        if (name := _name(rule)) not in kept and any(_mentions(text, name) for text in texts)
+    ]:
+        kept |= {_name(rule) for rule in more}
+        texts += [rule["expr"] for rule in more]
+    return [{**group, "rules": [rule for rule in group["rules"] if _name(rule) in kept]} for group in groups]
+
+
+def _name(rule: dict[str, str]) -> str:
+    return rule.get("alert") or rule["record"]
+
+
+def _mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w:]){re.escape(name)}(?![\w:])", text) is not None
 
 
 def alerts(name: str) -> str:
