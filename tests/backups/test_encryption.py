@@ -65,7 +65,7 @@ def test_a_public_key_that_is_not_there_is_found_before_anything_is_saved(tmp_pa
 @pytest.mark.parametrize("value", ["a\0b", "a\nb", "\x1b[2J", "x" * 1001, "\u202e"])
 def test_a_fact_is_a_text_that_prints(tmp_path: Path, value: str) -> None:
     making = Making(tmp_path / "till", Encryption(), Steps(print))
-    with pytest.raises(BackupsError, match="version is not a text"):
+    with pytest.raises(BackupsError, match="version is not a printable text"):
         making.fact("version", value)
     assert not (tmp_path / "till" / ".parts").exists()
 

@@ -44,8 +44,8 @@ def test_what_is_restored(
 @pytest.mark.parametrize(
     ("names", "sentence"),
     [
-        (("files",), r"has nothing of files; it has db, cache"),
-        (("$(id)",), r"has nothing of"),
+        (("files",), r"does not contain files; it contains db, cache"),
+        (("$(id)",), r"does not contain"),
     ],
 )
 def test_a_name_that_the_backup_does_not_hold(
