@@ -45,8 +45,9 @@ services:
 ## Probes
 
 `health` adds an HTTP probe named `health`; `probes` adds further probes or replaces it. A service that has a port and
-neither of them gets a TCP probe named `port`. A store also gets a TCP probe named `port`, on its own port or its
-engine's. A probe without a target probes the service at the service's `address`, or else the environment's.
+neither of them gets a TCP probe named `port`. A store gets a probe named after its engine, such as `redis`, on its own
+port or the engine's; a probe of that name in `probes` replaces it. A probe without a target probes the service at the
+service's `address`, or else the environment's.
 
 Interval and timeout come from the probe, else its service's `probe`, else `defaults.probe`, else 15s and 5s. A timeout
 longer than its interval is a mistake. Only a timeout from a more general level than the interval is shortened to the

@@ -159,7 +159,7 @@ def key_for_reading(place: Path, named: Path | None = None) -> Key:
         if not sys.stdin.isatty():
             raise KeyMissingError(
                 f"there is no backup key {place}, so backups cannot be authenticated; "
-                "give a copy of it with --key FILE"
+                "give a copy of it with --key FILE, or, if there is no backup yet, make one with: exporter backup"
             ) from None
     text = getpass.getpass(f"Backup key ({2 * _BYTES} hexadecimal digits; not shown): ")
     return _key(text.strip(), f"that is {_NO_KEY}")

@@ -117,13 +117,14 @@ class Checks:
         if any(item.saved.kind == "volume" or item.saved.engine == "redis" for item in items):
             missing += self._image(
                 self.settings.helper_image,
-                "that writes volumes; set BACKUP_IMAGE to one with sh, tar, find and stat",
+                "that writes volumes",
+                "; set BACKUP_IMAGE to one with sh, tar, find and stat",
             )
         if self.settings.python_image and any(item.saved.engine == "sqlite" for item in items):
             missing += self._image(self.settings.python_image, "that SQLITE_IMAGE names")
         return missing
 
-    def _image(self, image: str, what: str) -> list[str]:
+    def _image(self, image: str, what: str, hint: str = "") -> list[str]:
         engine = self.host.engine
         if engine.image(image) is not None:
             return []
@@ -132,7 +133,7 @@ class Checks:
         except EngineLost:
             raise
         except OperationError as error:
-            return [f"the image {shown(image)} {what}: it is not on this host, and {error.sentence}"]
+            return [f"the image {shown(image)} {what} is not on this host, and {error.sentence}{hint}"]
         self.to_pull[image] = None
         return []
 

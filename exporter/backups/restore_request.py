@@ -207,8 +207,6 @@ class _Act:
 
     def _need_for_drill(self, items: tuple[Item, ...]) -> None:
         missing = self._checks().of_drill(items)
-        for sentence in missing:
-            self.run.screen.say(f"missing: {sentence}")
         if missing:
             raise OperationError("the drill cannot start: " + "; ".join(missing))
 

@@ -17,6 +17,14 @@ def shown(text: str, limit: int = NAME_CHARACTERS) -> str:
     return line + "…" if len(text) > limit else line
 
 
+def shown_ends(text: str, limit: int) -> str:
+    """Return `text` as `shown`, but cut a long text in its middle: tools write the cause at the end of a line."""
+    if len(text) <= limit:
+        return shown(text, limit)
+    head = limit // 3
+    return f"{shown(text[:head], head)} … {shown(text[head - limit :], limit - head)}"
+
+
 def shown_lines(raw: bytes, lines: int, limit: int = LINE_CHARACTERS) -> list[str]:
     """Return the last `lines` lines of `raw`, each as `shown`; tabs become spaces."""
     text = raw.decode("utf-8", "replace").replace("\r\n", "\n").replace("\t", "    ")

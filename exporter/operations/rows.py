@@ -96,7 +96,7 @@ def _judged(service: Wanted, good: Sequence[Container], bad: Sequence[Container]
         word = describe(worst)
         where = f" ({shown(worst.name)})" if service.count > 1 else ""
         count = f"{len(good)} of {service.count} healthy, " if service.count > 1 else ""
-        return f"{count}{word}", f"{service.name} is {word}{where}"
+        return f"{count}{word}", f"{service.name} {_predicate(worst)}{where}"
     if len(good) < service.count:
         count = f"{len(good)} of {service.count}"
         return f"{count} there", f"{service.name} has {count} replicas"
@@ -115,6 +115,13 @@ def describe(container: Container) -> str:
     if container.state == "restarting":
         return f"restarting (last exit {container.exit_code})"
     return shown(container.state) or "in an unknown state"
+
+
+def _predicate(container: Container) -> str:
+    """Return a container's state as the rest of a sentence, such as `exited with status 137 (out of memory)`."""
+    word = describe(container)
+    state, _, rest = word.partition(" ")
+    return f"{state} with status {rest}" if state == "exited" else f"is {word}"
 
 
 _BADNESS = {"dead": 6, "exited": 5, "restarting": 4, "running": 3, "created": 2, "paused": 1}

@@ -32,7 +32,9 @@ def print_text(status: Status, now: datetime, console: Console | None = None) ->
     def out(line: str, style: str | None = None) -> None:
         console.print(line, markup=False, style=style, soft_wrap=True)
 
-    out(f"{status.project} in {status.environment}, tag {shown(status.tag or 'unknown')}\n")
+    runs = any(row.running for row in status.services)
+    release = f"tag {shown(status.tag)}" if status.tag else "tag unknown" if runs else "not deployed"
+    out(f"{status.project} in {status.environment}, {release}\n")
     services = _table("service", "wanted", "running", "release", "health", "since")
     for row in status.services:
         since = _ago(row.since, now) if row.since else "-"

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from exporter.host.compose import FILES as NAMES
 from exporter.host.compose import Compose
 from exporter.host.failures import OperationError
-from exporter.host.shown import shown
+from exporter.host.shown import shown, shown_ends
 from exporter.releases.order import levels
 from exporter.releases.wanted import files_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Sequence
     from pathlib import Path
 
     from exporter.host.containers import Container
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 PAUSE_SECONDS = 0.5
+BUILD_LINES = 12
+REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,15 @@ class Context:
             done = watched.do(*arguments)
         if not done.good:
             self.engine.facts()  # if the engine is gone, the tool's error says nothing about the release
-            raise OperationError(f"{what} failed: {shown(done.reason, 300)}")
+            if arguments[0] == "build":
+                self._show_end_of_build(done.complaint[-BUILD_LINES:])
+            raise OperationError(f"{what} failed: {shown_ends(done.reason, REASON_CHARACTERS)}")
+
+    def _show_end_of_build(self, lines: Sequence[str]) -> None:
+        """Show the last lines of a failed build: its last line names the command, those above it say why it failed."""
+        self.screen.say(f"-- the last {len(lines)} lines of the build")
+        for line in lines:
+            self.screen.say(f"build | {shown_ends(line, REASON_CHARACTERS)}")
 
     def remove(self, containers: list[Container]) -> None:
         """Stop containers, each with its grace period, and remove them."""

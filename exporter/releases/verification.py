@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -81,17 +82,21 @@ def _probe(context: Context, folder: Path, names: Sequence[str], seconds: int) -
     """Probe from inside the project's network if the monitoring stack is deployed, otherwise from here."""
     check = ("check", "--json", "--deadline", str(seconds), *names)
     sentence = f"probing {' '.join(names)}"
-    context.screen.waiting(sentence)
+
+    def watch() -> None:
+        context.screen.waiting(sentence)
+
+    watch()
     patience = seconds + SPARE_SECONDS
     with context.screen.live(sentence):
         if _inside(folder):
-            compose = context.compose(folder)
+            compose = replace(context.compose(folder), watch=watch)
             done = compose.answer("run", "--rm", "--no-deps", "-T", "exporter", *check, seconds=patience)
         else:
             site = context.site
             options = ("--config", str(site.config), "--environment", site.environment)
             argv = (sys.executable, "-m", "exporter", check[0], *options, *check[1:])
-            done = run(argv, seconds=patience)
+            done = run(argv, seconds=patience, watch=watch)
     down = _down(context, done)
     if down:
         context.screen.say("\n".join(down.values()))

@@ -11,6 +11,7 @@ from exporter.catalog.planning.secret_paths import DEFAULT_FOLDER
 from exporter.catalog.values.references import NamedSecret
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.compose.secrets import granted
+from exporter.outputs.monitoring.references import probe_needs
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 from exporter.outputs.web import daemon_needs, prometheus_needs
 
@@ -101,8 +102,10 @@ def _users(catalog: Catalog) -> dict[str, list[str]]:
                 users.setdefault(secret, []).append(name)
     for mounted in mounted_secrets(catalog):
         users.setdefault(mounted.name, []).append("alertmanager")
-    for program, needed in (("exporter", daemon_needs(catalog)), ("prometheus", prometheus_needs(catalog))):
-        for secret in needed.secrets:
+    # The probes' passwords too: the exporter's container keeps the file that was mounted when it started.
+    daemon = {*daemon_needs(catalog).secrets, *probe_needs(catalog).secrets}
+    for program, needed in (("exporter", sorted(daemon)), ("prometheus", prometheus_needs(catalog).secrets)):
+        for secret in needed:
             users.setdefault(secret, []).append(program)
     return users
 

@@ -98,7 +98,7 @@ def test_everything_that_is_missing_is_said_at_once(
     assert "exporter secrets create -e staging" in found[0]
     for sentence, image in zip(found[1:], ("api:1", "postgres:17", "redis:7", "busybox:1.37"), strict=True):
         assert f"the image {image} " in sentence
-        assert "it is not on this host, and" in sentence
+        assert "is not on this host, and" in sentence
     assert "set BACKUP_IMAGE" in found[-1]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.host.shown import shown, shown_lines
+from exporter.host.shown import shown, shown_ends, shown_lines
 
 HOSTILE = {
     "web": "web",
@@ -29,3 +29,12 @@ def test_the_last_lines_of_a_log() -> None:
     assert shown_lines(raw, 2) == ["second \\x1b[31m", "    third \ufffd"]
     assert shown_lines(b"", 5) == []
     assert shown_lines(b"x" * 5000, 1) == ["x" * 2000 + "…"]
+
+
+def test_a_long_line_keeps_its_end() -> None:
+    line = f"failed to solve: process {'x' * 500} did not complete: exit code: 1"
+    cut = shown_ends(line, 90)
+    assert cut.startswith("failed to solve: process xxx")
+    assert cut.endswith("x did not complete: exit code: 1")
+    assert len(cut) == 93
+    assert shown_ends("short \x1b[2J", 90) == "short \\x1b[2J"

@@ -170,7 +170,7 @@ FAULTS: dict[str, tuple[Callable[[Environment], None], str, str]] = {
     "unhealthy": (unhealthy, "api is unhealthy (api-2)", "exporter compose -e staging -- logs --tail 50 api"),
     "memory": (
         out_of_memory,
-        "web is exited 137 (out of memory)",
+        "web exited with status 137 (out of memory)",
         "exporter compose -e staging -- logs --tail 50 web",
     ),
     "monitoring": (no_monitoring, "prometheus has no container", DEPLOY),
@@ -205,6 +205,11 @@ def test_each_fault_is_said_with_the_next_command(environment: Environment, case
     assert done.exit_code == 1
     assert sentence in done.stdout
     assert done.stdout.splitlines()[-1] == f"next: {command}"
+
+
+def test_before_the_first_deploy_there_is_no_tag(environment: Environment) -> None:
+    environment.containers.clear()
+    assert environment.status().stdout.startswith("shop in staging, not deployed\n")
 
 
 def test_json_keeps_the_keys_of_the_script(environment: Environment) -> None:

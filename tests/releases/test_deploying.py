@@ -169,6 +169,17 @@ def test_a_repaired_release_has_the_definitions_that_it_was_started_with(host: H
     assert (host.site.state_folder / "running/compose.yaml").read_text() == COMPOSE
 
 
+def test_a_failed_build_shows_the_end_of_its_output(host: Host) -> None:
+    steps = tuple(f"#{number} {'x' * 400}: step" for number in range(20))
+    host.world.broken_build = (*steps, "#9 no such package: uvicron", f"failed: {'x' * 400}: exit code: 1")
+    with pytest.raises(OperationError, match=r"building web failed: failed: x+ … x+: exit code: 1"):
+        host.context().act("building web", host.site.folder, "build", "web")
+    said = host.said.getvalue().splitlines()
+    assert "-- the last 12 lines of the build" in said
+    assert "build | #9 no such package: uvicron" in said
+    assert sum(line.startswith("build | ") for line in said) == 12
+
+
 def test_an_old_release_that_is_damaged_does_not_fail_later_deploys(host: Host) -> None:
     host.deploy("v1")
     (host.site.state_folder / "rollback/20250101T000000Z-1").mkdir()

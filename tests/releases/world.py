@@ -40,6 +40,7 @@ class World:
         self.containers: dict[str, dict[str, Any]] = {}
         self.images: dict[str, str] = {}
         self.calls: list[str] = []
+        self.broken_build: tuple[str, ...] = ()
         self.at: Callable[[str], None] = lambda _: None
         self.requests_lost = 0
         self._made = 0
@@ -248,6 +249,8 @@ class FakeCompose:
         self.world.call(" ".join(arguments))
         names = [word for word in arguments[1:] if not word.startswith("-")]
         if arguments[0] in ("pull", "build"):
+            if self.world.broken_build and arguments[0] == "build":
+                return Done(1, b"", self.world.broken_build)
             for name in names:
                 self.world.add_image(self.images()[name])
             return Done(0, b"", ())

@@ -75,7 +75,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     assert gone["problems"] == ["web has no container"]
     one = app.engine.docker("ps", "--quiet", "--filter", "label=com.docker.compose.service=api").split()[0]
     app.engine.docker("kill", one)
-    assert "api is exited 137" in exporter(app, "status").stdout
+    assert "api exited with status 137" in exporter(app, "status").stdout
 
     asked = exporter(app, "compose", "--", "exec", "-T", "data", "sh", "-c", "echo $((6 * 7)); exit 7")
     assert (asked.returncode, asked.stdout) == (7, "42\n")
