@@ -91,11 +91,11 @@ def run_generated_tests(rules: Path) -> None:
         assert document["tests"], path.name
         for number, test in enumerate(document["tests"]):
             asked = [each["expr"] for each in test["promql_expr_test"]]
-            needed = path.with_name(f"needed-{path.stem}-{number}.json")
+            needed = path.with_name(f"needed-{path.stem}-{number}.yaml")
             named = [(path.parent / name).resolve() for name in document["rule_files"]]
-            needed.write_text(_json({"groups": _needed(named, asked)}))
-            files.append(path.with_name(f"test-{path.stem}-{number}.json"))
-            files[-1].write_text(_json({**document, "rule_files": [str(needed)], "tests": [test]}))
+            needed.write_text(yaml.safe_dump({"groups": _needed(named, asked)}))
+            files.append(path.with_name(f"test-{path.stem}-{number}.yaml"))
+            files[-1].write_text(yaml.safe_dump({**document, "rule_files": [str(needed)], "tests": [test]}))
     promtool("test", "rules", *files)
 
 
@@ -117,11 +117,6 @@ def _needed(files: Iterable[Path], expressions: list[str]) -> list[dict[str, Any
         kept |= {_name(rule) for rule in more}
         texts += [rule["expr"] for rule in more]
     return [{**group, "rules": [rule for rule in group["rules"] if _name(rule) in kept]} for group in groups]
-
-
-def _json(document: object) -> str:
-    """Return JSON that is also YAML: promtool does not read an escaped surrogate pair."""
-    return json.dumps(document, ensure_ascii=False)
 
 
 def _name(rule: dict[str, str]) -> str:
