@@ -76,5 +76,5 @@ def test_what_is_due_is_saved_and_then_no_longer_due(site: Path) -> None:
     due = exporter(site, "backups", "run-due")
     assert due.returncode == 1
     assert "does not answer" in due.stderr
-    assert "failed: backup; see above" in due.stderr
+    assert "failed: backup; see the errors above" in due.stderr
     assert exporter(site, "backups", "run-due").returncode == 0

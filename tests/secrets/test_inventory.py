@@ -39,11 +39,11 @@ def test_each_secret_has_its_source_readers_and_stores(tmp_path: Path) -> None:
         secret.name: secret
         for secret in (
             Secret(
-                *("db_password", "generate", "32", 90 * 86400.0, ("api",)),
+                *("db_password", "generate", "32", 90 * 86400.0, ("api", "exporter")),
                 (Login("db", "postgresql", "postgres", 5433), Login("docs", "mongodb", "root", 27017)),
             ),
             Secret(
-                *("cache_password", "env", "CACHE_PASSWORD", None, ()),
+                *("cache_password", "env", "CACHE_PASSWORD", None, ("exporter",)),
                 (Login("cache", "redis", "default", 6379, tls=True),),
             ),
             Secret("other", "file", "x/it's", None, ("api",)),
@@ -57,7 +57,7 @@ def test_each_secret_has_its_source_readers_and_stores(tmp_path: Path) -> None:
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_example_in_all_environments(environment: str) -> None:
     found = inventory(load_catalog(EXAMPLE, environment))
-    assert found["db_password"].users == ("form-version-processor", "layout-backend")
+    assert found["db_password"].users == ("form-version-processor", "layout-backend", "exporter")
     assert [str(login) for login in found["db_password"].stores] == ["postgres"]
     assert found["slack_url"].users == ("alertmanager",)
 
