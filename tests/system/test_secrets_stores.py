@@ -203,7 +203,7 @@ def test_the_store_takes_it_with_the_file_and_gives_it_back(site: Site, store: s
     )
     [restart] = [line for line in said.splitlines() if line.startswith("restart the services that use it: ")]
     services = restart.rpartition(" -- restart ")[2].split()
-    assert services == ["api", *([] if store == "db" else [store])]
+    assert services == ["api", "exporter", *([] if store == "db" else [store])]
     assert watch.found == []
     assert "Marker-7f3a" not in said + site.compose("logs") + site.engine.docker(
         "inspect", site.container(store)
