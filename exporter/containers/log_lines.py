@@ -106,7 +106,7 @@ class _Line:
         if stamp < self._last and _seconds_between(stamp, self._last) < REPEATED_SECONDS:
             return False
         if stamp == self._last and stamp[FRACTION : FRACTION + 1] == b".":
-            # Podman's times have no fraction, so many lines can have the same time.
+            # Podman's times have no fraction: several lines can have the same time.
             return False
         self._last = stamp
         return True
