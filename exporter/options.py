@@ -65,6 +65,20 @@ WebConfig = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
+Root = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(
+        "--root",
+        envvar="EXPORTER_ROOT",
+        metavar="DIR",
+        help="The folder with deploy/; default: the catalog's folder, or else the current one.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for approval.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and show the plan; change nothing.")
+]
+
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder to write to.")]
 Check = Annotated[
     bool,

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root
+from exporter.options import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root
 
 Names = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time

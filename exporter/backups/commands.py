@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 import typer
 
 from exporter.backups.schedule_commands import run_due, schedule
-from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root
+from exporter.options import DEFAULT_CONFIG, Config, Environment, Json, Root
 
 if TYPE_CHECKING:
     from exporter.backups.authentic import Trust

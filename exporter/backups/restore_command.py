@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from exporter.backups.commands import AcceptUnauthenticated, KeyFile  # noqa: TC001 - typer reads them at run time
-from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
+from exporter.options import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
 
 Backup = Annotated[
     Optional[str],  # noqa: UP045 - typer reads it at run time

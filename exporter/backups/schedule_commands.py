@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root
+from exporter.options import DEFAULT_CONFIG, Config, Environment, Json, Root
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -12,8 +12,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, Optional
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
@@ -22,41 +21,11 @@ from exporter.host.state import CURRENT, RESTORING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import FrameType
 
     from exporter.host.screen import Screen
     from exporter.host.site import Site
-
-Config = Annotated[
-    Path,
-    typer.Option("--config", "-c", envvar="EXPORTER_CONFIG", metavar="FILE", help="The service catalog."),
-]
-Environment = Annotated[
-    Optional[str],  # noqa: UP045 - typer reads it at run time
-    typer.Option(
-        "--environment",
-        "-e",
-        envvar="EXPORTER_ENVIRONMENT",
-        metavar="NAME",
-        help="One of the catalog's environments; default: the first.",
-    ),
-]
-Root = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option(
-        "--root",
-        envvar="EXPORTER_ROOT",
-        metavar="DIR",
-        help="The folder with deploy/; default: the catalog's folder, or else the current one.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for approval.")]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check everything and show the plan; change nothing.")
-]
-
-DEFAULT_CONFIG = Path("config.yaml")
 
 
 @dataclass

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from exporter.host.command import DEFAULT_CONFIG, Config, Environment, Json, Root, Yes, confirm, operation
+from exporter.host.command import confirm, operation
+from exporter.options import DEFAULT_CONFIG, Config, Environment, Json, Root, Yes
 
 app = typer.Typer()
 

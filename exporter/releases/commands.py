@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes, operation
+from exporter.host.command import operation
+from exporter.options import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

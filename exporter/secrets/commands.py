@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
+from exporter.options import DEFAULT_CONFIG, Config, DryRun, Environment, Json, Root, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
