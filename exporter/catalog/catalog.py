@@ -10,6 +10,7 @@ from pydantic import Field, PrivateAttr
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.alertmanager import Alertmanager
 from exporter.catalog.keys.backup import Backup
+from exporter.catalog.keys.compose import ComposeKeys
 from exporter.catalog.keys.costs import Costs
 from exporter.catalog.keys.defaults import Defaults
 from exporter.catalog.keys.environments import Environment, EnvironmentOrEmpty
@@ -77,6 +78,10 @@ class Catalog(Model):
         default=None, description="The machine that generated infrastructure code creates."
     )
     costs: Costs | None = Field(default=None, description="Prices, for the cost report.")
+    compose: ComposeKeys = Field(
+        default={},
+        description="Further keys of the application's Compose file; null removes a generated one.",
+    )
     environments: dict[Label, EnvironmentOrEmpty] = Field(
         default={}, description="Environments, by name; the first is the default."
     )

@@ -29,6 +29,9 @@ Render = Callable[["Catalog"], Iterable[File]]
 A pure function: the same catalog gives the same bytes, whatever the locale, hash seed or clock.
 """
 
+Notes = Callable[["Catalog"], Iterable["Finding"]]
+"""Find what an output leaves out of a catalog: a place and a sentence for each, shown as warnings. A pure function."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:

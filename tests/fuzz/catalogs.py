@@ -71,6 +71,7 @@ services:
     stop_grace: 10s
     writable: [/tmp]
     user: "1:1"
+    compose: {cpu_shares: 5, environment: [C=c], security_opt: null, volumes: ["data:/more"], x-a: 1}
   api: {build: {context: ./api, runtime: python, arguments: {A: "1"}, entry: "a:b"}, port: 82, health: /h, logs: on}
   other: {port: 83, address: "other.test:{port}", probes: [{name: a, http: /}], metrics: true}
 stores:
@@ -86,7 +87,10 @@ stores:
     max_connections: 80%
   cache: {engine: redis, backup: "0 4 * * *", tls: {verify: false}}
   file: {engine: sqlite, service: web, path: /data/a.db, check_interval: 1h}
-volumes: {data: , own: {description: d, backup: "0 5 * * *", size: 10Gi}, up: {external: true}}
+compose: {x-a: 1, services: {web: {dns: 1.1.1.1}}, networks: {edge: {labels: {a: b}}}, configs: {a: {file: a}}}
+x-a: {b: c}
+volumes: {data: {compose: {driver: local}, x-a: 1}, own: {description: d, backup: "0 5 * * *", size: 10Gi},
+  up: {external: true}}
 secrets: {hook: , teams: {env: TEAMS}, db: {generate: 32, rotate: 90d}}
 gateway:
   host: shop.example.com

@@ -37,7 +37,10 @@ ENGINES: dict[str, EngineDefaults] = {
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
 _FILE_KEYS = ("service", "path")
-_SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls")
+_SERVER_KEYS = (
+    *("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls"),
+    "compose",
+)
 
 
 class Replica(Model):

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from exporter.catalog.base import Model, empty_allowed
 from exporter.catalog.keys.backup import BackupSchedule
+from exporter.catalog.keys.compose import ComposeKeys
 from exporter.catalog.values.scalars import Words
 
 
@@ -20,6 +21,7 @@ class Volume(Model):
     size: Annotated[str, Field(pattern=r"^[0-9]+[MGT]i?$")] | None = Field(
         default=None, description="Size to request from a cluster, such as 10Gi."
     )
+    compose: ComposeKeys = Field(default={}, description="Further keys of it in the Compose file.")
 
 
 VolumeOrEmpty = Annotated[Volume, empty_allowed(Volume)]

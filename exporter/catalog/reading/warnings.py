@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.reading.yaml_nodes import Node
 
-_HOW = "write ${NAME} in place of the value, or list the name under not_secret"
+HOW = "write ${NAME} in place of the value, or list the name under not_secret"
 _STRONG = re.compile(
     "(?:.*(?:password|passwd|secret|token)|passphrase|credentials?|signature"
     "|(?:api|access|secret|private)key|requirepass)"
@@ -75,8 +75,13 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:
             continue
-        if _SECRET_VALUE.search(value) or (is_secret_name(name) and _is_value(value)):
-            yield path, f"{quoted(name)} looks like a secret that is written out; {_HOW}"
+        if is_secret(name, value):
+            yield path, f"{quoted(name)} looks like a secret that is written out; {HOW}"
+
+
+def is_secret(name: str, value: str) -> bool:
+    """True if the value, which is written out, is probably a secret: by its name, or by its form."""
+    return bool(_SECRET_VALUE.search(value)) or (is_secret_name(name) and _is_value(value))
 
 
 def is_secret_name(name: str) -> bool:

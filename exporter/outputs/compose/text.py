@@ -17,7 +17,7 @@ from exporter.outputs.yaml_text import Note
 if TYPE_CHECKING:
     from exporter.catalog.values.references import TextTemplate
 
-_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|[^}]*)\})")
+_VARIABLE = re.compile(r"\$(?:\$|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*)|[^}]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 
 
 def literal(text: str) -> str:
@@ -72,6 +72,7 @@ def variables(value: Any) -> dict[str, str]:
     if isinstance(value, Note):
         return variables(value.value)
     if isinstance(value, str):
-        return {match[1]: match[2] or "" for match in _VARIABLE.finditer(value) if match[1]}
+        found = ((match[1] or match[3], match[2] or "") for match in _VARIABLE.finditer(value))
+        return {name: default for name, default in found if name}
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     return {name: default for item in items for name, default in variables(item).items()}

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from exporter.catalog.base import Model, one_or_many
+from exporter.catalog.keys.compose import ComposeKeys
 from exporter.catalog.keys.container.alerts import Alerts
 from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.container.logs import LogsOrShort
@@ -69,6 +70,10 @@ class Container(Model):
     labels: dict[str, Interpolated] = Field(default={}, description="Labels of the container.")
     command: Command = Field(default=(), description="Command in place of the image's.")
     stop_grace: Duration | None = Field(default=None, description="Time to stop before it is killed.")
+    compose: ComposeKeys = Field(
+        default={},
+        description="Further keys of its service in the Compose file; null removes a generated one.",
+    )
 
     @property
     def listen_port(self) -> int | None:
