@@ -79,7 +79,11 @@ class Refusals:
         try:
             yield
         except OutputError as error:
-            self._findings |= dict.fromkeys(error.findings)
+            self.add(error)
+
+    def add(self, error: OutputError) -> None:
+        """Collect an error."""
+        self._findings |= dict.fromkeys(error.findings)
 
     def end(self) -> None:
         """Raise the collected errors as one.

@@ -165,8 +165,8 @@ def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
     for store in catalog.stores.values():
         service = catalog.services.get(store.service or "")
         for mount in service.volumes if service else ():
-            if mount.volume is None and PurePosixPath(store.path or "/").is_relative_to(mount.target):
-                yield mount.source
+            if mount.folder and PurePosixPath(store.path or "/").is_relative_to(mount.target):
+                yield mount.folder
 
 
 def _made_when_missing(source: str, target: str) -> str:
