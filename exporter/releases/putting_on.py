@@ -47,9 +47,11 @@ def put_on(
 
 
 def left_out(context: Context, service: str, only: str) -> bool:
-    """True for the gateway where all ports are open anyway, unless it was asked for or is there; Compose 1 names it all
-    the same."""
+    """True for what starts on demand and was not asked for: services of a profile, and the gateway where all ports are
+    open anyway and it is not there. Compose 1 names them all the same."""
     site = context.site
+    if service in site.on_demand:
+        return only != service
     if not site.gateway_profile or service != site.gateway or only == service:
         return False
     return not context.containers(service)

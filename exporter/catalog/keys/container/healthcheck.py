@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from exporter.catalog.base import Model
+from exporter.catalog.base import AbsenceError, Model
 from exporter.catalog.values.scalars import Duration, Wait
 from exporter.catalog.values.texts import Interpolated
 
@@ -36,10 +36,12 @@ def _test(value: object) -> object:
         return (_NONE,)
     if isinstance(value, str):
         return (_SHELL, value)
-    if isinstance(value, tuple) and (len(value) < 2 or value[0] not in (_SHELL, _PLAIN)):
+    if isinstance(value, tuple) and (not value or value[0] not in (_SHELL, _PLAIN)):
         raise ValueError(
             'test is text for a shell, or a list that begins with CMD or CMD-SHELL, such as ["CMD", "pg_isready"]'
         )
+    if isinstance(value, tuple) and len(value) == 1:
+        raise AbsenceError(f"needs a command after {value[0]}")
     return value
 
 

@@ -49,7 +49,7 @@ class Bind(Model):
     )
     create_host_path: bool | None = Field(
         default=None,
-        description="Create a missing folder; default: false, as the short form of Compose does.",
+        description="Create a missing folder; default: false.",
     )
     selinux: Literal["z", "Z"] | None = Field(
         default=None,
