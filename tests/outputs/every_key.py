@@ -53,7 +53,11 @@ services:
     cap_drop: MKNOD
     security_opt: ["seccomp:unconfined"]
     privileged: true
-  worker: {image: "w:1", networks: [front], healthcheck: {test: [CMD, "true"]}, environment: {ON: true, EMPTY: "", N: 1}}
+  worker:
+    image: "w:1"
+    networks: [front]
+    healthcheck: {test: [CMD, "true"]}
+    environment: {ON: true, EMPTY: "", N: 1}
   sidecar: {image: "s:1", network_mode: "service:worker"}
   host: {image: "h:1", network_mode: host, port: 5000, ports: ["5000:5000"], address: "192.0.2.1:{port}"}
   quiet: {image: "q:1", healthcheck: {disable: true}, sysctls: {net.ipv4.ip_forward: 1}}
@@ -87,7 +91,7 @@ services:
   web:
     image: "w:1"
     environment: {EXTRA: "${DEBUG:+--verbose}"}
-    env_file: [{path: ./web.env, required: false, format: raw}]
+    env_file: [{path: ./web.env, required: false}]
     ports: [{target: 80, published: 8080, name: http, app_protocol: http}]
     healthcheck: {test: [CMD, x], start_interval: 1s}
     depends_on: {other: {restart: true}}

@@ -29,8 +29,8 @@ def jobs(catalog: Catalog) -> frozenset[str]:
 
 
 def wanted(catalog: Catalog) -> dict[str, int]:
-    """Return how many containers must run of each deployed service and store that is no job, no file, and does not start
-    on demand by a profile.
+    """Return how many containers must run of each deployed service and store that is neither a job nor a file, and that
+    no profile starts on demand.
     """
     ending = jobs(catalog)
     services = {

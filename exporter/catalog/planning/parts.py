@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.container.network_mode import HOST
 from exporter.catalog.planning.machine import own_address
 from exporter.catalog.planning.secret_paths import absolute, resolve
 from exporter.catalog.planning.specs import BasicAuth, TlsSpec
-from exporter.catalog.keys.container.network_mode import HOST
 from exporter.catalog.values.addresses import DEFAULT_PORTS, join_address, split_address
 from exporter.catalog.values.references import LITERAL_SECRET
 from exporter.catalog.values.secret_text import SecretText
