@@ -57,7 +57,7 @@ services:
     image: "w:1"
     networks: [front]
     healthcheck: {test: [CMD, "true"]}
-    environment: {ON: true, EMPTY: "", N: 1}
+    environment: {ENABLED: true, EMPTY: "", N: 1}
   sidecar: {image: "s:1", network_mode: "service:worker"}
   host: {image: "h:1", network_mode: host, port: 5000, ports: ["5000:5000"], address: "192.0.2.1:{port}"}
   quiet: {image: "q:1", healthcheck: {disable: true}, sysctls: {net.ipv4.ip_forward: 1}}

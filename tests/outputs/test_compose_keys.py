@@ -62,11 +62,11 @@ def test_both_versions_of_compose_take_every_key(tmp_path: Path) -> None:
         assert {mount["target"]: mount.get("source") for mount in web["volumes"] if isinstance(mount, dict)}[
             "/library"
         ] == str(tmp_path / "library")
-        assert worker["environment"] == {"ON": "true", "EMPTY": "", "N": "1"}
-        assert services["quiet"]["healthcheck"] == {"disable": True}
+        assert worker["environment"] == {"ENABLED": "true", "EMPTY": "", "N": "1"}
+        assert services["quiet"]["healthcheck"] in ({"disable": True}, {"test": ["NONE"]})
         assert services["sidecar"]["network_mode"] == "service:worker"
         assert "networks" not in services["sidecar"]
-        assert db["depends_on" if "depends_on" in db else "user"] == "1000:1000"
+        assert db["user"] == "1000:1000"
         assert services["cache.1"]["container_name"] == "cache"
     # Version 1 lists services of a profile, version 2 does not start or list them.
     assert "seed" not in services
@@ -174,7 +174,7 @@ def test_probes_use_the_network_that_a_container_has(tmp_path: Path) -> None:
         "  inside: {image: 'i:1', port: 81, network_mode: 'service:My_vpn.1'}\n",
         encoding="utf-8",
     )
-    assert {target.label for target in load_plan(str(file)).targets} == {"My_vpn.1:80", "My_vpn.1:81"}
+    assert {target.target for target in load_plan(str(file)).targets} == {"My_vpn.1:80", "My_vpn.1:81"}
 
 
 def test_a_laptop_is_asked_at_the_published_port(tmp_path: Path) -> None:
@@ -184,4 +184,4 @@ def test_a_laptop_is_asked_at_the_published_port(tmp_path: Path) -> None:
         "environments: {laptop: {address: 'localhost:{port}'}}\n",
         encoding="utf-8",
     )
-    assert [target.label for target in load_plan(str(file)).targets] == ["localhost:8081"]
+    assert [target.target for target in load_plan(str(file)).targets] == ["localhost:8081"]

@@ -47,12 +47,12 @@ def split_port(text: str) -> dict[str, str]:
         ValueError: it has another form.
     """
     fields, protocol = _fields(text)
-    if len(fields) > 3 or not all(fields[-2:]):
+    if len(fields) > 3 or not fields[-1] or (len(fields) == 2 and not fields[0]):
         raise ValueError(f"{shown(text)} does not publish a port; {HOW}")
     if protocol not in PROTOCOLS:
         raise ValueError(f"{shown(text)}: the protocol is one of {', '.join(PROTOCOLS)}")
     long = {"target": fields[-1], "protocol": protocol}
-    if len(fields) > 1:
+    if len(fields) > 1 and fields[-2]:
         long["published"] = fields[-2]
     if len(fields) > 2 and fields[0]:
         long["host_ip"] = fields[0].removeprefix("[").removesuffix("]")

@@ -24,7 +24,7 @@ class Gpus(Model):
     capabilities: tuple[Interpolated, ...] = Field(
         default=(), description="What they must be able to do; default: gpu."
     )
-    options: Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated])] = Field(
+    options: Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated | bool])] = Field(
         default={}, description="Options of the driver."
     )
 

@@ -33,4 +33,4 @@ def _shorthand(value: object) -> object:
 
 
 Ulimits = dict[str, Annotated[Ulimit, BeforeValidator(_shorthand, json_schema_input_type=Ulimit | int)]]
-Sysctls = Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated])]
+Sysctls = Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated | bool])]
