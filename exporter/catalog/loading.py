@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.catalog.planning.planner import build_plan
-from exporter.catalog.reading.checks import check, check_ports
+from exporter.catalog.reading.checks import check
 from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
+from exporter.catalog.reading.host_ports import check_ports
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
 from exporter.catalog.reading.source import Source, environment_names, open_source
 from exporter.catalog.reading.text_walk import misplaced

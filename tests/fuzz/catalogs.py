@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.outputs.every_key import EVERY_KEY, ONLY_COMPOSE_2
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
@@ -118,6 +120,8 @@ environments:
 CATALOGS: tuple[dict[str, Any], ...] = (
     yaml.load(EVERYTHING.replace(": on}", ': "on"}').replace(": off", ': "off"'), yaml.CSafeLoader),
     yaml.load(EXAMPLE.read_text(encoding="utf-8"), yaml.CSafeLoader),
+    yaml.load(EVERY_KEY, yaml.CSafeLoader),
+    yaml.load(ONLY_COMPOSE_2, yaml.CSafeLoader),
 )
 """Plain data, as in JSON."""
 
@@ -228,6 +232,8 @@ VALUES: tuple[Any, ...] = (
         "x" * 70,
         {"port": 80},
     ),
+    *("8080:80", "127.0.0.1:80-81:80-81/udp", ["A=b", "C"], "CMD", ["CMD", "x"], "64m", "./a:/a:ro,z", "all"),
+    *({"A": None}, {"A": True}, {"a": ["b"]}, "service:web", ["front"], {"front": None}, "service_healthy"),
 )
 
 

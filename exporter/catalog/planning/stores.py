@@ -12,7 +12,7 @@ from exporter.catalog.values.addresses import join_address
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.services import Mount
+    from exporter.catalog.keys.container.volumes import Mount
     from exporter.catalog.keys.stores import Store
     from exporter.catalog.planning.asked import AskedStore
     from exporter.catalog.planning.parts import Parts
@@ -91,4 +91,4 @@ def volume_path(catalog: Catalog, volume: str) -> str:
 def _seen_at(catalog: Catalog, mount: Mount) -> str:
     if mount.volume is not None:
         return volume_path(catalog, mount.volume)
-    return absolute(catalog, mount.source)
+    return absolute(catalog, mount.folder or "")

@@ -79,7 +79,8 @@ def parse_secret(value: object) -> TextTemplate:
     """
     template = parse_template(value)
     if template.literal is not None or any(
-        isinstance(part, Variable) and part.default for part in template.parts
+        isinstance(part, Variable) and (part.default or part.operator.endswith("+"))
+        for part in template.parts
     ):
         raise ValueError(LITERAL_SECRET)
     return template

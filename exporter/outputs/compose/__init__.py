@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import File, Refusals
 from exporter.outputs.compose.blocks import document_of_services
+from exporter.outputs.compose.configs import configs
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
-from exporter.outputs.compose.networks import networks
+from exporter.outputs.compose.networks import check_networks, networks
 from exporter.outputs.compose.passthrough import check_passed, document_with, services_with, unfollowed
 from exporter.outputs.compose.ports import check_edge
 from exporter.outputs.compose.secrets import secret_files, swarm_secrets
@@ -49,6 +50,8 @@ def render(catalog: Catalog) -> Iterable[File]:
     for check in (check_gateway_name, check_edge, check_passed):
         with refusals.gathered():
             check(catalog)
+    for error in check_networks(catalog):
+        refusals.add(error)
     services: dict[str, Any] = {}
     secrets: dict[str, None] = {}
     for name, service in deployed_services(catalog).items():
@@ -69,6 +72,7 @@ def render(catalog: Catalog) -> Iterable[File]:
             **document_of_services(services),
             "networks": networks(catalog),
             **({"volumes": named} if (named := volumes(catalog)) else {}),
+            **({"configs": files} if (files := configs(catalog)) else {}),
             **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
         },
     )
