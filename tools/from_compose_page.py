@@ -37,8 +37,8 @@ the catalog. `validate` gives the same answer for a key of Compose that the cata
 
 ## The key `compose`
 
-What the catalog has no key for goes below `compose:` of a service, a store, a volume, or of the whole catalog. It is
-laid over what is generated, first that of the service, then that of the whole:
+What the catalog has no key for goes below `compose:` of a service, a store, a volume, a network, or of the whole
+catalog. It is laid over what is generated, first that of the service, then that of the whole:
 
 ```yaml
 services:

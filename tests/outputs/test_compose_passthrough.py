@@ -261,3 +261,16 @@ def test_an_environment_overrides_it(tmp_path: Path) -> None:
     web = compose_of(catalog_of(tmp_path, text, "a"))["services"]["web"]
     assert web["cpu_shares"] == 6
     assert "tty" not in web
+
+
+def test_a_network_of_the_catalog(tmp_path: Path) -> None:
+    text = (
+        "project: shop\nservices: {web: {image: 'w:1', networks: [back]}}\n"
+        "networks: {back: {driver: bridge, labels: {a: b}, compose: {enable_ipv4: false, labels: [a=c]}}}\n"
+    )
+    assert compose_of(catalog_of(tmp_path, text))["networks"]["back"] == {
+        "name": "shop-default_back",
+        "driver": "bridge",
+        "labels": {"a": "c"},
+        "enable_ipv4": False,
+    }

@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from exporter.catalog.base import Model, empty_allowed
+from exporter.catalog.keys.compose import ComposeKeys
 from exporter.catalog.values.pairs import pairs
 from exporter.catalog.values.scalars import Words
 from exporter.catalog.values.texts import Interpolated
@@ -54,6 +55,7 @@ class Network(Model):
     labels: Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated | bool | None], alone="")] = (
         Field(default={}, description="Labels of the network.")
     )
+    compose: ComposeKeys = Field(default={}, description="Further keys of it in the Compose file.")
 
     @model_validator(mode="after")
     def _external_has_a_name_alone(self) -> Self:

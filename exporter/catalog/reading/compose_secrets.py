@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.keys.networks import Network
 from exporter.catalog.keys.services import Service
 from exporter.catalog.keys.stores import Store
 from exporter.catalog.keys.volumes import Volume
@@ -24,7 +25,12 @@ _PAIR = re.compile(r"(?<![\w.-])-{0,2}([A-Za-z][\w.-]*)=([^\s,;&\"']+)")
 """A name and its value inside text: an item of a list, an option of a command, an option of a mount."""
 
 
-PASSED: dict[str, type[Model]] = {"services": Service, "stores": Store, "volumes": Volume}
+PASSED: dict[str, type[Model]] = {
+    "services": Service,
+    "stores": Store,
+    "volumes": Volume,
+    "networks": Network,
+}
 """Sections of the catalog whose entries have the key `compose`."""
 
 
