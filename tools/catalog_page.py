@@ -79,7 +79,7 @@ The catalog holds no secrets. Where a key needs one, write a reference:
 | `${NAME}` | the environment variable; also works inside longer text; `$${` is a literal `${` |
 | `${NAME:-default}`, `${NAME-default}` | the same; if not set (with the colon: or empty), the default |
 | `${NAME:?message}`, `${NAME?message}` | the same; if not set (with the colon: or empty), an error with the message |
-| `${NAME:+text}`, `${NAME+text}` | the text if the variable is set (with the colon: and not empty), else nothing; needs Compose 2 |
+| `${NAME:+text}`, `${NAME+text}` | the text if it is set (with the colon: and not empty), else nothing; Compose 2 |
 | `{secret: NAME}` | the secret of this name in `secrets` |
 | `{file: PATH}` | the content of the file |
 | `{env: NAME}` | the environment variable |

@@ -12,6 +12,7 @@ from exporter import __version__
 from exporter.catalog.planning.machine import ADDRESS, CGROUP, DOCKER, PROC
 from exporter.catalog.planning.places import MARKERS, state_folder
 from exporter.catalog.planning.secret_paths import file_variable
+from exporter.catalog.values.texts import without_variables
 from exporter.catalog.values.words import quoted
 from exporter.outputs import web
 from exporter.outputs.base import OutputError
@@ -170,7 +171,7 @@ def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
         service = catalog.services.get(store.service or "")
         for mount in service.volumes if service else ():
             if mount.folder and PurePosixPath(store.path or "/").is_relative_to(mount.target):
-                yield mount.folder
+                yield without_variables(mount.folder) or mount.folder
 
 
 def _made_when_missing(source: str, target: str) -> str:
