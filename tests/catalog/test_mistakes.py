@@ -1350,7 +1350,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
             owner: nobody
             probe: {interval: 1s, timeout: 2s}
         stores:
-          database: {engine: redis, volumes: data}
+          database: {engine: redis, volme: data}
         """
     )
     assert mistakes(path) == [
@@ -1367,7 +1367,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
         ),
         "config.yaml:12:5: services.api.image: duplicate key; the first is on line 11",
         'config.yaml:13:5: services.api.owner: unknown owner "nobody"; there is none',
-        'config.yaml:16:29: stores.database.volumes: unknown key; did you mean "volume"?',
+        'config.yaml:16:29: stores.database.volme: unknown key; did you mean "volume"?',
     ]
 
 

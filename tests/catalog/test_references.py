@@ -146,9 +146,10 @@ def test_which_texts_stay_texts_and_may_refer() -> None:
         f"{model.__name__}.{name}" for model in every_model(Catalog, set()) for name in _may_refer(model)
     }
     assert found == {
-        "Build.arguments", "Catalog.registry", "Exporter.image", "Gateway.image", "Health.path", "Health.url",
-        "HttpProbe.path", "HttpProbe.url", "Service.command", "Service.image", "Service.labels", "Service.user",
-        "Store.command", "Store.image", "Store.labels", "WebSocketProbe.path", "WebSocketProbe.url",
+        "Build.arguments", "Catalog.compose", "Catalog.registry", "Exporter.image", "Gateway.image", "Health.path",
+        "Health.url", "HttpProbe.path", "HttpProbe.url", "Service.command", "Service.compose", "Service.image",
+        "Service.labels", "Service.user", "Store.command", "Store.compose", "Store.image", "Store.labels",
+        "Volume.compose", "WebSocketProbe.path", "WebSocketProbe.url",
     }  # fmt: skip
 
 
