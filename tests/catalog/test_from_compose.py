@@ -19,9 +19,16 @@ from tests.catalog.doors import mistakes
 from tools.from_compose_page import from_compose_page, rows
 
 if TYPE_CHECKING:
+    from exporter.catalog.base import Model
     from tests.catalog.doors import Write
 
-HERE = {"top level": Catalog, "service": Service, "build": Build, "deploy": Service, "secret": SecretSource}
+HERE: dict[str, type[Model]] = {
+    "top level": Catalog,
+    "service": Service,
+    "build": Build,
+    "deploy": Service,
+    "secret": SecretSource,
+}
 """The model that has the keys by which a section's keys are called here."""
 
 AGREED = {"capabilities"}

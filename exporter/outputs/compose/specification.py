@@ -79,7 +79,8 @@ def _refused(section: str, passed: dict[str, Any], path: CatalogPath) -> Iterato
 def _in_words(error: ValidationError) -> Iterator[Finding]:
     """Yield what is wrong, as precisely as the schema tells."""
     path = tuple(error.absolute_path)
-    found, wanted = error.instance, error.validator_value
+    found: Any = error.instance
+    wanted: Any = error.validator_value
     match error.validator:
         case "additionalProperties" | "unevaluatedProperties" if isinstance(found, dict):
             yield from _unknown(error, path)
@@ -105,10 +106,12 @@ def _in_words(error: ValidationError) -> Iterator[Finding]:
 def _unknown(error: ValidationError, path: CatalogPath) -> Iterator[Finding]:
     # A mistake in one key makes all keys of a service unevaluated, so they are compared with the known ones.
     service = error.validator == "unevaluatedProperties"
-    known = list(keys("service")) if service else keys_of(error.schema)
-    patterns = error.schema.get("patternProperties", {})
+    definition: Any = error.schema
+    written: Any = error.instance
+    known = list(keys("service")) if service else keys_of(definition)
+    patterns = definition.get("patternProperties", {})
     named = [pattern for pattern in patterns if not pattern.startswith("^x-")]
-    for key in error.instance:
+    for key in written:
         if key in known or key.startswith("x-") or (named and not service and _matches(named, key)):
             continue
         if known:
@@ -135,7 +138,7 @@ def _alternatives(error: ValidationError, path: CatalogPath) -> Iterator[Finding
         for inner in near[0]:
             yield from _in_words(inner)
         return
-    forms = [
+    forms: list[Any] = [
         form
         for inner in branches.values()
         for each in inner
