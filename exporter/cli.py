@@ -149,7 +149,8 @@ def validate(
     from exporter.outputs.checks import Rendering
     from exporter.outputs.registry import OUTPUTS
 
-    valid = report(file or config, Rendering(OUTPUTS).refused, as_json=json)
+    rendering = Rendering(OUTPUTS)
+    valid = report(file or config, rendering.refused, rendering.noted, as_json=json)
     raise typer.Exit(0 if valid else WRONG_USAGE)
 
 

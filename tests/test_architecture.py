@@ -33,9 +33,10 @@ MAY_IMPORT = {
 CATALOG = {
     "values": set(),
     "base": set(),
+    "compose": set(),
     "keys": {"values", "base"},
     "catalog": {"keys", "values", "base"},
-    "reading": {"catalog", "keys", "values", "base"},
+    "reading": {"catalog", "compose", "keys", "values", "base"},
     "planning": {"reading", "catalog", "keys", "values", "base"},
     "loading": {"planning", "reading", "catalog", "values"},
     "report": {"loading", "reading", "catalog"},
@@ -58,6 +59,7 @@ DAEMON_SIDE_FREE_OF = (
     "dns",
     "icmplib",
     "httpx",
+    "jsonschema",
 )
 
 

@@ -32,8 +32,8 @@ services:
 ## How it is read
 
 - **YAML 1.2.** Only `true` and `false` are booleans; `off`, `on` and `no` are text, and a key that takes `off`
-  also takes it unquoted. Duplicate and unknown keys are mistakes. Anchors, aliases and merge
-  keys (`<<`) work. A file has at most 5 MiB.
+  also takes it unquoted. Duplicate and unknown keys are mistakes, except keys that begin with `x-`, which are ignored.
+  Anchors, aliases and merge keys (`<<`) work. A file has at most 5 MiB.
 - **Shorthand.** Where a key takes a mapping, a plain value often sets its main key: `health: /health` is
   `health: {path: /health}`. Where a key takes a list, a single value is a list of one.
 - **Durations** are `250ms`, `15s`, `1m30s`, `7d`; **sizes** `64k`, `512Mi`, `1G`; **percentages** `99.9%`. The unit
@@ -41,6 +41,8 @@ services:
 - **Names** of services, stores, volumes, owners and environments are DNS labels: lower-case letters, digits and
   hyphens, at most 63 characters. Services and stores share one set of names.
 - **Paths of files** start from the folder of the catalog.
+- **Keys of Compose** that the catalog does not have go below `compose:`; [From Compose](from-compose.md) lists
+  them all.
 
 ## Probes
 
@@ -78,6 +80,7 @@ The catalog holds no secrets. Where a key needs one, write a reference:
 | `${NAME}` | the environment variable; also works inside longer text; `$${` is a literal `${` |
 | `${NAME:-default}`, `${NAME-default}` | the same; if not set (with the colon: or empty), the default |
 | `${NAME:?message}`, `${NAME?message}` | the same; if not set (with the colon: or empty), an error with the message |
+| `${NAME:+text}`, `${NAME+text}` | the text if it is set (with the colon: and not empty), else nothing; Compose 2 |
 | `{secret: NAME}` | the secret of this name in `secrets` |
 | `{file: PATH}` | the content of the file |
 | `{env: NAME}` | the environment variable |

@@ -30,6 +30,7 @@ from exporter.probes.net.families import NETWORK
 from exporter.probes.protocols import PROBE_FAMILIES, PROTOCOLS, Protocol
 from exporter.probes.stores.families import STORE
 from tools.catalog_page import reference_page
+from tools.from_compose_page import from_compose_page
 from tools.peer_metrics import (
     BLACKBOX_EXPORTED,
     BLACKBOX_LEFT_OUT,
@@ -53,7 +54,12 @@ COMMANDS_NOTE = (
 
 
 def main() -> None:
-    pages = {"metrics.md": metrics_page(), "catalog.md": reference_page(), "commands.md": commands_page()}
+    pages = {
+        "metrics.md": metrics_page(),
+        "catalog.md": reference_page(),
+        "commands.md": commands_page(),
+        "from-compose.md": from_compose_page(),
+    }
     stale = [name for name, text in pages.items() if _read(DOCS / name) != text]
     if "--check" not in sys.argv[1:]:
         DOCS.mkdir(exist_ok=True)

@@ -32,7 +32,9 @@ _MAX_OBJECT = 255
 """Maximum bytes of a database's name; PostgreSQL allows 63 unless it was built otherwise."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-"""A catalog's name of a store, a volume, a project or an environment."""
+"""A catalog's name of a project or an environment, and a kind."""
+_SUBJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+"""A catalog's name of a store or a volume."""
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,40}(?:\.[a-z0-9]{1,20}){0,3}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")
@@ -100,7 +102,7 @@ def parsed(text: bytes) -> Manifest:
 
 
 def _subject(fields: _Object, format: int) -> Saved:  # noqa: A002 - the manifest's word
-    name = fields.text("name", _NAME)
+    name = fields.text("name", _SUBJECT)
     kind, engine = fields.text("kind", _NAME), fields.text("engine", re.compile("[a-z]{0,20}"))
     contents = CONTENTS.get((kind, engine))
     if contents is None:

@@ -10,6 +10,8 @@ from pydantic import Field, PrivateAttr
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.alertmanager import Alertmanager
 from exporter.catalog.keys.backup import Backup
+from exporter.catalog.keys.compose import ComposeKeys
+from exporter.catalog.keys.configs import Config
 from exporter.catalog.keys.costs import Costs
 from exporter.catalog.keys.defaults import Defaults
 from exporter.catalog.keys.environments import Environment, EnvironmentOrEmpty
@@ -19,6 +21,7 @@ from exporter.catalog.keys.grafana import Grafana
 from exporter.catalog.keys.infrastructure import Infrastructure
 from exporter.catalog.keys.kubernetes import Kubernetes
 from exporter.catalog.keys.maintenance import Maintenance
+from exporter.catalog.keys.networks import NetworkOrEmpty
 from exporter.catalog.keys.owners import Owner
 from exporter.catalog.keys.pipeline import Pipeline
 from exporter.catalog.keys.prometheus import Prometheus
@@ -27,7 +30,7 @@ from exporter.catalog.keys.services import Service
 from exporter.catalog.keys.stores import Store
 from exporter.catalog.keys.volumes import VolumeOrEmpty
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
-from exporter.catalog.values.names import Label, SecretName
+from exporter.catalog.values.names import ContainerName, Label, SecretName
 from exporter.catalog.values.scalars import Text, Words
 from exporter.catalog.values.texts import Interpolated
 
@@ -53,9 +56,16 @@ class Catalog(Model):
     exporter: Exporter = Field(default=Exporter(), description="Settings of the daemon.")
     defaults: Defaults = Field(default=Defaults(), description="Defaults for all services.")
     owners: dict[Label, Owner] = Field(default={}, description="Who is notified, and how.")
-    services: dict[Label, Service] = Field(default={}, description="The services, by name.")
-    stores: dict[Label, Store] = Field(default={}, description="Databases and caches, by name.")
-    volumes: dict[Label, VolumeOrEmpty] = Field(default={}, description="Named volumes of services.")
+    services: dict[ContainerName, Service] = Field(default={}, description="The services, by name.")
+    stores: dict[ContainerName, Store] = Field(default={}, description="Databases and caches, by name.")
+    volumes: dict[ContainerName, VolumeOrEmpty] = Field(default={}, description="Named volumes of services.")
+    networks: dict[ContainerName, NetworkOrEmpty] = Field(
+        default={},
+        description="Networks in addition to the generated ones, and default: the network of all services.",
+    )
+    configs: dict[ContainerName, Config] = Field(
+        default={}, description="Files of configuration that containers get, by name."
+    )
     secrets: dict[SecretName, SecretSourceOrEmpty] = Field(
         default={}, description="Names of secrets and where they come from, never their values."
     )
@@ -77,6 +87,10 @@ class Catalog(Model):
         default=None, description="The machine that generated infrastructure code creates."
     )
     costs: Costs | None = Field(default=None, description="Prices, for the cost report.")
+    compose: ComposeKeys = Field(
+        default={},
+        description="Further keys of the application's Compose file; null removes a generated one.",
+    )
     environments: dict[Label, EnvironmentOrEmpty] = Field(
         default={}, description="Environments, by name; the first is the default."
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from exporter.catalog.planning.planner import build_plan
-from exporter.catalog.reading.checks import check, check_ports
+from exporter.catalog.reading.checks import check
 from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
+from exporter.catalog.reading.host_ports import check_ports
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
 from exporter.catalog.reading.source import Source, environment_names, open_source
 from exporter.catalog.reading.text_walk import misplaced
@@ -91,6 +92,12 @@ class Refused(Protocol):
     def __call__(self, catalog: Catalog, *, partial: bool) -> list[Finding]: ...
 
 
+class Noted(Protocol):
+    """Finder of what outputs leave out of a valid catalog."""
+
+    def __call__(self, catalog: Catalog) -> list[Finding]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Validated:
     """A valid file: the catalog of each environment, in the file's order; and likely mistakes."""
@@ -99,8 +106,10 @@ class Validated:
     warnings: tuple[Problem, ...]
 
 
-def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
+def validate_file(path: str | PathLike[str], refused: Refused, noted: Noted | None = None) -> Validated:
     """Check the base of the file and every environment, also with `refused`. Values of secrets are not read.
+
+    What `noted` finds is added to the warnings.
 
     Raises:
         CatalogError: it holds every problem; one that several environments share is in it once.
@@ -121,7 +130,8 @@ def validate_file(path: str | PathLike[str], refused: Refused) -> Validated:
         for problem in _problems(source, name, loaded.merged, findings):
             found.setdefault(problem, []).append(name)
         if loaded.catalog is not None:
-            for problem in _problems(source, name, loaded.merged, warnings(loaded.catalog, loaded.merged)):
+            likely = [*warnings(loaded.catalog, loaded.merged), *(noted(loaded.catalog) if noted else ())]
+            for problem in _problems(source, name, loaded.merged, likely):
                 warned.setdefault(problem, []).append(name)
     if found:
         raise CatalogError(_in_environment(problem, where) for problem, where in found.items())

@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.loading import Refused
+    from exporter.catalog.loading import Noted, Refused
     from exporter.catalog.reading.problems import Problem
 
 
-def report(file: Path, refused: Refused, *, as_json: bool) -> bool:
+def report(file: Path, refused: Refused, noted: Noted, *, as_json: bool) -> bool:
     """Check the catalog in every environment and print what was found. Return True if it is valid.
 
-    `refused`: finds what the outputs cannot express.
+    `refused`: finds what the outputs cannot express. `noted`: finds what they leave out.
     """
     try:
-        validated = validate_file(file, refused)
+        validated = validate_file(file, refused, noted)
     except CatalogError as error:
         if as_json:
             problems = [asdict(problem) for problem in error.problems]

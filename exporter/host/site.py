@@ -203,6 +203,12 @@ class Site:
         return tuple(deployed_stores(self.catalog))
 
     @cached_property
+    def on_demand(self) -> frozenset[str]:
+        """Services and stores of a profile, which a deploy does not start."""
+        containers = {**self.catalog.services, **self.catalog.stores}
+        return frozenset(name for name, container in containers.items() if container.profiles)
+
+    @cached_property
     def awaited_stores(self) -> tuple[str, ...]:
         """Return the stores that must be healthy before a service starts."""
         waited_for = awaited(self.catalog)

@@ -48,8 +48,11 @@ def wanted(site: Site) -> list[Wanted]:
     """Return every service of the catalog's environment, in start order."""
     gateway = [Wanted(site.gateway, "gateway", 0 if site.gateway_profile else 1)] if site.gateway else []
     return [
-        *(Wanted(name, "store", 1) for name in site.stores),
-        *(Wanted(each.name, "service", each.replicas, each.job) for each in site.services),
+        *(Wanted(name, "store", 0 if name in site.on_demand else 1) for name in site.stores),
+        *(
+            Wanted(each.name, "service", 0 if each.name in site.on_demand else each.replicas, each.job)
+            for each in site.services
+        ),
         *gateway,
         *(Wanted(name, "monitoring", 1) for name in site.monitoring),
     ]

@@ -29,6 +29,9 @@ Render = Callable[["Catalog"], Iterable[File]]
 A pure function: the same catalog gives the same bytes, whatever the locale, hash seed or clock.
 """
 
+Notes = Callable[["Catalog"], Iterable["Finding"]]
+"""Find what an output leaves out of a catalog: a place and a sentence for each, shown as warnings. A pure function."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shared:
@@ -67,6 +70,13 @@ class OutputError(Exception):
         return "\n".join(f"{path_text(path)} {sentence}" for path, sentence in self.findings)
 
 
+def any_name(names: Iterable[str]) -> str:
+    """Return a regular expression for any of these services or stores, without a backslash, which each program that
+    reads it would need in another number. Of the characters of a name, only a dot is special.
+    """
+    return "|".join(name.replace(".", "[.]") for name in names)
+
+
 class Refusals:
     """A collector of the errors of independent parts, so that all are shown and not only the first."""
 
@@ -79,7 +89,11 @@ class Refusals:
         try:
             yield
         except OutputError as error:
-            self._findings |= dict.fromkeys(error.findings)
+            self.add(error)
+
+    def add(self, error: OutputError) -> None:
+        """Collect an error."""
+        self._findings |= dict.fromkeys(error.findings)
 
     def end(self) -> None:
         """Raise the collected errors as one.

@@ -40,6 +40,10 @@ class Rendering:
                     raise
         return list(found)
 
+    def noted(self, catalog: Catalog) -> list[Finding]:
+        """Return what the outputs leave out, as warnings."""
+        return list(dict.fromkeys(note for output in self._outputs for note in output.notes(catalog)))
+
     def files(self, output: Output, catalog: Catalog) -> list[File]:
         """Return the output's files.
 

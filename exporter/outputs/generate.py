@@ -71,7 +71,7 @@ def rendered(config: Path, outputs: Iterable[Output], environment: str | None, o
     outputs = tuple(outputs)
     open_source(config, environment)  # fails early if there is no such environment
     rendering = Rendering(outputs)
-    validated = validate_file(config, rendering.refused)
+    validated = validate_file(config, rendering.refused, rendering.noted)
     catalogs = validated.catalogs
     main = catalogs[environment] if environment else next(iter(catalogs.values()))
     shown = {environment: main} if environment else catalogs

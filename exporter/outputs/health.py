@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.services import Service
 from exporter.catalog.values.references import parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.container.healthcheck import HealthCheck
+    from exporter.catalog.keys.container.healthcheck import CheckTimes
+    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.probes.health import Health
-    from exporter.catalog.keys.services import Service
 
 # -I: a module of the application must not replace one of Python's with the same name.
 # -S: without site-packages Python starts in half the time.
@@ -47,8 +48,16 @@ def service_check(catalog: Catalog, service: Service) -> list[str] | None:
     return None
 
 
-def healthcheck(catalog: Catalog, service: Service) -> HealthCheck:
-    """Return the interval, timeout and retries of the service's health check."""
+def has_check(catalog: Catalog, container: Container) -> bool:
+    """True if the generated files have a health check for the container; its image can have one of its own."""
+    own = container.healthcheck
+    if own is not None and (own.disabled or own.test):
+        return not own.disabled
+    return not isinstance(container, Service) or service_check(catalog, container) is not None
+
+
+def healthcheck(catalog: Catalog, service: Container) -> CheckTimes:
+    """Return the interval, timeout and retries of the container's health check."""
     return service.healthcheck or catalog.defaults.healthcheck
 
 

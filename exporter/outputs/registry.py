@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from exporter.catalog.catalog import Catalog
-    from exporter.outputs.base import File, Render, Shared, Split
+    from exporter.catalog.reading.problems import Finding
+    from exporter.outputs.base import File, Notes, Render, Shared, Split
 
 DEPLOY = "deploy/{environment}"
 RETIRED = (f"{DEPLOY}/grafana/dashboards",)
@@ -52,6 +53,11 @@ class Output:
     def render(self, catalog: Catalog) -> Iterable[File]:
         """Render the files, see `base.Render`. The module is imported only here: some load large libraries."""
         return cast("Render", import_module(self.module).render)(catalog)
+
+    def notes(self, catalog: Catalog) -> Iterable[Finding]:
+        """Return what the output leaves out of the catalog, if its module has a function `notes`."""
+        notes = getattr(import_module(self.module), "notes", None)
+        return cast("Notes", notes)(catalog) if notes else ()
 
     def split(self, catalogs: Mapping[str, Catalog], files: Mapping[str, Iterable[File]]) -> Shared:
         """Divide `files`, which `render` made from `catalogs`, into those that environments share and their own."""

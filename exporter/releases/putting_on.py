@@ -46,8 +46,11 @@ def put_on(
 
 
 def left_out(context: Context, service: str, only: str) -> bool:
-    """True for a gateway that starts only on request, unless it is requested or exists (Compose 1 always lists it)."""
+    """True for what starts on demand and was not asked for: services of a profile, and the gateway where all ports are
+    open anyway and it is not there. Compose 1 names them all the same."""
     site = context.site
+    if service in site.on_demand:
+        return only != service
     if not site.gateway_profile or service != site.gateway or only == service:
         return False
     return not context.containers(service)

@@ -33,7 +33,8 @@ def validated(path: str) -> dict[str, Catalog]:
 
 def warned(path: str) -> list[str]:
     """Return the warnings about a valid file, one per line."""
-    return [str(warning) for warning in validate_file(path, Rendering(OUTPUTS).refused).warnings]
+    rendering = Rendering(OUTPUTS)
+    return [str(warning) for warning in validate_file(path, rendering.refused, rendering.noted).warnings]
 
 
 def all_mistakes(path: str) -> list[str]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jsonschema  # type: ignore[import-untyped] # it has no type information of its own
+import jsonschema
 import pytest
 
 from exporter.catalog.loading import load_catalog, load_plan

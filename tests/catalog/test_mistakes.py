@@ -126,10 +126,10 @@ MISTAKES = [
           web:
             image: web
             port: 80
-            labels: {debug: true}
+            hostname: true
         """,
         (
-            "config.yaml:6:14: services.web.labels.debug: expected text, found the boolean true; write it in "
+            "config.yaml:6:5: services.web.hostname: expected text, found the boolean true; write it in "
             'quotes: "true"'
         ),
     ),
@@ -843,13 +843,13 @@ MISTAKES = [
         ),
     ),
     Mistake(
-        "name that is not a DNS label",
+        "name that Docker does not take",
         """
-        services: {Web_Shop: {image: web}}
+        services: {Web!Shop: {image: web}}
         """,
         (
-            'config.yaml:2:12: services.Web_Shop: "Web_Shop" is not a DNS label; use lower-case letters, '
-            "digits and hyphens, beginning and ending with a letter or digit"
+            'config.yaml:2:12: services.Web!Shop: "Web!Shop" is not a name that Docker takes; use letters, '
+            "digits, _, . and -, beginning and ending with a letter or digit"
         ),
     ),
     Mistake(
@@ -860,7 +860,7 @@ MISTAKES = [
         """,
         (
             "config.yaml:3:3: services.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: "
-            '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 64 characters; a DNS label '
+            '"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa…" has 64 characters; a name '
             "has at most 63"
         ),
     ),
@@ -1280,7 +1280,8 @@ MISTAKES = [
         (
             "config.yaml:6:14: services.web.health.bearer_token: ${…} must hold the name of an environment "
             "variable and nothing else; "
-            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
+            "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${NAME:+text}, or $${ for the characters "
+            "themselves"
         ),
     ),
     Mistake(
@@ -1294,7 +1295,8 @@ MISTAKES = [
         """,
         (
             "config.yaml:6:14: services.web.health.bearer_token: ${ has no closing brace; "
-            "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
+            "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${NAME:+text}, or $${ for the characters "
+            "themselves"
         ),
     ),
     Mistake(
@@ -1350,7 +1352,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
             owner: nobody
             probe: {interval: 1s, timeout: 2s}
         stores:
-          database: {engine: redis, volumes: data}
+          database: {engine: redis, volme: data}
         """
     )
     assert mistakes(path) == [
@@ -1367,7 +1369,7 @@ def test_all_mistakes_of_a_file_are_shown_at_once_in_its_order(write: Write) -> 
         ),
         "config.yaml:12:5: services.api.image: duplicate key; the first is on line 11",
         'config.yaml:13:5: services.api.owner: unknown owner "nobody"; there is none',
-        'config.yaml:16:29: stores.database.volumes: unknown key; did you mean "volume"?',
+        'config.yaml:16:29: stores.database.volme: unknown key; did you mean "volume"?',
     ]
 
 

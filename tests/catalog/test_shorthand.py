@@ -80,7 +80,7 @@ CATALOGS = {
     ),
     "depends_on, list": (
         "services: {web: {image: a, depends_on: [db]}}",
-        "services: {web: {image: a, depends_on: {db: {condition: healthy}}}}",
+        "services: {web: {image: a, depends_on: {db: {}}}}",
     ),
     "build": ("services: {web: {build: ./web}}", "services: {web: {build: {context: ./web}}}"),
     "metrics": (

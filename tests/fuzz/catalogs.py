@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.outputs.every_key import EVERY_KEY, ONLY_COMPOSE_2
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
@@ -71,6 +73,7 @@ services:
     stop_grace: 10s
     writable: [/tmp]
     user: "1:1"
+    compose: {cpu_shares: 5, environment: [C=c], security_opt: null, volumes: ["data:/more"], x-a: 1}
   api: {build: {context: ./api, runtime: python, arguments: {A: "1"}, entry: "a:b"}, port: 82, health: /h, logs: on}
   other: {port: 83, address: "other.test:{port}", probes: [{name: a, http: /}], metrics: true}
 stores:
@@ -86,7 +89,10 @@ stores:
     max_connections: 80%
   cache: {engine: redis, backup: "0 4 * * *", tls: {verify: false}}
   file: {engine: sqlite, service: web, path: /data/a.db, check_interval: 1h}
-volumes: {data: , own: {description: d, backup: "0 5 * * *", size: 10Gi}, up: {external: true}}
+compose: {x-a: 1, services: {web: {dns: 1.1.1.1}}, networks: {edge: {labels: {a: b}}}, configs: {a: {file: a}}}
+x-a: {b: c}
+volumes: {data: {compose: {driver: local}, x-a: 1}, own: {description: d, backup: "0 5 * * *", size: 10Gi},
+  up: {external: true}}
 secrets: {hook: , teams: {env: TEAMS}, db: {generate: 32, rotate: 90d}}
 gateway:
   host: shop.example.com
@@ -114,6 +120,8 @@ environments:
 CATALOGS: tuple[dict[str, Any], ...] = (
     yaml.load(EVERYTHING.replace(": on}", ': "on"}').replace(": off", ': "off"'), yaml.CSafeLoader),
     yaml.load(EXAMPLE.read_text(encoding="utf-8"), yaml.CSafeLoader),
+    yaml.load(EVERY_KEY, yaml.CSafeLoader),
+    yaml.load(ONLY_COMPOSE_2, yaml.CSafeLoader),
 )
 """Plain data, as in JSON."""
 
@@ -224,6 +232,8 @@ VALUES: tuple[Any, ...] = (
         "x" * 70,
         {"port": 80},
     ),
+    *("8080:80", "127.0.0.1:80-81:80-81/udp", ["A=b", "C"], "CMD", ["CMD", "x"], "64m", "./a:/a:ro,z", "all"),
+    *({"A": None}, {"A": True}, {"a": ["b"]}, "service:web", ["front"], {"front": None}, "service_healthy"),
 )
 
 

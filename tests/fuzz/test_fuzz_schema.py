@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped] # it has no type information of its own
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from exporter.catalog.base import Model
 from exporter.catalog.keys.container.alerts import Alerts
-from exporter.catalog.keys.container.healthcheck import HealthCheck
+from exporter.catalog.keys.container.healthcheck import CheckTimes
 from exporter.catalog.keys.container.logging import LogRotation
 from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
@@ -38,5 +38,5 @@ class Defaults(Model):
     )
     owner: Label | None = Field(default=None, description="Default owner.")
     restart: RestartPolicy = Field(default="unless-stopped", description="When containers are restarted.")
-    healthcheck: HealthCheck = Field(default=HealthCheck(), description="Health check of the containers.")
+    healthcheck: CheckTimes = Field(default=CheckTimes(), description="Health check of the containers.")
     logging: LogRotation = Field(default=LogRotation(), description="Rotation of container logs.")

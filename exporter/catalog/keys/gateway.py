@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from exporter.catalog.base import Model, one_or_many
-from exporter.catalog.values.names import Label
+from exporter.catalog.values.names import ContainerName
 from exporter.catalog.values.network import Host, Port, UrlPath
 from exporter.catalog.values.scalars import Duration, Size, Words
 from exporter.catalog.values.texts import Interpolated
@@ -27,7 +27,7 @@ class GatewayTls(Model):
 class Route(Model):
     """Destination of the requests below one path."""
 
-    service: Label = Field(description="The service.")
+    service: ContainerName = Field(description="The service.")
     strip: bool = Field(default=False, description="Remove the path's prefix from the request.")
     websocket: bool = Field(default=False, description="Allow connections to be upgraded.")
     read_timeout: Duration | None = Field(
@@ -63,7 +63,8 @@ class Gateway(Model):
         default="round_robin", description="How requests are spread over replicas."
     )
     routes: dict[
-        UrlPath, Annotated[Route, BeforeValidator(_route_shorthand, json_schema_input_type=Route | Label)]
+        UrlPath,
+        Annotated[Route, BeforeValidator(_route_shorthand, json_schema_input_type=Route | ContainerName)],
     ] = Field(default={}, description="Paths and the service that answers below each; the longest path wins.")
     timeouts: GatewayTimeouts = Field(
         default=GatewayTimeouts(), description="Timeouts of requests to a service."

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.container.model import Container
 from exporter.catalog.keys.probes.health import HealthOrShort  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.values.names import EnvironmentName, Label, LabelName, MetricName
+from exporter.catalog.values.names import EnvironmentName, LabelName, MetricName
 from exporter.catalog.values.network import Port, UrlPath
-from exporter.catalog.values.scalars import Duration, Percentage, Words, unescaped
+from exporter.catalog.values.scalars import Duration, Percentage, Words
 from exporter.catalog.values.texts import Interpolated
-from exporter.catalog.values.words import shown
 
 
 class Build(Model):
@@ -92,73 +91,6 @@ def _metrics_shorthand(value: object) -> object:
     return {"path": value} if isinstance(value, str) else value
 
 
-class Dependency(Model):
-    """Another service or store that this one needs."""
-
-    condition: Literal["started", "healthy", "completed"] = Field(
-        default="healthy", description="State that it must reach before this one starts."
-    )
-    optional: bool = Field(
-        default=False,
-        description="This one works without it, so a failure there does not explain a failure here.",
-    )
-
-
-def _dependencies_shorthand(value: object) -> object:
-    if isinstance(value, str):
-        return {value: {}}
-    if isinstance(value, tuple) and all(isinstance(name, str) for name in value):
-        return {name: {} for name in value}
-    if isinstance(value, dict):
-        return {
-            name: {} if item is None else {"condition": item} if isinstance(item, str) else item
-            for name, item in value.items()
-        }
-    return value
-
-
-Dependencies = Annotated[
-    dict[Label, Dependency],
-    BeforeValidator(
-        _dependencies_shorthand,
-        json_schema_input_type=Label
-        | tuple[Label, ...]
-        | dict[str, Dependency | Literal["started", "healthy", "completed"] | None],
-    ),
-]
-
-
-class Mount(Model):
-    """A volume or a folder of the host inside the container."""
-
-    source: Words = Field(description="A name in volumes, or a path that begins with . or /.")
-    target: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] = Field(
-        description="The absolute path inside the container."
-    )
-    read_only: bool = Field(default=False, description="Mount it read-only.")
-
-    @property
-    def volume(self) -> str | None:
-        """Return the volume's name; None for a folder of the host."""
-        return None if self.source.startswith((".", "/", "~")) else self.source
-
-
-def _mount_shorthand(value: object) -> object:
-    """Return the long form of `source:target` or `source:target:ro`."""
-    if not isinstance(value, str):
-        return value
-    source, _, rest = value.partition(":")
-    target, _, mode = rest.partition(":")
-    if not source or not target.startswith("/") or mode not in ("", "ro", "rw"):
-        raise ValueError(
-            f"{shown(value)} is not a mount; write name:/path or ./folder:/path, with :ro for read-only"
-        )
-    return {"source": source, "target": target, "read_only": mode == "ro"}
-
-
-MountOrShort = Annotated[Mount, BeforeValidator(_mount_shorthand, json_schema_input_type=Mount | str)]
-
-
 class Service(Container):
     """One service."""
 
@@ -178,12 +110,6 @@ class Service(Container):
             _metrics_shorthand, json_schema_input_type=Metrics | UrlPath | bool | Literal["off"] | None
         ),
     ] = Field(default=None, description="Its own Prometheus metrics; a plain path is short for it.")
-    depends_on: Dependencies = Field(
-        default={}, description="Services and stores it needs: a name, a list, or a mapping with conditions."
-    )
-    volumes: Annotated[tuple[MountOrShort, ...], one_or_many(Mount | str)] = Field(
-        default=(), description="Mounts, such as data:/app/data."
-    )
     public: bool = Field(default=False, description="Put it on the edge network, behind the gateway.")
     replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="Number of containers.")
     scale: Scale | None = Field(default=None, description="Autoscaling, on platforms that support it.")

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.keys.container.model import Container
+from exporter.catalog.keys.container.volumes import is_folder
 from exporter.catalog.keys.probes.tls import Tls  # noqa: TC001 - pydantic reads it at run time
-from exporter.catalog.values.names import Label  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.names import ContainerName, parse_container_name
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
+from exporter.catalog.values.texts import Interpolated
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
 
@@ -37,7 +39,21 @@ ENGINES: dict[str, EngineDefaults] = {
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
 _FILE_KEYS = ("service", "path")
-_SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls")
+_SERVER_KEYS = (
+    *("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls"),
+    "compose",
+)
+
+
+def _checked_volume(text: str) -> str:
+    return text if is_folder(text) else parse_container_name(text)
+
+
+StoreVolume = Annotated[
+    Interpolated,
+    AfterValidator(_checked_volume),
+    WithJsonSchema({"type": "string", "title": "volume or folder", "examples": ["db-data", "./data"]}),
+]
 
 
 class Replica(Model):
@@ -60,8 +76,12 @@ class Store(Container):
     databases: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Databases that it holds."
     )
-    volume: Label | None = Field(
-        default=None, description="The volume of its data; needs no entry in volumes."
+    volume: StoreVolume | None = Field(
+        default=None,
+        description="The volume of its data, which needs no entry in volumes; or a folder of the host, ./data.",
+    )
+    user: Interpolated | None = Field(
+        default=None, description="The user inside the container; default: the user of the image."
     )
     backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
     tls: Tls | None = Field(default=None, description="TLS for connections to it.")
@@ -73,7 +93,7 @@ class Store(Container):
         default=(),
         description="Its replicas; each is probed, and an alert fires if fewer are connected.",
     )
-    service: Label | None = Field(default=None, description="SQLite: the service that owns the file.")
+    service: ContainerName | None = Field(default=None, description="SQLite: the service that owns the file.")
     path: Annotated[str, Field(pattern="^/"), AfterValidator(unescaped)] | None = Field(
         default=None, description="SQLite: the file inside that service's container."
     )
@@ -95,6 +115,16 @@ class Store(Container):
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
         return self
+
+    @property
+    def data_volume(self) -> str | None:
+        """Return the volume of its data; None if it is a folder of the host, or anonymous."""
+        return None if self.data_folder else self.volume
+
+    @property
+    def data_folder(self) -> str | None:
+        """Return the folder of the host that holds its data."""
+        return self.volume if self.volume and is_folder(self.volume) else None
 
     @property
     def listen_port(self) -> int | None:

@@ -29,14 +29,17 @@ def jobs(catalog: Catalog) -> frozenset[str]:
 
 
 def wanted(catalog: Catalog) -> dict[str, int]:
-    """Return how many containers must run of each deployed service and store that is neither a job nor a file."""
+    """Return how many containers must run of each deployed service and store that is neither a job nor a file, and that
+    no profile starts on demand.
+    """
     ending = jobs(catalog)
     services = {
         name: service.replicas
         for name, service in catalog.services.items()
-        if service.deployed and name not in ending
+        if service.deployed and name not in ending and not service.profiles
     }
-    return services | {name: 1 for name, store in catalog.stores.items() if store.engine != "sqlite"}
+    stores = catalog.stores.items()
+    return services | {name: 1 for name, store in stores if store.engine != "sqlite" and not store.profiles}
 
 
 def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:

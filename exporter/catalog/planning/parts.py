@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.container.network_mode import HOST
 from exporter.catalog.planning.machine import own_address
 from exporter.catalog.planning.secret_paths import absolute, resolve
 from exporter.catalog.planning.specs import BasicAuth, TlsSpec
@@ -52,21 +53,36 @@ class Parts:
     def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
         """Return host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
         beside = own_address() if container.deployed and container.address is None else None
-        published = container.host_port if self._environment.publishes_all and beside is None else None
+        published = None
+        if self._environment.publishes_all and beside is None:
+            published = container.host_port or container.opened_port
         chosen = port or published or container.listen_port
         template = container.address or beside or self._environment.address
+        if container.network_mode == HOST and container.address is None and "{service}" in template:
+            raise ValueError(
+                "is on the network of its host and has no name there; write address, such as 192.0.2.1:{port}"
+            )
         if chosen is None:
             template = template.replace(":{port}", "")
             if "{port}" in template:
                 raise ValueError("needs a port; write it here or on the service")
         text = template.format(
-            service=name,
+            service=self._network_owner(name, container),
             port=chosen,
             project=self.catalog.project,
             environment=self.catalog.environment_name,
         )
         host, given = split_address(text)
         return host, port or given
+
+    def _network_owner(self, name: str, container: Container) -> str:
+        """Return the service or store whose network a container uses: itself, or the one that network_mode names."""
+        everything: dict[str, Container] = {**self.catalog.services, **self.catalog.stores}
+        seen = {name}
+        while (other := container.network_of) in everything and other not in seen:
+            name, container = other, everything[other]
+            seen.add(name)
+        return name
 
     def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
         """Return host:port of the service's own metrics; the default is the scheme's port, as for HTTP probes."""

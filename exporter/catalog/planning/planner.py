@@ -69,7 +69,7 @@ def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service 
         kind="service" if service else "store",
         description=container.description,
         owner=container.owner or catalog.defaults.owner,
-        depends_on=tuple(service.depends_on) if service else (),
+        depends_on=tuple(container.depends_on),
         runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
         deployed=container.deployed,
         port=container.listen_port,

@@ -9,10 +9,11 @@ from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec
 from exporter.catalog.values.addresses import join_address
+from exporter.catalog.values.texts import without_variables
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.services import Mount
+    from exporter.catalog.keys.container.volumes import Mount
     from exporter.catalog.keys.stores import Store
     from exporter.catalog.planning.asked import AskedStore
     from exporter.catalog.planning.parts import Parts
@@ -91,4 +92,7 @@ def volume_path(catalog: Catalog, volume: str) -> str:
 def _seen_at(catalog: Catalog, mount: Mount) -> str:
     if mount.volume is not None:
         return volume_path(catalog, mount.volume)
-    return absolute(catalog, mount.source)
+    folder = without_variables(mount.folder) if mount.folder else None
+    if folder is None:
+        raise ValueError(f"only a variable says what is mounted at {mount.target}; give it a default")
+    return absolute(catalog, folder)

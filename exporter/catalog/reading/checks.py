@@ -1,11 +1,15 @@
-"""Checks of the whole catalog: names that must exist, cycles, names and ports that are taken."""
+"""Checks of the whole catalog: names that must exist, cycles, names that are taken."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.container.alerts import threshold_problem
+from exporter.catalog.keys.networks import DEFAULT, GENERATED
 from exporter.catalog.keys.probes.health import HEALTH_PROBE
+from exporter.catalog.reading.compose_secrets import secrets_in_compose
+from exporter.catalog.reading.container_checks import check_containers
 from exporter.catalog.reading.problems import MAX_SHOWN
 from exporter.catalog.reading.text_walk import texts_of
 from exporter.catalog.values.references import NamedSecret, TextTemplate
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.container.alerts import Alert
+    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.reading.yaml_nodes import Node
 
 CONFIGURATION = "configuration"
 """Name of the backup of the configuration, among those of stores and volumes."""
+_SIGNS = re.compile(r"[-_.]+")
 _MAX_SHOWN = 12
 """Most names of a cycle that are printed."""
 
@@ -36,6 +42,8 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     yield from _shared_names(catalog)
     yield from _backup_names(catalog)
     yield from _thresholds(catalog)
+    yield from secrets_in_compose(catalog)
+    yield from check_containers(catalog)
 
 
 class _Names:
@@ -77,6 +85,8 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     watched = _Names("service or store", _section(tree, "services"), _section(tree, "stores"))
     volumes = _Names("volume", _section(tree, "volumes"), _volumes_of_stores(tree))
     environments = _Names("environment", _section(tree, "environments"))
+    networks = _Names("network", _section(tree, "networks"), (DEFAULT, *GENERATED))
+    configs = _Names("config", _section(tree, "configs"))
     yield from owners.missing(("defaults", "owner"), catalog.defaults.owner)
     yield from owners.missing(("alertmanager", "watchdog"), catalog.alertmanager.watchdog)
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
@@ -84,11 +94,15 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
             yield from owners.missing((section, name, "owner"), container.owner)
             for index, secret in enumerate(container.secrets):
                 yield from secrets.missing((section, name, "secrets", index), secret)
-    for name, service in catalog.services.items():
-        for index, needed in enumerate(service.depends_on):
-            yield from watched.missing(_dependency(tree, name, needed, index), needed)
-        for index, mount in enumerate(service.volumes):
-            yield from volumes.missing(("services", name, "volumes", index), mount.volume)
+            for index, needed in enumerate(container.depends_on):
+                yield from watched.missing(_dependency(tree, (section, name), needed, index), needed)
+            for index, mount in enumerate(container.volumes):
+                yield from volumes.missing((section, name, "volumes", index), mount.volume)
+            for network in container.networks:
+                yield from networks.missing((section, name, "networks", network), network)
+            for index, config in enumerate(container.configs):
+                yield from configs.missing((section, name, "configs", index), config.source)
+            yield from watched.missing((section, name, "network_mode"), container.network_of)
     for name, store in catalog.stores.items():
         yield from services.missing(("stores", name, "service"), store.service)
     for url_path, route in catalog.gateway.routes.items() if catalog.gateway else ():
@@ -104,15 +118,21 @@ def _references(catalog: Catalog, tree: Node) -> Iterator[Finding]:
                 yield from secrets.missing(path, part.name)
 
 
-def _dependency(tree: Node, service: str, needed: str, index: int) -> CatalogPath:
+def _dependency(tree: Node, container: CatalogPath, needed: str, index: int) -> CatalogPath:
     """Return where a dependency is written: under its name in a mapping, at its index in a list."""
-    path: CatalogPath = ("services", service, "depends_on", needed)
+    path: CatalogPath = (*container, "depends_on", needed)
     return path if tree.at(path)[1] == len(path) else (*path[:-1], index)
 
 
 def _cycles(catalog: Catalog) -> Iterator[Finding]:
     """Yield each cycle of depends_on once, named from its first service in the order of the file."""
-    needs = {name: tuple(service.depends_on) for name, service in catalog.services.items()}
+    sections: dict[str, Mapping[str, Container]] = {"services": catalog.services, "stores": catalog.stores}
+    place = {name: section for section, containers in sections.items() for name in containers}
+    needs = {
+        name: tuple(dict.fromkeys((*container.depends_on, *filter(None, (container.network_of,)))))
+        for containers in sections.values()
+        for name, container in containers.items()
+    }
     done: set[str] = set()
     for start in needs:
         trail: list[str] = []
@@ -127,7 +147,7 @@ def _cycles(catalog: Catalog) -> Iterator[Finding]:
                     on_trail.discard(trail.pop())
             elif name in on_trail:
                 cycle = [*trail[trail.index(name) :], name]
-                yield ("services", cycle[0], "depends_on"), f"depends on itself: {_arrows(cycle)}"
+                yield (place[cycle[0]], cycle[0], "depends_on"), f"depends on itself: {_arrows(cycle)}"
             elif name not in done and name in needs:
                 trail.append(name)
                 on_trail.add(name)
@@ -158,10 +178,25 @@ def _probe_names(catalog: Catalog) -> Iterator[Finding]:
 
 
 def _shared_names(catalog: Catalog) -> Iterator[Finding]:
-    """Yield stores with the name of a service: both are on one network, so their names must differ."""
-    for name in catalog.stores:
-        if name in catalog.services:
-            yield ("stores", name), f"the name {quoted(name)} is taken; a service already has it"
+    """Yield names that are taken: of services and stores, which are on one network, and of networks."""
+    taken: dict[str, tuple[str, str]] = {}
+    for section, names in (("services", catalog.services), ("stores", catalog.stores)):
+        for name in names:
+            # DNS ignores case, and variables and files have only one of the signs between words.
+            other, what = taken.setdefault(_SIGNS.sub("-", name.lower()), (name, section.removesuffix("s")))
+            if other == name and what != section.removesuffix("s"):
+                yield (section, name), f"the name {quoted(name)} is taken; a {what} already has it"
+            elif other != name:
+                yield (
+                    (section, name),
+                    f"the name {quoted(name)} is too similar to the {what} {quoted(other)}: write it differently",
+                )
+    for name in GENERATED:
+        if name in catalog.networks:
+            yield (
+                ("networks", name),
+                f"the name {quoted(name)} is taken by a generated network; use another one",
+            )
 
 
 def _backup_names(catalog: Catalog) -> Iterator[Finding]:
@@ -176,25 +211,6 @@ def _backup_names(catalog: Catalog) -> Iterator[Finding]:
                 (section, CONFIGURATION, "backup"),
                 f"the backup of the configuration already has the name {CONFIGURATION}",
             )
-
-
-def check_ports(catalog: Catalog) -> Iterator[Finding]:
-    """Yield ports of the host that two containers would open, if the environment publishes ports."""
-    if not catalog.environment.publishes_all:
-        return
-    taken: dict[int, str] = {}
-    for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
-        for name, container in containers.items():
-            port = container.published_port
-            if port is None:
-                continue
-            if port in taken:
-                key = "host_port" if container.host_port else "port"
-                yield (
-                    (section, name, key),
-                    f"port {port} of the host is taken by {quoted(taken[port])}; set host_port on one of them",
-                )
-            taken.setdefault(port, name)
 
 
 def _thresholds(catalog: Catalog) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from exporter.catalog.base import Model
 from exporter.catalog.catalog import Catalog
+from exporter.catalog.compose.specification import EXTENSION
 from exporter.catalog.reading.environments import OVERLAY_KEYS
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def json_schema() -> dict[str, Any]:
         environment[key] = _nullable(_overlay(schema["properties"][key]))
     definitions.update(overlays)
     _drop_unused(schema)
+    for definition in (schema, *definitions.values()):
+        if definition.get("additionalProperties") is False and "properties" in definition:
+            definition["patternProperties"] = {f"^{EXTENSION}": {}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

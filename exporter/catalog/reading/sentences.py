@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 from exporter.catalog.base import Model
 from exporter.catalog.keys.environments import NOT_OVERLAID, Environment
+from exporter.catalog.reading.from_compose import called_here
 from exporter.catalog.reading.shorthand import forms_at
 from exporter.catalog.values.words import kind, nearest, quoted, shown, suggestion
 
@@ -49,7 +50,9 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint:
     if code == "value_error":
         return str(context["error"])
     if code == "extra_forbidden":
-        return f"unknown key; {_key_suggestion(str(path[-1]), root, path[:-1])}" if hint else "unknown key"
+        if not hint:
+            return "unknown key"
+        return f"unknown key; {_key_suggestion(str(path[-1]), root, path[:-1], error['input'])}"
     if code == "missing":
         return f'needs "{error["loc"][-1]}"'
     found = error["input"]
@@ -74,15 +77,20 @@ def sentence(error: ErrorDetails, root: type[Model], path: CatalogPath, *, hint:
     return "is not a value that is allowed here"
 
 
-def _key_suggestion(found: str, root: type[Model], path: CatalogPath) -> str:
-    """Return the nearest known key there, or else one step below: `probe.timeout` for a service's `timeuot`."""
+def _key_suggestion(found: str, root: type[Model], path: CatalogPath, value: object) -> str:
+    """Return what a key of Compose is called here; or the nearest known key there, or else one step below:
+    `probe.timeout` for a service's `timeuot`.
+    """
     places: list[Any] = [root]
     for part in path:
         places = [inner for place in places for inner in _below(place, part)]
     models = [item for place in places for item in _items(place) if _is_model(item)]
     known = [key for model in models for key in _keys(model)]
     if Environment in places:
+        models.append(root)
         known += [key for key in _keys(root) if key not in NOT_OVERLAID]
+    if answer := next(filter(None, (called_here(model, found, value) for model in models)), None):
+        return answer
     if not nearest(found, known):
         below = {inner: f"{key}.{inner}" for key in reversed(known) for inner in _inner_keys(places, key)}
         deeper = nearest(found, below, _SURE)

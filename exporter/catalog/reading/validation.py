@@ -2,7 +2,7 @@
 
 Pydantic stops looking inside a model at its first mistakes, and the checks of the whole catalog need a whole
 catalog. So what is wrong is removed and the rest is validated again, until it is valid. A mistake that only the
-removal has caused is not reported.
+removal has caused is not reported. Keys that begin with `x-` are removed in the same way, but are no mistakes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from exporter.catalog.base import AbsenceError
 from exporter.catalog.catalog import Catalog
+from exporter.catalog.compose.specification import EXTENSION
 from exporter.catalog.reading.problems import MAX_SHOWN
 from exporter.catalog.reading.sentences import sentence
 from exporter.catalog.reading.yaml_nodes import plain
@@ -38,6 +39,7 @@ class Reduced:
     data: Any
     removed: set[CatalogPath] = field(default_factory=set)
     kept: dict[CatalogPath, list[int]] = field(default_factory=dict)
+    ignored: set[CatalogPath] = field(default_factory=set)
 
     def written(self, path: CatalogPath) -> CatalogPath:
         """Return the path in the text for a path in the rest."""
@@ -52,6 +54,14 @@ class Reduced:
         """Remove what is at a path of the text."""
         self.removed.add(path)
         self.data = self._without(self.data, path, ())
+
+    def ignore(self, paths: set[CatalogPath]) -> bool:
+        """Remove keys of a text that are allowed and mean nothing. Return False if they were removed before."""
+        new = paths - self.ignored
+        for path in new:
+            self.data = self._without(self.data, path, ())
+        self.ignored |= new
+        return bool(new)
 
     def _without(self, value: Any, path: CatalogPath, above: CatalogPath) -> Any:
         part, *rest = path
@@ -81,6 +91,8 @@ def validate(tree: Node) -> tuple[Catalog | None, list[Finding], Reduced]:
             return Catalog.model_validate(left.data), list(found.values()), left
         except ValidationError as error:
             places = [(_path(detail, tree, left), detail) for detail in error.errors(include_url=False)]
+            if left.ignore({path for path, detail in places if _is_extension(path, detail)}):
+                continue
             above = {path[:depth] for path in left.removed for depth in range(len(path))}
             for path, detail in places:
                 key = path, detail["type"], detail["loc"][-1], str(detail.get("ctx"))
@@ -91,6 +103,10 @@ def validate(tree: Node) -> tuple[Catalog | None, list[Finding], Reduced]:
             if not _mend(left, places):
                 break
     return None, list(found.values()), left
+
+
+def _is_extension(path: CatalogPath, detail: ErrorDetails) -> bool:
+    return detail["type"] == "extra_forbidden" and str(path[-1]).startswith(EXTENSION)
 
 
 def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool) -> str:

@@ -15,13 +15,14 @@ from exporter.catalog.values.variables import Variable
 from exporter.catalog.values.words import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.reading.yaml_nodes import Node
 
-_HOW = "write ${NAME} in place of the value, or list the name under not_secret"
+HOW = "write ${NAME} in place of the value, or list the name under not_secret"
 _STRONG = re.compile(
     "(?:.*(?:password|passwd|secret|token)|passphrase|credentials?|signature"
     "|(?:api|access|secret|private)key|requirepass)"
@@ -71,12 +72,35 @@ _PAIRS = frozenset({"environment", "arguments", "headers", "metadata", "labels"}
 def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     """Yield the places of likely mistakes in a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
+    yield from _unchecked(catalog)
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:
             continue
-        if _SECRET_VALUE.search(value) or (is_secret_name(name) and _is_value(value)):
-            yield path, f"{quoted(name)} looks like a secret that is written out; {_HOW}"
+        if is_secret(name, value):
+            yield path, f"{quoted(name)} looks like a secret that is written out; {HOW}"
+
+
+def is_secret(name: str, value: str) -> bool:
+    """True if the value, which is written out, is probably a secret: by its name, or by its form."""
+    return bool(_SECRET_VALUE.search(value)) or (is_secret_name(name) and _is_value(value))
+
+
+def _unchecked(catalog: Catalog) -> Iterator[Finding]:
+    """Yield conditions for which the catalog has no check. The image can have one; if not, Compose does not start."""
+    sections: dict[str, Mapping[str, Container]] = {"services": catalog.services, "stores": catalog.stores}
+    for section, containers in sections.items():
+        for name, container in containers.items():
+            for other, how in container.depends_on.items():
+                needed = catalog.services.get(other)
+                known = needed is None or (needed.healthcheck and needed.healthcheck.test)
+                recipe = needed is not None and needed.build is not None and needed.build.runtime is not None
+                if how.condition == "healthy" and how.needed and not known and not recipe:
+                    text = f"waits until {other} is healthy, which needs a health check in its image"
+                    yield (
+                        (section, name, "depends_on", other),
+                        f"{text}; if it has none, give {other} a healthcheck with a test",
+                    )
 
 
 def is_secret_name(name: str) -> bool:

@@ -10,6 +10,8 @@ from exporter.catalog.values.words import shown
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _MAX_LABEL = 63
+_CONTAINER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_VARIABLE_NAME = re.compile(r"[^\s=\0]+")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -23,6 +25,25 @@ def parse_label(value: object) -> str:
         )
     if len(value) > _MAX_LABEL:
         raise ValueError(f"{shown(value)} has {len(value)} characters; a DNS label has at most {_MAX_LABEL}")
+    return value
+
+
+def parse_container_name(value: object) -> str:
+    """Parse a name that Docker gives containers, networks and volumes."""
+    if not isinstance(value, str) or not _CONTAINER_NAME.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is not a name that Docker takes; use letters, digits, _, . and -, "
+            "beginning and ending with a letter or digit"
+        )
+    if len(value) > _MAX_LABEL:
+        raise ValueError(f"{shown(value)} has {len(value)} characters; a name has at most {_MAX_LABEL}")
+    return value
+
+
+def parse_variable_name(value: object) -> str:
+    """Parse the name of a container's variable: any that Compose takes, also with dots and dashes."""
+    if not isinstance(value, str) or not _VARIABLE_NAME.fullmatch(value) or not value.isprintable():
+        raise ValueError(f"{shown(value)} is not the name of a variable; it holds no space and no =")
     return value
 
 
@@ -60,6 +81,23 @@ Label = Annotated[
         "name",
     ),
 ]
+
+
+ContainerName = Annotated[
+    str,
+    *value_type(
+        parse_container_name,
+        text_schema(r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$", "api-gateway") | {"maxLength": 63},
+        "name",
+    ),
+]
+"""Name of a service, store, volume or network, as Docker takes it."""
+
+
+VariableName = Annotated[
+    str, *value_type(parse_variable_name, text_schema(r"^[^\s=]+$", "LOG_LEVEL"), "variable name")
+]
+"""Name of a container's variable."""
 
 
 SecretName = Annotated[

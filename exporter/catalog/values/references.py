@@ -60,10 +60,15 @@ def parse_template(value: object) -> TextTemplate:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"expected text or a reference to a secret, found {kind(value)}")  # noqa: TRY004 - pydantic collects ValueErrors
     text = parse_text(value)
-    password = _URL_PASSWORD.search(text)
-    if password and "${" not in password[1]:
+    if has_password(text):
         raise ValueError("a URL cannot hold a password; write ${NAME} in its place")
     return TextTemplate(_text_parts(text))
+
+
+def has_password(text: str) -> bool:
+    """True if a URL in the text holds a password that is written out."""
+    password = _URL_PASSWORD.search(text)
+    return password is not None and "${" not in password[1]
 
 
 def parse_secret(value: object) -> TextTemplate:
@@ -74,7 +79,8 @@ def parse_secret(value: object) -> TextTemplate:
     """
     template = parse_template(value)
     if template.literal is not None or any(
-        isinstance(part, Variable) and part.default for part in template.parts
+        isinstance(part, Variable) and (part.default or part.operator.endswith("+"))
+        for part in template.parts
     ):
         raise ValueError(LITERAL_SECRET)
     return template

@@ -11,7 +11,7 @@ from exporter.catalog.values.network import check_url, parse_path
 from exporter.catalog.values.references import MAY_REFER, parse_template
 from exporter.catalog.values.scalars import parse_text, text_schema, value_type
 from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
-from exporter.catalog.values.variables import HOW
+from exporter.catalog.values.variables import HOW, Variable
 from exporter.catalog.values.words import shown
 
 if TYPE_CHECKING:
@@ -26,6 +26,15 @@ def parse_interpolated(value: object) -> str:
     if any(not isinstance(part, str | EnvironmentReference) for part in parse_template(text).parts):
         raise ValueError(f"holds a reference that Compose cannot fill in; {HOW}")
     return text
+
+
+def without_variables(text: str) -> str | None:
+    """Return the text with the defaults of its variables; None if one has no default."""
+    words = [
+        part if isinstance(part, str) else part.usual if isinstance(part, Variable) else None
+        for part in parse_template(text).parts
+    ]
+    return None if None in words else "".join(word for word in words if word)
 
 
 def parse_url_text(value: object, schemes: tuple[str, ...] = ("http", "https")) -> str:

@@ -8,23 +8,30 @@ from dataclasses import dataclass
 
 from exporter.catalog.values.secret_text import EnvironmentReference, SecretError
 
-HOW = "write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters themselves"
-_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?])([^${}]*))?")
+HOW = (
+    "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${NAME:+text}, or $${ for the characters themselves"
+)
+_INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^${}]*))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Variable(EnvironmentReference):
-    """A variable with an operator: `-` gives a default if it is not set, `?` a message; with a colon, also if it is
-    empty.
+    """A variable with an operator: `-` gives a default if it is not set, `?` a message, `+` another text if it is set;
+    with a colon, an empty one counts as not set.
     """
 
     operator: str = ""
     word: str = ""
-    """The default or the message."""
+    """The default, the message or the other text."""
 
     @property
     def default(self) -> str | None:
         return self.word if self.operator.endswith("-") else None
+
+    @property
+    def usual(self) -> str | None:
+        """Return the text without the variable: the default, or nothing for `+`; None if there has to be a value."""
+        return "" if self.operator.endswith("+") else self.default
 
     def read(self) -> str:
         """Return the value, or the default.
@@ -33,6 +40,8 @@ class Variable(EnvironmentReference):
             SecretError: there is no value and no default.
         """
         value = os.environ.get(self.name)
+        if self.operator.endswith("+"):
+            return self.word if value or (value is not None and self.operator == "+") else ""
         if value or (value is not None and not self.operator.startswith(":")):
             return value
         if self.default is not None:

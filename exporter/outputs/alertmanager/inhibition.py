@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.outputs.base import any_name
 from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ CERTIFICATES = ("CertificateExpired", "CertificateExpiringSoon")
 
 
 def matcher(label: str, *values: str) -> str:
-    """Return a matcher of one value or any of several, which have only letters, digits and hyphens."""
-    return f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{"|".join(values)}"'
+    """Return a matcher of one value or any of several; of the characters of names, only a dot is special there."""
+    return f'{label}="{values[0]}"' if len(values) == 1 else f'{label}=~"{any_name(values)}"'
 
 
 def inhibit_rules(catalog: Catalog) -> list[Note]:
@@ -121,11 +122,9 @@ def needs(catalog: Catalog) -> dict[str, list[str]]:
     """
     needed = {
         name: [
-            other
-            for other, how in service.depends_on.items()
-            if not how.optional and how.condition != "completed"
+            other for other, how in service.depends_on.items() if how.needed and how.condition != "completed"
         ]
-        for name, service in catalog.services.items()
+        for name, service in {**catalog.services, **catalog.stores}.items()
     }
     for name, store in catalog.stores.items():
         if store.service:

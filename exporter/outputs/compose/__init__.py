@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import File, Refusals
 from exporter.outputs.compose.blocks import document_of_services
+from exporter.outputs.compose.configs import configs
 from exporter.outputs.compose.gateway import gateway_keys
 from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
-from exporter.outputs.compose.networks import networks
+from exporter.outputs.compose.networks import check_networks, networks
+from exporter.outputs.compose.passthrough import check_passed, document_with, services_with, unfollowed
 from exporter.outputs.compose.ports import check_edge
 from exporter.outputs.compose.secrets import secret_files, swarm_secrets
 from exporter.outputs.compose.services import service_keys
@@ -26,6 +28,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.reading.problems import Finding
+
+
+def notes(catalog: Catalog) -> Iterable[Finding]:
+    """Yield what is in compose.yaml only."""
+    if "kubernetes" in catalog.model_fields_set:
+        yield from unfollowed(catalog, "files for Kubernetes")
+    if "secrets" in catalog.compose:
+        sentence = "is not in compose.secrets.swarm.yaml, which a Swarm reads in place of these secrets"
+        yield ("compose", "secrets"), sentence
 
 
 def render(catalog: Catalog) -> Iterable[File]:
@@ -35,9 +47,11 @@ def render(catalog: Catalog) -> Iterable[File]:
         OutputError: Compose cannot express something in the catalog.
     """
     refusals = Refusals()
-    for check in (check_gateway_name, check_edge):
+    for check in (check_gateway_name, check_edge, check_passed):
         with refusals.gathered():
             check(catalog)
+    for error in check_networks(catalog):
+        refusals.add(error)
     services: dict[str, Any] = {}
     secrets: dict[str, None] = {}
     for name, service in deployed_services(catalog).items():
@@ -51,18 +65,22 @@ def render(catalog: Catalog) -> Iterable[File]:
     refusals.end()
     if catalog.gateway:
         services[GATEWAY] = gateway_keys(catalog, catalog.gateway)
+    services = services_with(catalog, services)
+    document = document_with(
+        catalog,
+        {
+            **document_of_services(services),
+            "networks": networks(catalog),
+            **({"volumes": named} if (named := volumes(catalog)) else {}),
+            **({"configs": files} if (files := configs(catalog)) else {}),
+            **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
+        },
+    )
     place = f"{catalog.project} in {catalog.environment_name}"
     yield File(
         "compose.yaml",
         yaml_text(
-            Apart(
-                {
-                    **document_of_services(services),
-                    "networks": networks(catalog),
-                    **({"volumes": named} if (named := volumes(catalog)) else {}),
-                    **({"secrets": secret_files(catalog, secrets)} if secrets else {}),
-                }
-            ),
+            Apart(document),
             f"{place}: services, stores and the gateway.",
             f"docker compose -p {compose_project(catalog)} -f compose.yaml up --detach --wait",
         ),
@@ -76,5 +94,8 @@ def render(catalog: Catalog) -> Iterable[File]:
             "neither its limits nor its conditions of depends_on.",
         ),
     )
-    yield File(".env.example", environment_example(catalog, services, secrets))
+    # SECRETS_FOLDER, which generated secrets read, is described anyway.
+    sections = {**document, "secrets": catalog.compose.get("secrets")}
+    further = {f"the {key} of the file": value for key, value in sections.items() if key != "services"}
+    yield File(".env.example", environment_example(catalog, {**services, **further}, secrets))
     yield from database_scripts(catalog, deployed_stores(catalog))

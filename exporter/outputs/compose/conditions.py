@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.names import deployed_services, deployed_stores
-from exporter.outputs.health import service_check
+from exporter.outputs.health import has_check
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.services import Dependency, Service
+    from exporter.catalog.keys.container.depends_on import Condition, Dependency
+    from exporter.catalog.keys.container.model import Container
 
-When = Literal["started", "healthy", "completed"]
-
-CONDITIONS: dict[When, str] = {
+CONDITIONS: dict[Condition, str] = {
     "started": "service_started",
     "healthy": "service_healthy",
     "completed": "service_completed_successfully",
@@ -21,18 +20,30 @@ CONDITIONS: dict[When, str] = {
 """Compose's names."""
 
 
-def dependencies(catalog: Catalog, service: Service) -> dict[str, When]:
-    """Return what the service waits for: only dependencies that have a container here."""
-    found = {name: _when(catalog, name, needed) for name, needed in service.depends_on.items()}
+def dependencies(catalog: Catalog, container: Container) -> dict[str, Condition]:
+    """Return what the service or store waits for: only dependencies that have a container here."""
+    found = {name: _when(catalog, container, name, needed) for name, needed in container.depends_on.items()}
     return {name: when for name, when in found.items() if when}
+
+
+def depends_keys(catalog: Catalog, container: Container) -> dict[str, Any]:
+    """Return `depends_on` of a service of Compose."""
+    found = {
+        name: {
+            "condition": CONDITIONS[when],
+            **({"restart": True} if container.depends_on[name].restart else {}),
+        }
+        for name, when in dependencies(catalog, container).items()
+    }
+    return {"depends_on": found} if found else {}
 
 
 def awaited(catalog: Catalog) -> set[str]:
     """Return the names that must be healthy or completed before another service starts."""
     return {
         name
-        for service in deployed_services(catalog).values()
-        for name, when in dependencies(catalog, service).items()
+        for container in (*deployed_services(catalog).values(), *deployed_stores(catalog).values())
+        for name, when in dependencies(catalog, container).items()
         if when != "started"
     }
 
@@ -47,12 +58,12 @@ def jobs(catalog: Catalog) -> set[str]:
     }
 
 
-def _when(catalog: Catalog, name: str, dependency: Dependency) -> When | None:
-    if name in deployed_stores(catalog):
-        return "started" if dependency.optional else dependency.condition
-    needed = deployed_services(catalog).get(name)
-    if needed is None or not needed.replicas:
+def _when(catalog: Catalog, container: Container, name: str, dependency: Dependency) -> Condition | None:
+    there = {**deployed_services(catalog), **deployed_stores(catalog)}
+    needed = there.get(name)
+    if needed is None or not (name in catalog.stores or catalog.services[name].replicas):
         return None
-    # If neither this file nor the image has a health check, Compose would refuse to start.
-    unknown = dependency.condition == "healthy" and service_check(catalog, needed) is None
-    return "started" if dependency.optional or unknown else dependency.condition
+    if not dependency.needed:
+        # Compose refuses to wait for what no profile has started.
+        return "started" if set(needed.profiles) <= set(container.profiles) else None
+    return dependency.condition or ("healthy" if has_check(catalog, needed) else "started")

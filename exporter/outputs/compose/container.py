@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.container.healthcheck import HealthCheck
+    from exporter.catalog.keys.container.healthcheck import CheckTimes
     from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.container.resources import Resources
 
@@ -62,26 +62,48 @@ def shared_keys(catalog: Catalog, container: Container) -> dict[str, Any]:
     return keys
 
 
-def health(command: Sequence[str], times: HealthCheck) -> dict[str, Any]:
+def health(command: Sequence[str], times: CheckTimes) -> dict[str, Any]:
     """Return `healthcheck`, which runs the command without a shell."""
+    return {"test": ["CMD", *(literal(part) for part in command)], **_times(times)}
+
+
+def health_keys(catalog: Catalog, container: Container, generated: Sequence[str] | None) -> dict[str, Any]:
+    """Return `healthcheck`: the catalog's, or else the generated command; nothing if the image's own counts."""
+    own = container.healthcheck
+    times = own or catalog.defaults.healthcheck
+    if own and own.disabled:
+        return {"healthcheck": {"disable": True}}
+    if own and own.test:
+        return {"healthcheck": {"test": [interpolated(part) for part in own.test], **_times(times)}}
+    if generated:
+        return {"healthcheck": health(generated, times)}
+    return {"healthcheck": _times(own)} if own else {}
+
+
+def _times(times: CheckTimes) -> dict[str, Any]:
+    start = times.start_interval
     return {
-        "test": ["CMD", *(literal(part) for part in command)],
         "interval": engine_duration(times.interval),
         "timeout": engine_duration(times.timeout),
         "retries": times.retries,
-        "start_period": engine_duration(times.start_period),
+        "start_period": engine_duration(times.start_period) if times.start_period else "0s",
+        **({"start_interval": engine_duration(start)} if start else {}),
     }
 
 
 def mount_keys(
-    mounts: Iterable[dict[str, Any] | str], folders: Iterable[str], taken: Iterable[str] = ()
+    mounts: Iterable[dict[str, Any] | str],
+    folders: Iterable[str],
+    taken: Iterable[str] = (),
+    tmpfs: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory from which nothing can be executed.
 
-    Folders at which something else is mounted (`taken`) are left out. A path with a separator of the short form needs
-    the long form, in which docker-compose 1.29 requires a size in bytes.
+    Folders at which something else is mounted (`taken`) are left out. `tmpfs`: further ones, with options. A path with
+    a separator of the short form needs the long form, in which docker-compose 1.29 requires a size in bytes.
     """
-    mounted = set(taken)
+    written = [interpolated(folder) for folder in tmpfs]
+    mounted = {*taken, *(folder.partition(":")[0] for folder in tmpfs)}
     free = [folder for folder in dict.fromkeys(folders) if folder not in mounted]
     long = [
         {"type": "tmpfs", "target": literal(folder), "tmpfs": {"size": TMPFS_SIZE}}
@@ -91,5 +113,5 @@ def mount_keys(
     short = [
         f"{literal(folder)}:size={size_text(TMPFS_SIZE)}" for folder in free if not _SEPARATORS & set(folder)
     ]
-    keys = {"volumes": [*mounts, *long], "tmpfs": short}
+    keys = {"volumes": [*mounts, *long], "tmpfs": [*short, *written]}
     return {key: value for key, value in keys.items() if value}

@@ -6,8 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.outputs.compose.names import ROOT
-from exporter.outputs.compose.text import interpolated, literal, required
+from exporter.outputs.base import OutputError
+from exporter.outputs.compose.text import ROOT, interpolated, literal, required
 from exporter.outputs.contexts import check_context, images_folder
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.services import Build, Service
 
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+_REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 TAG = "TAG"
 _TAG_HINT = "set it to the deployed release, such as its commit"
 
@@ -44,11 +45,27 @@ def service_image(catalog: Catalog, name: str, service: Service) -> str:
     """Return the image's reference in Compose's syntax, always with a tag or a digest."""
     if service.build is None:
         return pinned(service.image or "", name, f"services.{name}.image")
-    image = service.image or f"{catalog.registry or catalog.project}/{name}"
+    image = service.image or f"{catalog.registry or catalog.project}/{_repository(name)}"
     if is_pinned(image):
         return interpolated(image)
     tag = catalog.environment.tag
     return f"{interpolated(image)}:{required(TAG, _TAG_HINT) if tag is None else literal(tag)}"
+
+
+def _repository(name: str) -> str:
+    """Return the name of a service as that of an image, which has no capitals and no two signs next to each other.
+
+    Raises:
+        OutputError: it cannot be one.
+    """
+    lower = name.lower()
+    if not _REPOSITORY.fullmatch(lower):
+        raise OutputError(
+            "is built, but its name cannot be the name of an image; write image, such as registry/name",
+            "services",
+            name,
+        )
+    return lower
 
 
 def build_keys(catalog: Catalog, name: str, build: Build) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.networks import DEFAULT
 from exporter.catalog.planning.places import compose_project
 from exporter.outputs.base import OutputError
+from exporter.outputs.compose.text import interpolated
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -22,20 +24,24 @@ NOBODY = "65532"
 container with a secret gets: Compose mounts them as they are on the host, and a store runs as its image's user.
 """
 
-ROOT = "../.."
-"""The catalog's folder, relative to a Compose file."""
-
 
 def network_name(catalog: Catalog, network: str) -> str:
-    """Return the engine's name of a network of the Compose file."""
+    """Return the engine's name of a network of the Compose file, in Compose's syntax."""
+    described = catalog.networks.get(DEFAULT if network == INTERNAL else network)
+    if described and described.name:
+        return interpolated(described.name)
+    if described and described.external:
+        return network
     if network == INTERNAL:
         return f"{catalog.network_name}-{catalog.environment_name}"
     return f"{compose_project(catalog)}_{network}"
 
 
 def volume_name(catalog: Catalog, volume: str) -> str:
-    """Return the engine's name of a volume of the catalog, which is the one that Compose gives it."""
+    """Return the engine's name of a volume of the catalog, in Compose's syntax."""
     described = catalog.volumes.get(volume)
+    if described and described.name:
+        return interpolated(described.name)
     return volume if described and described.external else f"{compose_project(catalog)}_{volume}"
 
 

@@ -1,45 +1,43 @@
-"""Ports on the host: all of them on loopback for a laptop; elsewhere only those of the gateway or public services."""
+"""Ports on the host: those of `ports`, and all others on loopback for a laptop; elsewhere only those of the gateway or
+public services.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.services import Service
+from exporter.catalog.reading.host_ports import LOOPBACK, opened_ports
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.names import deployed_services
+from exporter.outputs.compose.options import published
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.container.model import Container
 
-LOOPBACK = "127.0.0.1"
+__all__ = ["LOOPBACK", "check_edge", "service_ports"]
 
 
-def service_ports(catalog: Catalog, name: str, container: Container) -> list[str]:
+def service_ports(catalog: Catalog, name: str, container: Container) -> list[str | dict[str, Any]]:
     """Return `ports` of a service or store.
 
     Raises:
         OutputError: several replicas would open the same port on the host.
     """
-    if container.listen_port is None:
-        return []
-    pair = f"{container.host_port or container.listen_port}:{container.listen_port}"
-    if catalog.environment.publishes_all:
-        ports = [f"{LOOPBACK}:{pair}"]
-    elif catalog.gateway is None and isinstance(container, Service) and container.public:
-        ports = [pair]
-    else:
-        return []
-    if isinstance(container, Service) and container.replicas > 1:
+    service = isinstance(container, Service)
+    opened = list(opened_ports(catalog, "services" if service else "stores", name, container))
+    own = next((each.port.published for each in opened if not each.written), None)
+    if own and isinstance(container, Service) and container.replicas > 1:
         raise OutputError(
             f"has {container.replicas} replicas, but only one of them can open port "
-            f"{pair.partition(':')[0]} on the host; set replicas: 1 here, or put a gateway in front of it "
+            f"{own} on the host; set replicas: 1 here, or put a gateway in front of it "
             "and open only the gateway's ports (publish: edge)",
             "services",
             name,
             "replicas",
         )
-    return ports
+    return [published(each.port) for each in opened]
 
 
 def check_edge(catalog: Catalog) -> None:

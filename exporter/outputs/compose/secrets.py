@@ -27,7 +27,7 @@ _FILE = "_FILE"
 class Granted:
     """The variables of a container in Compose's syntax, and the names of its secrets."""
 
-    environment: dict[str, str]
+    environment: dict[str, str | None]
     secrets: tuple[str, ...]
 
 
@@ -40,8 +40,11 @@ def granted(container: Container, where: CatalogPath) -> Granted:
         OutputError: a variable mixes text and a secret, or refers to a file.
     """
     names = dict.fromkeys(container.secrets)
-    written: dict[str, str] = {}
+    written: dict[str, str | None] = {}
     for variable, template in container.environment.items():
+        if template is None:
+            written[variable] = None
+            continue
         text = template_text(template)
         if text is None:
             name = secret_name(template, (*where, "environment", variable))
@@ -49,7 +52,7 @@ def granted(container: Container, where: CatalogPath) -> Granted:
             written[variable if variable.endswith(_FILE) else variable + _FILE] = secret_path(name)
         else:
             written[variable] = text
-    files = {file_variable(name): secret_path(name) for name in names}
+    files: dict[str, str | None] = {file_variable(name): secret_path(name) for name in names}
     return Granted(files | written, tuple(names))
 
 

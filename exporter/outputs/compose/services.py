@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.outputs.compose.conditions import CONDITIONS, dependencies, jobs
-from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
+from exporter.outputs.compose.conditions import depends_keys, jobs
+from exporter.outputs.compose.configs import config_keys, config_mounts
+from exporter.outputs.compose.container import hardened, health_keys, mount_keys, shared_keys
 from exporter.outputs.compose.images import build_keys, service_image
 from exporter.outputs.compose.mounts import SOURCES, bind, mount
 from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.networks import service_networks
+from exporter.outputs.compose.options import with_options
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys
 from exporter.outputs.compose.text import interpolated
-from exporter.outputs.health import healthcheck, service_check
+from exporter.outputs.health import service_check
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -36,7 +38,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     if service.command:
         keys["command"] = [interpolated(part) for part in service.command]
     keys |= {
-        "init": True,
+        **({"init": True} if service.build and service.build.runtime else {}),
         **hardened(user, read_only=service.read_only),
         **shared_keys(catalog, service),
     }
@@ -52,11 +54,10 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     if ports:
         keys["ports"] = ports
     keys |= _mounts(catalog, service)
-    if needed := dependencies(catalog, service):
-        keys["depends_on"] = {other: {"condition": CONDITIONS[when]} for other, when in needed.items()}
-    if command:
-        keys["healthcheck"] = health(command, healthcheck(catalog, service))
-    return keys, access
+    keys |= config_keys(catalog, service)
+    keys |= depends_keys(catalog, service)
+    keys |= health_keys(catalog, service, command)
+    return with_options(service, keys), access
 
 
 def _mounts(catalog: Catalog, service: Service) -> dict[str, Any]:
@@ -66,6 +67,10 @@ def _mounts(catalog: Catalog, service: Service) -> dict[str, Any]:
         if catalog.environment.mount_sources and service.build and service.build.runtime != "node"
         else []
     )
-    mounts = [*sources, *(mount(written) for written in service.volumes)]
+    mounts = [
+        *sources,
+        *(mount(written) for written in service.volumes),
+        *config_mounts(catalog, service),
+    ]
     targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
-    return mount_keys(mounts, service.writable, targets)
+    return mount_keys(mounts, service.writable, targets, service.tmpfs)

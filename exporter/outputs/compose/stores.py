@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import File
-from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
+from exporter.outputs.compose.conditions import depends_keys
+from exporter.outputs.compose.configs import config_keys, config_mounts
+from exporter.outputs.compose.container import hardened, health_keys, mount_keys, shared_keys
 from exporter.outputs.compose.images import is_pinned
-from exporter.outputs.compose.mounts import data_volume
-from exporter.outputs.compose.names import STORES
+from exporter.outputs.compose.mounts import data_volume, mount
+from exporter.outputs.compose.networks import store_networks
+from exporter.outputs.compose.options import with_options
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
@@ -43,29 +46,33 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     settings = _settings(name, store)
     own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
-    access = Granted(settings.environment | own.environment, tuple(dict.fromkeys([*password, *own.secrets])))
+    access = Granted(
+        {**settings.environment, **own.environment}, tuple(dict.fromkeys([*password, *own.secrets]))
+    )
     command = [interpolated(part) for part in store.command] or list(settings.command)
-    mounts = [data_volume(store.volume, settings.data)]
+    mounts: list[dict[str, Any] | str] = [data_volume(store, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
         mounts.append({"type": "bind", "source": source, "target": DATABASES_FILE, "read_only": True})
+    mounts += [*(mount(written) for written in store.volumes), *config_mounts(catalog, store)]
     ports = service_ports(catalog, name, store)
-    times = store.healthcheck or catalog.defaults.healthcheck
     keys: dict[str, Any] = {"image": interpolated(store_image(store))}
     if command:
         keys["command"] = command
-    keys |= {**hardened(settings.user), **shared_keys(catalog, store)}
+    keys |= {**hardened(store.user or settings.user), **shared_keys(catalog, store)}
     if settings.shm_size:
         keys["shm_size"] = size_text(settings.shm_size)
     if access.environment:
         keys["environment"] = access.environment
     keys |= secret_keys(access.secrets, None)
-    keys["networks"] = [STORES]
+    keys["networks"] = store_networks(store)
     if ports:
         keys["ports"] = ports
-    keys |= mount_keys(mounts, settings.writable)
-    keys["healthcheck"] = health(settings.check, times)
-    return keys, access
+    keys |= mount_keys(mounts, settings.writable, [written.target for written in store.volumes], store.tmpfs)
+    keys |= config_keys(catalog, store)
+    keys |= depends_keys(catalog, store)
+    keys |= health_keys(catalog, store, settings.check)
+    return with_options(store, keys), access
 
 
 def databases_path(name: str) -> str:

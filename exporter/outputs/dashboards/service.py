@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.outputs.base import any_name
 from exporter.outputs.dashboards.alerts import firing_alerts
 from exporter.outputs.dashboards.limits import certificate_ends, certificate_steps, service_limits
 from exporter.outputs.dashboards.lookups import lookup
@@ -71,7 +72,7 @@ def service(catalog: Catalog) -> Board:
 
 def _variables(catalog: Catalog) -> tuple[Variable, ...]:
     everything = {**catalog.services, **catalog.stores}
-    depends = {name: "|".join(item.depends_on) for name, item in catalog.services.items() if item.depends_on}
+    depends = {name: any_name(item.depends_on) for name, item in everything.items() if item.depends_on}
     return (
         Variable("service", "Service", 'label_values({__name__=~"probe_success|container_state"}, service)'),
         Variable("probe", "Probe", f"label_values(probe_success{{{OWN}}}, probe)"),

@@ -112,4 +112,6 @@ def _ports_of_the_host(catalog: Catalog) -> list[int | None]:
     containers = (*catalog.services.values(), *catalog.stores.values())
     gateway = catalog.gateway
     edge = [gateway.http_port, gateway.https_port] if gateway else []
-    return [*(container.published_port for container in containers), *edge]
+    written = (port.outside for container in containers for port in container.ports)
+    opened = (number for outside in written if outside for number in range(outside[0], outside[1] + 1))
+    return [*(container.published_port for container in containers), *opened, *edge]

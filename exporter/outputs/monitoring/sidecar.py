@@ -12,12 +12,14 @@ from exporter import __version__
 from exporter.catalog.planning.machine import ADDRESS, CGROUP, DOCKER, PROC
 from exporter.catalog.planning.places import MARKERS, state_folder
 from exporter.catalog.planning.secret_paths import file_variable
+from exporter.catalog.values.texts import without_variables
 from exporter.catalog.values.words import quoted
 from exporter.outputs import web
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.images import host_path
 from exporter.outputs.compose.mounts import bind, volumes
 from exporter.outputs.compose.names import INTERNAL, NOBODY, STORES
+from exporter.outputs.compose.networks import own_networks
 from exporter.outputs.compose.secrets import secret_keys, secret_path
 from exporter.outputs.compose.text import literal, optional, required
 from exporter.outputs.health import wget_check
@@ -92,7 +94,10 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
             ]
         ),
         **secret_keys(secrets, NOBODY),
-        "networks": [INTERNAL, STORES, common.MONITORING, *([common.DOCKER] if has_proxy(catalog) else [])],
+        "networks": [
+            *(INTERNAL, STORES, *own_networks(catalog), common.MONITORING),
+            *([common.DOCKER] if has_proxy(catalog) else []),
+        ],
         **(
             {"ports": common.loopback_port(catalog, "EXPORTER_PORT", catalog.exporter.listen[1])}
             if catalog.environment.publishes_all
@@ -165,8 +170,8 @@ def _folders_of_databases(catalog: Catalog) -> Iterator[str]:
     for store in catalog.stores.values():
         service = catalog.services.get(store.service or "")
         for mount in service.volumes if service else ():
-            if mount.volume is None and PurePosixPath(store.path or "/").is_relative_to(mount.target):
-                yield mount.source
+            if mount.folder and PurePosixPath(store.path or "/").is_relative_to(mount.target):
+                yield without_variables(mount.folder) or mount.folder
 
 
 def _made_when_missing(source: str, target: str) -> str:

@@ -1,0 +1,12 @@
+"""The key `environment`: a container's variables, as a mapping or as a list."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from exporter.catalog.values.names import VariableName
+from exporter.catalog.values.pairs import pairs
+from exporter.catalog.values.references import Template
+
+Variables = Annotated[dict[VariableName, Template | None], pairs(dict[VariableName, Template | bool | None])]
+"""A variable without a value has the one of the environment in which Compose runs, if it is set there."""
