@@ -11,24 +11,44 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.hardening import Hardening
     from exporter.catalog.keys.container.healthcheck import HealthCheck
     from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.container.resources import Resources
 
+TEMPORARY = "/tmp"  # noqa: S108 - a path inside the container
 TMPFS_SIZE = 64 * 1024 * 1024
 """Of one writable folder in memory. It counts towards the container's memory limit, when it is used."""
+_TMPFS_MODE = "1777"
+_CAPABILITIES: dict[Hardening, tuple[str, ...]] = {
+    "strict": (),
+    # Entry points of public images start as root, make the data folder their user's, and change to that user. A file
+    # with the capability to open low ports cannot even be executed where that one is dropped.
+    "image": ("CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    "off": (),
+}
 _SEPARATORS = frozenset(":,")
 """Of the options of a folder in memory, in the short form."""
 
 
-def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
-    """A user without rights, no way to get any, and a root file system that stays as it was built."""
-    return {
-        "user": interpolated(user),
-        "read_only": read_only,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-    }
+def hardened(
+    user: str | None,
+    kind: Hardening = "strict",
+    *,
+    read_only: bool | None = True,
+    capabilities: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return what the container may do; None keeps what the image says. `capabilities` are added to those of `kind`."""
+    keys: dict[str, Any] = {"user": interpolated(user)} if user else {}
+    if read_only is not None:
+        keys["read_only"] = read_only
+    if kind != "off":
+        keys["cap_drop"] = ["ALL"]
+    if added := dict.fromkeys([*_CAPABILITIES[kind], *capabilities]):
+        keys["cap_add"] = [*added]
+    if kind != "off":
+        keys["security_opt"] = ["no-new-privileges:true"]
+    return keys
 
 
 def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:
@@ -78,8 +98,9 @@ def mount_keys(
 ) -> dict[str, Any]:
     """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory without programs.
 
-    A folder at which something else is mounted (`taken`) is left out. One whose path holds what separates the options
-    of the short form gets the long one, in which docker-compose 1.29 wants bytes.
+    A folder at which something else is mounted (`taken`) is left out. Without a mode a folder in memory has that of the
+    image's folder beneath it, and belongs to root: others could not write there. A path that holds what separates the
+    options of the short form gets the long one, in which docker-compose 1.29 wants bytes and knows no mode.
     """
     mounted = set(taken)
     free = [folder for folder in dict.fromkeys(folders) if folder not in mounted]
@@ -89,7 +110,9 @@ def mount_keys(
         if _SEPARATORS & set(folder)
     ]
     short = [
-        f"{literal(folder)}:size={size_text(TMPFS_SIZE)}" for folder in free if not _SEPARATORS & set(folder)
+        f"{literal(folder)}:size={size_text(TMPFS_SIZE)},mode={_TMPFS_MODE}"
+        for folder in free
+        if not _SEPARATORS & set(folder)
     ]
     keys = {"volumes": [*mounts, *long], "tmpfs": short}
     return {key: value for key, value in keys.items() if value}

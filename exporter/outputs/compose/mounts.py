@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath
 
 SOURCES = "/app"
-"""Where images of the recipes, and most others, have the sources."""
+"""Where images of the recipes have the sources."""
 
 
 def mount(written: Mount) -> dict[str, Any]:

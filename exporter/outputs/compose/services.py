@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.conditions import CONDITIONS, dependencies, jobs
-from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
+from exporter.outputs.compose.container import TEMPORARY, hardened, health, mount_keys, shared_keys
 from exporter.outputs.compose.images import build_keys, service_image
 from exporter.outputs.compose.mounts import SOURCES, bind, mount
 from exporter.outputs.compose.names import NOBODY
@@ -27,7 +27,9 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         OutputError: the catalog's service cannot be one; the sentence says why.
     """
     access = granted(service, ("services", name))
-    user = service.user or f"{NOBODY}:{NOBODY}"
+    strict = service.hardened_as == "strict"
+    user = service.user or (f"{NOBODY}:{NOBODY}" if strict else None)
+    read_only = True if strict and service.read_only is None else service.read_only
     command = service_check(catalog, service)
     ports = service_ports(catalog, name, service)
     keys: dict[str, Any] = {"image": service_image(catalog, name, service)}
@@ -35,11 +37,16 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         keys["build"] = build_keys(catalog, name, service.build)
     if service.command:
         keys["command"] = [interpolated(part) for part in service.command]
-    keys |= {
-        "init": True,
-        **hardened(user, read_only=service.read_only),
-        **shared_keys(catalog, service),
-    }
+    if strict:
+        # An image of somebody else may need to be process 1 itself, as those with s6-overlay do.
+        keys["init"] = True
+    keys |= hardened(
+        user,
+        service.hardened_as,
+        read_only=read_only,
+        capabilities=service.capabilities,
+    )
+    keys |= shared_keys(catalog, service)
     if name in jobs(catalog) and service.restart is None:
         # Others wait for its end, and any other policy would start it again.
         keys["restart"] = "no"
@@ -47,11 +54,11 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         keys["deploy"] = {"replicas": service.replicas}
     if access.environment:
         keys["environment"] = access.environment
-    keys |= secret_keys(access.secrets, user.partition(":")[2])
+    keys |= secret_keys(access.secrets, user.partition(":")[2] if user else None)
     keys["networks"] = service_networks(catalog, name, service)
     if ports:
         keys["ports"] = ports
-    keys |= _mounts(catalog, service)
+    keys |= _mounts(catalog, service, read_only=bool(read_only))
     if needed := dependencies(catalog, service):
         keys["depends_on"] = {other: {"condition": CONDITIONS[when]} for other, when in needed.items()}
     if command:
@@ -59,13 +66,14 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     return keys, access
 
 
-def _mounts(catalog: Catalog, service: Service) -> dict[str, Any]:
-    # Pages that were built from sources do not change with them.
+def _mounts(catalog: Catalog, service: Service, *, read_only: bool) -> dict[str, Any]:
+    # Only a recipe is known to put the sources there. Pages that were built from sources do not change with them.
     sources = (
         [bind(service.build.context, SOURCES, read_only=False)]
-        if catalog.environment.mount_sources and service.build and service.build.runtime != "node"
+        if catalog.environment.mount_sources and service.build and service.build.runtime == "python"
         else []
     )
     mounts = [*sources, *(mount(written) for written in service.volumes)]
     targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
-    return mount_keys(mounts, service.writable, targets)
+    writable = (*((TEMPORARY,) if read_only else ()), *service.writable)
+    return mount_keys(mounts, writable, targets)

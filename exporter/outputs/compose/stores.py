@@ -1,6 +1,7 @@
 """The catalog's stores as services of Compose: official images, under the user that owns their data.
 
 The images' entry points begin as root to change to that user. Started as that user, they need no capability at all.
+With `hardening: image` they begin as root, as their images say.
 """
 
 from __future__ import annotations
@@ -54,7 +55,14 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     keys: dict[str, Any] = {"image": interpolated(store_image(store))}
     if command:
         keys["command"] = command
-    keys |= {**hardened(settings.user), **shared_keys(catalog, store)}
+    strict = store.hardened_as == "strict"
+    keys |= hardened(
+        settings.user if strict else None,
+        store.hardened_as,
+        read_only=True if strict else None,
+        capabilities=store.capabilities,
+    )
+    keys |= shared_keys(catalog, store)
     if settings.shm_size:
         keys["shm_size"] = size_text(settings.shm_size)
     if access.environment:
@@ -63,7 +71,7 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     keys["networks"] = [STORES]
     if ports:
         keys["ports"] = ports
-    keys |= mount_keys(mounts, settings.writable)
+    keys |= mount_keys(mounts, settings.writable if strict else ())
     keys["healthcheck"] = health(settings.check, times)
     return keys, access
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.container.alerts import Alerts
+from exporter.catalog.keys.container.hardening import Capability, Hardening
 from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.container.logs import LogsOrShort
 from exporter.catalog.keys.container.resources import Resources
@@ -68,6 +69,15 @@ class Container(Model):
     )
     labels: dict[str, Interpolated] = Field(default={}, description="Labels of the container.")
     command: Command = Field(default=(), description="Command in place of the image's.")
+    hardening: Hardening | None = Field(
+        default=None,
+        description="strict: no root, no capability, a read-only root file system. image: the image's own user and "
+        "file system, and the capabilities that entry points of public images need. off: the engine's defaults. "
+        "Default: strict for stores and for what build.runtime builds, else image.",
+    )
+    capabilities: Annotated[tuple[Capability, ...], one_or_many(Capability)] = Field(
+        default=(), description="Capabilities of Linux that it needs besides, such as NET_ADMIN."
+    )
     stop_grace: Duration | None = Field(default=None, description="Time to stop before it is killed.")
 
     @property
@@ -79,6 +89,11 @@ class Container(Model):
     def deployed(self) -> bool:
         """True if it is deployed, not only watched because somebody else runs it."""
         return True
+
+    @property
+    def hardened_as(self) -> Hardening:
+        """Return its kind of hardening, the default included."""
+        return self.hardening or "strict"
 
     @property
     def published_port(self) -> int | None:
