@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.values.commands import Unsplit
 from exporter.outputs.compose.text import interpolated, literal
 from exporter.outputs.durations import engine_duration, size_text
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.container.healthcheck import HealthCheck
     from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.container.resources import Resources
+    from exporter.catalog.values.commands import Command
 
 TEMPORARY = "/tmp"  # noqa: S108 - a path inside the container
 TMPFS_SIZE = 64 * 1024 * 1024
@@ -49,6 +51,18 @@ def hardened(
     if kind != "off":
         keys["security_opt"] = ["no-new-privileges:true"]
     return keys
+
+
+def start_keys(command: Command, entrypoint: Command | None) -> dict[str, Any]:
+    """Return `entrypoint` and `command`, where the catalog has them."""
+    keys = {} if entrypoint is None else {"entrypoint": _words(entrypoint)}
+    return {**keys, "command": _words(command)} if command else keys
+
+
+def _words(command: Command) -> list[str] | str:
+    if command and isinstance(command[0], Unsplit):
+        return interpolated(command[0])
+    return [interpolated(word) for word in command]
 
 
 def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.outputs.compose.conditions import CONDITIONS, dependencies, jobs
-from exporter.outputs.compose.container import TEMPORARY, hardened, health, mount_keys, shared_keys
+from exporter.outputs.compose.container import (
+    TEMPORARY,
+    hardened,
+    health,
+    mount_keys,
+    shared_keys,
+    start_keys,
+)
 from exporter.outputs.compose.images import build_keys, service_image
 from exporter.outputs.compose.mounts import SOURCES, bind, mount
 from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.networks import service_networks
 from exporter.outputs.compose.ports import service_ports
 from exporter.outputs.compose.secrets import Granted, granted, secret_keys
-from exporter.outputs.compose.text import interpolated
 from exporter.outputs.health import healthcheck, service_check
 
 if TYPE_CHECKING:
@@ -35,8 +41,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     keys: dict[str, Any] = {"image": service_image(catalog, name, service)}
     if service.build:
         keys["build"] = build_keys(catalog, name, service.build)
-    if service.command:
-        keys["command"] = [interpolated(part) for part in service.command]
+    keys |= start_keys(service.command, service.entrypoint)
     if strict:
         # An image of somebody else may need to be process 1 itself, as those with s6-overlay do.
         keys["init"] = True

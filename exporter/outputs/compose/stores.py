@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import File
-from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys
+from exporter.outputs.compose.container import hardened, health, mount_keys, shared_keys, start_keys
 from exporter.outputs.compose.images import is_pinned
 from exporter.outputs.compose.mounts import data_volume
 from exporter.outputs.compose.names import STORES
@@ -45,7 +45,6 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
     access = Granted(settings.environment | own.environment, tuple(dict.fromkeys([*password, *own.secrets])))
-    command = [interpolated(part) for part in store.command] or list(settings.command)
     mounts = [data_volume(store.volume, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
@@ -53,8 +52,9 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     ports = service_ports(catalog, name, store)
     times = store.healthcheck or catalog.defaults.healthcheck
     keys: dict[str, Any] = {"image": interpolated(store_image(store))}
-    if command:
-        keys["command"] = command
+    if settings.command:
+        keys["command"] = list(settings.command)
+    keys |= start_keys(store.command, store.entrypoint)
     strict = store.hardened_as == "strict"
     keys |= hardened(
         settings.user if strict else None,

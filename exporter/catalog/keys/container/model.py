@@ -16,13 +16,12 @@ from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
 from exporter.catalog.keys.probes.probe import Probe
 from exporter.catalog.keys.probes.times import ProbeTimes
+from exporter.catalog.values.commands import Command
 from exporter.catalog.values.names import EnvironmentName, Label, SecretName
 from exporter.catalog.values.network import AddressTemplate, Port
 from exporter.catalog.values.references import Template
 from exporter.catalog.values.scalars import Duration, Words
 from exporter.catalog.values.texts import Interpolated
-
-Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
 
 
 class Container(Model):
@@ -68,7 +67,13 @@ class Container(Model):
         default=None, description="Patterns to count in its log; on counts the usual error levels."
     )
     labels: dict[str, Interpolated] = Field(default={}, description="Labels of the container.")
-    command: Command = Field(default=(), description="Command in place of the image's.")
+    command: Command = Field(
+        default=(),
+        description="Command in place of the image's: words, or text that is split as Compose does.",
+    )
+    entrypoint: Command | None = Field(
+        default=None, description="Entry point in place of the image's; empty: none."
+    )
     hardening: Hardening | None = Field(
         default=None,
         description="strict: no root, no capability, a read-only root file system. image: the image's own user and "
