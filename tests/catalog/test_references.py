@@ -147,8 +147,9 @@ def test_which_texts_stay_texts_and_may_refer() -> None:
     }
     assert found == {
         "Build.arguments", "Catalog.registry", "Exporter.image", "Gateway.image", "Health.path", "Health.url",
-        "HttpProbe.path", "HttpProbe.url", "Service.command", "Service.image", "Service.labels", "Service.user",
-        "Store.command", "Store.image", "Store.labels", "WebSocketProbe.path", "WebSocketProbe.url",
+        "HttpProbe.path", "HttpProbe.url", "Service.command", "Service.entrypoint", "Service.image",
+        "Service.labels", "Service.user", "Store.command", "Store.entrypoint", "Store.image", "Store.labels",
+        "WebSocketProbe.path", "WebSocketProbe.url",
     }  # fmt: skip
 
 

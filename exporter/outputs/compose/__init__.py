@@ -16,7 +16,7 @@ from exporter.outputs.compose.mounts import volumes
 from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed_services, deployed_stores
 from exporter.outputs.compose.networks import networks
 from exporter.outputs.compose.ports import check_edge
-from exporter.outputs.compose.secrets import secret_files, swarm_secrets
+from exporter.outputs.compose.secrets import env_files, secret_files, swarm_secrets
 from exporter.outputs.compose.services import service_keys
 from exporter.outputs.compose.stores import database_scripts, store_keys
 from exporter.outputs.compose.variables import environment_example
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from exporter.catalog.catalog import Catalog
+
+_SWARM_VARIABLES = (
+    "Variables that hold a secret are not among them: docker stack deploy reads their values from the env files that "
+    "exporter secrets create, without --swarm, makes where it runs."
+)
 
 
 def render(catalog: Catalog) -> Iterable[File]:
@@ -74,6 +79,7 @@ def render(catalog: Catalog) -> Iterable[File]:
             f"{place}: its secrets as a Swarm keeps them, made by: exporter secrets create --swarm.",
             "For a stack file of your own, in place of the files of compose.yaml: docker stack deploy takes neither "
             "its limits nor its conditions of depends_on.",
+            *((_SWARM_VARIABLES,) if env_files(catalog) else ()),
         ),
     )
     yield File(".env.example", environment_example(catalog, services, secrets))

@@ -18,7 +18,7 @@ from exporter.outputs.compose.mounts import SOURCES, bind, mount
 from exporter.outputs.compose.names import NOBODY
 from exporter.outputs.compose.networks import service_networks
 from exporter.outputs.compose.ports import service_ports
-from exporter.outputs.compose.secrets import Granted, granted, secret_keys
+from exporter.outputs.compose.secrets import Granted, env_file_keys, granted, secret_keys
 from exporter.outputs.health import healthcheck, service_check
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
         keys["deploy"] = {"replicas": service.replicas}
     if access.environment:
         keys["environment"] = access.environment
+    keys |= env_file_keys(catalog, name, access)
     keys |= secret_keys(access.secrets, user.partition(":")[2] if user else None)
     keys["networks"] = service_networks(catalog, name, service)
     if ports:

@@ -15,7 +15,7 @@ from exporter.outputs.compose.images import is_pinned
 from exporter.outputs.compose.mounts import data_volume
 from exporter.outputs.compose.names import STORES
 from exporter.outputs.compose.ports import service_ports
-from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
+from exporter.outputs.compose.secrets import Granted, env_file_keys, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
 from exporter.outputs.compose.text import generated, interpolated
 from exporter.outputs.durations import size_text
@@ -44,7 +44,11 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     settings = _settings(name, store)
     own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
-    access = Granted(settings.environment | own.environment, tuple(dict.fromkeys([*password, *own.secrets])))
+    access = Granted(
+        settings.environment | own.environment,
+        tuple(dict.fromkeys([*password, *own.secrets])),
+        own.variables,
+    )
     mounts = [data_volume(store.volume, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
@@ -67,6 +71,7 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
         keys["shm_size"] = size_text(settings.shm_size)
     if access.environment:
         keys["environment"] = access.environment
+    keys |= env_file_keys(catalog, name, access)
     keys |= secret_keys(access.secrets, None)
     keys["networks"] = [STORES]
     if ports:

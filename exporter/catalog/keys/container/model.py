@@ -19,7 +19,7 @@ from exporter.catalog.keys.probes.times import ProbeTimes
 from exporter.catalog.values.commands import Command
 from exporter.catalog.values.names import EnvironmentName, Label, SecretName
 from exporter.catalog.values.network import AddressTemplate, Port
-from exporter.catalog.values.references import Template
+from exporter.catalog.values.references import VariableValue
 from exporter.catalog.values.scalars import Duration, Words
 from exporter.catalog.values.texts import Interpolated
 
@@ -45,8 +45,10 @@ class Container(Model):
     probe: ProbeTimes = Field(
         default=ProbeTimes(), description="Interval and timeout of its probes; default: defaults.probe."
     )
-    environment: dict[EnvironmentName, Template] = Field(
-        default={}, description="Environment variables; values may hold references."
+    environment: dict[EnvironmentName, VariableValue] = Field(
+        default={},
+        description="Environment variables; values may hold references. {secret: NAME} sets the path of its file as "
+        "VARIABLE_FILE, {secret: NAME, as: variable} the value itself.",
     )
     secrets: Annotated[tuple[SecretName, ...], one_or_many(SecretName)] = Field(
         default=(), description="Names in secrets, mounted as files; NAME_FILE is set for each."
