@@ -6,6 +6,7 @@ the container, so its owner is the folder's: who runs Compose.
 
 from __future__ import annotations
 
+import re
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,17 +16,19 @@ from exporter.outputs.compose.secrets import env_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
     from exporter.secrets.folder import SecretsFolder
 
 MODE = 0o400
+_BEFORE_QUOTE = re.compile(r'\\(?:"|\Z)')
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r"})
 
 
 def quoted(name: str, value: bytes) -> str:
     """Return the value as both versions of Compose read it from an env file; a last line break is not part of it.
 
-    Version 1 fills in `${NAME}` in every value, and keeps the backslash of `\\$`; version 2 fills in `$NAME` between
-    double quotes, and has no escapes between single ones.
+    Version 1 fills in `${NAME}` in every value, keeps the backslash of `\\$`, and takes `\\\\"` for an escaped quote;
+    version 2 fills in `$NAME` between double quotes, and has no escapes between single ones.
 
     Raises:
         OperationError: no way of writing it means the same to both. The sentence holds `name`, never the value.
@@ -39,13 +42,13 @@ def quoted(name: str, value: bytes) -> str:
         raise OperationError(
             f"{name} is given as a variable, and its value holds a NUL, which no variable can"
         )
-    if "$" not in text:
+    if "$" not in text and not _BEFORE_QUOTE.search(text):
         return f'"{text.translate(_ESCAPES)}"'
     if "${" not in text and not {"'", "\\", "\n", "\r"} & set(text):
         return f"'{text}'"
     raise OperationError(
-        f"{name} is given as a variable, and its value holds a $ together with a brace, a quote, a backslash or a line "
-        "break, which versions of Compose read differently; give it another value"
+        f"{name} is given as a variable, and versions of Compose would read its value differently: it holds a $ with a "
+        "brace, quote, backslash or line break, or a backslash before a quote or at its end; give it another value"
     )
 
 

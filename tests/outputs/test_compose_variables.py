@@ -66,6 +66,6 @@ def test_mistakes(value: str, sentence: str, tmp_path: Path) -> None:
 
 
 def test_only_variables_have_it(tmp_path: Path) -> None:
-    text = "project: shop\nservices: {}\nstores: {a: {engine: redis, password: {secret: one, as: variable}}}\nsecrets: {one: }\n"
-    with pytest.raises(CatalogError, match=r"stores\.a\.password"):
+    text = TEXT.replace("password: {secret: two}", "password: {secret: two, as: variable}")
+    with pytest.raises(CatalogError, match=r"stores\.db\.password"):
         catalog_of(tmp_path, text)
