@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -19,6 +19,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.timeout(1800)
 SECONDS = 300
 PASSWORD = 'p w$x#"y'
 CATALOG = f"""
@@ -50,47 +51,55 @@ environments: {{test: {{address: "{{service}}:{{port}}"}}}}
 """
 NAMES = ("nginx", "postgres", "redis", "mariadb", "rabbitmq", "capable", "strict", "keys")
 
-_PSQL = (
-    "--user",
+
+class Ask(NamedTuple):
+    """A program to run in a service's container, with options of `docker exec`."""
+
+    service: str
+    command: tuple[str, ...]
+    options: tuple[str, ...] = ()
+
+    def __call__(self, *words: str) -> Ask:
+        return self._replace(command=(*self.command, *words))
+
+
+_NGINX = Ask("nginx", ("bash", "-c"))
+_PSQL = Ask(
     "postgres",
-    "--env",
-    f"PGPASSWORD={PASSWORD}",
-    "postgres",
-    "psql",
-    "-tA",
-    "-h",
-    "/run/postgresql",
-    "-c",
+    ("psql", "-tA", "-h", "/run/postgresql", "-c"),
+    ("--user", "postgres", "--env", f"PGPASSWORD={PASSWORD}"),
 )
-_MARIADB = ("--env", f"MYSQL_PWD={PASSWORD}", "mariadb", "mariadb", "-uroot", "-N", "-e")
-_KEYS = ("--env", f"REDISCLI_AUTH={PASSWORD}", "keys", "redis-cli")
+_REDIS = Ask("redis", ("redis-cli",))
+_MARIADB = Ask("mariadb", ("mariadb", "-uroot", "-N", "-e"), ("--env", f"MYSQL_PWD={PASSWORD}"))
+_RABBIT = Ask("rabbitmq", ("sh", "-c"), ("--user", "rabbitmq"))
+_KEYS = Ask("keys", ("redis-cli",), ("--env", f"REDISCLI_AUTH={PASSWORD}"))
 _GET = "exec 3<>/dev/tcp/127.0.0.1/80; printf 'GET /kept.html HTTP/1.0\\r\\n\\r\\n' >&3; tail -n 1 <&3"
-READY = {
-    "nginx": (("nginx", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/80 && echo yes"), "yes"),
-    "postgres": ((*_PSQL, "SELECT 1"), "1"),
-    "redis": (("redis", "redis-cli", "ping"), "PONG"),
-    "mariadb": ((*_MARIADB, "SELECT 1"), "1"),
-    "rabbitmq": (("--user", "rabbitmq", "rabbitmq", "rabbitmqctl", "await_startup", "-q"), ""),
-    "capable": (("capable", "id", "-un"), "nobody"),
-    "strict": (("strict", "cat", "/usr/local/share/a", "/tmp/a"), "kept\nkept"),
-    "keys": ((*_KEYS, "ping"), "PONG"),
-}
+READY = (
+    (_NGINX("exec 3<>/dev/tcp/127.0.0.1/80 && echo yes"), "yes"),
+    (_PSQL("SELECT 1"), "1"),
+    (_REDIS("ping"), "PONG"),
+    (_MARIADB("SELECT 1"), "1"),
+    (_RABBIT("rabbitmqctl await_startup -q && echo yes"), "yes"),
+    (Ask("capable", ("id", "-un")), "nobody"),
+    (Ask("strict", ("cat", "/usr/local/share/a", "/tmp/a")), "kept\nkept"),
+    (_KEYS("ping"), "PONG"),
+)
 WRITTEN = (
-    ("nginx", "sh", "-c", "echo kept >/var/www/html/kept.html"),
-    (*_PSQL, "CREATE TABLE kept AS SELECT 'kept' AS what"),
-    ("redis", "redis-cli", "set", "what", "kept"),
-    (*_MARIADB, "CREATE DATABASE kept; CREATE TABLE kept.kept AS SELECT 'kept' AS what"),
-    ("--user", "rabbitmq", "rabbitmq", "rabbitmqctl", "-q", "add_vhost", "kept"),
-    (*_KEYS, "set", "what", "kept"),
-    (*_KEYS, "save"),
+    _NGINX("echo kept >/var/www/html/kept.html"),
+    _PSQL("CREATE TABLE kept AS SELECT 'kept' AS what"),
+    _REDIS("set", "what", "kept"),
+    _MARIADB("CREATE DATABASE kept; CREATE TABLE kept.kept AS SELECT 'kept' AS what"),
+    _RABBIT("rabbitmqctl -q add_vhost kept"),
+    _KEYS("set", "what", "kept"),
+    _KEYS("save"),
 )
 READ = (
-    ("nginx", "bash", "-c", _GET),
-    (*_PSQL, "SELECT what FROM kept"),
-    ("redis", "redis-cli", "get", "what"),
-    (*_MARIADB, "SELECT what FROM kept.kept"),
-    ("--user", "rabbitmq", "rabbitmq", "sh", "-c", "rabbitmqctl -q list_vhosts | grep kept"),
-    (*_KEYS, "get", "what"),
+    _NGINX(_GET),
+    _PSQL("SELECT what FROM kept"),
+    _REDIS("get", "what"),
+    _MARIADB("SELECT what FROM kept.kept"),
+    _RABBIT("rabbitmqctl -q list_vhosts | grep kept"),
+    _KEYS("get", "what"),
 )
 USERS = {
     "postgres": "postgres",
@@ -139,20 +148,26 @@ class Site:
     def up(self) -> None:
         """Start everything, and wait until each server answers."""
         self.compose("up", "--detach")
-        for name, (question, answer) in READY.items():
-            try:
-                until(lambda q=question, a=answer: self.ask(*q) == a, f"{name} to answer", SECONDS)  # type: ignore[misc]
-            except AssertionError as error:
-                raise AssertionError(f"{error}\n{self.compose('logs', '--no-color', name)}") from None
+        for question, answer in READY:
+            self.wait(question, answer)
 
-    def ask(self, *words: str) -> str | None:
-        """Run a program in a container, named after the options of `docker exec`; None if it fails."""
-        at = next(
-            index for index, word in enumerate(words) if word in NAMES and words[index - 1] not in ("--user",)
-        )
-        options, name, command = words[:at], words[at], words[at + 1 :]
+    def wait(self, question: Ask, answer: str) -> None:
+        """Wait for the answer."""
+        try:
+            until(lambda: self.ask(question) == answer, f"{question.service} to answer", SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.compose('logs', '--no-color', question.service)}") from None
+
+    def ask(self, question: Ask) -> str | None:
+        """Return the program's output; None if it fails."""
         done = subprocess.run(
-            [require("docker"), "exec", *options, self.container(name), *command],
+            [
+                require("docker"),
+                "exec",
+                *question.options,
+                self.container(question.service),
+                *question.command,
+            ],
             env=self.variables,
             capture_output=True,
             text=True,
@@ -185,12 +200,12 @@ def site() -> Iterator[Site]:
 
 def test_they_start_and_start_again_with_their_data(site: Site) -> None:
     site.up()
-    for words in WRITTEN:
-        assert site.ask(*words) is not None, words
+    for question in WRITTEN:
+        assert site.ask(question) is not None, question
     for again in (("restart", "--timeout", "30"), ("down", "--timeout", "30")):
         site.compose(*again)
         site.up()
-        assert [site.ask(*words) for words in READ] == ["kept"] * len(READ)
+        assert [site.ask(question) for question in READ] == ["kept"] * len(READ)
     for name in NAMES:
         state = site.inspect(name)
         assert (state["State"]["Running"], state["RestartCount"]) == (True, 0), name
@@ -199,10 +214,10 @@ def test_they_start_and_start_again_with_their_data(site: Site) -> None:
 def test_each_runs_as_its_own_user_without_more_than_it_needs(site: Site) -> None:
     site.up()
     for name, user in USERS.items():
-        found = site.ask(name, "sh", "-c", "stat -c %U:%u /proc/1")
+        found = site.ask(Ask(name, ("stat", "-c", "%U:%u", "/proc/1")))
         assert found is not None
         assert user in found.split(":"), name
-        state = site.ask(name, "grep", "-E", "^(CapEff|NoNewPrivs)", "/proc/1/status")
+        state = site.ask(Ask(name, ("grep", "-E", "^(CapEff|NoNewPrivs)", "/proc/1/status")))
         assert state is not None
         assert state.split() == ["CapEff:", "0" * 16, "NoNewPrivs:", "1"], name
 
@@ -210,9 +225,8 @@ def test_each_runs_as_its_own_user_without_more_than_it_needs(site: Site) -> Non
 def test_the_value_of_a_secret_is_in_the_container_alone(site: Site) -> None:
     site.up()
     assert f"MARIADB_ROOT_PASSWORD={PASSWORD}" in site.inspect("mariadb")["Config"]["Env"]
-    assert PASSWORD not in json.dumps(
-        [site.inspect(name)["Config"]["Env"] for name in NAMES if name != "mariadb"]
-    )
+    others = [value for name in NAMES if name != "mariadb" for value in site.inspect(name)["Config"]["Env"]]
+    assert not [value for value in others if PASSWORD in value]
     for path in (site.folder / "deploy").rglob("*"):
         assert not path.is_file() or PASSWORD not in path.read_text()
     file = site.folder / "secrets-of-host/.env.mariadb"
