@@ -120,7 +120,7 @@ CMD ["capable", "100000"]
 
 def import_all(engine: DockerEngine, folder: Path) -> None:
     """Import BASE, and build the images NAME-like:local on it; `folder` is an empty one to build them in."""
-    engine.docker("import", str(debian_servers()), BASE, seconds=600)
+    engine.docker("import", str(debian_servers()), BASE, seconds=1500)
     for name, entry in _ENTRIES.items():
         place = folder / name
         place.mkdir()
