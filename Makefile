@@ -7,7 +7,7 @@
 VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/lock tools/mongodb-stand-in tools/python-env tools/test-components scripts/*.sh
+SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/debian-servers tools/lock tools/mongodb-stand-in tools/python-env tools/test-components scripts/*.sh
 export PYTHON
 
 .DEFAULT_GOAL := help
@@ -24,6 +24,7 @@ test: components lint ## lint, type checks and tests, as in CI
 
 test-system: $(VENV)/.dev ## slower tests with whole stacks of real programs
 	tools/test-components
+	tools/debian-servers || [ $$? -eq 77 ]
 	$(BIN)/python -m pytest tests/system --numprocesses 2 --dist loadfile $(ARGS)
 
 fuzz: $(VENV)/.dev ## look for inputs that crash or hang a reader; ARGS='--seconds 600 grpc'

@@ -43,6 +43,14 @@ def mongodb_stand_in() -> Path:
     return folder
 
 
+def debian_servers() -> Path:
+    """Return the tar file of Debian with servers, which `tools/debian-servers` makes."""
+    file = Path(__file__).parents[1] / ".components/debian-servers/root.tar"
+    if not file.exists():
+        _missing("Debian's servers are missing; make their image with tools/debian-servers")
+    return file
+
+
 def _missing(message: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(message)

@@ -116,9 +116,9 @@ class DockerEngine:
         finally:
             self._process.send_signal(signal.SIGCONT)
 
-    def docker(self, *arguments: str) -> str:
+    def docker(self, *arguments: str, seconds: float = 60) -> str:
         """Return the output of the `docker` command. If it fails, raise an AssertionError with its error output."""
-        return self._docker(*arguments).strip()
+        return self._docker(*arguments, seconds=seconds).strip()
 
     def run(self, *options: str, command: tuple[str, ...] = ("sleep", "1000")) -> str:
         """Start a container in the background and return its id."""
@@ -141,13 +141,13 @@ class DockerEngine:
         """Return the end of dockerd's log."""
         return self._log.read_text(errors="replace")[-4000:] if self._log.exists() else ""
 
-    def _docker(self, *arguments: str, text: bytes | None = None) -> str:
+    def _docker(self, *arguments: str, text: bytes | None = None, seconds: float = 60) -> str:
         done = subprocess.run(
             [require("docker"), "--host", self.host, *arguments],
             input=text,
             stdin=subprocess.DEVNULL if text is None else None,
             capture_output=True,
-            timeout=60,
+            timeout=seconds,
             env={name: value for name, value in os.environ.items() if not name.startswith("DOCKER_")},
         )
         complaint = done.stderr.decode(errors="replace")

@@ -19,6 +19,7 @@ from exporter.host.failures import OperationError
 from exporter.host.findings import Finding, State
 from exporter.host.shown import shown
 from exporter.host.state import CURRENT
+from exporter.outputs.compose.secrets import env_file
 from exporter.outputs.generate import rendered
 from exporter.outputs.registry import OUTPUTS
 from exporter.outputs.writer import MANIFEST, PROTECTED, WriteError, compare, read_manifest
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 MIN_FREE_MIB = "MIN_FREE_MIB"
 _FREE_MIB = 1024
 _SECRET_MODES = {0o400, 0o440}
+_ENV_FILE_MODE = 0o400
 _DRIFT_SECONDS = 5.0
 _ROW = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]* sha256:[0-9a-f]+ \S+", re.ASCII)
 """A line of `rollback/ID/before`: service, image, name."""
@@ -231,6 +233,26 @@ def _folder(name: str, folder: Path, least: int, *, writes: bool) -> Iterator[Fi
 def _nearest(folder: Path) -> Path:
     """Return the folder, or its nearest parent that exists."""
     return next(each for each in (folder, *folder.parents) if each.is_dir() or each == each.parent)
+
+
+def env_file_problem(site: Site, container: str) -> str | None:
+    """Return what is wrong with the file of a container's variables that hold secrets; None if nothing is."""
+    file = site.secrets_folder / env_file(container)
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        return (
+            f"the env file of {container} is not at {file}; "
+            f"make it with: exporter secrets create -e {site.environment}"
+        )
+    except OSError as error:
+        return f"the env file {file} cannot be read: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return f"the env file {file} is not a regular file"
+    mode = stat.S_IMODE(status.st_mode)
+    return (
+        None if mode == _ENV_FILE_MODE else f"the env file {file} has mode {mode:o} and not 400; chmod 400 it"
+    )
 
 
 def _secret(file: Path, name: str, environment: str) -> str | None:

@@ -13,11 +13,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from exporter.host.checks import CHECKS, NEEDS_COMPOSE, NEEDS_ENGINE
+from exporter.host.checks import CHECKS, NEEDS_COMPOSE, NEEDS_ENGINE, env_file_problem
 from exporter.host.compose import Compose, find_compose
 from exporter.host.engine import connected
 from exporter.host.failures import EngineLost, OperationError
 from exporter.host.findings import Finding, Host, State
+from exporter.outputs.compose.secrets import env_files
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -83,6 +84,11 @@ class Preflight:
 
     def _compose(self) -> Iterator[Finding]:
         site = self.host.site
+        # Compose reads no file of an environment where one of its env files is missing.
+        problems = [env_file_problem(site, container) for container in env_files(site.catalog)]
+        if missing := next(filter(None, problems), None):
+            yield Finding("compose", State.PROBLEM, missing)
+            return
         try:
             command = find_compose()
             compose = Compose(

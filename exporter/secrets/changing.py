@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.host.failures import OperationError
 from exporter.secrets.engines import ENGINES
+from exporter.secrets.env_files import quoted
 from exporter.secrets.journal import FILES, PREPARE, REVERT, ROTATE
 from exporter.secrets.origins import Given, choose, value_of
 from exporter.secrets.state import IRREGULAR, MISSING, file_state
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from exporter.secrets.env_files import EnvFiles
     from exporter.secrets.folder import SecretsFolder
     from exporter.secrets.inventory import Secret
     from exporter.secrets.journal import Entry
+    from exporter.secrets.origins import Origin
     from exporter.secrets.rotation import Rotation
 
 
@@ -32,6 +35,7 @@ class Changes:
     sources: Path
     environment: str
     rotation: Rotation
+    env_files: EnvFiles
     say: Callable[[str], None]
     confirm: Callable[[str, Sequence[Secret]], None]
     dry_run: bool = False
@@ -52,11 +56,12 @@ class Changes:
             else:
                 self._keep(secret, right=not state.findings)
         origins = [choose(secret, given, self.sources, self.folder.file(secret.name)) for secret in todo]
+        secrets_by_name = {secret.name: secret for secret in todo}
         for origin in origins:
             if self.dry_run:
                 self.say(f"would create {origin.name} {origin}")
                 continue
-            self.folder.create(origin.name, value_of(origin))
+            self.folder.create(origin.name, self._value(secrets_by_name[origin.name], origin))
             self.say(f"{origin.name}: created {origin}")
         if not todo:
             self.say(f"secrets of {self.environment}: nothing to create")
@@ -91,7 +96,7 @@ class Changes:
         elif not self.done:
             self.say(f"secrets of {self.environment}: nothing to rotate")
         for secret in todo:
-            value = value_of(origins[secret.name])
+            value = self._value(secret, origins[secret.name])
             if value == self.folder.read(self.folder.file(secret.name)):
                 raise OperationError(f"{secret.name}: the new value is the same as the current one")
             self.rotation.run(secret, value, ROTATE)
@@ -173,6 +178,13 @@ class Changes:
 
     # --- steps ---
 
+    def _value(self, secret: Secret, origin: Origin) -> bytes:
+        """Read a new value, and see that those who get it as a variable can."""
+        value = value_of(origin)
+        if secret.variable_of:
+            quoted(secret.name, value)
+        return value
+
     def _keep(self, secret: Secret, *, right: bool) -> None:
         if right:
             self.say(f"{secret.name} exists and is kept")
@@ -208,17 +220,27 @@ class Changes:
         if not secret.users and not secret.stores:
             self.say(f"{secret.name}: restart the services that use it")
 
-    def end(self) -> None:
-        """Print the command that restarts the services that must read the new values."""
+    def end(self) -> list[str]:
+        """Write the env files again, print the commands that apply the new values, and return problems of env files."""
+        problems = [] if self.dry_run else [*self.env_files.make()]
         services: dict[str, None] = {}
+        made_again: dict[str, None] = {}
         for secret in self.done:
             passwords = {login.store: ENGINES[login.engine] for login in secret.stores}
             services |= dict.fromkeys(
                 user for user in secret.users if user not in passwords or passwords[user].restarts
             )
             services |= dict.fromkeys(store for store, engine in passwords.items() if engine.restarts)
+            made_again |= dict.fromkeys(secret.variable_of)
+        if made_again:
+            self.say(
+                "make these containers again, since variables are set when a container is made: "
+                f"exporter compose -e {self.environment} -- up -d --no-deps {' '.join(made_again)}"
+            )
+        services = {name: None for name in services if name not in made_again}
         if services:
             self.say(
                 "restart the services that use it: "
                 f"exporter compose -e {self.environment} -- restart {' '.join(services)}"
             )
+        return problems

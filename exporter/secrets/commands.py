@@ -120,7 +120,7 @@ def check(
 
     with work("check", config, environment, root, names, swarm=swarm) as job:
         states = job.states()
-        others = [] if swarm else [*folder_findings(job.folder, job.inventory)]
+        others = [] if swarm else [*folder_findings(job.folder, job.inventory), *job.env_files.findings()]
         found = [*findings(states), *others]
         if json:
             typer.echo(as_json(states, job.inventory, others))

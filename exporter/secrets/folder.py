@@ -3,6 +3,7 @@
     NAME            the value
     NAME.previous   the previous value
     .next.NAME      the new value while a rotation changes a store, or after that was interrupted
+    .env.CONTAINER  variables of a container with values of secrets; only Compose reads it (`env_files.py`)
     .new.*          a file that is being written; the next command removes those of a killed one
     .lock           held by the command that changes the folder
 
@@ -110,16 +111,16 @@ class SecretsFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def read(self, path: Path) -> bytes:
-        """Return a value. Raises OperationError if it is missing, too large, or not a regular file."""
+    def read(self, path: Path, limit: int = MAX_SECRET_BYTES) -> bytes:
+        """Return a value. Raises OperationError if it is missing, larger than `limit`, or not a regular file."""
         with _refusals(f"{path.name} cannot be read"):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise OperationError(f"{path} is not a regular file; check what it is, and remove it")
-                value = stream.read(MAX_SECRET_BYTES + 1)
-        if len(value) > MAX_SECRET_BYTES:
-            raise OperationError(f"{path} is larger than {MAX_SECRET_BYTES} bytes")
+                value = stream.read(limit + 1)
+        if len(value) > limit:
+            raise OperationError(f"{path} is larger than {limit} bytes")
         return value
 
     @contextmanager
@@ -176,6 +177,20 @@ class SecretsFolder:
         with _refusals(f"{self.next(name)} cannot be removed"):
             self.next(name).unlink(missing_ok=True)
             sync(self.path)
+
+    def write_closed(self, name: str, text: bytes) -> None:
+        """Write a file that only the folder's owner may read."""
+        with _refusals(f"{self.file(name)} cannot be written"):
+            owner = self.path.stat().st_uid
+            descriptor, path = tempfile.mkstemp(prefix=_NEW, dir=self.path)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(text)
+                stream.flush()
+                if owner != os.geteuid():
+                    os.fchown(descriptor, owner, -1)
+                os.fchmod(descriptor, 0o400)
+                os.fsync(descriptor)
+        self._move(self.path / path, self.file(name))
 
     def own(self, name: str) -> None:
         """Set the right owner and mode of a secret's file."""

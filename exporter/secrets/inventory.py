@@ -10,7 +10,7 @@ from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import DEFAULT_FOLDER
 from exporter.catalog.values.references import NamedSecret
 from exporter.outputs.alertmanager.secrets import mounted_secrets
-from exporter.outputs.compose.secrets import granted
+from exporter.outputs.compose.secrets import env_files, granted
 from exporter.outputs.monitoring.references import probe_needs
 from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 from exporter.outputs.web import daemon_needs, prometheus_needs
@@ -50,6 +50,8 @@ class Secret:
     rotate_seconds: float | None = None
     users: tuple[str, ...] = ()
     stores: tuple[Login, ...] = ()
+    variable_of: tuple[str, ...] = ()
+    """Those of `users` that have its value as a variable."""
 
 
 class InventoryError(Exception):
@@ -63,11 +65,21 @@ def inventory(catalog: Catalog) -> dict[str, Secret]:
         InventoryError: A name cannot be used for a file, or two secrets would use the same file.
         OutputError: The catalog cannot be deployed.
     """
-    users, stores = _users(catalog), _stores(catalog)
+    users, stores, given = _users(catalog), _stores(catalog), _given(catalog)
+    for name, containers in given.items():
+        users[name] = list(dict.fromkeys([*users.get(name, ()), *containers]))
     rows = [(name, *_source(name, source), source.rotate) for name, source in catalog.secrets.items()]
     rows += [(secret.name, secret.source, secret.value, None) for secret in stack_secrets(catalog)]
     return checked(
-        Secret(name, kind, value, rotate, tuple(users.get(name, ())), tuple(stores.get(name, ())))
+        Secret(
+            name,
+            kind,
+            value,
+            rotate,
+            tuple(users.get(name, ())),
+            tuple(stores.get(name, ())),
+            tuple(given.get(name, ())),
+        )
         for name, kind, value, rotate in rows
     )
 
@@ -108,6 +120,15 @@ def _users(catalog: Catalog) -> dict[str, list[str]]:
         for secret in needed:
             users.setdefault(secret, []).append(program)
     return users
+
+
+def _given(catalog: Catalog) -> dict[str, list[str]]:
+    """Return the containers that have each secret's value as a variable."""
+    given: dict[str, list[str]] = {}
+    for container, variables in env_files(catalog).items():
+        for secret in dict.fromkeys(variables.values()):
+            given.setdefault(secret, []).append(container)
+    return given
 
 
 def _stores(catalog: Catalog) -> dict[str, list[Login]]:

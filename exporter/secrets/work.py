@@ -13,7 +13,9 @@ from exporter.host.engine import connected
 from exporter.host.failures import WRONG_USAGE, OperationError
 from exporter.host.lock import locked
 from exporter.outputs.base import OutputError
+from exporter.outputs.compose.secrets import env_files
 from exporter.secrets.changing import Changes
+from exporter.secrets.env_files import EnvFiles
 from exporter.secrets.folder import Owner, SecretsFolder
 from exporter.secrets.inventory import InventoryError, inventory
 from exporter.secrets.journal import Journal
@@ -43,6 +45,11 @@ class Work:
     chosen: tuple[Secret, ...]
     folder: SecretsFolder
     swarm: SwarmSecrets | None
+
+    @property
+    def env_files(self) -> EnvFiles:
+        """The files of the variables that hold secrets."""
+        return EnvFiles(self.folder, env_files(self.site.catalog))
 
     def states(self) -> list[State]:
         """Return the state of each chosen secret."""
@@ -81,12 +88,24 @@ class Work:
             journal = Journal(self.site.state)
             rotation = Rotation(self.folder, journal, inside, self.site.environment, say)
             changes = Changes(
-                self.folder, self.site.catalog.folder, self.site.environment, rotation, say, confirm, dry_run
+                self.folder,
+                self.site.catalog.folder,
+                self.site.environment,
+                rotation,
+                self.env_files,
+                say,
+                confirm,
+                dry_run,
             )
+            problems: list[str] = []
             try:
                 yield changes
             finally:
-                changes.end()
+                problems = changes.end()
+                for problem in problems:
+                    say(problem)
+            if problems:
+                raise OperationError("not every env file could be made; Compose cannot start what needs them")
 
     def _state(self, secret: Secret) -> State:
         """Return the state of a file, with a finding if its rotation was not finished."""

@@ -88,7 +88,7 @@ def test_every_container_is_hardened(environment: str) -> None:
         assert service["restart"] == "unless-stopped"
         assert ":latest" not in service["image"]
         assert ":" in service["image"]
-        assert "/tmp:size=64m" in service["tmpfs"]
+        assert "/tmp:size=64m,mode=1777" in service["tmpfs"]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -207,7 +207,7 @@ def test_mounts(tmp_path: Path) -> None:
         {"type": "bind", "source": "../../conf", "target": "/conf", "read_only": True},
         {"type": "bind", "source": "~/x", "target": "/x"},
     ]
-    assert compose["services"]["api"]["tmpfs"] == ["/tmp:size=64m"]
+    assert "tmpfs" not in compose["services"]["api"]
     assert compose["volumes"] == {
         "data": {"name": "data", "external": True},
         "db-data": {"name": "shop-default_db-data"},
@@ -220,13 +220,14 @@ project: shop
 services:
   web: {image: "web:1", secrets: [a.b], environment: {DB_PASSWORD: {secret: db}, TOKEN_FILE: {secret: db}}}
   own: {image: "own:1", secrets: db, user: "1000:1000"}
+  built: {build: {runtime: python}, port: 80, secrets: db}
 stores: {db: {engine: mongodb, username: root, password: {secret: db}}}
 secrets: {a.b: , db: , unused: }
 """
     catalog = catalog_of(tmp_path, text)
     files = files_of(catalog)
     compose = compose_of(catalog)
-    web, own, db = (compose["services"][name] for name in ("web", "own", "db"))
+    web, own, built, db = (compose["services"][name] for name in ("web", "own", "built", "db"))
     assert web["environment"] == {
         "A_B_FILE": "/run/secrets/a.b",
         "DB_FILE": "/run/secrets/db",
@@ -234,8 +235,8 @@ secrets: {a.b: , db: , unused: }
         "TOKEN_FILE": "/run/secrets/db",
     }
     assert web["secrets"] == ["a.b", "db"]
-    assert "group_add" not in web
-    assert own["group_add"] == db["group_add"] == ["65532"]
+    assert web["group_add"] == own["group_add"] == db["group_add"] == ["65532"]
+    assert "group_add" not in built
     assert db["environment"]["MONGO_INITDB_ROOT_PASSWORD_FILE"] == "/run/secrets/db"
     assert compose["secrets"] == {
         name: {"file": f"${{SECRETS_FOLDER:-/etc/shop/default/secrets}}/{name}"} for name in ("a.b", "db")
@@ -266,7 +267,7 @@ services:
     assert many["logging"] == {"driver": "json-file", "options": {"max-size": "1000000", "max-file": "2"}}
     assert (many["restart"], none["restart"]) == ("always", "on-failure")
     assert none["read_only"] is False
-    assert none["tmpfs"] == ["/tmp:size=64m"]
+    assert none["tmpfs"] == ["/tmp:size=64m,mode=1777"]
     assert none["volumes"] == [{"type": "tmpfs", "target": "/a:b", "tmpfs": {"size": 64 * 1024**2}}]
     assert "depends_on" not in services["needs"]
     loaded = docker_compose(tmp_path / "deploy/default", "config")

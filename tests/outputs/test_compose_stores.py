@@ -32,29 +32,30 @@ def store_of(folder: Path, store: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("store", "image", "user", "data"),
     [
-        ("{engine: postgresql}", "postgres:17", "999:999", "/var/lib/postgresql/data"),
-        ("{engine: postgresql, version: '18.1'}", "postgres:18.1", "999:999", "/var/lib/postgresql"),
+        ("{engine: postgresql}", "postgres:17", "postgres", "/var/lib/postgresql/data"),
+        ("{engine: postgresql, version: '18.1'}", "postgres:18.1", "postgres", "/var/lib/postgresql"),
         (
             "{engine: postgresql, version: 16-alpine}",
             "postgres:16-alpine",
-            "70:70",
+            "postgres",
             "/var/lib/postgresql/data",
         ),
         (
             "{engine: postgresql, image: 'r:5000/pg', version: 17}",
             "r:5000/pg:17",
-            "999:999",
+            "postgres",
             "/var/lib/postgresql/data",
         ),
         (
             "{engine: postgresql, image: 'pg@sha256:18', version: 16}",
             "pg@sha256:18",
-            "999:999",
+            "postgres",
             "/var/lib/postgresql/data",
         ),
-        ("{engine: mongodb}", "mongo:8.0", "999:999", "/data/db"),
-        ("{engine: redis}", "redis:7.4", "999:999", "/data"),
-        ("{engine: redis, version: 7.4-alpine}", "redis:7.4-alpine", "999:1000", "/data"),
+        ("{engine: mongodb}", "mongo:8.0", "mongodb", "/data/db"),
+        ("{engine: redis}", "redis:7.4", "redis", "/data"),
+        ("{engine: redis, version: 7.4-alpine}", "redis:7.4-alpine", "redis", "/data"),
+        ("{engine: redis, image: 'valkey/valkey:8'}", "valkey/valkey:8", "valkey", "/data"),
     ],
 )
 def test_the_user_of_the_image_owns_the_data(
@@ -72,6 +73,19 @@ def test_ports_of_their_own(tmp_path: Path) -> None:
     assert store_of(tmp_path, "{engine: redis, port: 6000}")["command"] == ["redis-server", "--port", "6000"]
     for engine in ("postgresql", "mongodb", "redis"):
         assert "6000" in str(store_of(tmp_path, f"{{engine: {engine}, port: 6000}}")["healthcheck"]["test"])
+
+
+@pytest.mark.parametrize(
+    ("store", "shell"),
+    [
+        ("{engine: mongodb}", "mongosh"),
+        ("{engine: mongodb, version: '5.0'}", "mongosh"),
+        ("{engine: mongodb, version: 4.4}", "mongo"),
+        ("{engine: mongodb, image: 'r:5000/mongo:4.2-bionic', version: '8'}", "mongo"),
+    ],
+)
+def test_mongodb_is_asked_by_the_shell_of_its_image(store: str, shell: str, tmp_path: Path) -> None:
+    assert store_of(tmp_path, store)["healthcheck"]["test"][-1].split()[:2] == ["exec", shell]
 
 
 def test_a_command_of_the_catalog_replaces_ours(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_services(services: dict[str, Any], tmp_path: Path) -> None:
         ("bind", str(tmp_path / "$x:y z"), "/a b:$c,d"),
         ("tmpfs", None, "/a:b,c=$d e"),
     ]
-    assert web["tmpfs"] == ["/tmp:size=64m"]
+    assert web["tmpfs"] == ["/tmp:size=64m,mode=1777"]
     assert services["other"]["image"] == "reg.example/$a:1"
 
 

@@ -50,6 +50,7 @@ class Entry:
     used_by: tuple[str, ...] = ()
     password_of: tuple[str, ...] = ()
     """Stores, by the name of their engine."""
+    variable_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Project:
         folder: Path | None = None,
         owner: str | None = str(os.getuid()),
         engine: str = "",
+        catalog: str = _CATALOG,
     ) -> None:
         self.root = root
         self.folder = folder or root / "host" / "secrets"
@@ -79,7 +81,7 @@ class Project:
         self.temporary.mkdir(parents=True)
         self._owner = owner
         self._engine = engine
-        (root / "config.yaml").write_text(_CATALOG)
+        (root / "config.yaml").write_text(catalog)
         deploy = root / "deploy" / ENVIRONMENT
         deploy.mkdir(parents=True)
         (deploy / "compose.yaml").touch()
@@ -151,6 +153,7 @@ def entries_of(file: Path) -> Any:
             entry["rotate_seconds"] or None,
             tuple(entry["used_by"]),
             tuple(_LOGINS[name] for name in entry["password_of"]),
+            tuple(entry["variable_of"]),
         )
         for entry in json.loads(file.read_text())
     ]

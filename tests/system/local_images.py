@@ -3,7 +3,7 @@
 - POSTGRESQL replaces postgres:17: the machine's PostgreSQL; its entry point reads the official image's variables.
 - REDIS replaces redis:7.4: the machine's Redis.
 
-Both run as user 999, as in the generated Compose files, and have the official images' folders and volumes.
+Both have the official images' users, folders and volumes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ fi
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c fsync=off -c shared_buffers=16MB
 """
 _USER = """
-RUN echo 'store:x:999:999::/:/bin/sh' >>/etc/passwd && mkdir -p {folders} && chown 999:999 {folders}
+RUN echo '{user}:x:999:999::/:/bin/sh' >>/etc/passwd && mkdir -p {folders} && chown 999:999 {folders}
 VOLUME {data}
 WORKDIR {data}
 USER 999:999
@@ -64,7 +64,7 @@ def import_postgresql(engine: DockerEngine) -> None:
     root.file("/usr/bin/entry", _ENTRY.encode(), 0o755)
     root.import_as(engine, "postgresql-programs:local")
     data = "/var/lib/postgresql/data"
-    user = _USER.format(folders=f"{data} /var/run/postgresql", data=data)
+    user = _USER.format(user="postgres", folders=f"{data} /var/run/postgresql", data=data)
     start = f'ENV PGDATA={data} TZ=UTC LC_ALL=C PATH=/usr/bin:/bin\nENTRYPOINT ["entry"]\n'
     _build(engine, POSTGRESQL, "postgresql-programs:local", user + start)
 
@@ -79,7 +79,12 @@ def import_redis(engine: DockerEngine) -> None:
         root.link(f"/usr/bin/{name}", str(server))
     root.import_as(engine, "redis-programs:local")
     start = 'ENV PATH=/usr/bin:/bin LC_ALL=C\nCMD ["redis-server"]\n'
-    _build(engine, REDIS, "redis-programs:local", _USER.format(folders="/data", data="/data") + start)
+    _build(
+        engine,
+        REDIS,
+        "redis-programs:local",
+        _USER.format(user="redis", folders="/data", data="/data") + start,
+    )
 
 
 def _build(engine: DockerEngine, image: str, base: str, text: str) -> None:

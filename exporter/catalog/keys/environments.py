@@ -43,7 +43,8 @@ class Environment(Model):
         "default: all if address is on localhost, else edge.",
     )
     mount_sources: bool = Field(
-        default=False, description="Mount the sources of built services into their containers."
+        default=False,
+        description="Mount the sources of services with build.runtime: python into their containers.",
     )
     tag: Text | None = Field(default=None, description="Tag of built images; default: the commit.")
     verify: Verify = Field(default=Verify(), description="Verification of a deploy.")

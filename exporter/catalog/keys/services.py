@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -13,6 +13,9 @@ from exporter.catalog.values.names import EnvironmentName, LabelName, MetricName
 from exporter.catalog.values.network import Port, UrlPath
 from exporter.catalog.values.scalars import Duration, Percentage, Words
 from exporter.catalog.values.texts import Interpolated
+
+if TYPE_CHECKING:
+    from exporter.catalog.keys.container.hardening import Hardening
 
 
 class Build(Model):
@@ -113,17 +116,29 @@ class Service(Container):
     public: bool = Field(default=False, description="Put it on the edge network, behind the gateway.")
     replicas: Annotated[int, Field(ge=0)] = Field(default=1, description="Number of containers.")
     scale: Scale | None = Field(default=None, description="Autoscaling, on platforms that support it.")
-    user: Interpolated | None = Field(default=None, description="The user inside the container.")
-    read_only: bool = Field(default=True, description="Make the container's root file system read-only.")
+    user: Interpolated | None = Field(
+        default=None,
+        description="The user inside the container; default: 65532 if hardening is strict, else the image's.",
+    )
+    read_only: bool | None = Field(
+        default=None,
+        description="Make the container's root file system read-only; default: true if hardening is strict.",
+    )
     writable: Annotated[tuple[Words, ...], one_or_many(Words)] = Field(
-        default=("/tmp",),  # noqa: S108 - a path inside the container
-        description="Folders that stay writable, in memory.",
+        default=(),
+        description="Folders in memory that every user of the container can write to; "
+        "with a read-only root file system also /tmp.",
     )
 
     @property
     def deployed(self) -> bool:
         """True if it is deployed, not only watched because somebody else runs it."""
         return bool(self.build or self.image)
+
+    @property
+    def hardened_as(self) -> Hardening:
+        """Return its kind of hardening: only images of the recipes are known to run under the strict one."""
+        return self.hardening or ("strict" if self.build and self.build.runtime else "image")
 
     @model_validator(mode="after")
     def _watched(self) -> Self:

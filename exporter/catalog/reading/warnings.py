@@ -138,7 +138,7 @@ def _named_values(value: object, path: CatalogPath) -> Iterator[tuple[CatalogPat
                 yield from ((here, name, text) for name, text in _parameters(inner))
             elif isinstance(inner, TextTemplate):
                 yield here, alias, _written_out(inner)
-            elif field == "command" and isinstance(inner, tuple):
+            elif field in ("command", "entrypoint") and isinstance(inner, tuple):
                 yield from _options(inner, here)
             else:
                 yield from _named_values(inner, here)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from exporter.catalog.values.names import parse_environment_name, parse_secret_name
@@ -27,9 +27,10 @@ LITERAL_SECRET = f"a secret cannot be written in the catalog; {_HOW}"
 
 @dataclass(frozen=True, slots=True)
 class NamedSecret:
-    """A name in the catalog's `secrets`."""
+    """A name in the catalog's `secrets`. `variable`: a container gets its value as a variable, not as a file."""
 
     name: str
+    variable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class TextTemplate:
 
 
 _REFERENCE_KINDS = ("secret", "file", "env")
+_AS = "as"
 
 
 def parse_template(value: object) -> TextTemplate:
@@ -69,6 +71,26 @@ def has_password(text: str) -> bool:
     """True if a URL in the text holds a password that is written out."""
     password = _URL_PASSWORD.search(text)
     return password is not None and "${" not in password[1]
+
+
+def parse_variable_value(value: object) -> TextTemplate:
+    """Parse the value of a container's variable: a template, or a secret whose value the variable is to hold.
+
+    Raises:
+        ValueError: as parse_template, or `as` is something else or in the wrong place.
+    """
+    if not isinstance(value, dict) or _AS not in value:
+        return parse_template(value)
+    if value[_AS] != "variable":
+        raise ValueError(
+            "as is variable, or left out; the container then finds the path of a file in NAME_FILE"
+        )
+    template = parse_template({key: item for key, item in value.items() if key != _AS})
+    [part] = template.parts
+    if not isinstance(part, NamedSecret):
+        message = "only one of the catalog's secrets has as; write {secret: NAME, as: variable}"
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors
+    return TextTemplate((replace(part, variable=True),))
 
 
 def parse_secret(value: object) -> TextTemplate:
@@ -157,3 +179,23 @@ Template = Annotated[
     ),
 ]
 """Text that may hold references."""
+VariableValue = Annotated[
+    TextTemplate,
+    *value_type(
+        parse_variable_value,
+        {
+            "anyOf": [
+                {"type": ["string", "number"]},
+                _REFERENCE_SCHEMA,
+                {
+                    "type": "object",
+                    "properties": {"secret": {"type": "string", "minLength": 1}, _AS: {"const": "variable"}},
+                    "additionalProperties": False,
+                    "required": ["secret", _AS],
+                },
+            ]
+        },
+        "text, perhaps with references",
+    ),
+]
+"""Value of a container's variable."""

@@ -18,7 +18,7 @@ from exporter.outputs.compose.names import GATEWAY, check_gateway_name, deployed
 from exporter.outputs.compose.networks import check_networks, networks
 from exporter.outputs.compose.passthrough import check_passed, document_with, services_with, unfollowed
 from exporter.outputs.compose.ports import check_edge
-from exporter.outputs.compose.secrets import secret_files, swarm_secrets
+from exporter.outputs.compose.secrets import env_files, secret_files, swarm_secrets
 from exporter.outputs.compose.services import service_keys
 from exporter.outputs.compose.stores import database_scripts, store_keys
 from exporter.outputs.compose.variables import environment_example
@@ -38,6 +38,12 @@ def notes(catalog: Catalog) -> Iterable[Finding]:
     if "secrets" in catalog.compose:
         sentence = "is not in compose.secrets.swarm.yaml, which a Swarm reads in place of these secrets"
         yield ("compose", "secrets"), sentence
+
+
+_SWARM_VARIABLES = (
+    "Variables that hold a secret are not among them: docker stack deploy reads their values from the env files that "
+    "exporter secrets create, without --swarm, makes where it runs."
+)
 
 
 def render(catalog: Catalog) -> Iterable[File]:
@@ -92,6 +98,7 @@ def render(catalog: Catalog) -> Iterable[File]:
             f"{place}: secrets of a Swarm, created by: exporter secrets create --swarm.",
             "For your own stack file, in place of the secret files of compose.yaml: docker stack deploy supports "
             "neither its limits nor its conditions of depends_on.",
+            *((_SWARM_VARIABLES,) if env_files(catalog) else ()),
         ),
     )
     # SECRETS_FOLDER, which generated secrets read, is described anyway.

@@ -14,7 +14,17 @@ if TYPE_CHECKING:
 
 CONTAINER, CHECK = "container", "healthcheck"
 CONTAINER_KEYS = (
-    *("read_only", "cap_drop", "security_opt", "restart", "cpus", "mem_limit", "pids_limit", "logging"),
+    *(
+        "read_only",
+        "cap_drop",
+        "cap_add",
+        "security_opt",
+        "restart",
+        "cpus",
+        "mem_limit",
+        "pids_limit",
+        "logging",
+    ),
     "stop_grace_period",
 )
 CHECK_KEYS = ("interval", "timeout", "retries", "start_period")

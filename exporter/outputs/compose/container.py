@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.values.commands import Unsplit
 from exporter.outputs.compose.text import interpolated, literal
 from exporter.outputs.durations import engine_duration, size_text
 
@@ -11,24 +12,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.keys.container.hardening import Hardening
     from exporter.catalog.keys.container.healthcheck import CheckTimes
     from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.container.resources import Resources
+    from exporter.catalog.values.commands import Command
 
+TEMPORARY = "/tmp"  # noqa: S108 - a path inside the container
 TMPFS_SIZE = 64 * 1024 * 1024
 """The size of a writable folder in memory. What is used of it counts towards the container's memory limit."""
+_TMPFS_MODE = "1777"
+_CAPABILITIES: dict[Hardening, tuple[str, ...]] = {
+    "strict": (),
+    # Entry points of public images start as root, give the data folder to their user, and change to that user. A file
+    # with the capability to open low ports cannot even be executed where that capability is dropped.
+    "image": ("CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID"),
+    "off": (),
+}
 _SEPARATORS = frozenset(":,")
 """Separators of the options of a folder in memory, in the short form."""
 
 
-def hardened(user: str, *, read_only: bool = True) -> dict[str, Any]:
-    """Return keys for a user without privileges, who cannot gain any, and a read-only root file system."""
-    return {
-        "user": interpolated(user),
-        "read_only": read_only,
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges:true"],
-    }
+def hardened(
+    user: str | None,
+    kind: Hardening = "strict",
+    *,
+    read_only: bool | None = True,
+    capabilities: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return what the container may do; None keeps what the image says. `capabilities` are added to those of `kind`."""
+    keys: dict[str, Any] = {"user": interpolated(user)} if user else {}
+    if read_only is not None:
+        keys["read_only"] = read_only
+    if kind != "off":
+        keys["cap_drop"] = ["ALL"]
+    if added := dict.fromkeys([*_CAPABILITIES[kind], *capabilities]):
+        keys["cap_add"] = [*added]
+    if kind != "off":
+        keys["security_opt"] = ["no-new-privileges:true"]
+    return keys
+
+
+def start_keys(command: Command, entrypoint: Command | None) -> dict[str, Any]:
+    """Return `entrypoint` and `command`, where the catalog has them."""
+    keys = {} if entrypoint is None else {"entrypoint": _words(entrypoint)}
+    return {**keys, "command": _words(command)} if command else keys
+
+
+def _words(command: Command) -> list[str] | str:
+    if command and isinstance(command[0], Unsplit):
+        return interpolated(command[0])
+    return [interpolated(word) for word in command]
 
 
 def limits(catalog: Catalog, own: Resources) -> dict[str, Any]:
@@ -99,8 +133,10 @@ def mount_keys(
 ) -> dict[str, Any]:
     """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory from which nothing can be executed.
 
-    Folders at which something else is mounted (`taken`) are left out. `tmpfs`: further ones, with options. A path with
-    a separator of the short form needs the long form, in which docker-compose 1.29 requires a size in bytes.
+    Folders at which something else is mounted (`taken`) are left out. `tmpfs`: further ones, with options. Without a
+    mode a folder in memory has that of the image's folder beneath it and belongs to root, so others could not write
+    there. A path with a separator of the short form needs the long form, in which docker-compose 1.29 requires a size
+    in bytes and supports no mode.
     """
     written = [interpolated(folder) for folder in tmpfs]
     mounted = {*taken, *(folder.partition(":")[0] for folder in tmpfs)}
@@ -111,7 +147,9 @@ def mount_keys(
         if _SEPARATORS & set(folder)
     ]
     short = [
-        f"{literal(folder)}:size={size_text(TMPFS_SIZE)}" for folder in free if not _SEPARATORS & set(folder)
+        f"{literal(folder)}:size={size_text(TMPFS_SIZE)},mode={_TMPFS_MODE}"
+        for folder in free
+        if not _SEPARATORS & set(folder)
     ]
     keys = {"volumes": [*mounts, *long], "tmpfs": [*short, *written]}
     return {key: value for key, value in keys.items() if value}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _SEPARATOR = ":"
 _REFERENCE = re.compile(r"\$\{[^}]*\}")
 SOURCES = "/app"
-"""The folder of the sources in images of the recipes, and in most others."""
+"""The folder of the sources in images of the recipes."""
 
 
 def mount(written: Mount) -> dict[str, Any] | str:

@@ -92,7 +92,8 @@ def with_options(container: Container, keys: dict[str, Any]) -> dict[str, Any]:
     if container.gpus:
         found["deploy"] = {**found.get("deploy", {}), "resources": _gpus(container.gpus)}
     if container.env_file:
-        found["env_file"] = [*found.get("env_file", ()), *(_env_file(file) for file in container.env_file)]
+        # A later file replaces the variables of an earlier one: those with secrets come last.
+        found["env_file"] = [*(_env_file(file) for file in container.env_file), *found.get("env_file", ())]
     if container.network_mode:
         found.pop("networks", None)
     if container.network_mode == HOST:

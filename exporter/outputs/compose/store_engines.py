@@ -21,6 +21,11 @@ DATABASES_FILE = "/docker-entrypoint-initdb.d/10-databases.sql"
 _POSTGRES_PARENT = "/var/lib/postgresql"
 _NEW_LAYOUT = 18
 """From this version on, PostgreSQL's image keeps its data in a folder per version below the parent."""
+_MONGOSH = 5
+"""From this version on, MongoDB's image has mongosh; before, its shell is mongo."""
+_USERS = {"postgresql": "postgres", "mongodb": "mongodb", "redis": "redis"}
+_USERS_OF_IMAGES = {"valkey": "valkey", "keydb": "keydb"}
+"""Users by the last part of the image's name, where the engine's own user does not exist."""
 _REDIS_START = (
     # The list of users has a hash of the password: the password itself is in no argument, variable or log line.
     "set -eu; user=$1 file=$2 acl=${TMPDIR:-/tmp}/users.acl; shift 2; "
@@ -40,8 +45,9 @@ _REDIS_OPEN_PING = 'test "$("$@" ping)" = PONG'
 class Server:
     """The settings of a store's container.
 
-    `user`: uid and gid of the image's user. `data`: the folder on the volume. `writable`: folders in memory.
-    `environment` and `command` are in Compose's syntax, `check` is not. `databases`: those that a script creates.
+    `user`: the name of the image's user, whose numbers the engine reads from the image. `data`: the folder on the
+    volume. `writable`: folders in memory. `environment` and `command` are in Compose's syntax, `check` is not.
+    `databases`: those that a script creates.
     """
 
     user: str
@@ -78,7 +84,7 @@ def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | N
         environment["PGPORT"] = str(store.listen_port)
     made = ("postgres", "template0", "template1", *store.databases[:1])
     return Server(
-        user="70:70" if "alpine" in image else "999:999",
+        user=_user(store, image),
         data=_POSTGRES_PARENT if _major(store, image) >= _NEW_LAYOUT else ENGINES["postgresql"].data,
         writable=("/tmp", "/run/postgresql"),  # noqa: S108 - paths inside the container
         # By TCP: while the image sets up a new database, its server answers on the socket only. The database
@@ -93,7 +99,7 @@ def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | N
     )
 
 
-def _mongodb(store: Store, where: CatalogPath, _image: str, password: str | None) -> Server:
+def _mongodb(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
     environment = {"HOME": "/tmp"}  # noqa: S108 - mongosh writes there; its default home is the data volume
     if store.databases:
         environment["MONGO_INITDB_DATABASE"] = literal(store.databases[0])
@@ -104,13 +110,14 @@ def _mongodb(store: Store, where: CatalogPath, _image: str, password: str | None
         environment["MONGO_INITDB_ROOT_PASSWORD_FILE"] = secret_path(password)
     port = str(store.listen_port)
     tls = " --tls --tlsAllowInvalidCertificates" if store.tls else ""
+    shell = "mongosh" if _major(store, image) >= _MONGOSH else "mongo"
     # By the container's address: while the image creates the first user, its server answers on loopback only.
     ask = (
-        f'exec mongosh --quiet --norc{tls} --host "$HOSTNAME" --port {port} '
+        f'exec {shell} --quiet --norc{tls} --host "$HOSTNAME" --port {port} '
         '--eval "quit(db.adminCommand({ping: 1}).ok ? 0 : 1)"'
     )
     return Server(
-        user="999:999",
+        user=_user(store, image),
         data=ENGINES["mongodb"].data,
         writable=("/tmp", "/data/configdb"),  # noqa: S108 - paths inside the container
         check=("sh", "-c", ask),
@@ -135,7 +142,7 @@ def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -
         ("sh", "-c", _REDIS_START, "redis", *access, *start) if password else start if len(start) > 1 else ()
     )
     return Server(
-        user="999:1000" if "alpine" in image else "999:999",
+        user=_user(store, image),
         data=ENGINES["redis"].data,
         writable=("/tmp",),  # noqa: S108 - a path inside the container
         # PONG is compared because redis-cli exits with 0 even if the server requires a password or is loading.
@@ -144,9 +151,22 @@ def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -
     )
 
 
+def _user(store: Store, image: str) -> str:
+    """Return the name that owns the data. Its numbers differ between images: the engine looks it up in the image's own
+    /etc/passwd.
+    """
+    return _USERS_OF_IMAGES.get(_name_and_tag(image)[0], _USERS[store.engine])
+
+
+def _name_and_tag(image: str) -> tuple[str, str]:
+    """Return the last part of the image's name, and its tag; empty without one."""
+    name, _, tag = image.partition("@")[0].rpartition("/")[2].partition(":")
+    return name, tag
+
+
 def _major(store: Store, image: str) -> int:
     """Return the major version from the image's tag, or else from the catalog's version."""
-    for text in (image.partition("@")[0].rpartition("/")[2].partition(":")[2], store.version or ""):
+    for text in (_name_and_tag(image)[1], store.version or ""):
         if match := re.match(r"[0-9]+", text):
             return int(match[0])
     return int(ENGINES[store.engine].version)

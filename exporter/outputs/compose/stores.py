@@ -1,6 +1,7 @@
 """The catalog's stores as services of Compose: official images, run as the user that owns their data.
 
 The images' entry points start as root to change to that user. Started as that user, they need no capabilities.
+With `hardening: image` they start as in the image, usually as root.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from exporter.catalog.keys.stores import ENGINES
 from exporter.outputs.base import File
 from exporter.outputs.compose.conditions import depends_keys
 from exporter.outputs.compose.configs import config_keys, config_mounts
-from exporter.outputs.compose.container import hardened, health_keys, mount_keys, shared_keys
+from exporter.outputs.compose.container import hardened, health_keys, mount_keys, shared_keys, start_keys
 from exporter.outputs.compose.images import is_pinned
 from exporter.outputs.compose.mounts import data_volume, mount
 from exporter.outputs.compose.networks import store_networks
 from exporter.outputs.compose.options import with_options
 from exporter.outputs.compose.ports import service_ports
-from exporter.outputs.compose.secrets import Granted, granted, secret_keys, secret_name
+from exporter.outputs.compose.secrets import Granted, env_file_keys, granted, secret_keys, secret_name
 from exporter.outputs.compose.store_engines import DATABASES_FILE, server
 from exporter.outputs.compose.text import generated, interpolated
 from exporter.outputs.durations import size_text
@@ -47,9 +48,10 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
     access = Granted(
-        {**settings.environment, **own.environment}, tuple(dict.fromkeys([*password, *own.secrets]))
+        {**settings.environment, **own.environment},
+        tuple(dict.fromkeys([*password, *own.secrets])),
+        own.variables,
     )
-    command = [interpolated(part) for part in store.command] or list(settings.command)
     mounts: list[dict[str, Any] | str] = [data_volume(store, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
@@ -57,18 +59,32 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     mounts += [*(mount(written) for written in store.volumes), *config_mounts(catalog, store)]
     ports = service_ports(catalog, name, store)
     keys: dict[str, Any] = {"image": interpolated(store_image(store))}
-    if command:
-        keys["command"] = command
-    keys |= {**hardened(store.user or settings.user), **shared_keys(catalog, store)}
+    if settings.command:
+        keys["command"] = list(settings.command)
+    keys |= start_keys(store.command, store.entrypoint)
+    strict = store.hardened_as == "strict"
+    keys |= hardened(
+        store.user or (settings.user if strict else None),
+        store.hardened_as,
+        read_only=True if strict else None,
+        capabilities=store.capabilities,
+    )
+    keys |= shared_keys(catalog, store)
     if settings.shm_size:
         keys["shm_size"] = size_text(settings.shm_size)
     if access.environment:
         keys["environment"] = access.environment
+    keys |= env_file_keys(catalog, name, access)
     keys |= secret_keys(access.secrets, None)
     keys["networks"] = store_networks(store)
     if ports:
         keys["ports"] = ports
-    keys |= mount_keys(mounts, settings.writable, [written.target for written in store.volumes], store.tmpfs)
+    keys |= mount_keys(
+        mounts,
+        settings.writable if strict else (),
+        [written.target for written in store.volumes],
+        store.tmpfs,
+    )
     keys |= config_keys(catalog, store)
     keys |= depends_keys(catalog, store)
     keys |= health_keys(catalog, store, settings.check)

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from exporter.catalog.values.names import VariableName
 from exporter.catalog.values.pairs import pairs
-from exporter.catalog.values.references import Template
+from exporter.catalog.values.references import VariableValue
 
-Variables = Annotated[dict[VariableName, Template | None], pairs(dict[VariableName, Template | bool | None])]
+Variables = Annotated[
+    dict[VariableName, VariableValue | None], pairs(dict[VariableName, VariableValue | bool | None])
+]
 """A variable without a value has the one of the environment in which Compose runs, if it is set there."""

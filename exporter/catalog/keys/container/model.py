@@ -15,6 +15,7 @@ from exporter.catalog.keys.container.devices import Devices, GpuRequests
 from exporter.catalog.keys.container.env_file import EnvFiles
 from exporter.catalog.keys.container.environment import Variables
 from exporter.catalog.keys.container.extra_hosts import ExtraHosts
+from exporter.catalog.keys.container.hardening import Capability, Hardening
 from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.container.limits import Sysctls, Ulimits
 from exporter.catalog.keys.container.logging import LogDriver
@@ -28,6 +29,7 @@ from exporter.catalog.keys.container.slo import Slo, SloOrShort
 from exporter.catalog.keys.container.volumes import Mounts
 from exporter.catalog.keys.probes.probe import Probe
 from exporter.catalog.keys.probes.times import ProbeTimes
+from exporter.catalog.values.commands import Command
 from exporter.catalog.values.names import ContainerName, Label, SecretName
 from exporter.catalog.values.network import AddressTemplate, Port
 from exporter.catalog.values.pairs import pairs
@@ -36,8 +38,6 @@ from exporter.catalog.values.scalars import Duration, Words
 from exporter.catalog.values.sizes import ByteSize
 from exporter.catalog.values.texts import Interpolated
 from exporter.catalog.values.words import shown
-
-Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
 
 PullPolicy = Literal["always", "never", "missing", "if_not_present", "build", "daily", "weekly"]
 
@@ -77,6 +77,7 @@ class Container(Model):
     environment: Variables = Field(
         default={},
         description="Environment variables, as a mapping or a list of NAME=value; values may hold references. "
+        "{secret: NAME} sets the path of its file as VARIABLE_FILE, {secret: NAME, as: variable} the value itself. "
         "One without a value has that of the environment in which Compose runs.",
     )
     env_file: EnvFiles = Field(default=(), description="Files with further variables, which Compose reads.")
@@ -101,7 +102,22 @@ class Container(Model):
     labels: Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated | bool | None], alone="")] = (
         Field(default={}, description="Labels of the container.")
     )
-    command: Command = Field(default=(), description="Command in place of the image's.")
+    command: Command = Field(
+        default=(),
+        description="Command in place of the image's: words, or text, which is split as by Compose.",
+    )
+    entrypoint: Command | None = Field(
+        default=None, description="Entry point in place of the image's; empty: none."
+    )
+    hardening: Hardening | None = Field(
+        default=None,
+        description="strict: no root, no capability, a read-only root file system. image: the image's own user and "
+        "file system, and the capabilities that entry points of public images need. off: the engine's defaults. "
+        "Default: strict for stores and for images that build.runtime builds, otherwise image.",
+    )
+    capabilities: Annotated[tuple[Capability, ...], one_or_many(Capability)] = Field(
+        default=(), description="Additional capabilities of Linux, such as NET_ADMIN."
+    )
     stop_grace: Duration | None = Field(default=None, description="Time to stop before it is killed.")
     compose: ComposeKeys = Field(
         default={},
@@ -202,6 +218,11 @@ class Container(Model):
     def deployed(self) -> bool:
         """True if it is deployed, not only watched because somebody else runs it."""
         return True
+
+    @property
+    def hardened_as(self) -> Hardening:
+        """Return its kind of hardening, the default included."""
+        return self.hardening or "strict"
 
     @property
     def published_port(self) -> int | None:
