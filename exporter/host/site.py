@@ -216,12 +216,12 @@ class Site:
     @property
     def gateway(self) -> str | None:
         """The gateway's service, if there is one."""
-        return GATEWAY if self.catalog.gateway else None
+        return GATEWAY if self.catalog.own_gateway else None
 
     @property
     def gateway_profile(self) -> str | None:
         """The Compose profile that the gateway is in where all ports are open anyway: it starts when asked for."""
-        return GATEWAY if self.catalog.gateway and self.catalog.environment.publishes_all else None
+        return GATEWAY if self.catalog.own_gateway and self.catalog.environment.publishes_all else None
 
     @property
     def gateway_resolve_seconds(self) -> int:

@@ -11,6 +11,7 @@ from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.keys.container.model import Container
 from exporter.catalog.keys.probes.tls import Tls  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.addresses import is_loopback, split_address
 from exporter.catalog.values.names import Label  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
@@ -95,6 +96,20 @@ class Store(Container):
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
         return self
+
+    def runs_elsewhere(self, name: str) -> bool:
+        """True if its own keys say that somebody else runs it: its containers, or an address elsewhere.
+
+        Its own name and this machine are not elsewhere: a deployed store is reached by them.
+        """
+        if super().runs_elsewhere(name):
+            return True
+        if self.address is None:
+            return False
+        host, _ = split_address(
+            self.address.format(service=name, port=1, project="project", environment="environment")
+        )
+        return host != name and not is_loopback(host)
 
     @property
     def listen_port(self) -> int | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.planning.watched import contained, expected
+
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.services import Service
@@ -24,24 +26,34 @@ def jobs(catalog: Catalog) -> frozenset[str]:
         if needed.condition == "completed"
     }
     return frozenset(
-        name for name, service in catalog.services.items() if _ends(catalog, service, awaited=name in awaited)
+        name
+        for name, service in catalog.services.items()
+        if contained(catalog, name, service) and _ends(catalog, service, awaited=name in awaited)
     )
 
 
 def wanted(catalog: Catalog) -> dict[str, int]:
-    """Return how many containers must run of each deployed service and store that is neither a job nor a file."""
+    """Return how many containers must run of each service and store that is neither a job nor a file.
+
+    What somebody else runs is left out if the catalog does not say how many there are.
+    """
     ending = jobs(catalog)
     services = {
-        name: service.replicas
+        name: service.replicas if service.deployed else expected(service)
         for name, service in catalog.services.items()
-        if service.deployed and name not in ending
+        if contained(catalog, name, service) and name not in ending
     }
-    return services | {name: 1 for name, store in catalog.stores.items() if store.engine != "sqlite"}
+    stores = {
+        name: 1 if store.deployed else expected(store)
+        for name, store in catalog.stores.items()
+        if contained(catalog, name, store)
+    }
+    return {name: number for name, number in {**services, **stores}.items() if number is not None}
 
 
 def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:
-    if not service.deployed:
-        return False
+    if not service.deployed and service.restart is None:
+        return awaited
     if (service.restart or catalog.defaults.restart) not in MAY_END:
         # The generated Compose file sets "no" for it, unless the catalog sets restart.
         return awaited and service.restart is None

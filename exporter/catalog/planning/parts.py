@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.planning.machine import own_address
 from exporter.catalog.planning.secret_paths import absolute, resolve
 from exporter.catalog.planning.specs import BasicAuth, TlsSpec
+from exporter.catalog.planning.watched import contained, host_name
 from exporter.catalog.values.addresses import DEFAULT_PORTS, join_address, split_address
 from exporter.catalog.values.references import LITERAL_SECRET
 from exporter.catalog.values.secret_text import SecretText
@@ -15,13 +16,13 @@ from exporter.catalog.values.texts import request_path
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.probes.addressed import AddressedProbe
     from exporter.catalog.keys.probes.http import BasicAuth as WrittenAuth
     from exporter.catalog.keys.probes.http import HttpProbe
     from exporter.catalog.keys.probes.tls import Tls
     from exporter.catalog.keys.probes.websocket import WebSocketProbe
     from exporter.catalog.keys.services import Metrics, Service
+    from exporter.catalog.keys.stores import Store
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.values.references import TextTemplate
 
@@ -49,9 +50,13 @@ class Parts:
         self.uses: list[SecretUse] = []
         self.findings: list[Finding] = []
 
-    def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
+    def address(self, name: str, container: Service | Store, port: int | None) -> tuple[str, int | None]:
         """Return host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
-        beside = own_address() if container.deployed and container.address is None else None
+        # The generated stack is on the networks of what is deployed, and on those of `observe`.
+        joined = container.deployed or (
+            bool(self.catalog.observe.networks) and contained(self.catalog, name, container)
+        )
+        beside = own_address() if joined and container.address is None else None
         published = container.host_port if self._environment.publishes_all and beside is None else None
         chosen = port or published or container.listen_port
         template = container.address or beside or self._environment.address
@@ -60,7 +65,7 @@ class Parts:
             if "{port}" in template:
                 raise ValueError("needs a port; write it here or on the service")
         text = template.format(
-            service=name,
+            service=host_name(name, container),
             port=chosen,
             project=self.catalog.project,
             environment=self.catalog.environment_name,
@@ -78,7 +83,7 @@ class Parts:
         return join_address(host, port or DEFAULT_PORTS[metrics.scheme])
 
     def url(
-        self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
+        self, name: str, container: Service | Store, path: CatalogPath, written: HttpProbe | WebSocketProbe
     ) -> tuple[str, SecretText | None]:
         """Return the URL as it is shown; and its path and query, if they hold references."""
         if written.url is not None:
@@ -90,7 +95,7 @@ class Parts:
             self.uses.append(SecretUse((*path, "url" if written.url is not None else "path"), asked))
         return shown, asked
 
-    def port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
+    def port(self, name: str, container: Service | Store, written: AddressedProbe) -> tuple[str, int]:
         """Return host and port of a probe of one port."""
         if written.address is not None:
             host, port = written.address

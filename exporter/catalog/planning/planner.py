@@ -22,6 +22,7 @@ from exporter.catalog.planning.plan import (
 )
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
+from exporter.catalog.planning.watched import claim, contained, own_volumes
 from exporter.catalog.planning.targets import targets
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service 
         depends_on=tuple(service.depends_on) if service else (),
         runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
         deployed=container.deployed,
+        contained=contained(catalog, name, container),
+        claim=None if container.deployed else claim(container),
+        may_end=service is not None
+        and not (service.deployed or service.probed or service.metrics or service.restart),
         port=container.listen_port,
         metrics_path=metrics.path if metrics else None,
         metrics_target=parts.metrics_target(name, service, metrics) if service and metrics else None,
@@ -100,7 +105,7 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         docker=own_place(DOCKER, written.docker),
         cgroup=own_place(CGROUP, written.cgroup),
         proc=own_place(PROC, written.proc),
-        projects=written.projects or (catalog.project, compose_project(catalog)),
+        projects=(catalog.project, compose_project(catalog), *catalog.observe.projects),
         labels=written.labels,
     )
 
@@ -111,15 +116,15 @@ def _web(catalog: Catalog) -> WebPlan:
 
 
 def volume_names(catalog: Catalog) -> list[str]:
-    """Return every volume of the catalog once: those in `volumes`, and those of stores."""
-    stores = (store.volume for store in catalog.stores.values() if store.volume)
-    return list(dict.fromkeys((*catalog.volumes, *stores)))
+    """Return every volume of what is deployed once: those in `volumes`, and those of stores."""
+    stores = (store.volume for store in catalog.stores.values() if store.volume and store.deployed)
+    return list(dict.fromkeys((*own_volumes(catalog), *stores)))
 
 
 def _backups(catalog: Catalog) -> BackupsPlan:
     saved = (
-        *(name for name, store in catalog.stores.items() if store.backup),
-        *(name for name, volume in catalog.volumes.items() if volume.backup),
+        *(name for name, store in catalog.stores.items() if store.backup and store.deployed),
+        *(name for name, volume in own_volumes(catalog).items() if volume.backup),
     )
     folder = f"{catalog.backup.directory}/{catalog.environment_name}/{MARKERS}"
     return BackupsPlan(absolute(catalog, folder), saved)

@@ -16,8 +16,8 @@ def service_networks(catalog: Catalog, name: str, service: Service) -> list[str]
     """Return the networks of a service: edge if it is public or the gateway sends requests to it, stores if it
     depends on one.
     """
-    routed = catalog.gateway is not None and any(
-        route.service == name for route in catalog.gateway.routes.values()
+    routed = catalog.own_gateway is not None and any(
+        route.service == name for route in catalog.own_gateway.routes.values()
     )
     networks = [EDGE] if service.public or routed else []
     networks.append(INTERNAL)

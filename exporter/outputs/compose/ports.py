@@ -26,7 +26,7 @@ def service_ports(catalog: Catalog, name: str, container: Container) -> list[str
     pair = f"{container.host_port or container.listen_port}:{container.listen_port}"
     if catalog.environment.publishes_all:
         ports = [f"{LOOPBACK}:{pair}"]
-    elif catalog.gateway is None and isinstance(container, Service) and container.public:
+    elif catalog.own_gateway is None and isinstance(container, Service) and container.public:
         ports = [pair]
     else:
         return []
@@ -50,7 +50,7 @@ def check_edge(catalog: Catalog) -> None:
     Raises:
         OutputError: two services open the same port.
     """
-    if catalog.gateway or catalog.environment.publishes_all:
+    if catalog.own_gateway or catalog.environment.publishes_all:
         return
     taken: dict[int, str] = {}
     for name, service in deployed_services(catalog).items():

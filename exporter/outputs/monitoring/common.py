@@ -110,6 +110,6 @@ def loopback_port(catalog: Catalog, variable: str, port: int) -> list[str]:
 
 def _ports_of_the_host(catalog: Catalog) -> list[int | None]:
     containers = (*catalog.services.values(), *catalog.stores.values())
-    gateway = catalog.gateway
+    gateway = catalog.own_gateway
     edge = [gateway.http_port, gateway.https_port] if gateway else []
     return [*(container.published_port for container in containers), *edge]

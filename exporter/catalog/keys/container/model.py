@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.container.alerts import Alerts
+from exporter.catalog.keys.container.containers import ContainersOrShort
 from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.container.logs import LogsOrShort
+from exporter.catalog.keys.container.managed import Managed
 from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
@@ -29,6 +31,16 @@ class Container(Model):
 
     description: Words = Field(default="", description="What it does, for people.")
     owner: Label | None = Field(default=None, description="Who receives its alerts: a name in owners.")
+    managed: Managed | None = Field(
+        default=None,
+        description="off: somebody else runs it, so it is watched, and never deployed or backed up; "
+        "default: the catalog's.",
+    )
+    containers: ContainersOrShort | None = Field(
+        default=None,
+        description="Which containers are its own, if somebody else runs it; a plain name is that of its Compose "
+        "service. It is then managed: off.",
+    )
     image: Interpolated | None = Field(
         default=None, description="Image to run; with build, the name of the built image."
     )
@@ -70,6 +82,14 @@ class Container(Model):
     command: Command = Field(default=(), description="Command in place of the image's.")
     stop_grace: Duration | None = Field(default=None, description="Time to stop before it is killed.")
 
+    _deployed: bool = PrivateAttr(default=True)
+
+    @model_validator(mode="after")
+    def _one_owner(self) -> Self:
+        if self.managed and self.containers:
+            raise ValueError("managed: on and containers cannot be combined; containers are those of somebody else")
+        return self
+
     @property
     def listen_port(self) -> int | None:
         """Return the port inside its container."""
@@ -77,8 +97,24 @@ class Container(Model):
 
     @property
     def deployed(self) -> bool:
-        """True if it is deployed, not only watched because somebody else runs it."""
+        """True if the catalog deploys it; False if it is only watched, because somebody else runs it."""
+        return self._deployed
+
+    @property
+    def deployable(self) -> bool:
+        """True if there is something to deploy."""
         return True
+
+    def decide(self, name: str, *, managed: bool) -> None:
+        """Decide if the catalog deploys it. `managed`: the default of what does not say so itself."""
+        wanted = self.managed
+        if wanted is None:
+            wanted = managed and not self.runs_elsewhere(name)
+        self._deployed = wanted and self.deployable
+
+    def runs_elsewhere(self, name: str) -> bool:  # noqa: ARG002 - a store compares its address with its name
+        """True if its own keys say that somebody else runs it."""
+        return self.containers is not None
 
     @property
     def published_port(self) -> int | None:

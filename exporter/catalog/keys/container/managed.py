@@ -1,0 +1,18 @@
+"""The key `managed`: deployed from the catalog, or only watched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator
+
+_WORDS = {"on": True, "off": False}
+
+
+def _from_words(value: object) -> object:
+    return _WORDS.get(value, value) if isinstance(value, str) else value
+
+
+Managed = Annotated[
+    bool, BeforeValidator(_from_words, json_schema_input_type=bool | Literal["on", "off"])
+]
