@@ -11,7 +11,6 @@ from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.alertmanager import Alertmanager
 from exporter.catalog.keys.backup import Backup
 from exporter.catalog.keys.costs import Costs
-from exporter.catalog.keys.container.managed import Managed
 from exporter.catalog.keys.defaults import Defaults
 from exporter.catalog.keys.environments import Environment, EnvironmentOrEmpty
 from exporter.catalog.keys.exporter import Exporter
@@ -31,6 +30,7 @@ from exporter.catalog.keys.volumes import VolumeOrEmpty
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.names import Label, SecretName
 from exporter.catalog.values.scalars import Text, Words
+from exporter.catalog.values.switches import OnOff
 from exporter.catalog.values.texts import Interpolated
 
 
@@ -52,13 +52,14 @@ class Catalog(Model):
         default=None,
         description="Name of the services' network; default: the project's name followed by -network.",
     )
-    managed: Managed = Field(
+    managed: OnOff = Field(
         default=True,
         description="off: everything runs already and is only watched; a service or store with managed: on is "
         "still deployed.",
     )
     observe: Observe = Field(
-        default=Observe(), description="Existing Compose projects and networks that are watched, never changed."
+        default=Observe(),
+        description="Existing Compose projects and networks that are watched, never changed.",
     )
     exporter: Exporter = Field(default=Exporter(), description="Settings of the daemon.")
     defaults: Defaults = Field(default=Defaults(), description="Defaults for all services.")

@@ -15,6 +15,7 @@ from exporter.catalog.values.addresses import is_loopback, split_address
 from exporter.catalog.values.names import Label  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
+from exporter.catalog.values.switches import OnOff  # noqa: TC001 - pydantic reads it at run time
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
 
@@ -38,7 +39,18 @@ ENGINES: dict[str, EngineDefaults] = {
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
 _FILE_KEYS = ("service", "path")
-_SERVER_KEYS = ("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls")
+_SERVER_KEYS = (
+    "version",
+    "image",
+    "port",
+    "host_port",
+    "username",
+    "password",
+    "auth",
+    "databases",
+    "volume",
+    "tls",
+)
 
 
 class Replica(Model):
@@ -58,6 +70,11 @@ class Store(Container):
     version: Text | None = Field(default=None, description="Image tag; default: the engine's pinned version.")
     username: Text | None = Field(default=None, description="User to connect as; default: the engine's.")
     password: Secret | None = Field(default=None, description="That user's password, by reference.")
+    auth: OnOff | None = Field(
+        default=None,
+        description="off: everything on its network may read and write it. Outside of development a deployed store "
+        "needs this or a password.",
+    )
     databases: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Databases that it holds."
     )
@@ -95,6 +112,19 @@ class Store(Container):
                 raise ValueError(f"a sqlite store is a file inside a service and has no {' or '.join(wrong)}")
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
+        return self
+
+    @property
+    def open(self) -> bool:
+        """True if it has no password, and nobody has written that it needs none."""
+        return self.password is None and self.auth is None
+
+    @model_validator(mode="after")
+    def _password_or_none(self) -> Self:
+        if self.auth is False and self.password is not None:
+            raise ValueError("auth: off and password cannot be combined")
+        if self.auth and self.password is None:
+            raise AbsenceError("auth: on needs a password; write password: {secret: NAME}")
         return self
 
     def runs_elsewhere(self, name: str) -> bool:

@@ -11,7 +11,6 @@ from exporter.catalog.keys.container.alerts import Alerts
 from exporter.catalog.keys.container.containers import ContainersOrShort
 from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.container.logs import LogsOrShort
-from exporter.catalog.keys.container.managed import Managed
 from exporter.catalog.keys.container.resources import Resources
 from exporter.catalog.keys.container.restart import RestartPolicy
 from exporter.catalog.keys.container.slo import Slo, SloOrShort
@@ -21,6 +20,7 @@ from exporter.catalog.values.names import EnvironmentName, Label, SecretName
 from exporter.catalog.values.network import AddressTemplate, Port
 from exporter.catalog.values.references import Template
 from exporter.catalog.values.scalars import Duration, Words
+from exporter.catalog.values.switches import OnOff
 from exporter.catalog.values.texts import Interpolated
 
 Command = Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)]
@@ -31,7 +31,7 @@ class Container(Model):
 
     description: Words = Field(default="", description="What it does, for people.")
     owner: Label | None = Field(default=None, description="Who receives its alerts: a name in owners.")
-    managed: Managed | None = Field(
+    managed: OnOff | None = Field(
         default=None,
         description="off: somebody else runs it, so it is watched, and never deployed or backed up; "
         "default: the catalog's.",
@@ -87,7 +87,9 @@ class Container(Model):
     @model_validator(mode="after")
     def _one_owner(self) -> Self:
         if self.managed and self.containers:
-            raise ValueError("managed: on and containers cannot be combined; containers are those of somebody else")
+            raise ValueError(
+                "managed: on and containers cannot be combined; containers are those of somebody else"
+            )
         return self
 
     @property

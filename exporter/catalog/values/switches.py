@@ -1,4 +1,4 @@
-"""The key `managed`: deployed from the catalog, or only watched."""
+"""Switches: on and off, which YAML also calls true and false."""
 
 from __future__ import annotations
 
@@ -13,6 +13,4 @@ def _from_words(value: object) -> object:
     return _WORDS.get(value, value) if isinstance(value, str) else value
 
 
-Managed = Annotated[
-    bool, BeforeValidator(_from_words, json_schema_input_type=bool | Literal["on", "off"])
-]
+OnOff = Annotated[bool, BeforeValidator(_from_words, json_schema_input_type=bool | Literal["on", "off"])]
