@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.keys.backup import Schedule
 from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import absolute
+from exporter.catalog.planning.watched import own_volumes
 from exporter.catalog.reading.checks import CONFIGURATION
 from exporter.catalog.values.references import NamedSecret
 
@@ -62,9 +63,16 @@ def subjects(catalog: Catalog) -> dict[str, Subject]:
 def chosen(catalog: Catalog, names: Iterable[str]) -> dict[str, Subject]:
     """Those that are named, or all. Raises BackupsError for a name that is not saved, or when nothing is."""
     known = subjects(catalog)
+    wanted = tuple(names)
+    for name in wanted:
+        if name in catalog.stores and not catalog.stores[name].deployed:
+            raise BackupsError(f"{name} is only watched: whoever runs it backs it up")
+    if not known and not catalog.deploys:
+        raise BackupsError(
+            f"{catalog.project} in {catalog.environment_name} is only watched: whoever runs it backs it up"
+        )
     if not known:
         raise BackupsError("the catalog saves nothing; give a store or a volume a backup")
-    wanted = tuple(names)
     for name in wanted:
         if name not in known:
             raise BackupsError(
@@ -81,16 +89,18 @@ def backups_folder(catalog: Catalog) -> Path:
 
 def _all(catalog: Catalog) -> Iterator[Subject]:
     for name, store in catalog.stores.items():
-        if store.backup:
+        if store.backup and store.deployed:
             yield replace(_store(catalog, name, store, store.backup.keep), schedule=store.backup.schedule)
-    for name, volume in catalog.volumes.items():
+    for name, volume in own_volumes(catalog).items():
         if volume.backup:
             mounting = [
                 service
                 for service, what in catalog.services.items()
                 if any(mount.volume == name and not mount.read_only for mount in what.volumes)
             ]
-            mounting += [store for store, what in catalog.stores.items() if what.volume == name]
+            mounting += [
+                store for store, what in catalog.stores.items() if what.volume == name and what.deployed
+            ]
             yield Subject(
                 name,
                 "volume",

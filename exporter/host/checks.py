@@ -168,6 +168,14 @@ def unfinished(host: Host) -> Iterator[Finding]:
         yield Finding("unfinished", State.GOOD, "nothing is under way or half done")
 
 
+def watched(host: Host) -> Iterator[Finding]:
+    """Say what is only watched: no operation touches it."""
+    names = host.site.watched
+    if names:
+        sentence = f"only watched, never deployed or backed up from here: {', '.join(names)}"
+        yield Finding("watched", State.GOOD, sentence)
+
+
 CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
     "files": generated_files,
     "folders": folders,
@@ -176,6 +184,7 @@ CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
     "rollback images": rollback_images,
     "clock": clock,
     "unfinished": unfinished,
+    "watched": watched,
 }
 NEEDS_ENGINE = {"rollback images"}
 NEEDS_COMPOSE = {"secrets"}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.catalog.planning.watched import own_volumes
 from exporter.host.failures import OperationError
 from exporter.host.tools import run
 
@@ -113,9 +114,8 @@ def entry_of(site: Site, systemd: Path = SYSTEMD, cron: Path = CRON) -> Entry:
 def ensure(site: Site, screen: Screen) -> None:
     """See after a deploy that this host runs the schedule of backups, so that nobody has to think of it."""
     catalog = site.catalog
-    schedules = [store.backup for store in catalog.stores.values()] + [
-        each.backup for each in catalog.volumes.values()
-    ]
+    schedules = [store.backup for store in catalog.stores.values() if store.deployed]
+    schedules += [volume.backup for volume in own_volumes(catalog).values()]
     if not (any(schedules) or catalog.backup.configuration):
         return
     if site.variables.get(VARIABLE) == "off":

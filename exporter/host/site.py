@@ -210,8 +210,36 @@ class Site:
 
     @cached_property
     def file_stores(self) -> tuple[str, ...]:
-        """Stores that are files in volumes."""
-        return tuple(name for name in self.catalog.stores if name not in self.stores)
+        """Stores that are files in volumes of what is deployed."""
+        return tuple(
+            name
+            for name, store in self.catalog.stores.items()
+            if store.deployed and store.engine == "sqlite"
+        )
+
+    @cached_property
+    def watched(self) -> tuple[str, ...]:
+        """Services and stores that somebody else runs."""
+        sections = (self.catalog.services, self.catalog.stores)
+        return tuple(name for section in sections for name, each in section.items() if not each.deployed)
+
+    def require_deployed(self, service: str = "") -> None:
+        """See that the catalog deploys this service or store, or anything if it is empty.
+
+        Raises:
+            OperationError: it is only watched.
+        """
+        if service in self.watched:
+            raise OperationError(
+                f"{service} is only watched in {self.environment}: somebody else runs it, and nothing here changes it",
+                WRONG_USAGE,
+            )
+        if not self.catalog.deploys:
+            raise OperationError(
+                f"{self.title} is only watched, so there is nothing to deploy; start the monitoring stack alone with: "
+                f"docker compose -p {self.compose_project} -f {self.folder / MONITORING_FILE} up --detach",
+                WRONG_USAGE,
+            )
 
     @property
     def gateway(self) -> str | None:
@@ -262,9 +290,10 @@ def load_site(config: Path, environment: str | None, root: Path | None = None) -
     """
     catalog = load_catalog(config, environment)
     name = catalog.environment_name
+    generated = "compose.yaml" if catalog.deploys else MONITORING_FILE
     tried = [root.absolute()] if root else list(dict.fromkeys((config.absolute().parent, Path.cwd())))
     for folder in tried:
-        if (folder / "deploy" / name / "compose.yaml").is_file():
+        if (folder / "deploy" / name / generated).is_file():
             return Site.of(catalog, config.absolute(), folder)
     places = " nor ".join(str(folder / "deploy" / name) for folder in tried)
     raise OperationError(

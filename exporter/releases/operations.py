@@ -40,6 +40,8 @@ def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
         context = Context(site, engine, preflight.host.compose.command, screen)
         plan = planned(context, wish)
         show_plan(context, f"plan of {site.title}, tag {wish.tag}", plan)
+        if site.watched:
+            screen.say(f"  only watched, not deployed: {' '.join(site.watched)}")
         if wish.mode is Mode.MISSING:
             _say_images(context, wish)
         if options.dry_run:
@@ -95,11 +97,12 @@ def rollback(run: Run, site: Site, service: str, to: str, options: Options) -> N
 
 
 def check_service(site: Site, service: str) -> None:
-    """See that the environment has the service that was named; empty means all.
+    """See that the environment deploys the service that was named; empty means all.
 
     Raises:
-        OperationError: it does not.
+        OperationError: it has no such service, or only watches it.
     """
+    site.require_deployed(service)
     if service and service not in site.all_services:
         known = " ".join(site.all_services)
         raise OperationError(f"unknown service {service}; {site.environment} has {known}", WRONG_USAGE)

@@ -22,8 +22,8 @@ from exporter.catalog.planning.plan import (
 )
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
-from exporter.catalog.planning.watched import claim, contained, own_volumes
 from exporter.catalog.planning.targets import targets
+from exporter.catalog.planning.watched import claim, contained, own_volumes
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset({"development", "dev", "local"})
 """Names of environments on a developer's machine; an environment with its address on localhost is one, too."""
+_OPEN = (
+    "has no password; write password: {secret: NAME}, or auth: off if everything on its network may read and write it"
+)
 _HOST = r"//{name}(?![\w.-])|@{name}(?![\w.-])|(?<![\w./-]){name}:[0-9]{{2,5}}(?![\w.])"
 """A host in a URL, or with a port. Other words can mean a kind, as in `CACHE: redis`."""
 _HOST_VARIABLE = re.compile("HOST|ADDR|SERVER|ENDPOINT", re.IGNORECASE)
@@ -31,11 +34,7 @@ def check_passwords(catalog: Catalog) -> Iterator[Finding]:
         return
     for name, store in _servers(catalog):
         if store.open:
-            yield (
-                ("stores", name),
-                "has no password; write password: {secret: NAME}, or auth: off if everything on its network may "
-                "read and write it",
-            )
+            yield ("stores", name), _OPEN
 
 
 def store_warnings(catalog: Catalog) -> Iterator[Finding]:

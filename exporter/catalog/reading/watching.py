@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.values.references import NamedSecret
 from exporter.catalog.values.words import quoted
 
 if TYPE_CHECKING:
@@ -18,12 +19,9 @@ def check_watched(catalog: Catalog) -> Iterator[Finding]:
     for name, service in catalog.services.items():
         by_containers = service.containers or service.managed is False or not catalog.managed
         if not (service.probed or service.deployable or by_containers):
-            yield (
-                ("services", name),
-                "nothing to watch or to deploy; give it an image, a build, a port, health or probes, or "
-                "managed: off if somebody else runs its containers",
-            )
+            yield ("services", name), _NOTHING
     yield from _claimed_twice(catalog)
+    yield from _made_up(catalog)
 
 
 def check_observed(catalog: Catalog, own: str) -> Iterator[Finding]:
@@ -37,6 +35,10 @@ def check_observed(catalog: Catalog, own: str) -> Iterator[Finding]:
                 yield (section, name, "containers", "project"), _OWN.format(project=quoted(own))
 
 
+_NOTHING = (
+    "nothing to watch or to deploy; give it an image, a build, a port, health or probes, or managed: off if somebody "
+    "else runs its containers"
+)
 _OWN = (
     "{project} is the Compose project of this environment's own containers, such as those of the monitoring stack; "
     "give the catalog another project, or the environment another name"
@@ -51,6 +53,18 @@ def watched_warnings(catalog: Catalog) -> Iterator[Finding]:
                 ("stores", name, "backup"),
                 "has no effect: the store is only watched, and whoever runs it backs it up; remove it",
             )
+
+
+def _made_up(catalog: Catalog) -> Iterator[Finding]:
+    """Yield secrets that would be generated, although somebody else's store already has a password."""
+    for name, store in catalog.stores.items():
+        for part in store.password.parts if store.password and not store.deployed else ():
+            secret = catalog.secrets.get(part.name) if isinstance(part, NamedSecret) else None
+            if secret and secret.generate and isinstance(part, NamedSecret):
+                yield (
+                    ("secrets", part.name, "generate"),
+                    f"is the password of {quoted(name)}, which is only watched, so it already has one; write file or env",
+                )
 
 
 def _claimed_twice(catalog: Catalog) -> Iterator[Finding]:

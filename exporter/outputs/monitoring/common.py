@@ -33,6 +33,16 @@ NOBODY = "65534:65534"
 """The user of the images of Prometheus and Alertmanager, who owns their data volumes."""
 
 
+def application_networks(catalog: Catalog, *names: str) -> list[str]:
+    """Return the networks of what is watched: those of compose.yaml, by `names`, and existing ones."""
+    return [*(names if catalog.deploys else ()), *map(existing, catalog.observe.networks)]
+
+
+def existing(network: str) -> str:
+    """Return the name in the file of a network that exists already, which no other network there has."""
+    return f"existing-{network}"
+
+
 def check_names(catalog: Catalog) -> None:
     """Check that no name of the catalog is used by the stack.
 
@@ -112,4 +122,5 @@ def _ports_of_the_host(catalog: Catalog) -> list[int | None]:
     containers = (*catalog.services.values(), *catalog.stores.values())
     gateway = catalog.own_gateway
     edge = [gateway.http_port, gateway.https_port] if gateway else []
-    return [*(container.published_port for container in containers), *edge]
+    # What somebody else runs may well have its port open on this host, too.
+    return [*((container.host_port or container.listen_port) for container in containers), *edge]

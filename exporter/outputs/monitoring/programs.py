@@ -73,7 +73,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
             ]
         ),
         **secret_keys(needs.secrets, _group(common.NOBODY)),
-        "networks": [INTERNAL, common.MONITORING],
+        "networks": [*common.application_networks(catalog, INTERNAL), common.MONITORING],
         **_on_a_laptop(catalog, "PROMETHEUS_PORT", 9090),
     }
 

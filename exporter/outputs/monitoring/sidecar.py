@@ -92,7 +92,11 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
             ]
         ),
         **secret_keys(secrets, NOBODY),
-        "networks": [INTERNAL, STORES, common.MONITORING, *([common.DOCKER] if has_proxy(catalog) else [])],
+        "networks": [
+            *common.application_networks(catalog, INTERNAL, STORES),
+            common.MONITORING,
+            *([common.DOCKER] if has_proxy(catalog) else []),
+        ],
         **(
             {"ports": common.loopback_port(catalog, "EXPORTER_PORT", catalog.exporter.listen[1])}
             if catalog.environment.publishes_all
