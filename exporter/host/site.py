@@ -212,9 +212,7 @@ class Site:
     def file_stores(self) -> tuple[str, ...]:
         """Stores that are files in volumes of what is deployed."""
         return tuple(
-            name
-            for name, store in self.catalog.stores.items()
-            if store.deployed and store.engine == "sqlite"
+            name for name, store in self.catalog.stores.items() if store.deployed and store.engine == "sqlite"
         )
 
     @cached_property
@@ -222,6 +220,11 @@ class Site:
         """Services and stores that somebody else runs."""
         sections = (self.catalog.services, self.catalog.stores)
         return tuple(name for section in sections for name, each in section.items() if not each.deployed)
+
+    @property
+    def start_alone(self) -> str:
+        """The command that starts the monitoring stack of what is only watched."""
+        return f"exporter compose -e {self.environment} -- up --detach"
 
     def require_deployed(self, service: str = "") -> None:
         """See that the catalog deploys this service or store, or anything if it is empty.
@@ -237,7 +240,7 @@ class Site:
         if not self.catalog.deploys:
             raise OperationError(
                 f"{self.title} is only watched, so there is nothing to deploy; start the monitoring stack alone with: "
-                f"docker compose -p {self.compose_project} -f {self.folder / MONITORING_FILE} up --detach",
+                f"{self.start_alone}",
                 WRONG_USAGE,
             )
 

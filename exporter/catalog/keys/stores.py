@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
@@ -79,7 +79,8 @@ class Store(Container):
         default=(), description="Databases that it holds."
     )
     volume: Label | None = Field(
-        default=None, description="The volume of its data; needs no entry in volumes."
+        default=None,
+        description="The volume of its data; needs no entry in volumes; default: its name followed by -data.",
     )
     backup: BackupSchedule | None = Field(default=None, description="When it is backed up.")
     tls: Tls | None = Field(default=None, description="TLS for connections to it.")
@@ -113,6 +114,20 @@ class Store(Container):
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
         return self
+
+    _name: str = PrivateAttr(default="")
+
+    def decide(self, name: str, *, managed: bool) -> None:
+        """Decide if the catalog deploys it, and keep its name."""
+        super().decide(name, managed=managed)
+        self._name = name
+
+    @property
+    def data_volume(self) -> str | None:
+        """Return the volume of its data; None for a file of SQLite, and for what is only watched."""
+        if self.engine == "sqlite" or not self.deployed:
+            return None
+        return self.volume or f"{self._name}-data"
 
     @property
     def open(self) -> bool:

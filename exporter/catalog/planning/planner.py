@@ -10,7 +10,7 @@ from exporter.catalog.planning.jobs import jobs, wanted
 from exporter.catalog.planning.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.planning.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.planning.parts import Parts
-from exporter.catalog.planning.places import DEPLOYS, MARKERS, compose_project, state_folder
+from exporter.catalog.planning.places import DEPLOYS, MARKERS, state_folder
 from exporter.catalog.planning.plan import (
     BackupsPlan,
     ContainersPlan,
@@ -23,7 +23,7 @@ from exporter.catalog.planning.plan import (
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
 from exporter.catalog.planning.targets import targets
-from exporter.catalog.planning.watched import claim, contained, own_volumes
+from exporter.catalog.planning.watched import claim, contained, own_volumes, projects
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -105,7 +105,7 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         docker=own_place(DOCKER, written.docker),
         cgroup=own_place(CGROUP, written.cgroup),
         proc=own_place(PROC, written.proc),
-        projects=(catalog.project, compose_project(catalog), *catalog.observe.projects),
+        projects=projects(catalog),
         labels=written.labels,
     )
 
@@ -117,7 +117,7 @@ def _web(catalog: Catalog) -> WebPlan:
 
 def volume_names(catalog: Catalog) -> list[str]:
     """Return every volume of what is deployed once: those in `volumes`, and those of stores."""
-    stores = (store.volume for store in catalog.stores.values() if store.volume and store.deployed)
+    stores = (store.data_volume for store in catalog.stores.values() if store.data_volume)
     return list(dict.fromkeys((*own_volumes(catalog), *stores)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.services import Service
+from exporter.catalog.planning.places import compose_project
 from exporter.catalog.planning.plan import Claim
 
 if TYPE_CHECKING:
@@ -63,3 +64,8 @@ def own_volumes(catalog: Catalog) -> dict[str, Volume]:
         for name, volume in catalog.volumes.items()
         if name in ours or (name not in theirs and catalog.managed)
     }
+
+
+def projects(catalog: Catalog) -> tuple[str, ...]:
+    """Return the Compose projects and Swarm stacks whose containers are the catalog's services of the same name."""
+    return tuple(dict.fromkeys((catalog.project, compose_project(catalog), *catalog.observe.projects)))

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset({"development", "dev", "local"})
 """Names of environments on a developer's machine; an environment with its address on localhost is one, too."""
-_OPEN = (
-    "has no password; write password: {secret: NAME}, or auth: off if everything on its network may read and write it"
-)
+_OPEN = "has no password; write password: {secret: NAME}, or auth: off if everything on its network may read and write it"
 _HOST = r"//{name}(?![\w.-])|@{name}(?![\w.-])|(?<![\w./-]){name}:[0-9]{{2,5}}(?![\w.])"
 """A host in a URL, or with a port. Other words can mean a kind, as in `CACHE: redis`."""
 _HOST_VARIABLE = re.compile("HOST|ADDR|SERVER|ENDPOINT", re.IGNORECASE)

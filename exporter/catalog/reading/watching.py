@@ -63,7 +63,7 @@ def _made_up(catalog: Catalog) -> Iterator[Finding]:
             if secret and secret.generate and isinstance(part, NamedSecret):
                 yield (
                     ("secrets", part.name, "generate"),
-                    f"is the password of {quoted(name)}, which is only watched, so it already has one; write file or env",
+                    f"is the password of {quoted(name)}, which is only watched and has one; write file or env",
                 )
 
 

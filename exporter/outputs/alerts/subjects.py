@@ -110,8 +110,8 @@ def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
     """Return for each volume the deployed store that has its data there, or else the first service that mounts it."""
     users: dict[str, tuple[str, Container]] = {}
     for name, store in catalog.stores.items():
-        if store.volume and store.deployed:
-            users.setdefault(store.volume, (name, store))
+        if store.data_volume:
+            users.setdefault(store.data_volume, (name, store))
     for name, service in catalog.services.items():
         for mount in service.volumes if service.deployed else ():
             if mount.volume:

@@ -36,8 +36,8 @@ def bind(path: str, target: str, *, read_only: bool) -> dict[str, Any]:
 
 
 def data_volume(volume: str | None, target: str) -> dict[str, Any]:
-    """Return the volume of a store's data; an anonymous volume if it has no name."""
-    return {"type": "volume", **({"source": volume} if volume else {}), "target": target}
+    """Return the mount of a store's data. It is always named: `down` and a new container would lose another."""
+    return {"type": "volume", "source": volume, "target": target}
 
 
 def volumes(catalog: Catalog) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def volume_places(catalog: Catalog) -> dict[str, CatalogPath]:
             if written.volume:
                 places.setdefault(written.volume, ("services", name, "volumes", index))
     for name, store in deployed_stores(catalog).items():
-        if store.volume:
-            places.setdefault(store.volume, ("stores", name, "volume"))
+        if store.data_volume:
+            places.setdefault(store.data_volume, ("stores", name, "volume"))
     return places
 
 

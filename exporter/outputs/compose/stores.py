@@ -45,7 +45,7 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     password = [secret] if (secret := _password(name, store)) else []
     access = Granted(settings.environment | own.environment, tuple(dict.fromkeys([*password, *own.secrets])))
     command = [interpolated(part) for part in store.command] or list(settings.command)
-    mounts = [data_volume(store.volume, settings.data)]
+    mounts = [data_volume(store.data_volume, settings.data)]
     if settings.databases:
         source = generated(databases_path(name))
         mounts.append({"type": "bind", "source": source, "target": DATABASES_FILE, "read_only": True})
