@@ -98,9 +98,7 @@ def _all(catalog: Catalog) -> Iterator[Subject]:
                 for service, what in catalog.services.items()
                 if any(mount.volume == name and not mount.read_only for mount in what.volumes)
             ]
-            mounting += [
-                store for store, what in catalog.stores.items() if what.volume == name and what.deployed
-            ]
+            mounting += [store for store, what in catalog.stores.items() if what.data_volume == name]
             yield Subject(
                 name,
                 "volume",

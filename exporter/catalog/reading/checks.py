@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.keys.container.alerts import threshold_problem
 from exporter.catalog.keys.probes.health import HEALTH_PROBE
 from exporter.catalog.reading.problems import MAX_SHOWN
-from exporter.catalog.reading.stores import check_passwords
+from exporter.catalog.reading.stores import check_passwords, check_volumes
 from exporter.catalog.reading.text_walk import texts_of
 from exporter.catalog.values.references import NamedSecret, TextTemplate
 from exporter.catalog.values.words import quoted, suggestion
@@ -38,6 +38,7 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     yield from _backup_names(catalog)
     yield from _thresholds(catalog)
     yield from check_passwords(catalog)
+    yield from check_volumes(catalog)
 
 
 class _Names:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 DEVELOPMENT = frozenset({"development", "dev", "local"})
 """Names of environments on a developer's machine; an environment with its address on localhost is one, too."""
-_OPEN = "has no password; write password: {secret: NAME}, or auth: off if everything on its network may read and write it"
+_OPEN = "has no password; write password: {secret: NAME}, or auth: off if everything on its network may use it freely"
 _HOST = r"//{name}(?![\w.-])|@{name}(?![\w.-])|(?<![\w./-]){name}:[0-9]{{2,5}}(?![\w.])"
 """A host in a URL, or with a port. Other words can mean a kind, as in `CACHE: redis`."""
 _HOST_VARIABLE = re.compile("HOST|ADDR|SERVER|ENDPOINT", re.IGNORECASE)
@@ -33,6 +33,16 @@ def check_passwords(catalog: Catalog) -> Iterator[Finding]:
     for name, store in _servers(catalog):
         if store.open:
             yield ("stores", name), _OPEN
+
+
+def check_volumes(catalog: Catalog) -> Iterator[Finding]:
+    """Yield stores without a volume whose default one a service mounts."""
+    mounted = {mount.volume: name for name, service in catalog.services.items() for mount in service.volumes}
+    for name, store in _servers(catalog):
+        if store.volume is None and store.data_volume in mounted:
+            user = quoted(mounted[store.data_volume])
+            sentence = f"has no volume, and {user} mounts {store.data_volume}, its default; write volume"
+            yield ("stores", name), sentence
 
 
 def store_warnings(catalog: Catalog) -> Iterator[Finding]:
