@@ -167,7 +167,12 @@ def test_a_mistake_is_one_sentence(write: Write, catalog: str) -> None:
     assert MISTAKES[catalog] in line
 
 
-OPEN = "services: {web: {image: 'w:1', depends_on: db}}\nstores: {db: {engine: redis%s}}\nenvironments: {%s: {%s}}\n"
+OPEN = """
+services: {web: {image: 'w:1', depends_on: db}}
+stores: {db: {engine: redis%s}}
+secrets: {s: }
+environments: {%s: {%s}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -178,7 +183,7 @@ OPEN = "services: {web: {image: 'w:1', depends_on: db}}\nstores: {db: {engine: r
         ("", "development", "", False),
         ("", "laptop", "address: 'localhost:{port}'", False),
         (", auth: off", "production", "", False),
-        (", password: {secret: s}", "production", "secrets: {s: }", False),
+        (", password: {secret: s}", "production", "", False),
         ("", "production", "managed: off", False),
         (", managed: off", "production", "", False),
     ],
@@ -199,7 +204,7 @@ REACHED = {
     "depends_on: db, environment: {URL: 'redis://db:6379/0'}": None,
     "depends_on: db, environment: {CACHE: db}": None,
     "environment: {URL: 'redis://db:6379/0'}": "services.web.environment.URL",
-    "environment: {URL: 'redis://:x@db/0'}": "services.web.environment.URL",
+    "environment: {URL: 'redis://app@db/0'}": "services.web.environment.URL",
     "environment: {CACHE: 'db:6379'}": "services.web.environment.CACHE",
     "environment: {DB_HOST: db}": "services.web.environment.DB_HOST",
     "environment: {CACHE: db, IMAGE: 'db:7.4', URL: 'redis://mydb:1/db', NAME: 'a/db:12'}": None,

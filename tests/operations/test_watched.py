@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from exporter.cli import app
 from exporter.host.checks import watched
+from exporter.host.engine import connected
 from exporter.host.findings import Host
 from exporter.host.preflight import Preflight
 from exporter.operations.destroy import find
@@ -123,8 +124,6 @@ def test_doctor_says_what_is_only_watched(tmp_path: Path) -> None:
 
 
 def test_destroy_leaves_what_was_handed_over(tmp_path: Path, engine: FakeEngine) -> None:
-    from exporter.host.engine import connected
-
     site = make_site(tmp_path, catalog=PARTLY)
     theirs = described("db-1", "db")
     theirs["NetworkSettings"] = {"Networks": {"shop-staging_stores": {}}}

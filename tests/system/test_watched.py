@@ -23,7 +23,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROJECT = "old_Shop".lower()
+PROJECT = "old_shop"
 THEIRS = f"""
 services:
   web: {{image: "{IMAGE}", command: [httpd, -f, -p, "80"], restart: unless-stopped, stop_signal: KILL}}
@@ -73,6 +73,7 @@ def project_of_somebody_else(engine: DockerEngine, folder: Path) -> Iterator[Non
         yield
     finally:
         engine.remove_all()
+        engine.docker("network", "rm", f"{PROJECT}_default")
 
 
 def everything(engine: DockerEngine) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def test_it_is_watched_and_never_changed(engine: DockerEngine, tmp_path: Path) -
         before = everything(engine)
         catalog = CATALOG.replace("{docker}", engine.host)
         with running_daemon(tmp_path, catalog, env={"DOCKER_HOST": engine.host}) as daemon:
-            until(lambda: states(daemon) == STATES, f"the states, not {states(daemon)}", 60)
+            until(lambda: states(daemon) == STATES, "the states", 120)
             for name, wanted, runs in (("web", 2, 2), ("worker", 1, 1), ("broken", 1, 0), ("gone", 1, 0)):
                 label = f'service="{name}"'
                 assert daemon.value("service_containers_wanted{", label) == wanted
