@@ -100,7 +100,7 @@ class ContainerServices:
         current = [each for each in here if each.identity.id not in self.old]
         if plan.may_end:
             current = [each for each in current if not each.completed]
-        return len(current) or None
+        return max(len(current), plan.least) or None
 
     def _sort_out(self, service: str, but: str) -> list[Container]:
         """Find the old containers of a service again; return those whose status changed, except `but`."""

@@ -151,7 +151,10 @@ class Daemon:
         of = (
             plan.containers,
             [
-                (each.name, each.logs, each.claim, each.contained, each.replicas, each.wanted, each.may_end)
+                (
+                    *(each.name, each.logs, each.deployed, each.claim, each.contained),
+                    *(each.replicas, each.wanted, each.least, each.ends, each.may_end),
+                )
                 for each in plan.services
             ],
         )

@@ -77,22 +77,22 @@ def test_an_environment_may_only_be_watched(write: Write) -> None:
 
 
 EXPECTED = {
-    # keys of the service: its containers can be here, how many there must be
-    "image: 'w:1', replicas: 3, managed: off": (True, 3),
-    "image: 'w:1', managed: off": (True, None),
-    "managed: off": (True, 1),
-    "managed: off, replicas: 2": (True, 2),
-    "containers: old": (True, 1),
-    "port: 80, containers: old": (True, 1),
-    "port: 80": (False, None),
-    "image: 'w:1', restart: 'no', managed: off": (True, None),
+    # keys of the service: its containers can be here, how many there must be, and at least
+    "image: 'w:1', replicas: 3, managed: off": (True, 3, 0),
+    "image: 'w:1', managed: off": (True, None, 0),
+    "managed: off": (True, None, 1),
+    "managed: off, replicas: 2": (True, 2, 1),
+    "containers: old": (True, None, 1),
+    "port: 80, containers: old": (True, None, 1),
+    "port: 80": (False, None, 0),
+    "image: 'w:1', restart: 'no', managed: off": (True, None, 0),
 }
 
 
 @pytest.mark.parametrize("keys", EXPECTED)
 def test_how_many_containers_of_somebody_else_must_run(write: Write, keys: str) -> None:
     found = service(write(f"services: {{x: {{{keys}}}}}\n"))
-    assert (found.contained, found.wanted) == EXPECTED[keys]
+    assert (found.contained, found.wanted, found.least) == EXPECTED[keys]
 
 
 def test_a_job_of_somebody_else_is_one_if_others_wait_for_its_end(write: Write) -> None:

@@ -101,7 +101,7 @@ def test_what_the_engine_says_of_its_machine() -> None:
         info_of({"ServerVersion": "1", "NCPU": "two"}, "1.41", Endpoint("x", socket="/x"))
 
 
-THEIRS = {
+THEIRS: dict[str, tuple[dict[str, Any], list[Container], tuple[int | None, int | None]]] = {
     # A plan of what somebody else runs; its containers; how many are wanted and run. None: no series.
     "none here": ({}, [], (None, None)),
     "some that run": ({}, [container("a", slot="p/w/1"), container("b", slot="p/w/2")], (2, 2)),
@@ -132,7 +132,8 @@ THEIRS = {
     ),
     "a failed job": ({"may_end": True}, [container("a", "exited", slot="p/w/1", exit_code=1)], (1, 0)),
     "fewer than the catalog says": ({"wanted": 3, "replicas": 3}, [container("a")], (3, 1)),
-    "removed": ({"wanted": 1}, [], (1, 0)),
+    "removed": ({"least": 1}, [], (1, 0)),
+    "more than the least": ({"least": 1}, [container("a"), container("b")], (2, 2)),
     "elsewhere": ({"contained": False}, [], (None, None)),
 }
 
@@ -152,5 +153,5 @@ def test_containers_that_somebody_else_runs(case: str) -> None:
     ]
     for each in containers:
         services.lost(each, removed=True)
-    if plan.wanted is None:
+    if not (plan.wanted or plan.least):
         assert lines(services, engine()) == []

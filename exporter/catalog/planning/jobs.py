@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.planning.watched import contained, expected
+from exporter.catalog.planning.watched import contained, replicas
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -39,12 +39,12 @@ def wanted(catalog: Catalog) -> dict[str, int]:
     """
     ending = jobs(catalog)
     services = {
-        name: service.replicas if service.deployed else expected(service)
+        name: service.replicas if service.deployed else replicas(service)
         for name, service in catalog.services.items()
         if contained(catalog, name, service) and name not in ending
     }
     stores = {
-        name: 1 if store.deployed else expected(store)
+        name: 1 if store.deployed else replicas(store)
         for name, store in catalog.stores.items()
         if contained(catalog, name, store)
     }

@@ -132,7 +132,8 @@ class ServicePlan:
     replicas: int = 1
     wanted: int | None = None
     """How many of its containers must run on the engine. None for a job or a file, and for what is only watched, if
-    the catalog does not say: then all of its containers that exist."""
+    the catalog does not say: then each of its containers that exist, and at least `least`."""
+    least: int = 0
     ends: bool = False
     """True for a job: its container is done when it has exited with 0."""
     may_end: bool = False

@@ -23,7 +23,7 @@ from exporter.catalog.planning.plan import (
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
 from exporter.catalog.planning.targets import targets
-from exporter.catalog.planning.watched import claim, contained, own_volumes, projects
+from exporter.catalog.planning.watched import claim, contained, least, own_volumes, projects
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -42,7 +42,13 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         *(_service_plan(catalog, parts, name, store) for name, store in catalog.stores.items()),
     )
     services = tuple(
-        replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
+        replace(
+            each,
+            wanted=numbers.get(each.name),
+            ends=each.name in ending,
+            least=0 if each.name in ending else each.least,
+        )
+        for each in services
     )
     host, port = catalog.exporter.listen
     plan = Plan(
@@ -74,6 +80,7 @@ def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service 
         runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
         deployed=container.deployed,
         contained=contained(catalog, name, container),
+        least=least(container),
         claim=None if container.deployed else claim(container),
         may_end=service is not None
         and not (service.deployed or service.probed or service.metrics or service.restart),

@@ -38,17 +38,18 @@ def host_name(name: str, container: Service | Store) -> str:
     return (written.name or written.service or name) if written and not container.deployed else name
 
 
-def expected(container: Service | Store) -> int | None:
-    """Return how many containers somebody else must run; None if only the engine knows.
-
-    The catalog knows if it says `replicas`. One is expected if the catalog names containers, or has nothing else to
-    watch.
-    """
+def replicas(container: Service | Store) -> int | None:
+    """Return how many containers somebody else must run; None if the catalog does not say."""
     if isinstance(container, Service) and "replicas" in container.model_fields_set:
         return container.replicas
+    return None
+
+
+def least(container: Service | Store) -> int:
+    """Return how many containers somebody else must run at least: one if they are what the catalog watches."""
     named = container.containers is not None
     only = isinstance(container, Service) and not container.probed and not container.deployable
-    return 1 if named or only else None
+    return int(not container.deployed and (named or only))
 
 
 def own_volumes(catalog: Catalog) -> dict[str, Volume]:
