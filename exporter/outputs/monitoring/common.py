@@ -63,7 +63,8 @@ def check_names(catalog: Catalog) -> None:
                     )
     for name, path in volume_places(catalog).items():
         with refusals.gathered():
-            if name in DATA_VOLUMES:
+            # A store with such a name is refused above, and its volume is named after it.
+            if name in DATA_VOLUMES and path[1] not in SERVICES:
                 raise OutputError(
                     f"the volume {name} has the name of one in the generated monitoring stack; give it another name",
                     *path,
