@@ -72,7 +72,10 @@ services:
     writable: [/tmp]
     user: "1:1"
   api: {build: {context: ./api, runtime: python, arguments: {A: "1"}, entry: "a:b"}, port: 82, health: /h, logs: on}
-  other: {port: 83, address: "other.test:{port}", probes: [{name: a, http: /}], metrics: true}
+  other:
+    {port: 83, managed: off, containers: {project: o, service: O_1}, address: "other.test:{port}",
+    probes: [{name: a, http: /}], metrics: true}
+observe: {projects: [old, older], networks: old_default}
 stores:
   db:
     engine: postgresql
@@ -84,7 +87,7 @@ stores:
     backup: {schedule: "0 3 * * *", keep: 3, max_age: 2d}
     replicas: [{host: r, port: 1, max_lag: 5s}]
     max_connections: 80%
-  cache: {engine: redis, backup: "0 4 * * *", tls: {verify: false}}
+  cache: {engine: redis, auth: off, backup: "0 4 * * *", tls: {verify: false}}
   file: {engine: sqlite, service: web, path: /data/a.db, check_interval: 1h}
 volumes: {data: , own: {description: d, backup: "0 5 * * *", size: 10Gi}, up: {external: true}}
 secrets: {hook: , teams: {env: TEAMS}, db: {generate: 32, rotate: 90d}}

@@ -41,7 +41,7 @@ services:
   mail: {image: "registry:5000/mail"}
   away: {health: "https://away.example/health"}
 stores:
-  db: {engine: redis, volume: db-data}
+  db: {engine: redis, auth: off, volume: db-data}
   file: {engine: sqlite, service: api, path: /data/x.db}
 volumes: {data: {external: true}}
 """
