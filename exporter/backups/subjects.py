@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.keys.backup import Schedule
 from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import absolute
+from exporter.catalog.planning.watched import own_volumes
 from exporter.catalog.reading.checks import CONFIGURATION
 from exporter.catalog.values.references import NamedSecret
 
@@ -62,9 +63,16 @@ def subjects(catalog: Catalog) -> dict[str, Subject]:
 def chosen(catalog: Catalog, names: Iterable[str]) -> dict[str, Subject]:
     """Return the named subjects, or all. Raises BackupsError for a name without a backup, or if nothing has one."""
     known = subjects(catalog)
+    wanted = tuple(names)
+    for name in wanted:
+        if name in catalog.stores and not catalog.stores[name].deployed:
+            raise BackupsError(f"{name} is only watched: whoever runs it backs it up")
+    if not known and not catalog.deploys:
+        raise BackupsError(
+            f"{catalog.project} in {catalog.environment_name} is only watched: whoever runs it backs it up"
+        )
     if not known:
         raise BackupsError("nothing in the catalog has a backup; set backup on a store or a volume")
-    wanted = tuple(names)
     for name in wanted:
         if name not in known:
             raise BackupsError(f"{name} has no backup in the catalog; these have one: {', '.join(known)}")
@@ -79,16 +87,16 @@ def backups_folder(catalog: Catalog) -> Path:
 
 def _all(catalog: Catalog) -> Iterator[Subject]:
     for name, store in catalog.stores.items():
-        if store.backup:
+        if store.backup and store.deployed:
             yield replace(_store(catalog, name, store, store.backup.keep), schedule=store.backup.schedule)
-    for name, volume in catalog.volumes.items():
+    for name, volume in own_volumes(catalog).items():
         if volume.backup:
             mounting = [
                 service
                 for service, what in catalog.services.items()
                 if any(mount.volume == name and not mount.read_only for mount in what.volumes)
             ]
-            mounting += [store for store, what in catalog.stores.items() if what.volume == name]
+            mounting += [store for store, what in catalog.stores.items() if what.data_volume == name]
             yield Subject(
                 name,
                 "volume",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.alertmanager import Alertmanager
@@ -22,6 +22,7 @@ from exporter.catalog.keys.infrastructure import Infrastructure
 from exporter.catalog.keys.kubernetes import Kubernetes
 from exporter.catalog.keys.maintenance import Maintenance
 from exporter.catalog.keys.networks import NetworkOrEmpty
+from exporter.catalog.keys.observe import Observe
 from exporter.catalog.keys.owners import Owner
 from exporter.catalog.keys.pipeline import Pipeline
 from exporter.catalog.keys.prometheus import Prometheus
@@ -32,6 +33,7 @@ from exporter.catalog.keys.volumes import VolumeOrEmpty
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.names import ContainerName, Label, SecretName
 from exporter.catalog.values.scalars import Text, Words
+from exporter.catalog.values.switches import OnOff
 from exporter.catalog.values.texts import Interpolated
 
 
@@ -52,6 +54,15 @@ class Catalog(Model):
     network: Label | None = Field(
         default=None,
         description="Name of the services' network; default: the project's name followed by -network.",
+    )
+    managed: OnOff = Field(
+        default=True,
+        description="off: everything runs already and is only watched; a service or store with managed: on is "
+        "still deployed.",
+    )
+    observe: Observe = Field(
+        default=Observe(),
+        description="Existing Compose projects and networks that are watched, never changed.",
     )
     exporter: Exporter = Field(default=Exporter(), description="Settings of the daemon.")
     defaults: Defaults = Field(default=Defaults(), description="Defaults for all services.")
@@ -97,6 +108,27 @@ class Catalog(Model):
 
     _environment_name: str = PrivateAttr(DEFAULT_ENVIRONMENT)
     _folder: Path = PrivateAttr(Path())
+
+    @model_validator(mode="after")
+    def _decided(self) -> Self:
+        """Decide what is deployed. A file of SQLite belongs to whoever runs the service that owns it."""
+        for name, service in self.services.items():
+            service.decide(name, managed=self.managed)
+        for name, store in self.stores.items():
+            owner = self.services.get(store.service or "")
+            store.decide(name, managed=owner.deployed if owner else self.managed)
+        return self
+
+    @property
+    def own_gateway(self) -> Gateway | None:
+        """Return the gateway, if the catalog deploys it."""
+        return self.gateway if self.managed else None
+
+    @property
+    def deploys(self) -> bool:
+        """True if the catalog deploys anything; False if it only watches."""
+        containers = (*self.services.values(), *(s for s in self.stores.values() if s.engine != "sqlite"))
+        return self.own_gateway is not None or any(container.deployed for container in containers)
 
     @property
     def environment_name(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from exporter.catalog.planning.places import compose_project
 from exporter.catalog.planning.planner import build_plan
 from exporter.catalog.reading.checks import check
 from exporter.catalog.reading.environments import commented, locate, misnamed, overlaid
@@ -14,6 +15,7 @@ from exporter.catalog.reading.source import Source, environment_names, open_sour
 from exporter.catalog.reading.text_walk import misplaced
 from exporter.catalog.reading.validation import Reduced, validate
 from exporter.catalog.reading.warnings import warnings
+from exporter.catalog.reading.watching import check_observed, check_watched
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.secret_text import SecretError
 
@@ -167,6 +169,9 @@ def _load(source: Source, environment: str | None) -> _Loaded:
     plan, uses, plan_findings = build_plan(catalog)
     findings += [(left.written(path), sentence) for path, sentence in check(catalog, merged)]
     findings += misplaced(catalog, merged, left)
+    below = {path[:2] for path in left.removed}
+    findings += [finding for finding in check_watched(catalog) if finding[0][:2] not in below]
+    findings += check_observed(catalog, compose_project(catalog))
     # These may miss only what was removed from their service or section.
     touched = {path[:2] for path in left.removed if path[-1] in _MISSED or len(path) < 2}
     findings += [

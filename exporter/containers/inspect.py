@@ -22,6 +22,8 @@ MAX_ERROR = 500
 MAX_PATH = 1024
 _MAX_PID = 2**31
 
+_KEPT_RUNNING = ("always", "unless-stopped")
+"""Restart policies that start a container again after it has exited with 0."""
 _NEVER = "0001-01-01T00:00:00Z"
 
 _STATES: dict[str, State] = {
@@ -70,6 +72,7 @@ def container_of(inspected: Any, info: EngineInfo, mapping: ServiceMapping) -> C
             limits=_limits(host),
             tty=config.flag("Tty"),
             network_mode=host.text("NetworkMode"),
+            kept_running=host.part("RestartPolicy").text("Name") in _KEPT_RUNNING,
         )
     except AnswerError as error:
         raise ValueError(f"the engine's description of a container {error}") from None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.containers.answers import AnswerError, Part, container_id, elements
+from exporter.containers.answers import AnswerError, Part, container_id, elements, plain
 from exporter.containers.engine import EngineError
+from exporter.containers.inspect import MAX_NAME
 
 if TYPE_CHECKING:
     from exporter.containers.engine import Engine
@@ -31,7 +32,7 @@ async def list_containers(engine: Engine, mapping: ServiceMapping) -> dict[str, 
             async for one in elements(parts):
                 container = Part(one)
                 identifier = container_id(container.text("Id"))
-                found[identifier] = _service(container, identifier, mapping)
+                found[identifier] = _service(container, mapping)
                 if len(found) > MAX_CONTAINERS:
                     break
     except AnswerError as error:
@@ -41,10 +42,16 @@ async def list_containers(engine: Engine, mapping: ServiceMapping) -> dict[str, 
     return found
 
 
-def _service(container: Part, identifier: str, mapping: ServiceMapping) -> frozenset[str | None]:
+def _service(container: Part, mapping: ServiceMapping) -> frozenset[str | None]:
     try:
         if "Labels" in container:
-            return frozenset({mapping.service_of(container.texts("Labels"), identifier[:12])})
+            return frozenset({mapping.service_of(container.texts("Labels"), _name(container))})
     except AnswerError:
         pass  # only the labels of this container are wrong
     return frozenset()
+
+
+def _name(container: Part) -> str:
+    """Return its name, not those that links of other containers have given it."""
+    names = [plain(name.lstrip("/"), MAX_NAME) for name in container.list("Names") if isinstance(name, str)]
+    return next((name for name in names if "/" not in name), "")

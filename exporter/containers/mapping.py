@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+
+    from exporter.catalog.planning.plan import Claim
 
 EXPLICIT = "exporter.service"
 COMPOSE_PROJECT = "com.docker.compose.project"
@@ -28,6 +31,7 @@ _NOT_IN_A_NAME = re.compile("[^a-zA-Z0-9_]")
 _REPLICA = re.compile("[0-9]{1,6}|[0-9a-z]{25}")
 """A number, or the id of a Swarm node: a global service has one task on each."""
 _MAX_COMPLAINTS = 100
+_NO_CLAIMS: Mapping[str, Claim] = MappingProxyType({})
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +52,8 @@ class ServiceMapping:
     """A mapping from the labels of containers to services.
 
     `services`: names of the catalog's services and stores. `projects`: the catalog's Compose projects and Swarm stacks.
-    `strangers`: True to keep containers outside the catalog. `labels`: further labels of containers that become labels
-    of series.
+    `claims`: services that say which containers are their own, so that no others are. `strangers`: True to keep
+    containers outside the catalog. `labels`: further labels of containers that become labels of series.
     """
 
     def __init__(
@@ -59,8 +63,16 @@ class ServiceMapping:
         *,
         strangers: bool = True,
         labels: Collection[str] = (),
+        claims: Mapping[str, Claim] = _NO_CLAIMS,
     ) -> None:
         self._services = frozenset(services)
+        self._unclaimed = self._services - claims.keys()
+        self._by_name = {claim.name: service for service, claim in claims.items() if claim.name}
+        self._by_compose = {
+            (claim.project, claim.service or service): service
+            for service, claim in claims.items()
+            if not claim.name
+        }
         self._projects = frozenset(projects)
         self._strangers = strangers
         self._series_labels = _series_labels((*ALWAYS_LABELS, *labels))
@@ -95,21 +107,20 @@ class ServiceMapping:
             return explicit
         if explicit is not None:
             self._complain(explicit, container)
-        found = self._of_compose(labels) if COMPOSE_SERVICE in labels else self._of_swarm(labels)
-        return found if found in self._services else None
-
-    def _of_compose(self, labels: Mapping[str, str]) -> str | None:
-        project = labels.get(COMPOSE_PROJECT)
+        # `docker compose run` creates a container for one command: it is not the service.
+        if labels.get(COMPOSE_ONEOFF) == "True":
+            return None
+        if container in self._by_name:
+            return self._by_name[container]
+        project, name = _of_compose(labels) if COMPOSE_SERVICE in labels else _of_swarm(labels)
+        if name is None:
+            return None
+        if (project, name) in self._by_compose:
+            return self._by_compose[project, name]
         if project is not None and project not in self._projects:
             return None
-        # `docker compose run` creates a container for one command: it is not the service.
-        return None if labels.get(COMPOSE_ONEOFF) == "True" else labels[COMPOSE_SERVICE]
-
-    def _of_swarm(self, labels: Mapping[str, str]) -> str | None:
-        name, stack = labels.get(SWARM_SERVICE), labels.get(SWARM_STACK)
-        if name is None or stack is None:
-            return name
-        return name.removeprefix(f"{stack}_") if stack in self._projects else None
+        claimed = self._by_compose.get((None, name))
+        return claimed or (name if name in self._unclaimed else None)
 
     def _complain(self, service: str, container: str) -> None:
         """Log an unknown name once, and at most a hundred names: more are not a mistake but an attack."""
@@ -122,6 +133,17 @@ class ServiceMapping:
             container,
             service[:MAX_VALUE],
         )
+
+
+def _of_compose(labels: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the project and the service's name in it."""
+    return labels.get(COMPOSE_PROJECT), labels[COMPOSE_SERVICE]
+
+
+def _of_swarm(labels: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return the stack and the service's name in it."""
+    name, stack = labels.get(SWARM_SERVICE), labels.get(SWARM_STACK)
+    return stack, name.removeprefix(f"{stack}_") if name and stack else name
 
 
 def _slot(labels: Mapping[str, str]) -> str | None:

@@ -204,10 +204,19 @@ class Container:
     """True if its log is one raw stream."""
     network_mode: str = ""
     """`host` and `container:…` have no network of their own."""
+    kept_running: bool = False
+    """True if the engine starts it again after it has exited with 0."""
     oom_events: int = 0
     """Counted since the daemon first saw it, across restarts."""
     existed: bool = False
     """True if it existed when the daemon began to watch, so an earlier daemon may have exported it."""
+
+    @property
+    def completed(self) -> bool:
+        """True if it has exited with 0 and is not started again, as the container of a job."""
+        status = self.status
+        done = status.state == "exited" and status.exit_code == 0 and not status.error
+        return done and not self.kept_running
 
     @property
     def failed_to_start(self) -> bool:

@@ -67,10 +67,13 @@ class ContainerServices:
         """Update the series of services and replicas. `info`: None while the engine is unreachable. `knows`: returns
         True if all containers of a service are known."""
         for name, plan in self._plans.items():
-            if not plan.deployed:
+            wanted = self.wanted(name, info) if knows(name) else None
+            if not plan.contained or (not plan.deployed and not self._of[name] and wanted is None):
+                # Somebody else runs it, and perhaps not here.
+                self._service_items.discard(name)
                 continue
             view = ServiceView(
-                wanted=self.wanted(name, info) if knows(name) else None,
+                wanted=wanted,
                 running=running(self._of[name].values()) if info is not None and knows(name) else None,
                 start_failures=failures_of(self._history, name),
             )
@@ -83,19 +86,29 @@ class ContainerServices:
     def wanted(self, service: str, info: EngineInfo | None) -> int | None:
         """Return how many containers of the service must run on this engine; None if that is unknown.
 
-        A Swarm with several nodes may run them on another node.
+        If somebody else runs it and the catalog says no number, that is each of its containers: one that is stopped
+        is missing, and one that is removed is not. A Swarm with several nodes may run them on another node.
         """
         if info is None:
             return None
         here = self._of[service].values()
         if info.one_of_several and all(each.identity.of_swarm for each in here):
             return None
-        return self._plans[service].wanted
+        plan = self._plans[service]
+        if plan.deployed or plan.wanted is not None or plan.ends:
+            return plan.wanted
+        current = [each for each in here if each.identity.id not in self.old]
+        if plan.may_end:
+            current = [each for each in current if not each.completed]
+        return max(len(current), plan.least) or None
 
     def _sort_out(self, service: str, but: str) -> list[Container]:
         """Find the old containers of a service again; return those whose status changed, except `but`."""
         here = self._of[service]
-        old = replaced(here.values(), self._plans[service].replicas)
+        plan = self._plans[service]
+        # Of what somebody else runs, only a container with the same number replaces another one.
+        replicas = plan.replicas if plan.deployed or plan.wanted is not None else len(here)
+        old = replaced(here.values(), replicas)
         changed = {each for each in here if (each in self.old) != (each in old)}
         self.old = (self.old - here.keys()) | old
         return [here[each] for each in changed if each != but]

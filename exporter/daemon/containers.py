@@ -46,6 +46,7 @@ class ContainerWatch:
             plan.containers.projects,
             strangers=plan.containers.strangers,
             labels=plan.containers.labels,
+            claims={service.name: service.claim for service in plan.services if service.claim},
         )
         self._discovery = Discovery(self._engine, mapping, self._changed)
         self._services = ContainerServices(plan)

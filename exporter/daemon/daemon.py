@@ -150,7 +150,13 @@ class Daemon:
         """Start a new watch of containers if its settings changed; its counts (logs, restarts, kills) start at 0."""
         of = (
             plan.containers,
-            [(each.name, each.logs, each.deployed, each.replicas, each.wanted) for each in plan.services],
+            [
+                (
+                    *(each.name, each.logs, each.deployed, each.claim, each.contained),
+                    *(each.replicas, each.wanted, each.least, each.ends, each.may_end),
+                )
+                for each in plan.services
+            ],
         )
         if of == self._containers_of:
             return

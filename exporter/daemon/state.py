@@ -90,7 +90,7 @@ def _service(
         "runbook": service.runbook,
         **(_by_probes(watches) if watches else _by_containers(service, current, wanted, surroundings)),
         "containers_wanted": wanted,
-        "containers_running": running(current) if counted and service.deployed else None,
+        "containers_running": running(current) if counted and _is_here(service, current, wanted) else None,
         "probes": [_probe(watch) for watch in watches],
         "containers": _containers(containers, surroundings.guard),
         "backup": backup,
@@ -123,12 +123,17 @@ def _by_containers(
 ) -> Judged:
     """Return the state of a service without probes."""
     docker = surroundings.docker
-    if docker is None or not service.deployed:
+    if docker is None or not service.contained:
         return {"state": "unwatched", "reason": None, "detail": "", "since": None}
     if not docker.up:
         return {"state": "unknown", "reason": None, "detail": docker.error, "since": None}
-    state, detail, since = judge(containers, wanted=wanted or 0, ends=service.ends)
+    state, detail, since = judge(containers, wanted=wanted or 0, ends=service.ends, may_end=service.may_end)
     return {"state": state, "reason": None, "detail": detail, "since": since}
+
+
+def _is_here(service: ServicePlan, containers: list[Container], wanted: int | None) -> bool:
+    """True if its containers are counted: what somebody else runs may run on another engine."""
+    return service.contained and (service.deployed or bool(containers) or wanted is not None)
 
 
 def _probe(watch: Watch) -> ProbeState:

@@ -66,18 +66,18 @@ def container_state(view: ContainerView) -> ContainerState:
 
 
 def judge(
-    containers: Sequence[Container], *, wanted: int = 0, ends: bool = False
+    containers: Sequence[Container], *, wanted: int = 0, ends: bool = False, may_end: bool = False
 ) -> tuple[ServiceWord, str, float | None]:
     """Return state, detail and since of a service without probes, from its containers.
 
     It is up if one container is running and not unhealthy. While the only running ones have not passed their first
     health check yet, it is unknown. `wanted`: how many must run. `ends`: True for a job, which is done once it has
-    ended with exit code 0.
+    ended with exit code 0. `may_end`: it is a job if the engine does not start its containers again.
     """
     running = [each for each in containers if each.status.state == "running"]
     good = [each for each in running if each.status.health in ("none", "healthy")]
     starting = [each for each in running if each.status.health == "starting"]
-    done = [each for each in containers if ends and _is_done(each.status)]
+    done = [each for each in containers if (ends and _is_done(each.status)) or (may_end and each.completed)]
     if not containers:
         return ("down", "it has no containers", None) if wanted else ("unwatched", "", None)
     if done and not running:

@@ -176,6 +176,14 @@ def unfinished(host: Host) -> Iterator[Finding]:
         yield Finding("unfinished", State.GOOD, "nothing is running or unfinished")
 
 
+def watched(host: Host) -> Iterator[Finding]:
+    """Say what is only watched: no operation touches it."""
+    names = host.site.watched
+    if names:
+        sentence = f"only watched, never deployed or backed up from here: {', '.join(names)}"
+        yield Finding("watched", State.GOOD, sentence)
+
+
 CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
     "files": generated_files,
     "folders": folders,
@@ -184,6 +192,7 @@ CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
     "rollback images": rollback_images,
     "clock": clock,
     "unfinished": unfinished,
+    "watched": watched,
 }
 NEEDS_ENGINE = {"rollback images"}
 NEEDS_COMPOSE = {"secrets"}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.catalog.planning.watched import own_volumes
 from exporter.host.failures import OperationError
 from exporter.host.tools import run
 
@@ -114,9 +115,8 @@ def entry_of(site: Site, systemd: Path = SYSTEMD, cron: Path = CRON) -> Entry:
 def ensure(site: Site, screen: Screen) -> None:
     """Install the backup schedule on this host after a deploy, if it is missing."""
     catalog = site.catalog
-    schedules = [store.backup for store in catalog.stores.values()] + [
-        each.backup for each in catalog.volumes.values()
-    ]
+    schedules = [store.backup for store in catalog.stores.values() if store.deployed]
+    schedules += [volume.backup for volume in own_volumes(catalog).values()]
     if not (any(schedules) or catalog.backup.configuration):
         return
     if site.variables.get(VARIABLE) == "off":

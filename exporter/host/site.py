@@ -216,18 +216,49 @@ class Site:
 
     @cached_property
     def file_stores(self) -> tuple[str, ...]:
-        """Return the stores that are files in volumes."""
-        return tuple(name for name in self.catalog.stores if name not in self.stores)
+        """Return the stores that are files in volumes of deployed services."""
+        return tuple(
+            name for name, store in self.catalog.stores.items() if store.deployed and store.engine == "sqlite"
+        )
+
+    @cached_property
+    def watched(self) -> tuple[str, ...]:
+        """Return the services and stores that somebody else runs."""
+        sections = (self.catalog.services, self.catalog.stores)
+        return tuple(name for section in sections for name, each in section.items() if not each.deployed)
+
+    @property
+    def start_alone(self) -> str:
+        """Return the command that starts the monitoring stack of a catalog that only watches."""
+        return f"exporter compose -e {self.environment} -- up --detach"
+
+    def require_deployed(self, service: str = "") -> None:
+        """Check that the catalog deploys this service or store, or anything if it is empty.
+
+        Raises:
+            OperationError: It is only watched.
+        """
+        if service in self.watched:
+            raise OperationError(
+                f"{service} is only watched in {self.environment}: somebody else runs it, and nothing here changes it",
+                WRONG_USAGE,
+            )
+        if not self.catalog.deploys:
+            raise OperationError(
+                f"{self.title} is only watched, so there is nothing to deploy; start the monitoring stack alone with: "
+                f"{self.start_alone}",
+                WRONG_USAGE,
+            )
 
     @property
     def gateway(self) -> str | None:
         """Return the gateway's service, if there is one."""
-        return GATEWAY if self.catalog.gateway else None
+        return GATEWAY if self.catalog.own_gateway else None
 
     @property
     def gateway_profile(self) -> str | None:
         """Return the gateway's Compose profile, if it starts only on request because all ports are published."""
-        return GATEWAY if self.catalog.gateway and self.catalog.environment.publishes_all else None
+        return GATEWAY if self.catalog.own_gateway and self.catalog.environment.publishes_all else None
 
     @property
     def gateway_resolve_seconds(self) -> int:
@@ -268,9 +299,10 @@ def load_site(config: Path, environment: str | None, root: Path | None = None) -
     """
     catalog = load_catalog(config, environment)
     name = catalog.environment_name
+    generated = "compose.yaml" if catalog.deploys else MONITORING_FILE
     tried = [root.absolute()] if root else list(dict.fromkeys((config.absolute().parent, Path.cwd())))
     for folder in tried:
-        if (folder / "deploy" / name / "compose.yaml").is_file():
+        if (folder / "deploy" / name / generated).is_file():
             return Site.of(catalog, config.absolute(), folder)
     places = " or ".join(str(folder / "deploy" / name) for folder in tried)
     raise OperationError(

@@ -33,8 +33,9 @@ SERVICE_FAMILIES: tuple[ItemFamily[ServiceView], ...] = (
     ItemFamily(
         "service_containers_wanted",
         "gauge",
-        "Containers of the service that should run here: its replicas. Absent for services not deployed here, for "
-        "jobs, and while the Docker engine cannot be reached.",
+        "Containers of the service that should run here: its replicas, or, if somebody else runs it and the catalog "
+        "says no number, its containers that exist. Absent for services that do not run here, for jobs, and while the "
+        "Docker engine cannot be reached.",
         value(lambda service: service.wanted),
     ),
     ItemFamily(
@@ -53,7 +54,7 @@ SERVICE_FAMILIES: tuple[ItemFamily[ServiceView], ...] = (
         from_zero=True,
     ),
 )
-"""With the label `service`, for each service that the catalog deploys."""
+"""With the label `service`, for each service that the catalog deploys, or whose containers are here."""
 
 REPLICA_FAMILIES: tuple[ItemFamily[Tally], ...] = (
     ItemFamily(

@@ -30,12 +30,19 @@ class Remains:
 
 
 def find(site: Site, engine: Engine, *, volumes: bool) -> Remains:
-    """Find everything of the environment, also containers of `compose run`; its volumes only if asked to."""
+    """Find everything of the environment, also containers of `compose run`; its volumes only if asked to.
+
+    Containers of services that are only watched stay, with their networks and volumes.
+    """
     labels = {PROJECT_LABEL: site.compose_project}
+    containers = engine.labelled(labels)
+    kept = [each for each in containers if each.service in site.watched]
+    used = {name for each in kept for name in each.networks}
+    used |= {mount.name for each in kept for mount in each.mounts}
     return Remains(
-        tuple(engine.labelled(labels)),
-        tuple(engine.networks(labels)),
-        tuple(engine.volumes(labels)) if volumes else (),
+        tuple(each for each in containers if each not in kept),
+        tuple(name for name in engine.networks(labels) if name not in used),
+        tuple(name for name in engine.volumes(labels) if name not in used) if volumes else (),
     )
 
 
@@ -48,6 +55,8 @@ def describe(site: Site, remains: Remains, *, volumes: bool) -> Iterator[str]:
     for volume in remains.volumes:
         yield f"  volume {shown(volume)}, with all its data"
     kept = [str(site.state_folder), str(site.secrets_folder), f"{site.backup_folder / site.environment}"]
+    if site.watched:
+        yield f"what is only watched stays: {', '.join(site.watched)}"
     if not volumes:
         kept.insert(0, "the volumes (--volumes removes them as well)")
     yield f"not removed: images, {', '.join(kept)}"

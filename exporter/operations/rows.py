@@ -18,11 +18,16 @@ Kind = Literal["store", "service", "gateway", "monitoring", "unknown"]
 
 MISSING = "missing"
 """The health of a service without containers."""
+NOT_HERE = "not here"
+"""The health of a service that somebody else runs and that has no container on this engine."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """A row. `problem`: empty if the service is as wanted. `since`: when its containers last started or exited."""
+    """A row. `problem`: empty if the service is as wanted. `since`: when its containers last started or exited.
+
+    `managed`: False if it is only watched.
+    """
 
     name: str
     kind: Kind
@@ -32,16 +37,18 @@ class ServiceRow:
     health: str
     since: datetime | None
     problem: str = ""
+    managed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One service as wanted by the catalog. `job`: it runs once and exits."""
+    """One service as wanted by the catalog. `job`: it runs once and exits. `managed`: False if it is only watched."""
 
     name: str
     kind: Kind
     count: int
     job: bool = False
+    managed: bool = True
 
 
 def wanted(site: Site) -> list[Wanted]:
@@ -66,10 +73,16 @@ def rows(
     for container in containers:
         of.setdefault(container.service, []).append(container)
     known = {each.name: each for each in services}
-    return [_row(known.get(name) or Wanted(name, "unknown", 0), found, release) for name, found in of.items()]
+    return [
+        judged_row(known.get(name) or Wanted(name, "unknown", 0), found, release)
+        for name, found in of.items()
+    ]
 
 
-def _row(service: Wanted, containers: Sequence[Container], release: Callable[[Container], str]) -> ServiceRow:
+def judged_row(
+    service: Wanted, containers: Sequence[Container], release: Callable[[Container], str]
+) -> ServiceRow:
+    """Make the row of one service from its containers."""
     good = [each for each in containers if _is_well(each, service)]
     bad = [each for each in containers if not _is_well(each, service)]
     moments = [moment for each in bad or good if (moment := _since(each))]
@@ -83,6 +96,7 @@ def _row(service: Wanted, containers: Sequence[Container], release: Callable[[Co
         health=health,
         since=max(moments, default=None),
         problem=problem,
+        managed=service.managed,
     )
 
 
@@ -92,6 +106,8 @@ def _judged(service: Wanted, good: Sequence[Container], bad: Sequence[Container]
         word = describe(bad[0]) if bad else describe(good[0])
         return word, ""
     if not good and not bad:
+        if not service.managed:
+            return NOT_HERE, ""
         missing = service.count > 0
         return (MISSING, f"{service.name} has no container") if missing else ("off", "")
     if bad:

@@ -13,6 +13,7 @@ from exporter.host.shown import shown
 from exporter.host.state import CURRENT, RESTORING
 from exporter.operations.rows import MISSING, ServiceRow, rows, wanted
 from exporter.operations.stores import StoreRow, store_rows
+from exporter.operations.watched import watched_rows
 from exporter.releases.ending import release_of
 from exporter.releases.journal import Journal
 from exporter.releases.records import Record, RecordsError, last
@@ -58,7 +59,9 @@ def look(site: Site, engine: Engine) -> Status:
         EngineLost: The engine does not answer.
         OperationError: A file cannot be read.
     """
-    containers = engine.containers(site.compose_project)
+    containers = [
+        each for each in engine.containers(site.compose_project) if each.service not in site.watched
+    ]
     state = site.state
     try:
         deploys = last(state.path / DEPLOYS, SHOWN_DEPLOYS)
@@ -67,6 +70,7 @@ def look(site: Site, engine: Engine) -> Status:
     held = (lock.holder(state) or "an unknown command") if lock.is_locked(state) else None
     restoring = state.fields(RESTORING)
     services = rows(wanted(site), containers, lambda each: release_of(state, each))
+    services += watched_rows(site, engine)
     status = Status(
         project=site.project,
         environment=site.environment,
@@ -91,6 +95,8 @@ def _judged(status: Status, site: Site) -> Status:
     """Add the problems, worst first, and the next command for the first one."""
     faults = list(_faults(status, site))
     notes = [f"locked by {status.lock}"] if status.lock else []
+    if site.watched:
+        notes.append(f"only watched, never deployed or backed up from here: {', '.join(site.watched)}")
     notes += [
         f"{shown(row.name)} is not in the catalog; the next deploy removes it"
         if row.name
@@ -127,13 +133,15 @@ def _faults(status: Status, site: Site) -> Iterator[tuple[str, str]]:
     if not status.lock:
         yield from _unfinished(site, deploy)
     if not status.containers and any(row.wanted for row in status.services):
-        yield "nothing is running", deploy
+        yield "nothing is running", deploy if site.catalog.deploys else site.start_alone
         return
     # A missing service comes back with a deploy; for a failing one, the log says why.
     for row in sorted(status.services, key=lambda row: row.health != MISSING):
         if row.problem:
             log = f"exporter compose {e} -- logs --tail 50 {row.name}"
-            yield row.problem, deploy if row.health == MISSING else log
+            again = deploy if site.catalog.deploys else site.start_alone
+            look = log if row.managed else f"exporter check {e} {row.name}"
+            yield row.problem, again if row.health == MISSING else look
     for store in status.stores:
         if store.problem:
             drill = f"exporter restore {e} latest {store.name} --drill"

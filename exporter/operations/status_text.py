@@ -38,7 +38,8 @@ def print_text(status: Status, now: datetime, console: Console | None = None) ->
     services = _table("service", "wanted", "running", "release", "health", "since")
     for row in status.services:
         since = _ago(row.since, now) if row.since else "-"
-        cells = (shown(row.name), str(row.wanted), str(row.running), row.release or "-", row.health, since)
+        count = str(row.wanted) if row.managed else "watched"
+        cells = (shown(row.name), count, str(row.running), row.release or "-", row.health, since)
         services.add_row(*map(escape, cells), style="red" if row.problem else None)
     console.print(services)
     if status.stores:

@@ -30,6 +30,8 @@ class Rendering:
         """Return what the outputs cannot express. `partial`: parts with mistakes were removed from the catalog."""
         found: dict[Finding, None] = {}
         for output in self._outputs:
+            if not output.applies(catalog):
+                continue
             try:
                 self.files(output, catalog)
             except OutputError as error:

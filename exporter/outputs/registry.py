@@ -42,13 +42,7 @@ class Output:
 
     def applies(self, catalog: Catalog) -> bool:
         """True if the catalog uses this output: a catalog that only watches needs no output with `deploys`."""
-        return not self.deploys or any(
-            (
-                catalog.gateway,
-                any(service.deployed for service in catalog.services.values()),
-                any(store.engine != "sqlite" for store in catalog.stores.values()),
-            )
-        )
+        return catalog.deploys or not self.deploys
 
     def render(self, catalog: Catalog) -> Iterable[File]:
         """Render the files, see `base.Render`. The module is imported only here: some load large libraries."""
@@ -76,12 +70,12 @@ OUTPUTS = (
     Output(
         "alerts", "exporter.outputs.alerts", "alert_rules", own=f"{DEPLOY}/prometheus/rules", deploys=False
     ),
-    Output("prometheus", "exporter.outputs.prometheus", f"{DEPLOY}/prometheus"),
-    Output("alertmanager", "exporter.outputs.alertmanager", f"{DEPLOY}/alertmanager"),
-    Output("web", "exporter.outputs.web", f"{DEPLOY}/exporter"),
-    Output("grafana", "exporter.outputs.grafana", f"{DEPLOY}/grafana"),
+    Output("prometheus", "exporter.outputs.prometheus", f"{DEPLOY}/prometheus", deploys=False),
+    Output("alertmanager", "exporter.outputs.alertmanager", f"{DEPLOY}/alertmanager", deploys=False),
+    Output("web", "exporter.outputs.web", f"{DEPLOY}/exporter", deploys=False),
+    Output("grafana", "exporter.outputs.grafana", f"{DEPLOY}/grafana", deploys=False),
     Output("compose", "exporter.outputs.compose", DEPLOY),
-    Output("monitoring", "exporter.outputs.monitoring", DEPLOY),
+    Output("monitoring", "exporter.outputs.monitoring", DEPLOY, deploys=False),
     Output("images", "exporter.outputs.images", f"{DEPLOY}/images"),
     Output("gateway", "exporter.outputs.gateway", f"{DEPLOY}/gateway"),
     Output("scripts", "exporter.outputs.scripts", "scripts"),

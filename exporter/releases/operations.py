@@ -40,6 +40,8 @@ def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
         context = Context(site, engine, preflight.host.compose.command, screen)
         plan = planned(context, wish)
         show_plan(context, f"plan of {site.title}, tag {wish.tag}", plan)
+        if site.watched:
+            screen.say(f"  only watched, not deployed: {' '.join(site.watched)}")
         if wish.mode is Mode.MISSING:
             _say_images(context, wish)
         if options.dry_run:
@@ -98,11 +100,12 @@ def rollback(run: Run, site: Site, service: str, to: str, options: Options) -> N
 
 
 def check_service(site: Site, service: str) -> None:
-    """Check that the environment has this service; empty means all.
+    """Check that the environment deploys this service; empty means all.
 
     Raises:
-        OperationError: There is no such service.
+        OperationError: There is no such service, or it is only watched.
     """
+    site.require_deployed(service)
     if service and service not in site.all_services:
         known = " ".join(site.all_services)
         raise OperationError(f"unknown service {service}; {site.environment} has {known}", WRONG_USAGE)

@@ -57,8 +57,11 @@ def left_out(context: Context, service: str, only: str) -> bool:
 
 
 def orphans(context: Context, services: Collection[str]) -> list[str]:
-    """Return the services with containers that are neither in the catalog nor in `services`."""
-    known = {*context.site.all_services, *services}
+    """Return the services with containers that are neither in the catalog nor in `services`.
+
+    A service that was handed over to somebody else may still have containers in this project.
+    """
+    known = {*context.site.all_services, *context.site.watched, *services}
     return sorted({each.service for each in context.containers() if each.service} - known)
 
 

@@ -16,7 +16,7 @@ from exporter.outputs.monitoring.secrets import GRAFANA_PASSWORD, stack_secrets
 from exporter.outputs.web import daemon_needs, prometheus_needs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.secrets import SecretSource
@@ -68,7 +68,12 @@ def inventory(catalog: Catalog) -> dict[str, Secret]:
     users, stores, given = _users(catalog), _stores(catalog), _given(catalog)
     for name, containers in given.items():
         users[name] = list(dict.fromkeys([*users.get(name, ()), *containers]))
-    rows = [(name, *_source(name, source), source.rotate) for name, source in catalog.secrets.items()]
+    others = _only_theirs(catalog, users)
+    rows = [
+        (name, *_source(name, source), source.rotate)
+        for name, source in catalog.secrets.items()
+        if name not in others
+    ]
     rows += [(secret.name, secret.source, secret.value, None) for secret in stack_secrets(catalog)]
     return checked(
         Secret(
@@ -110,7 +115,7 @@ def _users(catalog: Catalog) -> dict[str, list[str]]:
     users: dict[str, list[str]] = {GRAFANA_PASSWORD: ["grafana"]}
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
         for name, container in containers.items():
-            for secret in granted(container, (section, name)).secrets:
+            for secret in granted(container, (section, name)).secrets if container.deployed else ():
                 users.setdefault(secret, []).append(name)
     for mounted in mounted_secrets(catalog):
         users.setdefault(mounted.name, []).append("alertmanager")
@@ -131,11 +136,24 @@ def _given(catalog: Catalog) -> dict[str, list[str]]:
     return given
 
 
+def _only_theirs(catalog: Catalog, users: Mapping[str, list[str]]) -> set[str]:
+    """Return the secrets that only containers of somebody else read: they are not created or kept here."""
+    theirs = {
+        secret
+        for section, containers in (("services", catalog.services), ("stores", catalog.stores))
+        for name, container in containers.items()
+        if not container.deployed
+        for access in (granted(container, (section, name)),)
+        for secret in (*access.secrets, *access.variables.values())
+    }
+    return theirs - users.keys() - set(probe_needs(catalog).secrets)
+
+
 def _stores(catalog: Catalog) -> dict[str, list[Login]]:
     found: dict[str, list[Login]] = {}
     for name, store in catalog.stores.items():
         user = store.username or (ENGINES[store.engine].user if store.engine in ENGINES else None)
-        for part in store.password.parts if store.password else ():
+        for part in store.password.parts if store.password and store.deployed else ():
             if isinstance(part, NamedSecret) and store.listen_port:
                 login = Login(name, store.engine, user or "default", store.listen_port, store.tls is not None)
                 found.setdefault(part.name, []).append(login)

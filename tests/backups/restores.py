@@ -35,8 +35,8 @@ project: shop
 services:
   api: {{image: api, port: 80, depends_on: [db, cache], volumes: ["files:/f"]}}
 stores:
-  db: {{engine: postgresql, backup: true}}
-  cache: {{engine: redis, backup: true}}
+  db: {{engine: postgresql, auth: off, backup: true}}
+  cache: {{engine: redis, auth: off, backup: true}}
 volumes: {{files: {{backup: true}}}}
 backup: {{directory: {backups}, configuration: [deploy]}}
 environments: {{staging: }}

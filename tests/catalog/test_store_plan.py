@@ -87,7 +87,7 @@ def test_volumes_backups_and_containers(write: Write) -> None:
             """
             exporter: {containers: {source: api, interval: 5s, strangers: false, labels: team}}
             backup: {directory: /srv/backups}
-            stores: {db: {engine: redis, volume: db-data, backup: "0 3 * * *"}}
+            stores: {db: {engine: redis, auth: off, volume: db-data, backup: "0 3 * * *"}}
             volumes: {files: {backup: "0 4 * * *"}, scratch: {}}
             environments: {staging: {}}
             """

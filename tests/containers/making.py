@@ -12,7 +12,8 @@ def container(
 ) -> Container:
     """Make a container of `web` that started when it was created. `values` set fields of the
     container or its status."""
-    own = {key: values.pop(key) for key in ("oom_events", "existed") if key in values}
+    fields = ("oom_events", "existed", "kept_running")
+    own = {key: values.pop(key) for key in fields if key in values}
     service = values.pop("service", "web")
     started = None if state == "created" else created
     status: dict[str, Any] = {"state": state, "created_at": created, "started_at": started} | values

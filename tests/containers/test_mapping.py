@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.catalog.planning.plan import Claim
 from exporter.containers.mapping import MAX_VALUE, ServiceMapping
 
 PROJECT, SERVICE = "com.docker.compose.project", "com.docker.compose.service"
@@ -98,3 +99,37 @@ def test_the_slot_that_a_container_fills(labels: dict[str, str], slot: str | Non
     place = ServiceMapping([]).place(labels, "c")
     assert place is not None
     assert place.slot == slot
+
+
+CLAIMS = {
+    "web": Claim("Web_1"),
+    "db": Claim("db", "infra"),
+    "seed": Claim(project="infra"),
+    "cache": Claim(name="redis-old"),
+}
+
+
+@pytest.mark.parametrize(
+    ("labels", "name", "service"),
+    [
+        ({PROJECT: "shop", SERVICE: "Web_1"}, "c", "web"),
+        ({PROJECT: "other", SERVICE: "Web_1"}, "c", None),
+        ({PROJECT: "shop", SERVICE: "web"}, "c", None),
+        ({PROJECT: "infra", SERVICE: "db"}, "c", "db"),
+        ({PROJECT: "shop", SERVICE: "db"}, "c", None),
+        ({PROJECT: "infra", SERVICE: "seed"}, "c", "seed"),
+        ({PROJECT: "infra", SERVICE: "api"}, "c", None),
+        ({PROJECT: "shop", SERVICE: "api"}, "c", "api"),
+        ({}, "redis-old", "cache"),
+        ({}, "redis-new", None),
+        ({PROJECT: "other", SERVICE: "x"}, "redis-old", "cache"),
+        ({PROJECT: "infra", SERVICE: "db", ONEOFF: "True"}, "c", None),
+        ({"exporter.service": "api"}, "redis-old", "api"),
+        ({SWARM: "infra_db", STACK: "infra"}, "c", "db"),
+    ],
+)
+def test_containers_that_a_service_says_are_its_own(
+    labels: dict[str, str], name: str, service: str | None
+) -> None:
+    mapping = ServiceMapping([*CLAIMS, "api"], ["shop"], claims=CLAIMS)
+    assert mapping.service_of(labels, name) == service

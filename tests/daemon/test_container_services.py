@@ -99,3 +99,59 @@ def test_what_the_engine_says_of_its_machine() -> None:
     assert (silent.cores, silent.memory) == (None, None)
     with pytest.raises(ValueError, match="NCPU"):
         info_of({"ServerVersion": "1", "NCPU": "two"}, "1.41", Endpoint("x", socket="/x"))
+
+
+THEIRS: dict[str, tuple[dict[str, Any], list[Container], tuple[int | None, int | None]]] = {
+    # A plan of what somebody else runs; its containers; how many are wanted and run. None: no series.
+    "none here": ({}, [], (None, None)),
+    "some that run": ({}, [container("a", slot="p/w/1"), container("b", slot="p/w/2")], (2, 2)),
+    "one that was stopped": (
+        {},
+        [container("a", slot="p/w/1"), container("b", "exited", slot="p/w/2", exit_code=137)],
+        (2, 1),
+    ),
+    "all stopped": (
+        {},
+        [container(name, "exited", slot=f"p/w/{name}", exit_code=137) for name in "abc"],
+        (3, 0),
+    ),
+    "one that was replaced": (
+        {},
+        [container("a", "exited", slot="p/w/1", exit_code=1), container("b", slot="p/w/1", created=1.0)],
+        (1, 1),
+    ),
+    "a finished job, perhaps": (
+        {"may_end": True},
+        [container("a", "exited", slot="p/w/1", exit_code=0)],
+        (None, 0),
+    ),
+    "not a job": (
+        {"may_end": True},
+        [container("a", "exited", slot="p/w/1", exit_code=0, kept_running=True)],
+        (1, 0),
+    ),
+    "a failed job": ({"may_end": True}, [container("a", "exited", slot="p/w/1", exit_code=1)], (1, 0)),
+    "fewer than the catalog says": ({"wanted": 3, "replicas": 3}, [container("a")], (3, 1)),
+    "removed": ({"least": 1}, [], (1, 0)),
+    "more than the least": ({"least": 1}, [container("a"), container("b")], (2, 2)),
+    "elsewhere": ({"contained": False}, [], (None, None)),
+}
+
+
+@pytest.mark.parametrize("case", THEIRS)
+def test_containers_that_somebody_else_runs(case: str) -> None:
+    keys, containers, (wanted, runs) = THEIRS[case]
+    plan = ServicePlan("web", "service", deployed=False, **keys)
+    services = ContainerServices(replace(PLAN, services=(plan,)))
+    for each in containers:
+        services.seen(each)
+    numbers = (("wanted", wanted), ("running", runs))
+    assert lines(services, engine()) == [
+        f'service_containers_{name}{{service="web"}} {number}'
+        for name, number in numbers
+        if number is not None
+    ]
+    for each in containers:
+        services.lost(each, removed=True)
+    if not (plan.wanted or plan.least):
+        assert lines(services, engine()) == []

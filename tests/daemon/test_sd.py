@@ -26,7 +26,7 @@ services:
   worker: {image: worker}
   many: {image: many, port: 8002, metrics: /metrics, replicas: 3, address: "localhost:{port}"}
   lost: {image: many, port: 8003, metrics: /metrics, replicas: 3, address: "no-such-host.invalid:{port}"}
-stores: {db: {engine: postgresql}}
+stores: {db: {engine: postgresql, auth: off}}
 environments: {production: {}, development: {address: "localhost:{port}"}}
 """
 

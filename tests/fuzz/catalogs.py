@@ -75,7 +75,10 @@ services:
     user: "1:1"
     compose: {cpu_shares: 5, environment: [C=c], security_opt: null, volumes: ["data:/more"], x-a: 1}
   api: {build: {context: ./api, runtime: python, arguments: {A: "1"}, entry: "a:b"}, port: 82, health: /h, logs: on}
-  other: {port: 83, address: "other.test:{port}", probes: [{name: a, http: /}], metrics: true}
+  other:
+    {port: 83, managed: off, containers: {project: o, service: O_1}, address: "other.test:{port}",
+    probes: [{name: a, http: /}], metrics: true}
+observe: {projects: [old, older], networks: old_default}
 stores:
   db:
     engine: postgresql
@@ -87,7 +90,7 @@ stores:
     backup: {schedule: "0 3 * * *", keep: 3, max_age: 2d}
     replicas: [{host: r, port: 1, max_lag: 5s}]
     max_connections: 80%
-  cache: {engine: redis, backup: "0 4 * * *", tls: {verify: false}}
+  cache: {engine: redis, auth: off, backup: "0 4 * * *", tls: {verify: false}}
   file: {engine: sqlite, service: web, path: /data/a.db, check_interval: 1h}
 compose: {x-a: 1, services: {web: {dns: 1.1.1.1}}, networks: {edge: {labels: {a: b}}}, configs: {a: {file: a}}}
 x-a: {b: c}

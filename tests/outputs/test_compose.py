@@ -41,7 +41,7 @@ services:
   mail: {image: "registry:5000/mail"}
   away: {health: "https://away.example/health"}
 stores:
-  db: {engine: redis, volume: db-data}
+  db: {engine: redis, auth: off, volume: db-data}
   file: {engine: sqlite, service: api, path: /data/x.db}
 volumes: {data: {external: true}}
 """
@@ -283,11 +283,11 @@ services:
         ),
         (
             "services: {a: {image: 'a:1', environment: {URL: {file: x}}}}\n",
-            "services.a.environment.URL reaches its container as a file",
+            "services.a.environment.URL reaches its container as a whole",
         ),
         (
             "services: {}\nstores: {db: {engine: postgresql, password: '${PASSWORD}'}}\n",
-            "stores.db.password reaches its container as a file",
+            "stores.db.password reaches its container as a whole",
         ),
         (
             "services: {}\nstores: {db: {engine: mongodb, password: {secret: a}}}\nsecrets: {a: }\n",

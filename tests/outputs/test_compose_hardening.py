@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 NOBODY = "65532:65532"
 NO_NEW = {"security_opt": ["no-new-privileges:true"]}
 ENTRY_POINTS = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID"]
-STRICT = {"init": True, "user": NOBODY, "read_only": True, "cap_drop": ["ALL"], **NO_NEW}
+STRICT = {"user": NOBODY, "read_only": True, "cap_drop": ["ALL"], **NO_NEW}
+RECIPE = {"init": True}
 IMAGE = {"cap_drop": ["ALL"], "cap_add": ENTRY_POINTS, **NO_NEW}
 TMP = {"tmpfs": ["/tmp:size=64m,mode=1777"]}
 KEYS = ("init", "user", "read_only", "cap_drop", "cap_add", "security_opt", "tmpfs", "volumes")
 
 SERVICES = {
-    "a recipe": ("build: {runtime: python}, port: 80", STRICT | TMP),
+    "a recipe": ("build: {runtime: python}, port: 80", RECIPE | STRICT | TMP),
     "an image": ("image: 'a:1'", IMAGE),
     "a Dockerfile": ("build: .", IMAGE),
     "an image made strict": ("image: 'a:1', hardening: strict", STRICT | TMP),
-    "a recipe as others": ("build: {runtime: python}, port: 80, hardening: image", IMAGE),
+    "a recipe as others": ("build: {runtime: python}, port: 80, hardening: image", RECIPE | IMAGE),
     "off": ("image: 'a:1', hardening: off", {}),
     "off, as YAML 1.1 reads it": ("image: 'a:1', hardening: 'off'", {}),
     "off with one more": (
@@ -76,7 +77,7 @@ STORES: dict[str, tuple[str, dict[str, Any]]] = {
     "strict": (
         "",
         {
-            **{key: value for key, value in STRICT.items() if key != "init"},
+            **STRICT,
             "user": "postgres",
             "tmpfs": ["/tmp:size=64m,mode=1777", "/run/postgresql:size=64m,mode=1777"],
         },

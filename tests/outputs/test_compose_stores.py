@@ -63,8 +63,7 @@ def test_the_user_of_the_image_owns_the_data(
 ) -> None:
     service = store_of(tmp_path, store)
     assert (service["image"], service["user"]) == (image, user)
-    # An anonymous volume belongs to this container only, but is not a folder of the read-only image.
-    assert service["volumes"][0] == {"type": "volume", "target": data}
+    assert service["volumes"][0] == {"type": "volume", "source": "db-data", "target": data}
 
 
 def test_ports_of_their_own(tmp_path: Path) -> None:
@@ -198,3 +197,13 @@ def test_redis_does_not_start_without_its_password(tmp_path: Path) -> None:
     process = server.start()
     process.communicate(timeout=TIMEOUT)
     assert process.returncode == 1
+
+
+@pytest.mark.parametrize(("keys", "volume"), [("", "db-data"), (", volume: old", "old")])
+def test_the_data_of_a_store_survives_down(tmp_path: Path, keys: str, volume: str) -> None:
+    compose = compose_of(
+        catalog_of(tmp_path, f"project: shop\nservices: {{}}\nstores: {{db: {{engine: redis{keys}}}}}\n")
+    )
+    [mount] = compose["services"]["db"]["volumes"]
+    assert mount == {"type": "volume", "source": volume, "target": "/data"}
+    assert compose["volumes"] == {volume: {"name": f"shop-default_{volume}"}}

@@ -438,9 +438,12 @@ def test_a_catalog_that_only_watches_has_no_deploy_files(config: Path, out: Path
         "project: shop\nservices: {web: {port: 80}}\nenvironments: {testing: {}, production: {}}\n"
     )
     run(config, out)
-    assert {path.split("/")[0] for path in tree(out)} == {"alert_rules", "dashboards"}
-    run(config, out, "--only", "prometheus")
-    assert {path.split("/")[0] for path in tree(out)} == {"alert_rules", "dashboards", "deploy"}
+    found = tree(out)
+    assert {path.split("/")[0] for path in found} == {"alert_rules", "dashboards", "deploy"}
+    assert {
+        f"deploy/testing/{path}" for path in ("compose.monitoring.yaml", "prometheus/prometheus.yml")
+    } <= set(found)
+    assert not [path for path in found if path.endswith("/compose.yaml") or "/images/" in path]
 
 
 def run(config: Path, out: Path, *options: str) -> str:

@@ -33,7 +33,7 @@ ENVIRONMENT = "production"
 _CATALOG = """
 project: shop
 services: {api: {image: api, port: 80}, worker: {image: worker, port: 80}}
-stores: {database: {engine: postgresql}, cache: {engine: redis}}
+stores: {database: {engine: postgresql, auth: off}, cache: {engine: redis, auth: off}}
 environments: {production: {}}
 """
 _ENTRIES = "TEST_SECRETS_ENTRIES"

@@ -65,7 +65,7 @@ services:
   secure: {{probes: [{{name: page, http: {{url: "https://localhost:{secure}/health", tls: {{ca: {ca}}}}}}}]}}
 {ghost}
 stores:
-  cache: {{engine: redis, version: "7.4", address: "127.0.0.1:{cache}"}}
+  cache: {{engine: redis, auth: off, version: "7.4", address: "127.0.0.1:{cache}"}}
 environments: {{{environment}: {{}}}}
 """
 GHOST = '  ghost: {{probes: [{{name: page, http: "http://127.0.0.1:{slow}/health"}}]}}'

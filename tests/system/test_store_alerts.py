@@ -53,8 +53,8 @@ defaults:
 services:
   web: {{image: shop/web, volumes: "uploads:/uploads"}}
 stores:
-  cache: {{engine: redis, address: "127.0.0.1:{cache}"}}
-  queue: {{engine: redis, address: "127.0.0.1:{queue}", replicas: [{{host: 127.0.0.1, port: {replica}}}]}}
+  cache: {{engine: redis, auth: off, address: "127.0.0.1:{cache}"}}
+  queue: {{engine: redis, auth: off, address: "127.0.0.1:{queue}", replicas: [{{host: 127.0.0.1, port: {replica}}}]}}
 volumes:
   uploads: {{}}
   new: {{backup: "0 3 * * *"}}

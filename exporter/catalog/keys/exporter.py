@@ -33,11 +33,6 @@ class Containers(Model):
         default=None, description="Where the host's cgroup files are mounted; default: detected."
     )
     proc: Words | None = Field(default=None, description="Where the host's /proc is mounted; default: /proc.")
-    projects: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
-        default=(),
-        description="Compose projects and Swarm stacks that run the catalog's services; "
-        "default: the project's name, and that name followed by - and the environment.",
-    )
     labels: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(),
         description="Container labels that become labels of series, in addition to those of Compose.",

@@ -131,8 +131,8 @@ class Service(Container):
     )
 
     @property
-    def deployed(self) -> bool:
-        """True if it is deployed, not only watched because somebody else runs it."""
+    def deployable(self) -> bool:
+        """True if it has an image."""
         return bool(self.build or self.image)
 
     @property
@@ -140,10 +140,13 @@ class Service(Container):
         """Return its kind of hardening: only images of the recipes are known to run under the strict one."""
         return self.hardening or ("strict" if self.build and self.build.runtime else "image")
 
+    @property
+    def probed(self) -> bool:
+        """True if the daemon probes it; otherwise its containers are all that can be watched."""
+        return self.port is not None or self.health is not None or bool(self.probes)
+
     @model_validator(mode="after")
-    def _watched(self) -> Self:
-        if self.port is None and self.health is None and not self.probes and not self.deployed:
-            raise AbsenceError(
-                "nothing to watch or to deploy; give it an image, a build, a port, health or probes"
-            )
+    def _has_image(self) -> Self:
+        if self.managed and not self.deployable:
+            raise AbsenceError("managed: on needs an image or a build to deploy; write one of them")
         return self

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, WithJsonSchema, model_validator
 
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.keys.backup import BackupSchedule  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.keys.container.model import Container
 from exporter.catalog.keys.container.volumes import is_folder
 from exporter.catalog.keys.probes.tls import Tls  # noqa: TC001 - pydantic reads it at run time
+from exporter.catalog.values.addresses import is_loopback, split_address
 from exporter.catalog.values.names import ContainerName, parse_container_name
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
+from exporter.catalog.values.switches import OnOff  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.texts import Interpolated
 
 Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
@@ -40,7 +42,7 @@ ENGINES: dict[str, EngineDefaults] = {
 
 _FILE_KEYS = ("service", "path")
 _SERVER_KEYS = (
-    *("version", "image", "port", "host_port", "username", "password", "databases", "volume", "tls"),
+    *("version", "image", "port", "host_port", "username", "password", "auth", "databases", "volume", "tls"),
     "compose",
 )
 
@@ -73,12 +75,18 @@ class Store(Container):
     version: Text | None = Field(default=None, description="Image tag; default: the engine's pinned version.")
     username: Text | None = Field(default=None, description="User to connect as; default: the engine's.")
     password: Secret | None = Field(default=None, description="That user's password, by reference.")
+    auth: OnOff | None = Field(
+        default=None,
+        description="off: everything on its network may read and write it. Outside of development a deployed store "
+        "needs this or a password.",
+    )
     databases: Annotated[tuple[Text, ...], one_or_many(Text)] = Field(
         default=(), description="Databases that it holds."
     )
     volume: StoreVolume | None = Field(
         default=None,
-        description="The volume of its data, which needs no entry in volumes; or a folder of the host, ./data.",
+        description="The volume of its data, which needs no entry in volumes; or a folder of the host, ./data; "
+        "default: its name followed by -data.",
     )
     user: Interpolated | None = Field(
         default=None, description="The user inside the container; default: the user of the image."
@@ -116,10 +124,46 @@ class Store(Container):
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
         return self
 
+    _name: str = PrivateAttr(default="")
+
+    def decide(self, name: str, *, managed: bool) -> None:
+        """Decide if the catalog deploys it, and keep its name."""
+        super().decide(name, managed=managed)
+        self._name = name
+
     @property
     def data_volume(self) -> str | None:
-        """Return the volume of its data; None if it is a folder of the host, or anonymous."""
-        return None if self.data_folder else self.volume
+        """Return the volume of its data; None for SQLite, for a folder of the host, and if it is only watched."""
+        if self.engine == "sqlite" or self.data_folder or not self.deployed:
+            return None
+        return self.volume or f"{self._name}-data"
+
+    @property
+    def open(self) -> bool:
+        """True if it has no password, and nobody has written that it needs none."""
+        return self.password is None and self.auth is None
+
+    @model_validator(mode="after")
+    def _password_or_none(self) -> Self:
+        if self.auth is False and self.password is not None:
+            raise ValueError("auth: off and password cannot be combined")
+        if self.auth and self.password is None:
+            raise AbsenceError("auth: on needs a password; write password: {secret: NAME}")
+        return self
+
+    def runs_elsewhere(self, name: str) -> bool:
+        """True if its own keys say that somebody else runs it: its containers, or an address elsewhere.
+
+        Its own name and this machine are not elsewhere: a deployed store is reached by them.
+        """
+        if super().runs_elsewhere(name):
+            return True
+        if self.address is None:
+            return False
+        host, _ = split_address(
+            self.address.format(service=name, port=1, project="project", environment="environment")
+        )
+        return host != name and not is_loopback(host)
 
     @property
     def data_folder(self) -> str | None:

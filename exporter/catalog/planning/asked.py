@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.probes.probe import ProtocolProbe
     from exporter.catalog.keys.probes.times import ProbeTimes
+    from exporter.catalog.keys.services import Service
     from exporter.catalog.keys.stores import Store
     from exporter.catalog.planning.times import Times
     from exporter.catalog.reading.problems import CatalogPath
@@ -20,7 +20,7 @@ class Asked:
 
     service: str
     probe: str
-    container: Container
+    container: Service | Store
     path: CatalogPath
     times: Times
     written: ProtocolProbe

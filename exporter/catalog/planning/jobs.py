@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exporter.catalog.planning.watched import contained, replicas
+
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.services import Service
@@ -24,27 +26,35 @@ def jobs(catalog: Catalog) -> frozenset[str]:
         if needed.condition == "completed"
     }
     return frozenset(
-        name for name, service in catalog.services.items() if _ends(catalog, service, awaited=name in awaited)
+        name
+        for name, service in catalog.services.items()
+        if contained(catalog, name, service) and _ends(catalog, service, awaited=name in awaited)
     )
 
 
 def wanted(catalog: Catalog) -> dict[str, int]:
-    """Return how many containers must run of each deployed service and store that is neither a job nor a file, and that
-    no profile starts on demand.
+    """Return how many containers must run of each service and store that is neither a job nor a file, and that no
+    profile starts on demand.
+
+    A service that somebody else runs is left out if the catalog does not say how many containers it has.
     """
     ending = jobs(catalog)
     services = {
-        name: service.replicas
+        name: service.replicas if service.deployed else replicas(service)
         for name, service in catalog.services.items()
-        if service.deployed and name not in ending and not service.profiles
+        if contained(catalog, name, service) and name not in ending and not service.profiles
     }
-    stores = catalog.stores.items()
-    return services | {name: 1 for name, store in stores if store.engine != "sqlite" and not store.profiles}
+    stores = {
+        name: 1 if store.deployed else replicas(store)
+        for name, store in catalog.stores.items()
+        if contained(catalog, name, store) and not store.profiles
+    }
+    return {name: number for name, number in {**services, **stores}.items() if number is not None}
 
 
 def _ends(catalog: Catalog, service: Service, *, awaited: bool) -> bool:
-    if not service.deployed:
-        return False
+    if not service.deployed and service.restart is None:
+        return awaited
     if (service.restart or catalog.defaults.restart) not in MAY_END:
         # The generated Compose file sets "no" for it, unless the catalog sets restart.
         return awaited and service.restart is None

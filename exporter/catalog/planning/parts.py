@@ -9,6 +9,7 @@ from exporter.catalog.keys.container.network_mode import HOST
 from exporter.catalog.planning.machine import own_address
 from exporter.catalog.planning.secret_paths import absolute, resolve
 from exporter.catalog.planning.specs import BasicAuth, TlsSpec
+from exporter.catalog.planning.watched import contained, host_name
 from exporter.catalog.values.addresses import DEFAULT_PORTS, join_address, split_address
 from exporter.catalog.values.references import LITERAL_SECRET
 from exporter.catalog.values.secret_text import SecretText
@@ -16,13 +17,13 @@ from exporter.catalog.values.texts import request_path
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.probes.addressed import AddressedProbe
     from exporter.catalog.keys.probes.http import BasicAuth as WrittenAuth
     from exporter.catalog.keys.probes.http import HttpProbe
     from exporter.catalog.keys.probes.tls import Tls
     from exporter.catalog.keys.probes.websocket import WebSocketProbe
     from exporter.catalog.keys.services import Metrics, Service
+    from exporter.catalog.keys.stores import Store
     from exporter.catalog.reading.problems import CatalogPath, Finding
     from exporter.catalog.values.references import TextTemplate
 
@@ -50,9 +51,13 @@ class Parts:
         self.uses: list[SecretUse] = []
         self.findings: list[Finding] = []
 
-    def address(self, name: str, container: Container, port: int | None) -> tuple[str, int | None]:
+    def address(self, name: str, container: Service | Store, port: int | None) -> tuple[str, int | None]:
         """Return host and port at which the daemon finds a service; `port` is the probe's own, if it has one."""
-        beside = own_address() if container.deployed and container.address is None else None
+        # The generated stack is on the networks of what is deployed, and on those of `observe`.
+        joined = container.deployed or (
+            bool(self.catalog.observe.networks) and contained(self.catalog, name, container)
+        )
+        beside = own_address() if joined and container.address is None else None
         published = None
         if self._environment.publishes_all and beside is None:
             published = container.host_port or container.opened_port
@@ -67,7 +72,7 @@ class Parts:
             if "{port}" in template:
                 raise ValueError("needs a port; write it here or on the service")
         text = template.format(
-            service=self._network_owner(name, container),
+            service=host_name(*self._network_owner(name, container)),
             port=chosen,
             project=self.catalog.project,
             environment=self.catalog.environment_name,
@@ -75,14 +80,14 @@ class Parts:
         host, given = split_address(text)
         return host, port or given
 
-    def _network_owner(self, name: str, container: Container) -> str:
-        """Return the service or store whose network a container uses: itself, or the one that network_mode names."""
-        everything: dict[str, Container] = {**self.catalog.services, **self.catalog.stores}
+    def _network_owner(self, name: str, container: Service | Store) -> tuple[str, Service | Store]:
+        """Return whose network a container uses, with its name: itself, or the one that network_mode names."""
+        everything: dict[str, Service | Store] = {**self.catalog.services, **self.catalog.stores}
         seen = {name}
         while (other := container.network_of) in everything and other not in seen:
             name, container = other, everything[other]
             seen.add(name)
-        return name
+        return name, container
 
     def metrics_target(self, name: str, service: Service, metrics: Metrics) -> str | None:
         """Return host:port of the service's own metrics; the default is the scheme's port, as for HTTP probes."""
@@ -94,7 +99,7 @@ class Parts:
         return join_address(host, port or DEFAULT_PORTS[metrics.scheme])
 
     def url(
-        self, name: str, container: Container, path: CatalogPath, written: HttpProbe | WebSocketProbe
+        self, name: str, container: Service | Store, path: CatalogPath, written: HttpProbe | WebSocketProbe
     ) -> tuple[str, SecretText | None]:
         """Return the URL as it is shown; and its path and query, if they hold references."""
         if written.url is not None:
@@ -106,7 +111,7 @@ class Parts:
             self.uses.append(SecretUse((*path, "url" if written.url is not None else "path"), asked))
         return shown, asked
 
-    def port(self, name: str, container: Container, written: AddressedProbe) -> tuple[str, int]:
+    def port(self, name: str, container: Service | Store, written: AddressedProbe) -> tuple[str, int]:
         """Return host and port of a probe of one port."""
         if written.address is not None:
             host, port = written.address

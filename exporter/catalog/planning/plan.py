@@ -94,6 +94,19 @@ class BackupsPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Which containers belong to a service that somebody else runs: one `name`, or those of a Compose service.
+
+    Without `service`, the Compose service has the name in the catalog; without `project`, it is in any of the
+    catalog's projects.
+    """
+
+    service: str | None = None
+    project: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServicePlan:
     """A service or store as the status page shows it, without its probes."""
 
@@ -104,7 +117,11 @@ class ServicePlan:
     depends_on: tuple[str, ...] = ()
     runbook: str | None = None
     deployed: bool = True
-    """False for a service without build and image: somebody else runs it, so it is only watched."""
+    """False if somebody else runs it, so it is only watched."""
+    contained: bool = True
+    """True if containers on the engine can belong to it."""
+    claim: Claim | None = None
+    """Which containers belong to it; None: those of the Compose service of its name."""
     port: int | None = None
     metrics_path: str | None = None
     metrics_target: str | None = None
@@ -114,9 +131,14 @@ class ServicePlan:
     """Seconds."""
     replicas: int = 1
     wanted: int | None = None
-    """How many of its containers must run on the engine; None if it is not deployed, or is a job or a file."""
+    """How many of its containers must run on the engine. None for a job or a file, and for what is only watched, if
+    the catalog does not say: then each of its containers that exist, and at least `least`."""
+    least: int = 0
     ends: bool = False
     """True for a job: its container is done when it has exited with 0."""
+    may_end: bool = False
+    """True if nobody knows whether it is a job: somebody else runs it, and nothing probes it. Then it is one if the
+    engine does not restart a container that has exited with 0."""
     logs: LogsPlan | None = None
 
 

@@ -10,7 +10,7 @@ from exporter.catalog.planning.jobs import jobs, wanted
 from exporter.catalog.planning.log_levels import DEFAULT_PATTERNS
 from exporter.catalog.planning.machine import CGROUP, DOCKER, PROC, own_place
 from exporter.catalog.planning.parts import Parts
-from exporter.catalog.planning.places import DEPLOYS, MARKERS, compose_project, state_folder
+from exporter.catalog.planning.places import DEPLOYS, MARKERS, state_folder
 from exporter.catalog.planning.plan import (
     BackupsPlan,
     ContainersPlan,
@@ -23,6 +23,7 @@ from exporter.catalog.planning.plan import (
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
 from exporter.catalog.planning.targets import targets
+from exporter.catalog.planning.watched import claim, contained, least, own_volumes, projects
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -41,7 +42,13 @@ def build_plan(catalog: Catalog) -> tuple[Plan, list[SecretUse], list[Finding]]:
         *(_service_plan(catalog, parts, name, store) for name, store in catalog.stores.items()),
     )
     services = tuple(
-        replace(each, wanted=numbers.get(each.name), ends=each.name in ending) for each in services
+        replace(
+            each,
+            wanted=numbers.get(each.name),
+            ends=each.name in ending,
+            least=0 if each.name in ending else each.least,
+        )
+        for each in services
     )
     host, port = catalog.exporter.listen
     plan = Plan(
@@ -72,6 +79,11 @@ def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service 
         depends_on=tuple(container.depends_on),
         runbook=container.runbook or _runbook(catalog, name, "ServiceDown" if service else "StoreDown"),
         deployed=container.deployed,
+        contained=contained(catalog, name, container),
+        least=least(container),
+        claim=None if container.deployed else claim(container),
+        may_end=service is not None
+        and not (service.deployed or service.probed or service.metrics or service.restart),
         port=container.listen_port,
         metrics_path=metrics.path if metrics else None,
         metrics_target=parts.metrics_target(name, service, metrics) if service and metrics else None,
@@ -100,7 +112,7 @@ def _containers(catalog: Catalog) -> ContainersPlan:
         docker=own_place(DOCKER, written.docker),
         cgroup=own_place(CGROUP, written.cgroup),
         proc=own_place(PROC, written.proc),
-        projects=written.projects or (catalog.project, compose_project(catalog)),
+        projects=projects(catalog),
         labels=written.labels,
     )
 
@@ -111,15 +123,15 @@ def _web(catalog: Catalog) -> WebPlan:
 
 
 def volume_names(catalog: Catalog) -> list[str]:
-    """Return every volume of the catalog once: those in `volumes`, and those of stores."""
-    stores = (store.volume for store in catalog.stores.values() if store.volume)
-    return list(dict.fromkeys((*catalog.volumes, *stores)))
+    """Return every volume of what is deployed once: those in `volumes`, and those of stores."""
+    stores = (store.data_volume for store in catalog.stores.values() if store.data_volume)
+    return list(dict.fromkeys((*own_volumes(catalog), *stores)))
 
 
 def _backups(catalog: Catalog) -> BackupsPlan:
     saved = (
-        *(name for name, store in catalog.stores.items() if store.backup),
-        *(name for name, volume in catalog.volumes.items() if volume.backup),
+        *(name for name, store in catalog.stores.items() if store.backup and store.deployed),
+        *(name for name, volume in own_volumes(catalog).items() if volume.backup),
     )
     folder = f"{catalog.backup.directory}/{catalog.environment_name}/{MARKERS}"
     return BackupsPlan(absolute(catalog, folder), saved)

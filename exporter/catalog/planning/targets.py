@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from exporter.catalog.catalog import Catalog
-    from exporter.catalog.keys.container.model import Container
     from exporter.catalog.keys.services import Service
     from exporter.catalog.keys.stores import Store
     from exporter.catalog.planning.parts import Parts
@@ -70,7 +69,7 @@ def _of_store(name: str, store: Store, base: CatalogPath) -> Iterator[Asked | As
         yield AskedStore(name, store, base, _NO_TIMES)
 
 
-def _written(name: str, container: Container, base: CatalogPath) -> Iterator[Asked]:
+def _written(name: str, container: Service | Store, base: CatalogPath) -> Iterator[Asked]:
     for index, probe in enumerate(container.probes):
         path = (*base, "probes", index)
         yield Asked(name, probe.name, container, path, probe, probe.spec, (*path, probe.protocol))

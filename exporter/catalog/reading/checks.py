@@ -11,6 +11,7 @@ from exporter.catalog.keys.probes.health import HEALTH_PROBE
 from exporter.catalog.reading.compose_secrets import secrets_in_compose
 from exporter.catalog.reading.container_checks import check_containers
 from exporter.catalog.reading.problems import MAX_SHOWN
+from exporter.catalog.reading.stores import check_passwords, check_volumes
 from exporter.catalog.reading.text_walk import texts_of
 from exporter.catalog.values.references import NamedSecret, TextTemplate
 from exporter.catalog.values.words import quoted, suggestion
@@ -44,6 +45,8 @@ def check(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     yield from _thresholds(catalog)
     yield from secrets_in_compose(catalog)
     yield from check_containers(catalog)
+    yield from check_passwords(catalog)
+    yield from check_volumes(catalog)
 
 
 class _Names:

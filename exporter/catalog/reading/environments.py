@@ -21,7 +21,10 @@ ENVIRONMENT_KEYS = frozenset(Environment.model_fields)
 OVERLAY_KEYS = frozenset(Catalog.model_fields) - ENVIRONMENT_KEYS - NOT_OVERLAID
 
 
-_ENOUGH = {"services": frozenset({"image", "build", "probes", "health"}), "stores": frozenset({"engine"})}
+_ENOUGH = {
+    "services": frozenset({"image", "build", "probes", "health", "containers", "managed"}),
+    "stores": frozenset({"engine"}),
+}
 """A service or store that only an overlay has needs one of these keys."""
 
 

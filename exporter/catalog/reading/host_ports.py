@@ -42,7 +42,7 @@ def opened_ports(catalog: Catalog, section: str, name: str, container: Container
     for index, port in enumerate(container.ports):
         yield Opened((section, name, "ports", index), port, written=True)
     listen = container.listen_port
-    public = isinstance(container, Service) and container.public and catalog.gateway is None
+    public = isinstance(container, Service) and container.public and catalog.own_gateway is None
     if listen is None or container.network_mode or not (catalog.environment.publishes_all or public):
         return
     if any(_leads_to(port, listen) for port in container.ports):
@@ -81,7 +81,7 @@ class _Taken:
 def check_ports(catalog: Catalog) -> Iterator[Finding]:
     """Yield ports of the host that two containers would open."""
     taken = _Taken(publishes_all=catalog.environment.publishes_all)
-    gateway = catalog.gateway
+    gateway = catalog.own_gateway
     # On a laptop the gateway is only started when it is asked for.
     if gateway and not catalog.environment.publishes_all:
         for number in (gateway.http_port, *((gateway.https_port,) if gateway.tls else ())):

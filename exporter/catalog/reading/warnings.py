@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from exporter.catalog.base import Model
+from exporter.catalog.reading.stores import store_warnings
+from exporter.catalog.reading.watching import watched_warnings
 from exporter.catalog.values.references import TextTemplate, parse_template
 from exporter.catalog.values.variables import Variable
 from exporter.catalog.values.words import quoted
@@ -73,6 +75,8 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     """Yield the places of likely mistakes in a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
     yield from _unchecked(catalog)
+    yield from store_warnings(catalog)
+    yield from watched_warnings(catalog)
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from exporter.catalog.values.hostnames import HostNameError, ascii_host
 from exporter.catalog.values.words import shown
 
@@ -45,6 +47,16 @@ def split_address(value: object) -> tuple[str, int | None]:
     ):
         raise ValueError(f"{shown(value)} is not a host and port; a port is a number from 1 to 65535")
     return host.removeprefix("[").removesuffix("]"), int(port) if port else None
+
+
+def is_loopback(host: str) -> bool:
+    """True if the host is this machine, by name or address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def parse_listen(value: object) -> tuple[str, int]:

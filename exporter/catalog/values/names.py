@@ -13,6 +13,8 @@ _MAX_LABEL = 63
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _VARIABLE_NAME = re.compile(r"[^\s=\0]+")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
+_ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_MAX_ENGINE_NAME = 255
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -50,6 +52,18 @@ def parse_variable_name(value: object) -> str:
 def parse_secret_name(value: object) -> str:
     if not isinstance(value, str) or not _SECRET_NAME.fullmatch(value) or len(value) > _MAX_LABEL:
         raise ValueError(f"{shown(value)} is not a secret name; use up to 63 letters, digits, _, . and -")
+    return value
+
+
+def parse_engine_name(value: object) -> str:
+    """Parse a name that the engine or Compose has given: of a project, service, container or network."""
+    if not isinstance(value, str) or not _ENGINE_NAME.fullmatch(value):
+        raise ValueError(
+            f"{shown(value)} is not a name of the engine; use letters, digits, _, . and -, "
+            "beginning with a letter or digit"
+        )
+    if len(value) > _MAX_ENGINE_NAME:
+        raise ValueError(f"{shown(value)} has {len(value)} characters; a name has at most {_MAX_ENGINE_NAME}")
     return value
 
 
@@ -108,6 +122,17 @@ SecretName = Annotated[
         "secret name",
     ),
 ]
+
+
+EngineName = Annotated[
+    str,
+    *value_type(
+        parse_engine_name,
+        text_schema(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "shop_default") | {"maxLength": _MAX_ENGINE_NAME},
+        "name",
+    ),
+]
+"""Name of something that exists on an engine."""
 
 
 EnvironmentName = Annotated[

@@ -119,8 +119,8 @@ CONTAINER_RECIPES = (
         expr="(max by (service) (service_containers_running{<who>}) > 0)\n"
         "<\nmax by (service) (service_containers_wanted{<who>})",
         summary="{{ $labels.service }} has too few running containers",
-        description="Only {{ $value }} containers of {{ $labels.service }} are running, fewer than the replicas in "
-        f"the catalog. {STATES}",
+        description="Only {{ $value }} containers of {{ $labels.service }} are running, fewer than there should be. "
+        f"{STATES}",
         dashboard="containers",
         example=lambda e: _containers(e, 1),
     ),

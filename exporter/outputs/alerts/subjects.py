@@ -7,7 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.services import Service
-from exporter.catalog.planning.jobs import wanted
+from exporter.catalog.planning.jobs import jobs, wanted
+from exporter.catalog.planning.planner import volume_names
+from exporter.catalog.planning.watched import contained, own_volumes
 from exporter.outputs.alerts.backup_age import first_due, max_age
 from exporter.outputs.alerts.model import Subject
 from exporter.outputs.alerts.requests import probed_names
@@ -31,11 +33,14 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
     containers: dict[str, Container] = {**catalog.services, **catalog.stores}
     all_ = {name: _subject(catalog, name, container) for name, container in containers.items()}
     servers = {name: store for name, store in catalog.stores.items() if store.engine != "sqlite"}
-    runs = [
-        name for name, c in containers.items() if c.deployed and (name in servers or name in catalog.services)
-    ]
+    sections = (catalog.services, catalog.stores)
+    runs = [name for section in sections for name, c in section.items() if contained(catalog, name, c)]
     watched = catalog.exporter.containers.source != "off"
-    must_run = {name: number for name, number in wanted(catalog).items() if number}
+    numbers, ending = wanted(catalog), jobs(catalog)
+    # The exporter knows how many containers somebody else's service has.
+    own = {*numbers, *ending, *(name for name in runs if containers[name].profiles)}
+    theirs = [name for name in runs if name not in own]
+    must_run = [name for name in runs if numbers.get(name) or name in theirs]
     owner = catalog.defaults.owner
     return {
         "probed": tuple(all_[name] for name in containers if name in probed),
@@ -44,7 +49,9 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         "measured": tuple(all_[name] for name, service in catalog.services.items() if service.metrics),
         "containers": tuple(all_[name] for name in runs) if watched else (),
         "wanted": tuple(all_[name] for name in must_run) if watched else (),
-        "replicas": tuple(all_[name] for name, number in must_run.items() if number > 1) if watched else (),
+        "replicas": tuple(all_[name] for name in must_run if name in theirs or numbers[name] > 1)
+        if watched
+        else (),
         "logged": tuple(all_[name] for name in runs if containers[name].logs) if watched else (),
         "docker": (Subject("", owner=owner, service=EXPORTER),) if watched else (),
         "stores": tuple(
@@ -101,13 +108,13 @@ def _subject(
 
 
 def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
-    """Return for each volume the store that keeps its data there, or else the first service that mounts it."""
+    """Return for each volume the deployed store that has its data there, or else the first service that mounts it."""
     users: dict[str, tuple[str, Container]] = {}
     for name, store in catalog.stores.items():
-        if store.volume:
-            users.setdefault(store.volume, (name, store))
+        if store.data_volume:
+            users.setdefault(store.data_volume, (name, store))
     for name, service in catalog.services.items():
-        for mount in service.volumes:
+        for mount in service.volumes if service.deployed else ():
             if mount.volume:
                 users.setdefault(mount.volume, (name, service))
     return users
@@ -115,7 +122,7 @@ def _users(catalog: Catalog) -> dict[str, tuple[str, Container]]:
 
 def _volumes(catalog: Catalog) -> Iterator[Subject]:
     users = _users(catalog)
-    for volume in dict.fromkeys((*catalog.volumes, *users)):
+    for volume in dict.fromkeys((*volume_names(catalog), *users)):
         if volume in users:
             name, container = users[volume]
             yield _subject(catalog, volume, container, service=name)
@@ -127,14 +134,14 @@ def _backups(catalog: Catalog) -> Iterator[Subject]:
     users = _users(catalog)
     refusals = Refusals()
     for name, store in catalog.stores.items():
-        if store.backup:
+        if store.backup and store.deployed:
             with refusals.gathered():
                 path = ("stores", name)
                 due = first_due(store.backup, path)
                 yield replace(
                     _subject(catalog, name, store, limit=max_age(store.backup, path)), first_due=due
                 )
-    for name, volume in catalog.volumes.items():
+    for name, volume in own_volumes(catalog).items():
         if not volume.backup:
             continue
         with refusals.gathered():

@@ -69,8 +69,8 @@ def render(catalog: Catalog) -> Iterable[File]:
             services[name], access = store_keys(catalog, name, store)
             secrets |= dict.fromkeys(access.secrets)
     refusals.end()
-    if catalog.gateway:
-        services[GATEWAY] = gateway_keys(catalog, catalog.gateway)
+    if catalog.own_gateway:
+        services[GATEWAY] = gateway_keys(catalog, catalog.own_gateway)
     services = services_with(catalog, services)
     document = document_with(
         catalog,

@@ -86,12 +86,14 @@ def bind(path: str, target: str, *, read_only: bool) -> dict[str, Any]:
 
 
 def data_volume(store: Store, target: str) -> dict[str, Any] | str:
-    """Return the mount of a store's data: a volume, a folder, or an anonymous volume if the catalog names none."""
+    """Return the mount of a store's data: a volume or a folder. A volume is always named: `down` and a new container
+    would lose another one.
+    """
     folder = store.data_folder
     if folder is not None:
         mounted = Mount(source=folder, target=target, bind=Bind(create_host_path=True))
         return _folder(mounted, placed(folder, host_path), target)
-    return {"type": "volume", **({"source": store.volume} if store.volume else {}), "target": target}
+    return {"type": "volume", "source": store.data_volume, "target": target}
 
 
 def volumes(catalog: Catalog) -> dict[str, Any]:

@@ -50,8 +50,10 @@ def deployed_services(catalog: Catalog) -> dict[str, Service]:
 
 
 def deployed_stores(catalog: Catalog) -> dict[str, Store]:
-    """Return the stores that have a container: SQLite is a file in a service's container."""
-    return {name: store for name, store in catalog.stores.items() if store.engine != "sqlite"}
+    """Return the stores that are deployed in a container: SQLite is a file in a service's container."""
+    return {
+        name: store for name, store in catalog.stores.items() if store.deployed and store.engine != "sqlite"
+    }
 
 
 def check_gateway_name(catalog: Catalog) -> None:
@@ -60,7 +62,7 @@ def check_gateway_name(catalog: Catalog) -> None:
     Raises:
         OutputError: one of them has.
     """
-    if catalog.gateway is None:
+    if catalog.own_gateway is None:
         return
     for section, names in (("services", deployed_services(catalog)), ("stores", deployed_stores(catalog))):
         if GATEWAY in names:

@@ -32,8 +32,8 @@ def service_networks(catalog: Catalog, name: str, service: Service) -> list[str]
     """Return the networks of a service: those of the catalog, or that of all services; and edge if it is public or the
     gateway sends requests to it, and stores if it depends on one there.
     """
-    routed = catalog.gateway is not None and any(
-        route.service == name for route in catalog.gateway.routes.values()
+    routed = catalog.own_gateway is not None and any(
+        route.service == name for route in catalog.own_gateway.routes.values()
     )
     before = [EDGE] if service.public or routed else []
     after = [STORES] if any(STORES in _names(catalog, needed) for needed in service.depends_on) else []
@@ -85,7 +85,7 @@ def check_networks(catalog: Catalog) -> Iterator[OutputError]:
                     f"put both on one of them",
                     *("services", name, "networks" if service.networks else "depends_on"),
                 )
-    for path, route in catalog.gateway.routes.items() if catalog.gateway else ():
+    for path, route in catalog.own_gateway.routes.items() if catalog.own_gateway else ():
         routed = there.get(route.service)
         if routed and routed.network_mode:
             yield OutputError(

@@ -48,7 +48,7 @@ def check_edge(catalog: Catalog) -> None:
     Raises:
         OutputError: two services open the same port.
     """
-    if catalog.gateway or catalog.environment.publishes_all:
+    if catalog.own_gateway or catalog.environment.publishes_all:
         return
     taken: dict[int, str] = {}
     for name, service in deployed_services(catalog).items():

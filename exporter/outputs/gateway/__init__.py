@@ -26,12 +26,12 @@ CONNECTIONS = 4096
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """Yield `nginx.conf`, if the catalog has a gateway.
+    """Yield `nginx.conf`, if the catalog deploys a gateway.
 
     Raises:
         OutputError: nginx cannot express a route, or the route has no service to go to.
     """
-    gateway = catalog.gateway
+    gateway = catalog.own_gateway
     if gateway is None:
         return
     routes = routes_of(catalog, gateway)

@@ -18,6 +18,7 @@ from exporter.outputs.monitoring.common import (
     MONITORING,
     PROMETHEUS,
     check_names,
+    existing,
 )
 from exporter.outputs.monitoring.programs import (
     alertmanager_service,
@@ -40,7 +41,7 @@ NAME = "compose.monitoring.yaml"
 
 
 def render(catalog: Catalog) -> Iterable[File]:
-    """Yield the file, which refers to networks and volumes of compose.yaml and is loaded after it.
+    """Yield the file. If there is a compose.yaml, it refers to its networks and volumes, and is loaded after it.
 
     Raises:
         OutputError: a name of the catalog is used by the stack, or two secrets would share a file.
@@ -56,6 +57,16 @@ def render(catalog: Catalog) -> Iterable[File]:
         networks[DOCKER] = Note(
             "The proxy for the Docker socket; only the exporter can reach it.", {"internal": True}
         )
+    networks |= {
+        existing(name): Note("It exists, and nothing of it is changed.", {"name": name, "external": True})
+        for name in catalog.observe.networks
+    }
+    files = "-f compose.yaml -f compose.monitoring.yaml" if catalog.deploys else "-f compose.monitoring.yaml"
+    start = (
+        "Start it together with the application:"
+        if catalog.deploys
+        else "The application is only watched. Start the stack alone:"
+    )
     document = {
         **document_of_services(services),
         "networks": networks,
@@ -66,8 +77,8 @@ def render(catalog: Catalog) -> Iterable[File]:
         NAME,
         yaml_text(
             Apart(document),
-            f"Monitoring of {catalog.project} in {catalog.environment_name}. Start it together with the application:",
-            f"docker compose -p {compose_project(catalog)} -f compose.yaml -f compose.monitoring.yaml up --detach",
+            f"Monitoring of {catalog.project} in {catalog.environment_name}. {start}",
+            f"docker compose -p {compose_project(catalog)} {files} up --detach",
             "Nothing here depends on anything else: each program must be able to report that another one is missing.",
             "Pages are on 127.0.0.1 of the host only: open them there, through ssh -L, or through your own proxy.",
         ),

@@ -8,6 +8,7 @@ from exporter.outputs.base import OutputError, Refusals
 from exporter.outputs.compose.container import hardened, health, log_rotation, mount_keys
 from exporter.outputs.compose.mounts import volume_places
 from exporter.outputs.compose.names import deployed_services, deployed_stores
+from exporter.outputs.compose.networks import own_networks
 from exporter.outputs.compose.text import generated, interpolated
 
 if TYPE_CHECKING:
@@ -33,6 +34,17 @@ NOBODY = "65534:65534"
 """The user of the images of Prometheus and Alertmanager, who owns their data volumes."""
 
 
+def application_networks(catalog: Catalog, *names: str) -> list[str]:
+    """Return the networks of what is watched: `names` and the catalog's own of compose.yaml, and existing ones."""
+    deployed = (*names, *own_networks(catalog)) if catalog.deploys else ()
+    return [*deployed, *map(existing, catalog.observe.networks)]
+
+
+def existing(network: str) -> str:
+    """Return the name in the file of a network that exists already, which no other network there has."""
+    return f"existing-{network}"
+
+
 def check_names(catalog: Catalog) -> None:
     """Check that no name of the catalog is used by the stack.
 
@@ -53,7 +65,8 @@ def check_names(catalog: Catalog) -> None:
                     )
     for name, path in volume_places(catalog).items():
         with refusals.gathered():
-            if name in DATA_VOLUMES:
+            # A store with such a name is refused above, and its volume is named after it.
+            if name in DATA_VOLUMES and path[1] not in SERVICES:
                 raise OutputError(
                     f"the volume {name} has the name of one in the generated monitoring stack; give it another name",
                     *path,
@@ -110,8 +123,13 @@ def loopback_port(catalog: Catalog, variable: str, port: int) -> list[str]:
 
 def _ports_of_the_host(catalog: Catalog) -> list[int | None]:
     containers = (*catalog.services.values(), *catalog.stores.values())
-    gateway = catalog.gateway
+    gateway = catalog.own_gateway
     edge = [gateway.http_port, gateway.https_port] if gateway else []
     written = (port.outside for container in containers for port in container.ports)
     opened = (number for outside in written if outside for number in range(outside[0], outside[1] + 1))
-    return [*(container.published_port for container in containers), *opened, *edge]
+    # A service that somebody else runs may well have its port open on this host, too.
+    return [
+        *(container.host_port or container.opened_port or container.listen_port for container in containers),
+        *opened,
+        *edge,
+    ]

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from exporter.outputs.alertmanager.secrets import mounted_secrets
 from exporter.outputs.compose.mounts import bind
 from exporter.outputs.compose.names import INTERNAL
-from exporter.outputs.compose.networks import own_networks
 from exporter.outputs.compose.secrets import secret_keys, secret_path
 from exporter.outputs.compose.text import literal
 from exporter.outputs.durations import duration_text, size_text
@@ -74,7 +73,7 @@ def prometheus_service(catalog: Catalog) -> dict[str, Any]:
             ]
         ),
         **secret_keys(needs.secrets, _group(common.NOBODY)),
-        "networks": [INTERNAL, *own_networks(catalog), common.MONITORING],
+        "networks": [*common.application_networks(catalog, INTERNAL), common.MONITORING],
         **_on_a_laptop(catalog, "PROMETHEUS_PORT", 9090),
     }
 

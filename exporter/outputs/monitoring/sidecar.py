@@ -19,7 +19,6 @@ from exporter.outputs.base import OutputError
 from exporter.outputs.compose.images import host_path
 from exporter.outputs.compose.mounts import bind, volumes
 from exporter.outputs.compose.names import INTERNAL, NOBODY, STORES
-from exporter.outputs.compose.networks import own_networks
 from exporter.outputs.compose.secrets import secret_keys, secret_path
 from exporter.outputs.compose.text import literal, optional, required
 from exporter.outputs.health import wget_check
@@ -95,7 +94,8 @@ def exporter_service(catalog: Catalog) -> dict[str, Any]:
         ),
         **secret_keys(secrets, NOBODY),
         "networks": [
-            *(INTERNAL, STORES, *own_networks(catalog), common.MONITORING),
+            *common.application_networks(catalog, INTERNAL, STORES),
+            common.MONITORING,
             *([common.DOCKER] if has_proxy(catalog) else []),
         ],
         **(

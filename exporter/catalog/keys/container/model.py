@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from exporter.catalog.base import Model, one_or_many
 from exporter.catalog.keys.compose import ComposeKeys
 from exporter.catalog.keys.container.alerts import Alerts
 from exporter.catalog.keys.container.configs import ConfigFiles
+from exporter.catalog.keys.container.containers import ContainersOrShort
 from exporter.catalog.keys.container.depends_on import Dependencies
 from exporter.catalog.keys.container.devices import Devices, GpuRequests
 from exporter.catalog.keys.container.env_file import EnvFiles
@@ -36,6 +37,7 @@ from exporter.catalog.values.pairs import pairs
 from exporter.catalog.values.ports import PortText
 from exporter.catalog.values.scalars import Duration, Words
 from exporter.catalog.values.sizes import ByteSize
+from exporter.catalog.values.switches import OnOff
 from exporter.catalog.values.texts import Interpolated
 from exporter.catalog.values.words import shown
 
@@ -58,6 +60,16 @@ class Container(Model):
 
     description: Words = Field(default="", description="What it does, for people.")
     owner: Label | None = Field(default=None, description="Who receives its alerts: a name in owners.")
+    managed: OnOff | None = Field(
+        default=None,
+        description="off: somebody else runs it, so it is watched, and never deployed or backed up; "
+        "default: the catalog's.",
+    )
+    containers: ContainersOrShort | None = Field(
+        default=None,
+        description="Which containers are its own, if somebody else runs it; a plain name is that of its Compose "
+        "service. It is then managed: off.",
+    )
     image: Interpolated | None = Field(
         default=None, description="Image to run; with build, the name of the built image."
     )
@@ -203,6 +215,16 @@ class Container(Model):
             raise ValueError("logs cannot be read with the logging driver none; remove one of them")
         return self
 
+    _deployed: bool = PrivateAttr(default=True)
+
+    @model_validator(mode="after")
+    def _one_owner(self) -> Self:
+        if self.managed and self.containers:
+            raise ValueError(
+                "managed: on and containers cannot be combined; containers are those of somebody else"
+            )
+        return self
+
     @property
     def listen_port(self) -> int | None:
         """Return the port inside its container."""
@@ -216,8 +238,24 @@ class Container(Model):
 
     @property
     def deployed(self) -> bool:
-        """True if it is deployed, not only watched because somebody else runs it."""
+        """True if the catalog deploys it; False if it is only watched, because somebody else runs it."""
+        return self._deployed
+
+    @property
+    def deployable(self) -> bool:
+        """True if there is something to deploy."""
         return True
+
+    def decide(self, name: str, *, managed: bool) -> None:
+        """Decide if the catalog deploys it. `managed`: the default of what does not say so itself."""
+        wanted = self.managed
+        if wanted is None:
+            wanted = managed and not self.runs_elsewhere(name)
+        self._deployed = wanted and self.deployable
+
+    def runs_elsewhere(self, name: str) -> bool:  # noqa: ARG002 - a store compares its address with its name
+        """True if its own keys say that somebody else runs it."""
+        return self.containers is not None
 
     @property
     def hardened_as(self) -> Hardening:
