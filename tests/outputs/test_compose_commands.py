@@ -68,5 +68,5 @@ def test_a_recipe_takes_words_and_refuses_variables(tmp_path: Path) -> None:
         for file in render_images(catalog_of(tmp_path, text.format(command="python 'a b.py'")))
     }
     assert 'CMD ["python", "a b.py"]' in files["a/Dockerfile"]
-    with pytest.raises(OutputError, match=r"services\.a\.command holds \$\{"):
+    with pytest.raises(OutputError, match=r"services\.a\.command contains \$\{"):
         list(render_images(catalog_of(tmp_path, text.format(command="'python ${FILE}'"))))
