@@ -1,0 +1,1 @@
+"""A login to MySQL or MariaDB and questions about its state."""
