@@ -32,16 +32,16 @@ def values_of(rows: Iterable[Row]) -> Values:
 
 def note_server(settings: Values, facts: Facts, secrets: Secrets) -> None:
     """Note `store_version`, `store_product` and `store_connections_max`."""
-    version = settings.get("version", b"")
-    _note(facts, "store_version", store_values.version(version, secrets))
-    if "store_version" in facts:
-        facts["store_product"] = product_of(version)
+    version = store_values.version(settings.get("version", b""), secrets)
+    if version is not None:
+        facts["store_version"] = version
+        facts["store_product"] = product_of(settings)
     _note(facts, "store_connections_max", _number(settings.get("max_connections", b"")))
 
 
-def product_of(version: bytes) -> str:
+def product_of(settings: Values) -> str:
     """Return `mariadb`, or `mysql` of MySQL itself, Percona Server, and what else speaks its protocol."""
-    return "mariadb" if b"mariadb" in version.lower() else "mysql"
+    return "mariadb" if b"mariadb" in settings.get("version", b"").lower() else "mysql"
 
 
 def note_status(status: Values, facts: Facts) -> None:

@@ -26,6 +26,11 @@ FAST_LOGIN_DONE, FULL_LOGIN = b"\x03", b"\x04"
 """What the server says to a proof of caching_sha2_password: enough, or the password itself is needed, as at a user's
 first login since the server started."""
 
+_ITSELF = {
+    CACHING_SHA2: "caching_sha2_password, at a user's first login since the server started",
+    SHA256: "sha256_password",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -65,8 +70,8 @@ class Proof:
         if not self.is_private:
             raise ProbeFailure(
                 Reason.LOGIN,
-                f"the server asks for the password itself ({plugin.decode()}: a user's first login since the server "
-                "started), which is sent over TLS only: set tls of the store",
+                f"the server asks for the password itself ({_ITSELF[plugin]}), which is sent over TLS only: set tls of "
+                "the store",
             )
         return self.password + b"\0"
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from exporter.catalog.planning.specs import MysqlSpec
     from exporter.probes.compile import Shared
     from exporter.probes.measure import Run
+    from exporter.probes.mysql.facts import Values
     from exporter.probes.mysql.session import Row, Session
     from exporter.probes.tls.handshake import Tls
 
@@ -66,8 +67,9 @@ class MysqlProbe(MeasuredProbe):
         try:
             await session.log_in(self._spec, Proof(encoded(password), self._tls is not None))
             run.enter("query")
-            product = product_of(session.greeting.version)
-            await _look_around(session, product, run)
+            settings = values_of(await session.ask(questions.SETTINGS))
+            product = product_of(settings)
+            await _look_around(session, settings, product, run)
             # The last, since what is given up may still be answered.
             if await self._size.note(run, lambda seconds: _measure(session, product, run, seconds)):
                 await session.leave()
@@ -75,8 +77,7 @@ class MysqlProbe(MeasuredProbe):
             session.close()
 
 
-async def _look_around(session: Session, product: str, run: Run) -> None:
-    settings = values_of(await session.ask(questions.SETTINGS))
+async def _look_around(session: Session, settings: Values, product: str, run: Run) -> None:
     note_server(settings, run.facts, run.secrets)
     note_role(settings, await _asked(session, questions.CHANNELS[product], run), run.facts)
     status = values_of(await _asked(session, (questions.STATUS,), run) or ())

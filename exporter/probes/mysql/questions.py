@@ -1,7 +1,7 @@
 """The questions to a MySQL or MariaDB server. All are constant, and none changes anything.
 
-Where the products or their versions differ there are several statements, of which a server knows at least one. The
-version that a server says it is does not tell: a proxy says its own.
+Where versions differ there are several statements, of which a server knows at least one. Trying them is surer than a
+number, which a proxy or another product may have chosen.
 """
 
 from __future__ import annotations

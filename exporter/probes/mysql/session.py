@@ -85,10 +85,6 @@ class Session:
         self._packets = opening.packets
         self._run = run
 
-    @property
-    def greeting(self) -> Greeting:
-        return self._opening.greeting
-
     async def log_in(self, spec: MysqlSpec, proof: Proof) -> None:
         """Prove the password, and wait until questions are taken.
 
