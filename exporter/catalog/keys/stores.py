@@ -15,13 +15,17 @@ from exporter.catalog.values.names import Label  # noqa: TC001 - pydantic reads 
 from exporter.catalog.values.references import Secret  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, unescaped
 
-Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
+Engine = Literal["postgresql", "mysql", "mariadb", "mongodb", "redis", "valkey", "sqlite"]
+Protocol = Literal["postgresql", "mysql", "mongodb", "redis", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDefaults:
-    """Defaults of one engine. `data`: the folder inside the container where the volume is mounted."""
+    """Defaults of one engine. `protocol`: what it speaks, and so what it is for everything but its container. `data`:
+    the folder inside the container where the volume is mounted.
+    """
 
+    protocol: Protocol
     port: int
     image: str
     version: str
@@ -30,9 +34,14 @@ class EngineDefaults:
 
 
 ENGINES: dict[str, EngineDefaults] = {
-    "postgresql": EngineDefaults(5432, "postgres", "17", "postgres", "/var/lib/postgresql/data"),
-    "mongodb": EngineDefaults(27017, "mongo", "8.0", None, "/data/db"),
-    "redis": EngineDefaults(6379, "redis", "7.4", None, "/data"),
+    "postgresql": EngineDefaults(
+        "postgresql", 5432, "postgres", "17", "postgres", "/var/lib/postgresql/data"
+    ),
+    "mysql": EngineDefaults("mysql", 3306, "mysql", "8.4", "root", "/var/lib/mysql"),
+    "mariadb": EngineDefaults("mysql", 3306, "mariadb", "11.8", "root", "/var/lib/mysql"),
+    "mongodb": EngineDefaults("mongodb", 27017, "mongo", "8.0", None, "/data/db"),
+    "redis": EngineDefaults("redis", 6379, "redis", "7.4", None, "/data"),
+    "valkey": EngineDefaults("redis", 6379, "valkey/valkey", "8.1", None, "/data"),
 }
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
@@ -95,6 +104,11 @@ class Store(Container):
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")
         return self
+
+    @property
+    def protocol(self) -> Protocol:
+        """Return the protocol that it speaks: MariaDB speaks MySQL's, Valkey speaks Redis's."""
+        return "sqlite" if self.engine == "sqlite" else ENGINES[self.engine].protocol
 
     @property
     def listen_port(self) -> int | None:

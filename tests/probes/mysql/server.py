@@ -196,6 +196,16 @@ class MariadbServer:
             check=False,
         )
 
+    def run_script(self, script: str) -> None:
+        """Give a script to the client's standard input, as the image does."""
+        done = subprocess.run(
+            [self._programs["mariadb"], *self._arguments()],
+            input=script.encode(),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()
+
     @contextlib.contextmanager
     def session(self) -> Iterator[Session]:
         """Open a session of the superuser that stays, such as one that holds a lock."""
