@@ -79,6 +79,8 @@ class MariadbServer:
         self._source = source
         self._process: subprocess.Popen[bytes] | None = None
         self.port = free_port()
+        self.password = ""
+        """Of the superuser."""
 
     def __enter__(self) -> Self:
         # Short, because it holds a socket.
@@ -181,15 +183,9 @@ class MariadbServer:
         )  # fmt: skip
 
     def _client(self, statement: str) -> subprocess.CompletedProcess[bytes]:
-        arguments = (
-            "--no-defaults",
-            f"--socket={self._socket()}",
-            "--user=root",
-            "--skip-column-names",
-            "--batch",
-        )
         return subprocess.run(
-            [self._programs["mariadb"], *arguments, "--execute", statement],
+            [self._programs["mariadb"], *self._arguments(), "--execute", statement],
+            env={"MYSQL_PWD": self.password},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,
