@@ -71,12 +71,24 @@ _PAIRS = frozenset({"environment", "arguments", "headers", "metadata", "labels"}
 def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     """Yield the places of likely mistakes in a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
+    yield from _without_tls(catalog)
     known = {name.lower() for name in catalog.not_secret}
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:
             continue
         if _SECRET_VALUE.search(value) or (is_secret_name(name) and _is_value(value)):
             yield path, f"{quoted(name)} looks like a secret that is written out; {_HOW}"
+
+
+def _without_tls(catalog: Catalog) -> Iterator[Finding]:
+    """Yield the stores whose probe cannot log in after each start of the server: it sends no password in clear."""
+    for name, store in catalog.stores.items():
+        if store.engine == "mysql" and store.password is not None and store.tls is None:
+            why = (
+                "MySQL asks for the password itself at a user's first login since it started, and the probe sends it "
+                "over TLS only; write tls: {ca: FILE}, or tls: {verify: false} for MySQL's own certificate"
+            )
+            yield ("stores", name, "engine"), why
 
 
 def is_secret_name(name: str) -> bool:
