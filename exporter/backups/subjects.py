@@ -118,7 +118,7 @@ def _store(catalog: Catalog, name: str, store: Store, keep: int) -> Subject:
         name,
         "store",
         keep,
-        store.engine,
+        store.protocol,
         store.listen_port or 0,
         store.tls is not None,
         service=name,
