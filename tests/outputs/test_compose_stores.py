@@ -151,7 +151,7 @@ def test_variables_of_mysql(store: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("store", "sentence"),
     [
-        ("{engine: mysql, username: app}", "has a user and no password"),
+        ("{engine: mysql, username: app}", "has a user but no password"),
         (
             '{engine: mysql, username: "a\'b", password: {secret: pass}}',
             "a quote, a backslash or a line break",

@@ -46,8 +46,8 @@ class Server:
     """The settings of a store's container.
 
     `user`: uid and gid of the image's user. `data`: the folder on the volume. `writable`: folders in memory.
-    `environment` and `command` are in Compose's syntax, `check` is not. `statements`: SQL that the image runs once, when
-    it initialises the volume.
+    `environment` and `command` are in Compose's syntax, `check` is not. `statements`: SQL that the image runs
+    once, when it initialises the volume.
     """
 
     user: str

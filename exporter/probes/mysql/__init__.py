@@ -1,1 +1,1 @@
-"""A login to MySQL or MariaDB and questions about its state."""
+"""A login to MySQL or MariaDB and queries about its state."""

@@ -1,6 +1,6 @@
-"""From an error of a MySQL or MariaDB server to the reason of a failure and a sentence for a person.
+"""Map an error of a MySQL or MariaDB server to the reason of a failure and a sentence.
 
-The number of an error is the same in every language of the server, and nearly always in both products.
+Error numbers do not depend on the language of the server, and most are the same in both products.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ REFUSED = {
 }
 
 MUST_CHANGE_PASSWORD = 1820
-"""In answer to any question after such a login."""
+"""The answer to any query after such a login."""
 
 
 def login_failure(error: ServerError, username: str, database: str | None) -> ProbeFailure:
-    """Return the verdict on an error in place of a greeting, or in answer to a login."""
+    """Return the failure for an error instead of a greeting, or in answer to a login."""
     if error.code in FULL:
         return ProbeFailure(
             Reason.FULL, "the server takes no more connections: {}{}", error.words, _number(error)
@@ -53,7 +53,7 @@ def login_failure(error: ServerError, username: str, database: str | None) -> Pr
 
 
 def answer_failure(error: ServerError) -> ProbeFailure:
-    """Return the verdict on an error in answer to a question."""
+    """Return the failure for an error in answer to a query."""
     reason = Reason.LOGIN if error.code == MUST_CHANGE_PASSWORD else Reason.ANSWER
     return ProbeFailure(reason, "the server answered with {}{}", error.words, _number(error))
 

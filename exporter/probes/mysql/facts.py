@@ -1,4 +1,4 @@
-"""What a MySQL or MariaDB server says of itself, as facts. What is not there, or is of another kind, is no fact."""
+"""Facts from the answers of a MySQL or MariaDB server. Missing values, and values of the wrong type, are no facts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Values = dict[str, bytes]
 SWITCHES = {
     b"OFF": False, b"0": False, b"ON": True, b"1": True, b"NO_LOCK": True, b"NO_LOCK_NO_ADMIN": True,
 }  # fmt: skip
-"""Values of settings that are on or off; the last two are MariaDB's other kinds of `read_only`."""
+"""Values of settings that are on or off; the last two are further values of MariaDB's `read_only`."""
 THREADS = (("replica_io_running", "slave_io_running"), ("replica_sql_running", "slave_sql_running"))
 LAG = ("seconds_behind_source", "seconds_behind_master")
-"""Columns of a channel's state, by their names of today's MySQL and of all others."""
+"""Columns of a channel's state: the name in MySQL 8.0.22 or later, then the name in all others."""
 
 
 def values_of(rows: Iterable[Row]) -> Values:
@@ -40,7 +40,7 @@ def note_server(settings: Values, facts: Facts, secrets: Secrets) -> None:
 
 
 def product_of(settings: Values) -> str:
-    """Return `mariadb`, or `mysql` of MySQL itself, Percona Server, and what else speaks its protocol."""
+    """Return `mariadb`, or `mysql` for MySQL, Percona Server and other servers with its protocol."""
     return "mariadb" if b"mariadb" in settings.get("version", b"").lower() else "mysql"
 
 
@@ -53,10 +53,10 @@ def note_status(status: Values, facts: Facts) -> None:
 
 
 def note_role(settings: Values, channels: Sequence[Row] | None, facts: Facts) -> None:
-    """Note `store_role`, and of a replica how its replication is doing. `channels`: None if they may not be asked for.
+    """Note `store_role`, and the replication of a replica. `channels`: None if the user may not query them.
 
-    A member of a MySQL replication group is a replica while it takes no writes. A server whose InnoDB is read-only and
-    that has no channel has a primary and does not say so, as a reader of Aurora: it gets no role.
+    A member of a MySQL replication group is a replica while it refuses writes. A server without channels whose InnoDB
+    is read-only, such as a reader of Aurora, follows a primary without saying so: it has no role.
     """
     if settings.get("group_replication_group_name"):
         read_only = _switch(settings, "super_read_only")
@@ -70,9 +70,9 @@ def note_role(settings: Values, channels: Sequence[Row] | None, facts: Facts) ->
 
 
 def _note_replication(channels: Sequence[Row], facts: Facts) -> None:
-    """Note whether all channels receive and apply, and the lag of the one furthest behind.
+    """Note whether all channels receive and apply changes, and the largest lag.
 
-    The lag is NULL while a thread of a channel does not run. Then it is not known which one is the furthest.
+    The lag of a channel is NULL while one of its threads is stopped. Then the largest lag is unknown.
     """
     threads = [_first(row, names) for row in channels for names in THREADS]
     facts["store_replication_connected"] = 1 if all(state == b"Yes" for state in threads) else 0
@@ -83,7 +83,7 @@ def _note_replication(channels: Sequence[Row], facts: Facts) -> None:
 
 
 def note_writes(settings: Values, status: Values, facts: Facts) -> None:
-    """Note whether a primary takes writes, and the cause if not. Without its settings, nothing is known."""
+    """Note whether a primary accepts writes, and the cause if not."""
     if facts.get("store_role") != "primary":
         return
     read_only = _switch(settings, "read_only")
@@ -97,7 +97,7 @@ def note_writes(settings: Values, status: Values, facts: Facts) -> None:
 
 
 def note_size(rows: Iterable[Row], facts: Facts) -> None:
-    """Note `store_size`; a user who sees no table gets NULL."""
+    """Note `store_size`. It is NULL for a user that can see no table."""
     for row in rows:
         _note(facts, "store_size", _number(row.get("store_size", b"")))
 

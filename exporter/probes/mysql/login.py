@@ -1,8 +1,8 @@
-"""Proofs of a password, by each plugin of MySQL and MariaDB, and what is refused to a server that asks for more.
+"""Prove a password with the authentication plugins of MySQL and MariaDB.
 
-A server, or whoever answers in its place, chooses the plugin. So none is known here that sends the password to a
-connection without TLS: not mysql_clear_password, and of caching_sha2_password and sha256_password only the parts that
-do not need it. The RSA key that such a server offers instead is as good as nobody's: anybody could send one.
+The server, or an attacker in its place, chooses the plugin. So nothing here sends the password itself without TLS:
+mysql_clear_password is not supported, and caching_sha2_password and sha256_password send it over TLS only. An RSA key
+from the server is never used, because without TLS anybody could have sent it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 NATIVE, CACHING_SHA2, SHA256 = b"mysql_native_password", b"caching_sha2_password", b"sha256_password"
 
 WITHOUT_PASSWORD = (NATIVE, CACHING_SHA2)
-"""Plugins whose first answer is a proof, and never the password itself."""
+"""Plugins whose first response is a proof, never the password itself."""
 
 FAST_LOGIN_DONE, FULL_LOGIN = b"\x03", b"\x04"
-"""What the server says to a proof of caching_sha2_password: enough, or the password itself is needed, as at a user's
+"""The server's answers to a proof of caching_sha2_password: accepted, or the password itself is needed, as at a user's
 first login since the server started."""
 
 _ITSELF = {
@@ -34,16 +34,16 @@ _ITSELF = {
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One password, towards one server. `is_private`: the connection has TLS."""
+    """A password and one connection. `is_private`: the connection uses TLS."""
 
     password: bytes
     is_private: bool
 
     def first(self, plugin: bytes, scramble: bytes) -> bytes:
-        """Return the answer to a plugin's scramble.
+        """Return the response to a plugin's scramble.
 
         Raises:
-            ProbeFailure: `login`: it is not supported, or wants the password without TLS.
+            ProbeFailure: `login`: it is not supported, or needs the password without TLS.
         """
         if plugin not in PLUGINS:
             raise ProbeFailure(
@@ -56,21 +56,21 @@ class Proof:
         return PLUGINS[plugin](self, scramble)
 
     def more(self, plugin: bytes, said: bytes) -> bytes | None:
-        """Return the answer to more that the server wants to know; None if it wants nothing.
+        """Return the response to further data of a plugin; None if it needs no response.
 
         Raises:
-            ProbeFailure: `login`: it wants the password without TLS; `protocol`.
+            ProbeFailure: `login`: it needs the password without TLS; `protocol`.
         """
         if plugin != CACHING_SHA2 or said not in (FAST_LOGIN_DONE, FULL_LOGIN):
             raise ProbeFailure(Reason.PROTOCOL, "the server asks for {} during the login", PeerText(said))
         return self.itself(plugin) if said == FULL_LOGIN else None
 
     def itself(self, plugin: bytes) -> bytes:
-        """Return the password, which TLS protects."""
+        """Return the password, protected by TLS."""
         if not self.is_private:
             raise ProbeFailure(
                 Reason.LOGIN,
-                f"the server asks for the password itself ({_ITSELF[plugin]}), which is sent over TLS only: set tls of "
+                f"the server asks for the password itself ({_ITSELF[plugin]}), which is sent over TLS only: set tls on "
                 "the store",
             )
         return self.password + b"\0"

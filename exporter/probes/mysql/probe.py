@@ -1,8 +1,8 @@
-"""MySQL and MariaDB: that the server lets a user in and answers, what it is, how full it is, and how far behind.
+"""MySQL and MariaDB: log in, query the state, the connections, the replication and the size.
 
-Any user who may log in is enough for the version, the connections and, on MariaDB, the number of replicas. The role of
-the server and its replication need REPLICATION CLIENT (MariaDB: REPLICA MONITOR), the replicas of a MySQL primary
-REPLICATION SLAVE, and the size of tables some privilege on them. Without, these facts are absent.
+Any user that can log in can query the version and the connections. The role and the replication need REPLICATION
+CLIENT (MariaDB: REPLICA MONITOR), the replicas of a MySQL primary REPLICATION SLAVE, and the size a privilege on the
+tables. Facts that the user may not query are absent.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class MysqlProbe(MeasuredProbe):
-    """One connection, one login, and questions that change nothing.
+    """One connection, one login, and read-only queries.
 
     Raises:
         ValueError: a value cannot be sent to a server; one sentence.
@@ -70,7 +70,7 @@ class MysqlProbe(MeasuredProbe):
             settings = values_of(await session.ask(questions.SETTINGS))
             product = product_of(settings)
             await _look_around(session, settings, product, run)
-            # The last, since what is given up may still be answered.
+            # The last query, because an abandoned one may still be answered.
             if await self._size.note(run, lambda seconds: _measure(session, product, run, seconds)):
                 await session.leave()
         finally:
@@ -96,12 +96,12 @@ async def _measure(session: Session, product: str, run: Run, seconds: float) -> 
 
 
 async def _asked(session: Session, statements: Sequence[str], run: Run) -> list[Row] | None:
-    """Return the answer to the first of these statements that the server knows and takes from this user."""
+    """Return the rows of the first statement that the server supports and this user may run; None if there is none."""
     for statement in statements:
         try:
             return await session.ask(statement)
         except ProbeFailure as failure:
             if failure.reason is not Reason.ANSWER:
                 raise
-            log.debug("%s: %s, asked for %s", run.peer, failure.sentence.shown(run.secrets), statement)
+            log.debug("%s: %s, in answer to %s", run.peer, failure.sentence.shown(run.secrets), statement)
     return None

@@ -1,4 +1,4 @@
-"""One connection to a MySQL or MariaDB server: TLS, login, and questions that are answered with rows."""
+"""One connection to a MySQL or MariaDB server: TLS, login, and queries."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from exporter.probes.tls.handshake import Tls
 
 Row = dict[str, bytes]
-"""Values by column, in lower case, without those that are NULL."""
+"""Values by column name in lower case, without NULLs."""
 
 PROGRAM_NAME = "pageforge-exporter"
 MAX_STEPS = 8
-"""Of a login: what a server may say before it takes the login or refuses it."""
+"""Packets of a login that a server may send before it accepts or refuses it."""
 SWITCH, MORE = 0xFE, 0x01
-"""First bytes of packets of a login: another plugin is wanted, or more of this one."""
+"""First bytes of packets of a login: a switch to another plugin, or more data of this one."""
 
 
 class Opening:
-    """The start of a connection: the server greets first, and TLS begins only after that."""
+    """The start of a connection: the server greets first, and TLS starts after that."""
 
     __slots__ = ("_run", "_spec", "capabilities", "greeting", "packets")
 
@@ -43,7 +43,7 @@ class Opening:
             self.capabilities |= wire.TLS
 
     async def greet(self, stream: StoreStream) -> Greeting:
-        """Read the greeting; `packets` goes on from there.
+        """Read the greeting; `packets` continues after it.
 
         Raises:
             ProbeFailure: `full`, `login` or `answer`: the server refuses the connection; `protocol`, `size`,
@@ -59,10 +59,10 @@ class Opening:
         return self.greeting
 
     async def offer_tls(self, stream: StoreStream) -> None:
-        """Ask the server to go on in TLS.
+        """Ask the server to start TLS.
 
         Raises:
-            ProbeFailure: `tls` if it does not want to, or goes on in plain text; also as `greet`.
+            ProbeFailure: `tls` if it does not offer TLS, or sends plain text; also as `greet`.
         """
         said = await self.greet(stream)
         if not said.capabilities & wire.TLS:
@@ -75,7 +75,7 @@ class Opening:
 
 
 class Session:
-    """A connection on which questions can be asked. `close` it in any case."""
+    """A connection for queries. Always `close` it."""
 
     __slots__ = ("_opening", "_packets", "_run", "_stream")
 
@@ -86,14 +86,14 @@ class Session:
         self._run = run
 
     async def log_in(self, spec: MysqlSpec, proof: Proof) -> None:
-        """Prove the password, and wait until questions are taken.
+        """Log in, and wait until the server accepts queries.
 
         Raises:
             ProbeFailure: `login`, `full`, `answer`, `protocol`, `size`, `disconnect`.
         """
         self._run.awaited = "the answer to the login"
         said = self._opening.greeting
-        # What the server proposes need not be the user's plugin: then it asks for another one.
+        # If the plugin in the greeting is not the user's, the server asks to switch.
         plugin = said.plugin if said.plugin in WITHOUT_PASSWORD else NATIVE
         response = proof.first(plugin, said.scramble)
         self._packets.send(
@@ -118,13 +118,13 @@ class Session:
                 raise strange(body)
             if answer is not None:
                 self._packets.send(answer)
-        raise ProbeFailure(Reason.PROTOCOL, "the server does not come to an end of the login")
+        raise ProbeFailure(Reason.PROTOCOL, "the server does not finish the login")
 
     async def ask(self, statement: str) -> list[Row]:
-        """Return the rows that a statement answers; none of one that has no rows.
+        """Return the rows of a statement; an empty list if it returns none.
 
         Raises:
-            ProbeFailure: `answer`, after which another question may be asked; `login`, `disconnect`, `protocol`,
+            ProbeFailure: `answer`, after which another query may follow; `login`, `disconnect`, `protocol`,
                 `size`.
         """
         self._run.awaited = "the answer to a question"
@@ -154,14 +154,14 @@ class Session:
         return rows
 
     async def _answer(self) -> bytes:
-        """Return the next packet of an answer, which is no error."""
+        """Return the next packet of an answer. An error packet raises `answer` or `login`."""
         body = await self._packets.next()
         if body[0] == wire.ERROR:
             raise answer_failure(server_error(body))
         return body
 
     async def leave(self) -> None:
-        """Say goodbye, so that the server does not count an aborted connection."""
+        """End the connection properly, so that the server does not count an aborted client."""
         self._packets.command(wire.COM_QUIT)
         await self._stream.flush()
 
@@ -171,8 +171,8 @@ class Session:
 
 
 async def open_session(spec: MysqlSpec, tls: Tls | None, run: Run) -> Session:
-    """Return a new connection on which nobody is logged in. Enters `resolve`, `connect`, which holds TLS too, and
-    `login`, in which a server without TLS greets.
+    """Return a new connection before the login. Enters `resolve`, `connect`, which includes TLS, and `login`, which
+    includes the greeting if there is no TLS.
 
     Raises:
         ProbeFailure: `resolve`, `connect`, `tls`, `certificate`, and as `Opening.greet`.
@@ -190,7 +190,7 @@ async def open_session(spec: MysqlSpec, tls: Tls | None, run: Run) -> Session:
 
 
 def _column(body: bytes) -> str:
-    """Return the name in the description of a column, in lower case: the products differ."""
+    """Return the name of a column in lower case, because the products differ in that."""
     reader = Reader(body)
     for _ in range(4):  # catalog, database, and the table by two names
         reader.text()

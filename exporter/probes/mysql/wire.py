@@ -1,7 +1,7 @@
-"""The client/server protocol of MySQL and MariaDB on a stream, as far as a probe speaks it, and within limits.
+"""The part of MySQL's client/server protocol that the probe needs, within limits.
 
-No client library is used. aiomysql and asyncmy read a packet of any length into memory, decide themselves how a
-password is sent, and connect without a way to measure or to limit each step.
+No client library is used: aiomysql and asyncmy read packets of any length into memory, send the password in clear to a
+server that asks for it, and connect without a way to measure or limit each phase.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ServerError:
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a server says first. `scramble`: 20 random bytes; `plugin`: the way to log in that it proposes."""
+    """The first packet of a server. `scramble`: 20 random bytes. `plugin`: its default authentication plugin."""
 
     version: bytes
     capabilities: int
@@ -118,7 +118,7 @@ class Packets:
 
 
 class Reader:
-    """The parts of a packet, one after the other. Each fails with `protocol` when it does not fit."""
+    """Reads the parts of a packet in order. A part that does not fit fails with `protocol`."""
 
     __slots__ = ("_at", "_body")
 
@@ -177,10 +177,10 @@ class Reader:
 
 
 def greeting(body: bytes) -> Greeting:
-    """Return what a server's first packet says.
+    """Parse the first packet of a server.
 
     Raises:
-        ProbeFailure: `protocol`: it is none, or of a server that is too old.
+        ProbeFailure: `protocol`: it is not a greeting, or the server is too old.
     """
     if body[0] != PROTOCOL_VERSION:
         raise strange(body)
@@ -203,14 +203,14 @@ def greeting(body: bytes) -> Greeting:
 
 
 def tls_request(capabilities: int) -> bytes:
-    """Return the packet after which the handshake of TLS begins: the first part of `login`."""
+    """Return the packet that starts the TLS handshake: the first part of `login`."""
     return struct.pack("<IIB23x", capabilities, MAX_PACKET_BYTES, UTF8MB4)
 
 
 def login(
     capabilities: int, username: str, response: bytes, database: str | None, plugin: bytes, program: str
 ) -> bytes:
-    """Return the packet that says who logs in and proves it by `response`, which is shorter than 256 bytes."""
+    """Return the packet with the user and `response`, the proof of the password, which is shorter than 256 bytes."""
     attributes = _texts(b"program_name", program.encode())
     return b"".join(
         (
@@ -225,7 +225,7 @@ def login(
 
 
 def server_error(body: bytes) -> ServerError:
-    """Return what an error packet says; before the login it has no SQLSTATE."""
+    """Parse an error packet; before the login it has no SQLSTATE."""
     reader = Reader(body, 1)
     code, rest = reader.number(2), reader.rest()
     if STATE.match(rest):
@@ -252,12 +252,12 @@ def encoded(text: str) -> bytes:
 
 
 def strange(start: bytes) -> ProbeFailure:
-    """Return the verdict on what is no packet of this protocol, or not the one that belongs here."""
+    """Return the failure for bytes that are not the expected packet."""
     return ProbeFailure(Reason.PROTOCOL, "the server does not speak MySQL: {}", PeerText(start))
 
 
 def damaged() -> ProbeFailure:
-    """Return the verdict on a packet whose parts do not fit into it."""
+    """Return the failure for a packet whose parts do not fit into it."""
     return ProbeFailure(Reason.PROTOCOL, "the server sent a damaged packet")
 
 

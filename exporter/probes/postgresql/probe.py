@@ -75,7 +75,7 @@ class PostgresqlProbe(MeasuredProbe):
             of_role = {"replica": (REPLICA,), "primary": (REPLICAS_OF_PRIMARY, WRITES)}
             for question in (CONNECTIONS, *of_role.get(str(run.facts.get("store_role")), ())):
                 await _note_if_allowed(session, question, run, run.time_left())
-            # The last, since what is given up may still be answered.
+            # The last query, because an abandoned one may still be answered.
             if await self._size.note(run, lambda seconds: _note_if_allowed(session, SIZE, run, seconds)):
                 await session.leave()
         finally:

@@ -85,8 +85,8 @@ SIZE = Family(
 PRODUCT = Family(
     "store_product_info",
     "gauge",
-    "Which server speaks the protocol, as far as it says: mysql or mariadb, redis or valkey.",
+    "The product that the server reports: mysql or mariadb, redis or valkey; always 1.",
     Text("product", "store_product"),
 )
 
-UPTIME = Family("store_uptime_seconds", "gauge", "Time since the server was started.", Value("store_uptime"))
+UPTIME = Family("store_uptime_seconds", "gauge", "Seconds since the server started.", Value("store_uptime"))

@@ -70,7 +70,7 @@ def test_the_password_itself_is_sent_over_tls_only(
     result = ask(prober, server)
     assert result.reason is Reason.LOGIN, result
     assert f"asks for the password itself ({plugin}" in result.detail
-    assert "over TLS only: set tls of the store" in result.detail
+    assert "over TLS only: set tls on the store" in result.detail
     assert PASSWORD.encode() not in b"".join(server.received)
 
     secured = ask(prober, server, tls=TlsSpec(ca_file=str(authority.ca_file)))
