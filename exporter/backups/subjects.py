@@ -125,7 +125,7 @@ def _store(catalog: Catalog, name: str, store: Store, keep: int) -> Subject:
         user=store.username or ENGINES[store.engine].user or "",
         secret=_secret(store),
         writers=writers,
-        databases=store.databases if store.engine == "postgresql" else (),
+        databases=store.databases if store.protocol in ("postgresql", "mysql") else (),
     )
 
 
