@@ -40,6 +40,9 @@ def backup(
     of them cannot be saved, the others still are, and the exit status is 1. Older backups are removed only after the
     new one is sealed and uploaded.
 
+    Of MariaDB, the accounts and their rights are saved too, if root has the store's password. Of MySQL they are not:
+    its image has no program for it.
+
     BACKUP_IMAGE: the image that reads volumes. SQLITE_IMAGE: an image with python3, if the service's image has none.
     """
     from exporter.backups.docker_host import docker_host

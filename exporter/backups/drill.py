@@ -178,6 +178,9 @@ class Drill:
         if subject.engine == "postgresql":
             environment = {"POSTGRES_USER": subject.user, "POSTGRES_HOST_AUTH_METHOD": "trust"}
             return replace(place, container=self._started(image, environment), user=subject.user)
+        if subject.engine == "mysql":  # MariaDB's image knows MySQL's variable too
+            environment = {"MYSQL_ALLOW_EMPTY_PASSWORD": "yes"}
+            return replace(place, container=self._started(image, environment), user="root")
         if subject.engine == "mongodb":  # without a network: loopback only, and no first user to wait for
             return replace(place, container=self._started(image), user=subject.user, address="127.0.0.1")
         return self._redis(place, image)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _UNITS = {
     "postgresql": ("rows", "tables"),
+    "mysql": ("rows", "tables"),
     "mongodb": ("documents", "collections"),
     "sqlite": ("rows", "tables"),
 }

@@ -66,7 +66,7 @@ class Places:
     journal: Journal
 
     def of(self, subject: Subject) -> Place:
-        """Return the place of `subject`. Starts PostgreSQL and MongoDB; the others need not run."""
+        """Return the place of `subject`. Starts PostgreSQL, MySQL and MongoDB; the others need not run."""
         place = Place(
             subject,
             self.host,

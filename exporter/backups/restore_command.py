@@ -59,7 +59,7 @@ def restore(
     compared with the counts taken when it was saved. At the end all services are started and checked.
 
     If a PostgreSQL database, a Redis or an SQLite file cannot be restored, it keeps its old data. The old data of a
-    MongoDB or a volume is not kept. The next restore completes one that failed or was interrupted.
+    MySQL, a MongoDB or a volume is not kept. The next restore completes one that failed or was interrupted.
 
     BACKUP_IDENTITY_FILE: the private key of an encrypted backup. BACKUP_IMAGE: an image that writes volumes.
     SQLITE_IMAGE: an image with python3. READY_SECONDS: how long a store may take to start (120).

@@ -40,7 +40,7 @@ class Item:
         return "  ".join(part for part in (self.name, kind, rows, amount(self.saved.bytes)) if part)
 
 
-ROWS = {"postgresql": "rows", "mongodb": "documents", "redis": "keys", "sqlite": "rows"}
+ROWS = {"postgresql": "rows", "mysql": "rows", "mongodb": "documents", "redis": "keys", "sqlite": "rows"}
 """The unit of each engine's counts."""
 
 

@@ -126,14 +126,14 @@ def _store(catalog: Catalog, name: str, store: Store, keep: int) -> Subject:
         name,
         "store",
         keep,
-        store.engine,
+        store.protocol,
         store.listen_port or 0,
         store.tls is not None,
         service=name,
         user=store.username or ENGINES[store.engine].user or "",
         secret=_secret(store),
         writers=writers,
-        databases=store.databases if store.engine == "postgresql" else (),
+        databases=store.databases if store.protocol in ("postgresql", "mysql") else (),
     )
 
 

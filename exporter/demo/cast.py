@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from exporter.catalog.planning.specs import HttpSpec, MongodbSpec, PostgresqlSpec, RedisSpec, TcpSpec
+from exporter.catalog.planning.specs import (
+    HttpSpec,
+    MongodbSpec,
+    MysqlSpec,
+    PostgresqlSpec,
+    RedisSpec,
+    TcpSpec,
+)
 from exporter.probes.http.request import parse_url
 from exporter.probes.protocols import protocol_of
 
@@ -55,7 +62,7 @@ def _refusal(target: Target) -> str:
             return "the demo does not support TLS"
         case TcpSpec(exchanges=exchanges) if exchanges:
             return "the demo does not support exchanges over TCP"
-        case HttpSpec() | TcpSpec() | PostgresqlSpec() | RedisSpec() | MongodbSpec():
+        case HttpSpec() | TcpSpec() | PostgresqlSpec() | MysqlSpec() | RedisSpec() | MongodbSpec():
             return ""
     return f"the demo does not support {protocol_of(target.spec).name} probes"
 
@@ -71,7 +78,7 @@ def moved_to(target: Target, port: int) -> Target:
     A database is simulated only by a port that accepts connections, so only that is probed.
     """
     spec = target.spec
-    if isinstance(spec, PostgresqlSpec | RedisSpec | MongodbSpec):
+    if isinstance(spec, PostgresqlSpec | MysqlSpec | RedisSpec | MongodbSpec):
         spec = TcpSpec(spec.host, spec.port)
     if isinstance(spec, HttpSpec):
         url = f"http://{LOOPBACK}:{port}{parse_url(spec.url).path}"

@@ -11,6 +11,7 @@ from exporter.catalog.planning.specs import (
     HttpSpec,
     IcmpSpec,
     MongodbSpec,
+    MysqlSpec,
     PostgresqlSpec,
     RedisSpec,
     SqliteSpec,
@@ -23,6 +24,7 @@ from exporter.probes.grpc.families import FAMILIES as GRPC
 from exporter.probes.http.families import FAMILIES as HTTP
 from exporter.probes.icmp.families import FAMILIES as ICMP
 from exporter.probes.mongodb.families import FAMILIES as MONGODB
+from exporter.probes.mysql.families import FAMILIES as MYSQL
 from exporter.probes.postgresql.families import FAMILIES as POSTGRESQL
 from exporter.probes.redis.families import FAMILIES as REDIS
 from exporter.probes.sqlite.families import FAMILIES as SQLITE
@@ -88,6 +90,7 @@ PROTOCOLS = {
         ),
         Protocol("grpc", "gRPC", GrpcSpec, "GrpcProbe", GRPC, "grpc", is_lean=_without_tls),
         Protocol("postgresql", "PostgreSQL", PostgresqlSpec, "PostgresqlProbe", POSTGRESQL),
+        Protocol("mysql", "MySQL", MysqlSpec, "MysqlProbe", MYSQL),
         Protocol("redis", "Redis", RedisSpec, "RedisProbe", REDIS, is_lean=_without_tls),
         Protocol("mongodb", "MongoDB", MongodbSpec, "MongodbProbe", MONGODB, "mongodb"),
         Protocol("sqlite", "SQLite", SqliteSpec, "SqliteProbe", SQLITE),

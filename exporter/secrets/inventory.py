@@ -32,6 +32,7 @@ class Login:
 
     store: str
     engine: str
+    """What it speaks, as `Store.protocol`."""
     user: str
     port: int
     tls: bool = False
@@ -155,6 +156,8 @@ def _stores(catalog: Catalog) -> dict[str, list[Login]]:
         user = store.username or (ENGINES[store.engine].user if store.engine in ENGINES else None)
         for part in store.password.parts if store.password and store.deployed else ():
             if isinstance(part, NamedSecret) and store.listen_port:
-                login = Login(name, store.engine, user or "default", store.listen_port, store.tls is not None)
+                login = Login(
+                    name, store.protocol, user or "default", store.listen_port, store.tls is not None
+                )
                 found.setdefault(part.name, []).append(login)
     return found

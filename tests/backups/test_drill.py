@@ -22,7 +22,7 @@ from exporter.backups.subjects import BackupsError, backups_folder, subjects
 from exporter.host.failures import EngineLost, Refused
 from exporter.host.screen import Screen
 from exporter.storage.backup_marker import Outcome, parse_marker
-from tests.backups.restores import CATALOG, ID, manifest
+from tests.backups.restores import CATALOG, CONTENTS, ID, KINDS, manifest
 from tests.outputs.catalogs import catalog_of
 
 if TYPE_CHECKING:
@@ -160,6 +160,19 @@ def test_images_and_places_are_those_of_the_catalog_and_not_of_the_backup(
         assert drill is not None
         assert (drill.success, drill.backup) == (True, ID)
     assert host.cleared == 3
+
+
+def test_a_mysql_of_a_drill_has_a_superuser_without_a_password(
+    tmp_path: Path, loads: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(KINDS, "db", ("store", "mysql"))
+    monkeypatch.setitem(CONTENTS, "mysql", "accounts")
+    text = CATALOG.replace("engine: postgresql", "engine: mariadb, username: app")
+    host = FakeHost()
+    run(catalog_of(tmp_path, text.format(backups=tmp_path)), host, "db")
+    assert host.engine.started == [("db:of-the-catalog", {"MYSQL_ALLOW_EMPTY_PASSWORD": "yes"}, ())]
+    place = loads.places["db"]
+    assert (place.user, place.secret, place.subject.user, place.subject.port) == ("root", "", "app", 3306)
 
 
 def test_on_a_fresh_host_images_are_pulled_or_the_drill_says_which_is_missing(

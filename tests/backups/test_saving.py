@@ -239,6 +239,7 @@ def test_a_dry_run_checks_and_changes_nothing(scene: Scene, tmp_path: Path) -> N
     ("engine", "counts", "shown"),
     [
         ("postgresql", {"a.public.x": 1000, "a.public.y": 506}, "1,506 rows in 2 tables"),
+        ("mysql", {"a.x": 1000, "a.y": 6}, "1,006 rows in 2 tables"),
         ("mongodb", {"a.b": 3}, "3 documents in 1 collections"),
         ("redis", {"keys": 12, "expires": 3}, "12 keys, 3 expires"),
         ("", {"files": 2, "bytes": 2048}, "2 files, 2.0 KiB"),

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.loading import load_plan
 from exporter.catalog.planning.plan import BackupsPlan, ContainersPlan, VolumePlan
-from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec, TlsSpec
+from exporter.catalog.planning.specs import (
+    MongodbSpec,
+    MysqlSpec,
+    PostgresqlSpec,
+    RedisSpec,
+    SqliteSpec,
+    TlsSpec,
+)
 from exporter.catalog.values.secret_text import EnvironmentReference, SecretText
 
 if TYPE_CHECKING:
@@ -24,6 +31,9 @@ def test_each_engine_is_asked_as_its_user_with_its_secret(write: Write) -> None:
               db: {engine: postgresql, username: watcher, password: "${DB_PASSWORD}", databases: [shop, stock]}
               cache: {engine: redis, port: 7000, password: "${DB_PASSWORD}", tls: {verify: false}}
               docs: {engine: mongodb, username: watcher, password: "${DB_PASSWORD}"}
+              shop: {engine: mysql}
+              wiki: {engine: mariadb, username: watcher, password: "${DB_PASSWORD}", databases: [wiki, stock]}
+              queue: {engine: valkey, password: "${DB_PASSWORD}"}
             """
         ),
         secrets=False,
@@ -33,7 +43,13 @@ def test_each_engine_is_asked_as_its_user_with_its_secret(write: Write) -> None:
         "db": PostgresqlSpec("db", 5432, "watcher", "shop", PASSWORD),
         "cache": RedisSpec("cache", 7000, None, PASSWORD, TlsSpec(verify=False)),
         "docs": MongodbSpec("docs", 27017, "watcher", PASSWORD),
+        "shop": MysqlSpec("shop", 3306, "root"),
+        "wiki": MysqlSpec("wiki", 3306, "watcher", "wiki", PASSWORD),
+        "queue": RedisSpec("queue", 6379, None, PASSWORD),
     }
+    assert {target.probe for target in plan.targets if target.service in ("shop", "wiki", "queue")} == {
+        "mysql", "mariadb", "valkey"
+    }  # fmt: skip
 
 
 def test_a_replica_is_a_target_of_its_own(write: Write) -> None:

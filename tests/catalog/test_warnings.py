@@ -73,6 +73,20 @@ def test_what_is_no_secret(write: Write, keys: str) -> None:
     assert warned(path) == []
 
 
+@pytest.mark.parametrize(
+    ("store", "is_warned"),
+    [
+        ("{engine: mysql, password: {secret: pass}}", True),
+        ("{engine: mysql, password: {secret: pass}, tls: {verify: false}}", False),
+        ("{engine: mysql}", False),
+        ("{engine: mariadb, password: {secret: pass}}", False),
+    ],
+)
+def test_mysql_asks_for_its_password_over_tls_only(store: str, is_warned: bool, write: Write) -> None:
+    found = warned(write(f"stores: {{db: {store}}}\nsecrets: {{pass: }}\n"))
+    assert ["tls: {verify: false}" in str(warning) for warning in found] == [True] * is_warned
+
+
 def test_a_warning_says_which_environments_it_is_of(write: Write) -> None:
     path = write(
         """

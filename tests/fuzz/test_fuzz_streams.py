@@ -1,4 +1,4 @@
-"""Readers of conversations: lines, SMTP, WebSockets, gRPC, DNS."""
+"""Readers of conversations: lines, SMTP, MySQL, WebSockets, gRPC, DNS."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 from hypothesis import given
 
+from exporter.catalog.planning.specs import MysqlSpec
+from exporter.probes.base import ProbeFailure, Reason
 from exporter.probes.dns.wire import answers
 from exporter.probes.grpc.call import Call
 from exporter.probes.http.head import HeadBudget
+from exporter.probes.mysql.login import Proof
+from exporter.probes.mysql.session import Opening, Session
 from exporter.probes.net.stream import LineStream
+from exporter.probes.stores.stream import StoreStream
 from exporter.probes.tcp import smtp
 from exporter.probes.websocket.frames import WebSocketStream
 from tests.fuzz.feeding import Peer, read
@@ -49,6 +54,27 @@ async def websocket(peer: Peer, run: Run) -> object:
     return [*found, message]
 
 
+MYSQL = MysqlSpec("db.test", 1, "monitor", "app")
+
+
+async def mysql(peer: Peer, run: Run) -> object:
+    """Log in and ask three times. An error to a question is an answer."""
+    stream = StoreStream(run)
+    peer.connect(stream)
+    opening = Opening(MYSQL, run)
+    found: list[object] = [await opening.greet(stream)]
+    session = Session(stream, opening, run)
+    await session.log_in(MYSQL, Proof(b"secret", is_private=False))
+    for _ in range(3):
+        try:
+            found.append(await session.ask("SELECT 1"))
+        except ProbeFailure as failure:
+            if failure.reason is not Reason.ANSWER:
+                raise
+            found.append(failure.reason)
+    return found
+
+
 async def grpc(peer: Peer, run: Run) -> object:
     call = Call()
     transport = peer.connect(call)
@@ -70,6 +96,7 @@ def in_any_pieces(reader: str, reading: Reading) -> Callable[[], None]:
 
 test_lines = in_any_pieces("lines", lines)
 test_smtp = in_any_pieces("smtp", mail)
+test_mysql = in_any_pieces("mysql", mysql)
 test_websocket = in_any_pieces("websocket", websocket)
 test_grpc = in_any_pieces("grpc", grpc)
 

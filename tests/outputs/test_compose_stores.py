@@ -10,18 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from exporter.outputs.base import OutputError
 from tests.components import require
 from tests.outputs.catalogs import catalog_of
 from tests.outputs.compose_files import compose_of, files_of
 from tests.probes.certificates import Authority
+from tests.probes.mysql.server import MariadbServer
 from tests.probes.postgresql.server import ADMIN, PostgresqlServer
 from tests.waiting import free_port, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.probes.certificates import Certificate
+
 PASSWORD = "p w'\"$x`#>ü"
 TIMEOUT = 20
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return Authority(tmp_path_factory.mktemp("authority")).issue("localhost", "127.0.0.1")
 
 
 def store_of(folder: Path, store: str) -> dict[str, Any]:
@@ -56,6 +65,10 @@ def store_of(folder: Path, store: str) -> dict[str, Any]:
         ("{engine: redis}", "redis:7.4", "redis", "/data"),
         ("{engine: redis, version: 7.4-alpine}", "redis:7.4-alpine", "redis", "/data"),
         ("{engine: redis, image: 'valkey/valkey:8'}", "valkey/valkey:8", "valkey", "/data"),
+        ("{engine: valkey}", "valkey/valkey:8.1", "valkey", "/data"),
+        ("{engine: mysql}", "mysql:8.4", "mysql", "/var/lib/mysql"),
+        ("{engine: mariadb}", "mariadb:11.8", "mysql", "/var/lib/mysql"),
+        ("{engine: mariadb, version: '10.11'}", "mariadb:10.11", "mysql", "/var/lib/mysql"),
     ],
 )
 def test_the_user_of_the_image_owns_the_data(
@@ -70,7 +83,14 @@ def test_ports_of_their_own(tmp_path: Path) -> None:
     assert store_of(tmp_path, "{engine: postgresql, port: 6000}")["environment"]["PGPORT"] == "6000"
     assert store_of(tmp_path, "{engine: mongodb, port: 6000}")["command"] == ["mongod", "--port", "6000"]
     assert store_of(tmp_path, "{engine: redis, port: 6000}")["command"] == ["redis-server", "--port", "6000"]
-    for engine in ("postgresql", "mongodb", "redis"):
+    assert store_of(tmp_path, "{engine: valkey, port: 6000}")["command"] == [
+        "valkey-server",
+        "--port",
+        "6000",
+    ]
+    for engine in ("mysql", "mariadb"):
+        assert store_of(tmp_path, f"{{engine: {engine}, port: 6000}}")["command"] == ["--port=6000"]
+    for engine in ("postgresql", "mysql", "mariadb", "mongodb", "redis", "valkey"):
         assert "6000" in str(store_of(tmp_path, f"{{engine: {engine}, port: 6000}}")["healthcheck"]["test"])
 
 
@@ -111,6 +131,92 @@ def test_databases_are_made_by_postgresql(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr.decode()
         found = {name for (name,) in server.sql("SELECT datname FROM pg_database WHERE NOT datistemplate")}
     assert found == {"postgres", 'a"b', "-c; DROP", "e\n:f\\g ü"}
+
+
+MYSQL_VARIABLES = {
+    "{engine: mysql}": {"MYSQL_ALLOW_EMPTY_PASSWORD": "yes"},
+    "{engine: mariadb, databases: shop}": {
+        "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "yes",
+        "MARIADB_DATABASE": "shop",
+    },
+    "{engine: mysql, password: {secret: pass}}": {"MYSQL_ROOT_PASSWORD_FILE": "/run/secrets/pass"},
+    "{engine: mysql, image: 'mariadb:10.6', username: root, password: {secret: pass}}": {
+        "MARIADB_ROOT_PASSWORD_FILE": "/run/secrets/pass"
+    },
+    "{engine: mariadb, username: app$, password: {secret: pass}, databases: [shop, stock]}": {
+        "MARIADB_DATABASE": "shop",
+        "MARIADB_PASSWORD_FILE": "/run/secrets/pass",
+        "MARIADB_ROOT_HOST": "localhost",
+        "MARIADB_ROOT_PASSWORD_FILE": "/run/secrets/pass",
+        "MARIADB_USER": "app$$",
+    },
+}
+
+
+@pytest.mark.parametrize("store", MYSQL_VARIABLES)
+def test_variables_of_mysql(store: str, tmp_path: Path) -> None:
+    """Check that the superuser comes in from elsewhere only where the catalog has no other user."""
+    service = store_of(tmp_path, store)
+    assert service["environment"] == MYSQL_VARIABLES[store]
+    assert ("mariadb-admin" in service["healthcheck"]["test"]) is ("MARIADB" in str(service["environment"]))
+
+
+@pytest.mark.parametrize(
+    ("store", "sentence"),
+    [
+        ("{engine: mysql, username: app}", "has a user but no password"),
+        (
+            '{engine: mysql, username: "a\'b", password: {secret: pass}}',
+            "a quote, a backslash or a line break",
+        ),
+        ("{engine: mariadb, databases: ['a`b']}", "a quote, a backslash or a line break"),
+    ],
+)
+def test_what_images_of_mysql_cannot_take(store: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=sentence):
+        store_of(tmp_path, store)
+
+
+def test_databases_are_made_by_mariadb(tmp_path: Path, certificate: Certificate) -> None:
+    """Run the script as the image does, and log in as the user."""
+    databases = r"""[first, 'a`b', "-c; DROP", first, "e\n:f\\g_h% ü"]"""
+    store = f"{{engine: mariadb, username: app, password: {{secret: pass}}, databases: {databases}}}"
+    text = f"project: shop\nservices: {{}}\nstores: {{db: {store}}}\nsecrets: {{pass: }}\n"
+    script = files_of(catalog_of(tmp_path, text))["stores/db/10-databases.sql"]
+    with MariadbServer(certificate) as server:
+        server.sql("CREATE DATABASE first; CREATE USER app IDENTIFIED BY 'x'")
+        server.run_script(script)
+        found = server.sql("SELECT HEX(schema_name) FROM information_schema.schemata")
+        granted = server.sql("SELECT HEX(db) FROM mysql.db WHERE user = 'app' AND host = '%'")
+    made = {bytes.fromhex(name).decode() for (name,) in found}
+    assert made >= {"first", "a`b", "-c; DROP", "e\n:f\\g_h% ü"}
+    assert {bytes.fromhex(name).decode() for (name,) in granted} == {
+        "a`b", "-c; DROP", "e\n:f\\\\g\\_h\\% ü"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("user", ["root", "app"])
+def test_health_of_mariadb(user: str, tmp_path: Path, certificate: Certificate) -> None:
+    """Run the generated check on this machine: healthy by the right password without a word in the server's log."""
+    with MariadbServer(certificate) as server:
+        service = store_of(
+            tmp_path,
+            f"{{engine: mariadb, port: {server.port}, username: {user}, password: {{secret: pass}}}}",
+        )
+        secret = tmp_path / "pass"
+        secret.write_text(f"{PASSWORD}\n", encoding="utf-8")
+        escaped = PASSWORD.replace("'", "''")
+        server.sql(f"CREATE OR REPLACE USER {user}@'127.0.0.1' IDENTIFIED BY '{escaped}'")
+        check = [
+            part.replace("$$", "$").replace("/run/secrets/pass", str(secret))
+            for part in service["healthcheck"]["test"][1:]
+        ]
+        assert PASSWORD not in str(check)
+        healthy = subprocess.run(check, capture_output=True, timeout=TIMEOUT)
+        assert healthy.returncode == 0, healthy
+        assert "Access denied" not in server.log()
+        server.stop()
+        assert subprocess.run(check, capture_output=True, timeout=TIMEOUT).returncode == 1
 
 
 class Redis:

@@ -11,7 +11,7 @@ import pytest
 
 import exporter.probes
 from exporter.catalog.keys.probes.probe import PROTOCOLS as KEYS
-from exporter.catalog.keys.stores import Engine
+from exporter.catalog.keys.stores import Protocol as StoreProtocol
 from exporter.catalog.planning.specs import ProbeSpec
 from exporter.probes.compile import Shared
 from exporter.probes.families import COMMON, Phases
@@ -43,7 +43,7 @@ def test_each_spec_has_its_protocol() -> None:
 
 
 def test_each_protocol_can_be_written() -> None:
-    assert {*KEYS, *get_args(Engine)} == PROTOCOLS.keys()
+    assert {*KEYS, *get_args(StoreProtocol)} == PROTOCOLS.keys()
 
 
 def test_each_phase_has_words_for_a_time_out() -> None:

@@ -18,6 +18,7 @@ from exporter.secrets.engines.postgresql import verifier
 from exporter.secrets.inventory import Login
 from exporter.secrets.stores import Stores
 from tests.probes.certificates import Authority
+from tests.probes.mysql.server import MariadbServer
 from tests.probes.postgresql.server import PostgresqlServer
 from tests.probes.redis.server import RedisServer
 
@@ -106,6 +107,51 @@ def test_postgresql_takes_it_and_never_sees_it(
         assert password not in postgresql.log()
     with pytest.raises(OperationError, match="does not accept"):
         refuse(them, login)
+
+
+@pytest.fixture(scope="module")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbServer]:
+    certificate = Authority(tmp_path_factory.mktemp("authority")).issue("localhost")
+    with MariadbServer(certificate) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("user", "superuser", "passwords"),
+    [
+        ("root", "first", PASSWORDS[:1]),
+        ("a'b c", "another", PASSWORDS[:1]),
+        ("a'b c", "first", PASSWORDS[1:]),
+    ],
+)
+def test_mariadb_takes_it(
+    mariadb: MariadbServer, tmp_path: Path, user: str, superuser: str, passwords: list[str]
+) -> None:
+    """Check the accounts as the image makes them; the superuser's other password, if it has one, stays."""
+    (tmp_path / ".my.cnf").write_text(f"[client]\nsocket={mariadb.folder}/socket\n")
+    here = Here({"HOME": str(tmp_path)})
+    them, login = stores(here), Login("db", "mysql", user, mariadb.port)
+    name = user.replace("'", "''")
+    mariadb.sql(
+        "DROP USER IF EXISTS root@'127.0.0.1', root@'::1'; "
+        f"CREATE OR REPLACE USER '{name}'@'%' IDENTIFIED BY 'first'; "
+        f"ALTER USER root@localhost IDENTIFIED BY '{superuser}'; "
+        + ("GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION" if user == "root" else "")
+    )
+    mariadb.password = superuser
+    known = "first"
+    for password in passwords:
+        value = password[:1000]
+        them.change(login, [known.encode()], value.encode())
+        if superuser == "first":
+            mariadb.password = value
+        assert mariadb.sql("SELECT 1") == [["1"]]
+        assert password[:5] not in "\n".join(here.argv) or len(password) <= 5
+        known = value
+    with pytest.raises(OperationError, match=r"does not accept: .*Access denied"):
+        refuse(them, login)
+    mariadb.sql("ALTER USER root@localhost IDENTIFIED BY ''")
+    mariadb.password = ""
 
 
 def refuse(them: Stores, login: Login) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.backups.engines import configuration, mongodb, postgresql, redis, sqlite, volume
+from exporter.backups.engines import configuration, mongodb, mysql, postgresql, redis, sqlite, volume
 
 if TYPE_CHECKING:
     from exporter.backups.engines.shape import Engine
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ENGINES: dict[str, Engine] = {
     "postgresql": postgresql,
+    "mysql": mysql,
     "mongodb": mongodb,
     "redis": redis,
     "sqlite": sqlite,

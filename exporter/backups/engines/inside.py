@@ -70,11 +70,16 @@ def ask(
     return bytes(answer.kept)
 
 
-def succeeds(place: Place, argv: Sequence[str], *, answer: bytes | None = None) -> bool:
-    """True if a program that needs no password succeeds and, if `answer` is given, prints it."""
+def succeeds(
+    place: Place, argv: Sequence[str], *, answer: bytes | None = None, logged_in: bool = False
+) -> bool:
+    """True if a program succeeds and, if `answer` is given, prints it. `logged_in`: it gets the password."""
     said = Bounded(ANSWER_BYTES, place.steps.current)
     ended = place.host.execute(
-        place.container, argv, target=said, seconds=min(ASK_SECONDS, place.seconds_left)
+        place.container,
+        _logged_in(place, argv) if logged_in else argv,
+        target=said,
+        seconds=min(ASK_SECONDS, place.seconds_left),
     )
     return ended.status == 0 and answer in (None, bytes(said.kept).strip())
 

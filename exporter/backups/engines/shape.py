@@ -241,7 +241,8 @@ class Engine(Protocol):
     def load(self, place: Place, source: Source) -> Restored:
         """Restore what was saved, and compare it with the counts taken then.
 
-        The caller has stopped the services that write. PostgreSQL and MongoDB must run, Redis and SQLite need not. If
-        this raises, a PostgreSQL database, a Redis or an SQLite file has its old data; the old data of a MongoDB, a
-        volume or the configuration is not kept. If it is killed at any moment, the next call completes it.
+        The caller has stopped the services that write. PostgreSQL, MySQL and MongoDB must run, Redis and SQLite
+        need not. If this raises, a PostgreSQL database, a Redis or an SQLite file has its old data; the old data of a
+        MySQL, a MongoDB, a volume or the configuration is not kept. If it is killed at any moment, the next call
+        completes it.
         """

@@ -19,13 +19,17 @@ from exporter.catalog.values.scalars import Duration, Percentage, Text, Words, u
 from exporter.catalog.values.switches import OnOff  # noqa: TC001 - pydantic reads it at run time
 from exporter.catalog.values.texts import Interpolated
 
-Engine = Literal["postgresql", "mongodb", "redis", "sqlite"]
+Engine = Literal["postgresql", "mysql", "mariadb", "mongodb", "redis", "valkey", "sqlite"]
+Protocol = Literal["postgresql", "mysql", "mongodb", "redis", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
 class EngineDefaults:
-    """Defaults of one engine. `data`: the folder inside the container where the volume is mounted."""
+    """Defaults of one engine. `protocol`: what it speaks, and so what it is for everything but its container. `data`:
+    the folder inside the container where the volume is mounted.
+    """
 
+    protocol: Protocol
     port: int
     image: str
     version: str
@@ -34,9 +38,14 @@ class EngineDefaults:
 
 
 ENGINES: dict[str, EngineDefaults] = {
-    "postgresql": EngineDefaults(5432, "postgres", "17", "postgres", "/var/lib/postgresql/data"),
-    "mongodb": EngineDefaults(27017, "mongo", "8.0", None, "/data/db"),
-    "redis": EngineDefaults(6379, "redis", "7.4", None, "/data"),
+    "postgresql": EngineDefaults(
+        "postgresql", 5432, "postgres", "17", "postgres", "/var/lib/postgresql/data"
+    ),
+    "mysql": EngineDefaults("mysql", 3306, "mysql", "8.4", "root", "/var/lib/mysql"),
+    "mariadb": EngineDefaults("mysql", 3306, "mariadb", "11.8", "root", "/var/lib/mysql"),
+    "mongodb": EngineDefaults("mongodb", 27017, "mongo", "8.0", None, "/data/db"),
+    "redis": EngineDefaults("redis", 6379, "redis", "7.4", None, "/data"),
+    "valkey": EngineDefaults("redis", 6379, "valkey/valkey", "8.1", None, "/data"),
 }
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
@@ -169,6 +178,11 @@ class Store(Container):
     def data_folder(self) -> str | None:
         """Return the folder of the host that holds its data."""
         return self.volume if self.volume and is_folder(self.volume) else None
+
+    @property
+    def protocol(self) -> Protocol:
+        """Return the protocol that it speaks: MariaDB speaks MySQL's, Valkey speaks Redis's."""
+        return "sqlite" if self.engine == "sqlite" else ENGINES[self.engine].protocol
 
     @property
     def listen_port(self) -> int | None:

@@ -196,6 +196,19 @@ class PostgresqlSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MysqlSpec:
+    """One connection to MySQL or MariaDB, a login, and questions. `database`: none is entered if it is None."""
+
+    host: str
+    port: int
+    username: str
+    database: str | None = None
+    password: SecretText | None = None
+    tls: TlsSpec | None = None
+    ip_protocol: IpProtocol = "any"
+
+
+@dataclass(frozen=True, slots=True)
 class RedisSpec:
     """One connection to Redis, a login if there is a password, and queries."""
 
@@ -236,6 +249,7 @@ ProbeSpec = (
     | WebSocketSpec
     | GrpcSpec
     | PostgresqlSpec
+    | MysqlSpec
     | RedisSpec
     | MongodbSpec
     | SqliteSpec

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.stores import ENGINES
 from exporter.catalog.planning.secret_paths import absolute
-from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec, SqliteSpec
+from exporter.catalog.planning.specs import MongodbSpec, MysqlSpec, PostgresqlSpec, RedisSpec, SqliteSpec
 from exporter.catalog.values.addresses import join_address
 from exporter.catalog.values.texts import without_variables
 
@@ -55,11 +55,16 @@ def _server(
     store: Store, host: str, port: int, password: SecretText | None, tls: TlsSpec | None
 ) -> ProbeSpec:
     user = store.username or ENGINES[store.engine].user
-    if store.engine == "postgresql":
-        database = store.databases[0] if store.databases else _MAINTENANCE_DATABASE
-        return PostgresqlSpec(host, port, user or _MAINTENANCE_DATABASE, database, password, tls)
-    if store.engine == "redis":
-        return RedisSpec(host, port, user, password, tls)
+    database = store.databases[0] if store.databases else None
+    match store.protocol:
+        case "postgresql":
+            return PostgresqlSpec(
+                host, port, user or _MAINTENANCE_DATABASE, database or _MAINTENANCE_DATABASE, password, tls
+            )
+        case "mysql":
+            return MysqlSpec(host, port, user or "", database, password, tls)
+        case "redis":
+            return RedisSpec(host, port, user, password, tls)
     return MongodbSpec(host, port, user, password, tls=tls)
 
 

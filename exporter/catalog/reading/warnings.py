@@ -75,6 +75,7 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     """Yield the places of likely mistakes in a valid catalog, and what to write there."""
     yield from _emptied(tree, ())
     yield from _unchecked(catalog)
+    yield from _without_tls(catalog)
     yield from store_warnings(catalog)
     yield from watched_warnings(catalog)
     known = {name.lower() for name in catalog.not_secret}
@@ -105,6 +106,17 @@ def _unchecked(catalog: Catalog) -> Iterator[Finding]:
                         (section, name, "depends_on", other),
                         f"{text}; if it has none, give {other} a healthcheck with a test",
                     )
+
+
+def _without_tls(catalog: Catalog) -> Iterator[Finding]:
+    """Yield the stores whose probe cannot log in after each start of the server: it sends no password in clear."""
+    for name, store in catalog.stores.items():
+        if store.engine == "mysql" and store.password is not None and store.tls is None:
+            why = (
+                "MySQL asks for the password itself at a user's first login since it started, and the probe sends it "
+                "over TLS only; write tls: {ca: FILE}, or tls: {verify: false} for MySQL's own certificate"
+            )
+            yield ("stores", name, "engine"), why
 
 
 def is_secret_name(name: str) -> bool:

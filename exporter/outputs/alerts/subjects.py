@@ -78,7 +78,7 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
             for name, store in servers.items()
             if store.replicas or "StoreReplicasMissing" in store.alerts
         ),
-        "memory stores": tuple(all_[name] for name, store in servers.items() if store.engine == "redis"),
+        "memory stores": tuple(all_[name] for name, store in servers.items() if store.protocol == "redis"),
         "volumes": tuple(_volumes(catalog)),
         "backups": tuple(_backups(catalog)),
         "drills": tuple(_backups(catalog)) if catalog.backup.drill else (),

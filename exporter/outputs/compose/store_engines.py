@@ -12,7 +12,7 @@ from exporter.outputs.compose.secrets import secret_path
 from exporter.outputs.compose.text import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from exporter.catalog.keys.stores import Store
     from exporter.catalog.reading.problems import CatalogPath
@@ -23,9 +23,19 @@ _NEW_LAYOUT = 18
 """From this version on, PostgreSQL's image keeps its data in a folder per version below the parent."""
 _MONGOSH = 5
 """From this version on, MongoDB's image has mongosh; before, its shell is mongo."""
-_USERS = {"postgresql": "postgres", "mongodb": "mongodb", "redis": "redis"}
+_USERS = {
+    "postgresql": "postgres",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+    "mongodb": "mongodb",
+    "redis": "redis",
+    "valkey": "valkey",
+}
 _USERS_OF_IMAGES = {"valkey": "valkey", "keydb": "keydb"}
 """Users by the last part of the image's name, where the engine's own user does not exist."""
+_ROOT = ENGINES["mysql"].user or ""
+_DOUBLE, _BACKTICK = '"', "`"
+_MYSQL_PING = 'MYSQL_PWD="$(cat "$1")"; export MYSQL_PWD; shift; exec "$@"'
 _REDIS_START = (
     # The list of users has a hash of the password: the password itself is in no argument, variable or log line.
     "set -eu; user=$1 file=$2 acl=${TMPDIR:-/tmp}/users.acl; shift 2; "
@@ -35,7 +45,9 @@ _REDIS_START = (
     'printf "%s\\n" "$others" "user $user on #$hash ~* &* +@all" > "$acl"; exec "$@" --aclfile "$acl"'
 )
 _REDIS_PING = (
-    'user=$1 file=$2; shift 2; export REDISCLI_AUTH="$(cat "$file")"; '
+    # Valkey's client reads the second one.
+    'user=$1 file=$2; shift 2; REDISCLI_AUTH="$(cat "$file")"; VALKEYCLI_AUTH=$REDISCLI_AUTH; '
+    "export REDISCLI_AUTH VALKEYCLI_AUTH; "
     'test "$("$@" --user "$user" ping)" = PONG'
 )
 _REDIS_OPEN_PING = 'test "$("$@" ping)" = PONG'
@@ -47,7 +59,7 @@ class Server:
 
     `user`: the name of the image's user, whose numbers the engine reads from the image. `data`: the folder on the
     volume. `writable`: folders in memory. `environment` and `command` are in Compose's syntax, `check` is not.
-    `databases`: those that a script creates.
+    `statements`: SQL that the image runs once, when it initialises the volume.
     """
 
     user: str
@@ -57,7 +69,7 @@ class Server:
     environment: dict[str, str] = field(default_factory=dict)
     command: tuple[str, ...] = ()
     shm_size: int | None = None
-    databases: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
 
 
 def server(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
@@ -95,8 +107,69 @@ def _postgresql(store: Store, _where: CatalogPath, image: str, password: str | N
         ),
         environment=environment,
         shm_size=256 * 1024 * 1024,
-        databases=tuple(dict.fromkeys(name for name in store.databases[1:] if name not in made)),
+        statements=tuple(
+            f"CREATE DATABASE {_quoted(name, _DOUBLE)};"
+            for name in dict.fromkeys(store.databases[1:])
+            if name not in made
+        ),
     )
+
+
+def _mysql(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
+    user = store.username or _ROOT
+    _check_names(store, where)
+    if user != _ROOT and not password:
+        raise OutputError("has a user but no password; write password next to it", *where)
+    is_mariadb = store.engine == "mariadb" or "mariadb" in image.partition("@")[0].rpartition("/")[2]
+    prefix = "MARIADB" if is_mariadb else "MYSQL"
+    if password:
+        environment = {f"{prefix}_ROOT_PASSWORD_FILE": secret_path(password)}
+    else:
+        environment = {
+            "MARIADB_ALLOW_EMPTY_ROOT_PASSWORD" if is_mariadb else "MYSQL_ALLOW_EMPTY_PASSWORD": "yes"
+        }
+    if store.databases:
+        environment[f"{prefix}_DATABASE"] = literal(store.databases[0])
+    if password and user != _ROOT:
+        # The superuser has the same password, and can log in through the container's socket only.
+        environment |= {
+            f"{prefix}_ROOT_HOST": "localhost",
+            f"{prefix}_USER": literal(user),
+            f"{prefix}_PASSWORD_FILE": secret_path(password),
+        }
+    # Over TCP: while the image initialises a new database, its server listens on the socket only. The check also
+    # succeeds if the login is refused; with the password, the server's log has no warning for each check.
+    ping = (
+        *(("mariadb-admin", "--skip-ssl") if is_mariadb else ("mysqladmin",)),
+        *("--host=127.0.0.1", f"--port={store.listen_port}", f"--user={user}", "--silent", "ping"),
+    )
+    return Server(
+        user=_user(store, image),
+        data=ENGINES["mysql"].data,
+        writable=("/tmp", "/run/mysqld"),  # noqa: S108 - paths inside the container
+        check=("sh", "-c", _MYSQL_PING, "check", secret_path(password), *ping) if password else ping,
+        environment=environment,
+        # The image's entry point adds the server to a command that begins with an option.
+        command=() if store.listen_port == ENGINES["mysql"].port else (f"--port={store.listen_port}",),
+        statements=tuple(_mysql_databases(store.databases, user)),
+    )
+
+
+def _check_names(store: Store, where: CatalogPath) -> None:
+    """Raise an error for names that the images' entry points cannot quote in their SQL."""
+    for key, names in (("username", (store.username or "",)), ("databases", store.databases[:1])):
+        if any(set(name) & set("'`\\\0\n") for name in names):
+            raise OutputError("contains a quote, a backslash or a line break; write one without", *where, key)
+
+
+def _mysql_databases(databases: tuple[str, ...], user: str) -> Iterator[str]:
+    for name in dict.fromkeys(databases[1:]):
+        if name not in databases[:1]:
+            yield f"CREATE DATABASE IF NOT EXISTS {_quoted(name, _BACKTICK)};"
+            if user != _ROOT:
+                # In a grant, _ and % are wildcards.
+                only = re.sub(r"([_%\\])", r"\\\1", name)
+                yield f"GRANT ALL ON {_quoted(only, _BACKTICK)}.* TO '{user}'@'%';"
 
 
 def _mongodb(store: Store, where: CatalogPath, image: str, password: str | None) -> Server:
@@ -130,13 +203,19 @@ def _redis(store: Store, where: CatalogPath, image: str, password: str | None) -
     user = store.username or "default"
     if re.search(r"[\s\0]", user) or not user:
         raise OutputError(
-            "contains a space, which a Redis user cannot have; write one without", *where, "username"
+            "contains a space, which a user of Redis or Valkey cannot have; write one without",
+            *where,
+            "username",
         )
     if store.username and not password:
         raise OutputError("has a user but no password; write password next to it", *where)
     port = str(store.listen_port)
-    cli = ("redis-cli", "-h", "127.0.0.1", "-p", port, *(("--tls", "--insecure") if store.tls else ()))
-    start = ("redis-server", *(() if store.listen_port == ENGINES["redis"].port else ("--port", port)))
+    tls = ("--tls", "--insecure") if store.tls else ()
+    cli = (f"{store.engine}-cli", "-h", "127.0.0.1", "-p", port, *tls)
+    start = (
+        f"{store.engine}-server",
+        *(() if store.listen_port == ENGINES["redis"].port else ("--port", port)),
+    )
     access = (user, secret_path(password)) if password else ()
     command = (
         ("sh", "-c", _REDIS_START, "redis", *access, *start) if password else start if len(start) > 1 else ()
@@ -172,8 +251,16 @@ def _major(store: Store, image: str) -> int:
     return int(ENGINES[store.engine].version)
 
 
+def _quoted(name: str, quote: str) -> str:
+    """Return the quoted identifier, which can be any text."""
+    return quote + name.replace(quote, quote * 2) + quote
+
+
 _ENGINES: dict[str, Callable[[Store, CatalogPath, str, str | None], Server]] = {
     "postgresql": _postgresql,
     "mongodb": _mongodb,
+    "mysql": _mysql,
+    "mariadb": _mysql,
     "redis": _redis,
+    "valkey": _redis,
 }

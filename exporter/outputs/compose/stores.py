@@ -53,7 +53,7 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
         own.variables,
     )
     mounts: list[dict[str, Any] | str] = [data_volume(store, settings.data)]
-    if settings.databases:
+    if settings.statements:
         source = generated(databases_path(name))
         mounts.append({"type": "bind", "source": source, "target": DATABASES_FILE, "read_only": True})
     mounts += [*(mount(written) for written in store.volumes), *config_mounts(catalog, store)]
@@ -97,15 +97,15 @@ def databases_path(name: str) -> str:
 
 
 def database_scripts(catalog: Catalog, stores: dict[str, Store]) -> Iterator[File]:
-    """Yield scripts that PostgreSQL's image runs once, when it initialises the volume."""
+    """Yield scripts that a database's image runs once, when it initialises the volume."""
     for name, store in stores.items():
-        databases = _settings(name, store).databases
-        if databases:
+        statements = _settings(name, store).statements
+        if statements:
             lines = [
                 f"-- {NOTICE}",
                 f"-- Databases of {name} in {catalog.environment_name}, created when its volume is initialised.",
+                *statements,
             ]
-            lines += [f"CREATE DATABASE {_identifier(database)};" for database in databases]
             yield File(databases_path(name), "\n".join(lines) + "\n")
 
 
@@ -115,9 +115,3 @@ def _settings(name: str, store: Store) -> Server:
 
 def _password(name: str, store: Store) -> str | None:
     return secret_name(store.password, ("stores", name, "password")) if store.password else None
-
-
-def _identifier(name: str) -> str:
-    """Return the quoted identifier, which can be any text."""
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'

@@ -7,12 +7,11 @@ primary.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING
 
 from exporter.probes.base import ProbeFailure, Reason
-from exporter.probes.measure import MeasuredProbe, Run, clock
+from exporter.probes.measure import MeasuredProbe, Run
 from exporter.probes.postgresql.questions import (
     CONNECTIONS,
     HARMLESS,
@@ -24,6 +23,7 @@ from exporter.probes.postgresql.questions import (
 )
 from exporter.probes.postgresql.session import open_session
 from exporter.probes.postgresql.wire import startup
+from exporter.probes.stores.costly import Costly
 from exporter.probes.stores.scram import KeyMaker
 from exporter.probes.stores.stream import read_secret
 
@@ -38,13 +38,6 @@ log = logging.getLogger(__name__)
 
 APPLICATION_NAME = "pageforge-exporter"
 
-SIZE_SHARE = 0.01
-"""Share of time that the server may spend on its size: after an answer that took one second, the next query comes a
-hundred seconds later; until then the measured size is kept."""
-
-SIZE_PATIENCE = 0.5
-"""Share of the remaining time of a run to wait for the size."""
-
 
 class PostgresqlProbe(MeasuredProbe):
     """One connection, one login, and read-only queries.
@@ -54,7 +47,7 @@ class PostgresqlProbe(MeasuredProbe):
         TlsError: a certificate file or key cannot be used.
     """
 
-    __slots__ = ("_keys", "_size", "_size_due", "_spec", "_startup", "_tls")
+    __slots__ = ("_keys", "_size", "_spec", "_startup", "_tls")
 
     def __init__(self, spec: PostgresqlSpec, shared: Shared) -> None:
         self._spec = spec
@@ -68,8 +61,7 @@ class PostgresqlProbe(MeasuredProbe):
             }
         )
         self._keys = KeyMaker()
-        self._size: float | str | None = None
-        self._size_due = 0.0
+        self._size = Costly("store_size")
 
     async def ask(self, run: Run) -> None:
         password = read_secret(self._spec.password, run)
@@ -83,31 +75,11 @@ class PostgresqlProbe(MeasuredProbe):
             of_role = {"replica": (REPLICA,), "primary": (REPLICAS_OF_PRIMARY, WRITES)}
             for question in (CONNECTIONS, *of_role.get(str(run.facts.get("store_role")), ())):
                 await _note_if_allowed(session, question, run, run.time_left())
-            if await self._note_size(session, run):
+            # The last query, because an abandoned one may still be answered.
+            if await self._size.note(run, lambda seconds: _note_if_allowed(session, SIZE, run, seconds)):
                 await session.leave()
         finally:
             session.close()
-
-    async def _note_size(self, session: Session, run: Run) -> bool:
-        """Query the size, as the last query. Return False after a time-out: its answer may still arrive then."""
-        began = clock()
-        if began >= self._size_due:
-            patience = run.time_left() * SIZE_PATIENCE
-            self._size = None
-            answered = True
-            try:
-                async with asyncio.timeout(patience) as limit:
-                    await _note_if_allowed(session, SIZE, run, patience)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                answered = False
-            self._size = run.facts.get("store_size")
-            self._size_due = clock() + (clock() - began) / SIZE_SHARE
-            return answered
-        if self._size is not None:
-            run.facts["store_size"] = self._size
-        return True
 
 
 async def _note_if_allowed(session: Session, question: Question, run: Run, seconds: float) -> None:

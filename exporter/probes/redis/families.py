@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from exporter.probes.families import Family, Text, Value
 from exporter.probes.net.families import NETWORK
-from exporter.probes.stores.families import SERVER, SIZE
+from exporter.probes.stores.families import PRODUCT, SERVER, SIZE, UPTIME
 from exporter.probes.tls.families import TLS
 
 FAMILIES = (
     *NETWORK,
     *TLS,
     *SERVER,
+    PRODUCT,
+    UPTIME,
     Family(
         "store_memory_used_bytes",
         "gauge",

@@ -71,6 +71,9 @@ def note_info(info: Info, settings: Mapping[str, str], cluster: Info, run: Run) 
     """
     facts = run.facts
     version = info["valkey_version"] or info["redis_version"]
+    if version:
+        facts["store_product"] = "valkey" if info["valkey_version"] else "redis"
+    _note(facts, "store_uptime", info.number("uptime_in_seconds"))
     _note(facts, "store_version", store_values.version(version.encode(), run.secrets))
     _note(facts, "store_role", info.role)
     clients = info.number("connected_clients")

@@ -51,8 +51,9 @@ SERVER = (
     Family(
         "store_replication_connected",
         "gauge",
-        "1 if a replica receives from its primary: PostgreSQL's WAL receiver streams, Redis's link is up, MongoDB's "
-        "member has a source and is neither recovering nor rolling back. Without a connection its lag says little.",
+        "1 if a replica receives from its primary: PostgreSQL's WAL receiver streams, MySQL's IO and SQL threads "
+        "run, Redis's link is up, MongoDB's member has a source and is neither recovering nor rolling back. Without "
+        "a connection its lag says little.",
         Value("store_replication_connected"),
     ),
     Family(
@@ -65,8 +66,9 @@ SERVER = (
         "store_writes_refused_info",
         "gauge",
         "Why the server refuses writes; absent while it accepts them. cause: memory (Redis is at maxmemory and has "
-        "nothing to evict), cluster (Redis Cluster is down), replicas (fewer than min-replicas-to-write), read_only "
-        "(PostgreSQL's default_transaction_read_only, MongoDB's readOnly).",
+        "nothing to evict), cluster (Redis Cluster is down, or a Galera node is not ready), replicas (fewer than "
+        "min-replicas-to-write), read_only (PostgreSQL's default_transaction_read_only, MySQL's read_only, MongoDB's "
+        "readOnly).",
         Text("cause", "store_writes_refused"),
     ),
 )
@@ -75,7 +77,16 @@ SERVER = (
 SIZE = Family(
     "store_size_bytes",
     "gauge",
-    "Size of the data: all PostgreSQL databases that the user may see, the memory of Redis's data, the storage of "
-    "MongoDB's databases, the SQLite file.",
+    "Size of the data: all PostgreSQL databases and MySQL tables that the user may see, the memory of Redis's data, "
+    "the storage of MongoDB's databases, the SQLite file.",
     Value("store_size"),
 )
+
+PRODUCT = Family(
+    "store_product_info",
+    "gauge",
+    "The product that the server reports: mysql or mariadb, redis or valkey; always 1.",
+    Text("product", "store_product"),
+)
+
+UPTIME = Family("store_uptime_seconds", "gauge", "Seconds since the server started.", Value("store_uptime"))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.secrets.engines import mongodb, postgresql, redis
+from exporter.secrets.engines import mongodb, mysql, postgresql, redis
 
 if TYPE_CHECKING:
     from exporter.secrets.engines.base import StoreEngine
 
 ENGINES: dict[str, StoreEngine] = {
     "postgresql": postgresql.ENGINE,
+    "mysql": mysql.ENGINE,
     "redis": redis.ENGINE,
     "mongodb": mongodb.ENGINE,
 }

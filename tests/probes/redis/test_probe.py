@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 DEADLINE = 0.4
 WHOLE = {
     "store_version",
+    "store_product",
+    "store_uptime",
     "store_role",
     "store_connections",
     "store_connections_max",
@@ -66,6 +68,7 @@ def test_all_that_it_says(prober: Prober, server: RedisServer) -> None:
     assert store_facts(result) == {*WHOLE, "store_replicas"}
     facts = result.facts
     assert facts["store_version"] == server.run("INFO", "server")["redis_version"]
+    assert facts["store_product"] == "redis"
     assert facts["store_role"] == "primary"
     assert facts["store_connections"] == 2
     assert facts["store_connections_max"] == 100
@@ -299,7 +302,9 @@ def test_releases_before_7(prober: Prober) -> None:
         with Server(answers(PONG, info, reply)) as server:
             result = prober.run(spec(server))
         assert result.success, result
-        assert store_facts(result) == {"store_version", "store_role", "store_connections", *known}
+        assert store_facts(result) == {
+            "store_version", "store_product", "store_role", "store_connections", *known
+        }  # fmt: skip
         assert result.facts.get("store_connections_max") == (4064 if known else None)
 
 
@@ -345,6 +350,7 @@ def test_valkey(prober: Prober) -> None:
         result = prober.run(spec(server))
     assert result.success, result
     assert result.facts["store_version"] == "8.0.1"
+    assert result.facts["store_product"] == "valkey"
     assert result.facts["store_role"] == "replica"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import bson
 
-from exporter.catalog.planning.specs import MongodbSpec, PostgresqlSpec, RedisSpec
+from exporter.catalog.planning.specs import MongodbSpec, MysqlSpec, PostgresqlSpec, RedisSpec
 from exporter.catalog.values.secret_text import SecretText
 from exporter.probes.compile import Shared, compile_probe
 from exporter.probes.stores import stream as store_stream
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 SECONDS = 5.0
 SPECS: dict[str, Callable[[str | None], ProbeSpec]] = {
     "postgresql": lambda password: PostgresqlSpec("db.test", 1, "monitor", "app", secret(password)),
+    "mysql": lambda password: MysqlSpec("db.test", 1, "monitor", None, secret(password)),
     "redis": lambda password: RedisSpec("db.test", 1, None, secret(password)),
     "mongodb": lambda password: MongodbSpec("db.test", 1, "monitor" if password else None, secret(password)),
 }
@@ -122,6 +123,70 @@ PG_WHOLE = (
 )
 
 
+def my(sequence: int, body: bytes) -> bytes:
+    """Return a packet of MySQL."""
+    return len(body).to_bytes(3, "little") + bytes((sequence,)) + body
+
+
+def my_text(text: bytes | str | None) -> bytes:
+    """Return a text with its length, or NULL."""
+    if text is None:
+        return b"\xfb"
+    raw = _bytes(text)
+    return (bytes((len(raw),)) if len(raw) < 251 else b"\xfd" + len(raw).to_bytes(3, "little")) + raw
+
+
+def my_greeting(
+    version: bytes | str = "8.4.3", plugin: bytes | str = "caching_sha2_password", flags: int = 0xFFFFFFFF
+) -> bytes:
+    """Return the first packet of a server."""
+    low, high = (flags & 0xFFFF).to_bytes(2, "little"), (flags >> 16).to_bytes(2, "little")
+    body = b"".join(
+        (
+            b"\x0a" + _bytes(version) + b"\0" + b"\1\0\0\0" + MY_SCRAMBLE[:8] + b"\0",
+            low + b"\x2d\2\0" + high + b"\x15" + bytes(10) + MY_SCRAMBLE[8:] + b"\0",
+            _bytes(plugin) + b"\0",
+        )
+    )
+    return my(0, body)
+
+
+def my_error(code: int, words: bytes | str, sequence: int = 1, state: bytes = b"#HY000") -> bytes:
+    return my(sequence, b"\xff" + code.to_bytes(2, "little") + state + _bytes(words))
+
+
+def my_rows(columns: Iterable[str], *rows: Iterable[bytes | str | None]) -> bytes:
+    """Return the answer to a question."""
+    names = list(columns)
+    described = [my_text("def") + my_text("") * 3 + my_text(name) * 2 + b"\x0c" + bytes(12) for name in names]
+    cells = [b"".join(my_text(value) for value in row) for row in rows]
+    packets = [bytes((len(names),)), *described, MY_END, *cells, MY_END]
+    return b"".join(my(number, packet) for number, packet in enumerate(packets, 1))
+
+
+def my_values(**values: bytes | str) -> bytes:
+    """Return the answer to SHOW VARIABLES or SHOW STATUS."""
+    return my_rows(("Variable_name", "Value"), *values.items())
+
+
+MY_SCRAMBLE = b"abcdefghijklmnopqrst"
+MY_END = b"\xfe\0\0\2\0"
+MY_OK = b"\0\0\0\2\0\0\0"
+MY_LOGIN = my_greeting() + my(2, MY_OK)
+MY_SETTINGS = my_values(version="8.4.3", max_connections="151", read_only="OFF", super_read_only="OFF")
+MY_NO_CHANNELS = my_rows(("Replica_IO_State", "Replica_IO_Running"))
+MY_STATUS = my_values(Threads_connected="3", Uptime="86400")
+MY_WHOLE = (
+    MY_LOGIN
+    + MY_SETTINGS
+    + MY_NO_CHANNELS
+    + MY_STATUS
+    + my_rows(("Server_Id", "Host"), ("2", "db-2"))
+    + my(1, MY_OK)
+    + my_rows(("store_size",), ("7654321",))
+)
+
+
 def bulk(text: bytes | str) -> bytes:
     """Return a bulk string of Redis."""
     return b"$%d\r\n%s\r\n" % (len(_bytes(text)), _bytes(text))
@@ -155,4 +220,4 @@ def mongodb_answers(*documents: dict[str, Any] | bytes) -> bytes:
 
 
 MONGODB_WHOLE = mongodb_answers(*MONGODB_ANSWERS)
-WHOLE = {"postgresql": PG_WHOLE, "redis": REDIS_WHOLE, "mongodb": MONGODB_WHOLE}
+WHOLE = {"postgresql": PG_WHOLE, "mysql": MY_WHOLE, "redis": REDIS_WHOLE, "mongodb": MONGODB_WHOLE}

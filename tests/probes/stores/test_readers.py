@@ -15,6 +15,11 @@ from exporter.probes.base import Reason
 from exporter.saslprep import saslprep
 from tests.probes.stores.fed import (
     MONGODB_ANSWERS,
+    MY_LOGIN,
+    MY_NO_CHANNELS,
+    MY_OK,
+    MY_SCRAMBLE,
+    MY_SETTINGS,
     PG_LOGIN,
     PG_OK,
     PG_READY,
@@ -24,6 +29,12 @@ from tests.probes.stores.fed import (
     bulk,
     fed,
     mongodb_answers,
+    my,
+    my_error,
+    my_greeting,
+    my_rows,
+    my_text,
+    my_values,
     pg,
     pg_error,
     pg_row,
@@ -89,6 +100,76 @@ HOSTILE: dict[str, tuple[str, str | None, bytes, Reason]] = {
     "pg: SSH": ("postgresql", None, b"SSH-2.0-OpenSSH_9.2p1\r\n", Reason.PROTOCOL),
     "pg: RTSP": ("postgresql", None, b"RTSP/1.0 400 Bad Request\r\n", Reason.PROTOCOL),
     "pg: no state": ("postgresql", None, PG_LOGIN + PG_READY, Reason.PROTOCOL),
+    "mysql: greeting of 16 MiB": ("mysql", None, b"\xff\xff\xff\0" + b"\x0a" * 1000, Reason.SIZE),
+    "mysql: empty greeting": ("mysql", None, b"\0\0\0\0" + MY_LOGIN, Reason.PROTOCOL),
+    "mysql: greeting that is cut off": ("mysql", None, my(0, b"\x0a8.4.3\0\1\0"), Reason.PROTOCOL),
+    "mysql: greeting without capabilities": ("mysql", None, my_greeting(flags=0), Reason.PROTOCOL),
+    "mysql: greeting of before 4.1": ("mysql", None, my(0, b"\x0a3.23\0" + bytes(15)), Reason.PROTOCOL),
+    "mysql: protocol 9": ("mysql", None, my(0, b"\x093.20\0" + bytes(13)), Reason.PROTOCOL),
+    "mysql: packet of another number": ("mysql", None, my_greeting() + my(5, MY_OK), Reason.PROTOCOL),
+    "mysql: X protocol": ("mysql", None, b"\5\0\0\0\x0b\x08\5\x1a\0", Reason.PROTOCOL),
+    "mysql: SSH": ("mysql", None, b"SSH-2.0-OpenSSH_9.2p1\r\n", Reason.PROTOCOL),
+    "mysql: host is blocked": (
+        "mysql", None, my_error(1129, "Host is blocked", 0, b""), Reason.LOGIN
+    ),
+    "mysql: too many connections": ("mysql", None, my_error(1040, "Too many connections", 0, b""), Reason.FULL),
+    "mysql: error that is cut off": ("mysql", None, my(0, b"\xff\x10"), Reason.PROTOCOL),
+    "mysql: password in clear": (
+        "mysql", PASSWORD, my_greeting() + my(2, b"\xfemysql_clear_password\0"), Reason.LOGIN
+    ),
+    "mysql: password in clear at once": (
+        "mysql", PASSWORD, my_greeting(plugin="mysql_clear_password") + my(2, b"\1\4"), Reason.PROTOCOL
+    ),
+    "mysql: dialog of PAM": ("mysql", PASSWORD, my_greeting() + my(2, b"\xfedialog\0\4Password: "), Reason.LOGIN),
+    "mysql: login of before 4.1": ("mysql", PASSWORD, my_greeting() + my(2, b"\xfe"), Reason.LOGIN),
+    "mysql: full login without TLS": ("mysql", PASSWORD, my_greeting() + my(2, b"\1\4"), Reason.LOGIN),
+    "mysql: RSA key that nobody asked for": (
+        "mysql", PASSWORD, my_greeting() + my(2, b"\1-----BEGIN PUBLIC KEY-----\n"), Reason.PROTOCOL
+    ),
+    "mysql: sha256_password without TLS": (
+        "mysql", PASSWORD, my_greeting() + my(2, b"\xfesha256_password\0" + MY_SCRAMBLE + b"\0"), Reason.LOGIN
+    ),
+    "mysql: full login by another plugin": (
+        "mysql", PASSWORD, my_greeting(plugin="mysql_native_password") + my(2, b"\1\4"), Reason.PROTOCOL
+    ),
+    "mysql: plugins without end": (
+        "mysql", PASSWORD,
+        my_greeting() + b"".join(my(n, b"\xfemysql_native_password\0" + MY_SCRAMBLE) for n in range(2, 100, 2)),
+        Reason.PROTOCOL,
+    ),
+    "mysql: second factor": ("mysql", PASSWORD, my_greeting() + my(2, b"\2authentication_webauthn\0"), Reason.PROTOCOL),
+    "mysql: asks for a file": ("mysql", None, MY_LOGIN + my(1, b"\xfb/etc/passwd"), Reason.PROTOCOL),
+    "mysql: asks for a file later": (
+        "mysql", None, MY_LOGIN + MY_SETTINGS + my(1, b"\xfb/etc/passwd"), Reason.PROTOCOL
+    ),
+    "mysql: row of 16 MiB": (
+        "mysql", None, MY_LOGIN + my_rows(("a",))[:-9] + b"\xff\xff\xff\4" + b"x" * 1000, Reason.SIZE
+    ),
+    "mysql: columns without end": ("mysql", None, MY_LOGIN + my(1, b"\xfe" + b"\xff" * 8), Reason.SIZE),
+    "mysql: 65,535 columns": ("mysql", None, MY_LOGIN + my(1, b"\xfc\xff\xff"), Reason.SIZE),
+    "mysql: column that is cut off": ("mysql", None, MY_LOGIN + my(1, b"\1") + my(2, b"\3de"), Reason.PROTOCOL),
+    "mysql: rows without end": (
+        "mysql", None,
+        MY_LOGIN + my_rows(("a",))[:-9] + b"".join(my(n & 0xFF, b"\1a") for n in range(4, 100_000)),
+        Reason.SIZE,
+    ),
+    "mysql: value longer than its row": (
+        "mysql", None, MY_LOGIN + my_rows(("a",))[:-9] + my(4, b"\xfe" + b"\xff" * 8), Reason.PROTOCOL
+    ),
+    "mysql: answers in several parts": (
+        "mysql", None, MY_LOGIN + my_rows(("a",))[:-9] + my(4, b"\xfe\0\0\x0a\0"), Reason.PROTOCOL
+    ),
+    "mysql: no end of the columns": (
+        "mysql", None, MY_LOGIN + my_rows(("a",))[:-18] + my(3, my_text("a")), Reason.PROTOCOL
+    ),
+    "mysql: many large packets": (
+        "mysql", None,
+        MY_LOGIN + my_rows(("a",))[:-9] + b"".join(my(n, my_text(bytes(250_000))) for n in range(4, 12)),
+        Reason.SIZE,
+    ),
+    "mysql: must change the password": (
+        "mysql", None, MY_LOGIN + my_error(1820, "You must reset your password"), Reason.LOGIN
+    ),
     "redis: number for PING": ("redis", None, b":300000000\r\n", Reason.ANSWER),
     "redis: list for PING": ("redis", None, b"*1\r\n+PONG\r\n", Reason.ANSWER),
     "redis: nothing for PING": ("redis", None, b"$-1\r\n", Reason.ANSWER),
@@ -183,6 +264,19 @@ def test_what_is_no_number_is_no_fact(value: str | None, monkeypatch: pytest.Mon
     assert result.success, result
     assert numbers(result) == {"store_version": "15.8", "store_role": "primary"}
     text = value or ""
+    answers = [
+        my_values(version="8.4.3", max_connections=text),
+        MY_NO_CHANNELS,
+        my_values(Threads_connected=text, Uptime=text),
+        my_rows(("Host",)),
+        my(1, MY_OK),
+        my_rows(("store_size",), (value,)),
+    ]
+    result = fed(monkeypatch, SPECS["mysql"](None), [MY_LOGIN + b"".join(answers)])
+    assert result.success, result
+    assert numbers(result) == {
+        "store_version": "8.4.3", "store_product": "mysql", "store_role": "primary", "store_replicas": 0
+    }  # fmt: skip
     keys = (
         "connected_clients",
         "maxclients",

@@ -16,6 +16,8 @@ from exporter.catalog.planning.specs import SqliteSpec
 from exporter.probes.base import Reason
 from tests.probes.stores.fed import (
     MONGODB_ANSWERS,
+    MY_LOGIN,
+    MY_SETTINGS,
     PG_LOGIN,
     PG_STATE,
     REDIS_INFO,
@@ -23,6 +25,11 @@ from tests.probes.stores.fed import (
     bulk,
     fed,
     mongodb_answers,
+    my,
+    my_error,
+    my_greeting,
+    my_rows,
+    my_values,
     pg,
     pg_error,
     pg_row,
@@ -85,6 +92,18 @@ PLACES: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     ),
     "postgresql: version and role": ("postgresql", lambda w: PG_LOGIN + pg_row(store_version=w, store_role=w) + b"?"),
     "postgresql: after the login": ("postgresql", lambda w: PG_LOGIN + w),
+    "mysql: greeting": ("mysql", lambda w: w),
+    "mysql: version": ("mysql", lambda w: my_greeting(w) + b"?"),
+    "mysql: plugin": ("mysql", lambda w: my_greeting() + my(2, b"\xfe" + w[:900] + b"\0")),
+    "mysql: more of a login": ("mysql", lambda w: my_greeting() + my(2, b"\1" + w[:900])),
+    "mysql: full": ("mysql", lambda w: my_error(1040, w[:60_000], 0, b"")),
+    "mysql: refused login": ("mysql", lambda w: my_greeting() + my_error(1045, w, 2)),
+    "mysql: state": ("mysql", lambda w: my_greeting() + my_error(1045, "words", 2, b"#" + w[:5])),
+    "mysql: message of an answer": ("mysql", lambda w: MY_LOGIN + my_error(1105, w)),
+    "mysql: message of an optional answer": ("mysql", lambda w: MY_LOGIN + MY_SETTINGS + my_error(1105, w) * 6),
+    "mysql: file that it asks for": ("mysql", lambda w: MY_LOGIN + my(1, b"\xfb" + w)),
+    "mysql: columns and values": ("mysql", lambda w: MY_LOGIN + my_rows((_text(w[:200]),), (w,)) + b"?"),
+    "mysql: setting": ("mysql", lambda w: MY_LOGIN + my_values(version=w, read_only=w, max_connections=w) + b"?"),
     "redis: greeting": ("redis", lambda w: w),
     "redis: refused login": ("redis", lambda w: b"-WRONGPASS " + w + b"\r\n"),
     "redis: kind of error": ("redis", lambda w: b"-" + w + b"\r\n"),
@@ -132,13 +151,15 @@ def test_words_of_a_server(
         check_text(line, "log")
 
 
-@pytest.mark.parametrize("protocol", ["postgresql", "mongodb"])
+@pytest.mark.parametrize("protocol", ["postgresql", "mysql", "mongodb"])
 def test_version_is_no_place_for_a_secret(protocol: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Check the version, which becomes a label, where a secret could stay for years."""
     password = "s3cretv4lue"
     if protocol == "postgresql":
         login = pg("R", b"\0\0\0\x03") + PG_LOGIN
         answer = login + pg_row(store_version=password, store_role="primary") + b"?"
+    elif protocol == "mysql":
+        answer = MY_LOGIN + my_values(version=password) + my_rows(("Host",)) + b"?"
     else:
         spec = SPECS[protocol](None)
         answer = mongodb_answers(*MONGODB_ANSWERS[:2], {"ok": 1.0, "version": "\x1b[31m7.0"})

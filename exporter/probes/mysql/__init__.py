@@ -1,0 +1,1 @@
+"""A login to MySQL or MariaDB and queries about its state."""
