@@ -1,1 +1,1 @@
-"""Backups as they lie in a folder or a bucket: sealed, verified, pruned, uploaded; and what there is to save."""
+"""Backups in a folder or a bucket: what to save, and how it is sealed, verified, pruned and uploaded."""

@@ -1,4 +1,4 @@
-"""Which manifests are believed: those that were made with the host's key."""
+"""Trust in manifests: only those made with the host's key are accepted."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Decide which manifests are believed. `without_code`: backups of format 1 too, which anybody can have made.
+    """The rule for which manifests are trusted. `without_code`: accept format 1 too, which anybody can have made.
 
-    `key` is None where only backups of format 1 can be read.
+    `key` is None if only backups of format 1 can be read.
     """
 
     key: Key | None
     without_code: bool = False
 
     def check(self, text: bytes, proof: bytes) -> None:
-        """Raise BackupsError, with a clause, unless the manifest `text` is to be believed."""
+        """Raise BackupsError, worded as a clause, unless the manifest `text` can be trusted."""
         if format_of(text) != FORMAT_WITHOUT_CODE:
             if self.key is None:
-                raise BackupsError("the key of the backups is missing; name a copy of it with --key FILE")
+                raise BackupsError("the backup key is missing; give a copy of it with --key FILE")
             self.key.check(text, proof.decode("ascii", "replace"))
             return
         if hashlib.sha256(text).hexdigest().encode() != proof.strip():
-            raise BackupsError("its manifest was altered; its checksum does not match")
+            raise BackupsError("its manifest was altered: the checksum does not match")
         if not self.without_code:
             raise BackupsError(
-                "it was made before backups had an authentication code, so anybody who can write there may have made "
-                "it; if you know where it comes from, accept it with --accept-unauthenticated"
+                "it was made before backups had an authentication code, so anybody with write access to its folder "
+                "can have forged it; if you trust its origin, add --accept-unauthenticated"
             )
 
 
 def local_trust(place: Path) -> Trust:
-    """Return what decides on backups in this host's own folder: retention and room need no authenticity."""
+    """Return the trust rule for this host's own folder. Retention and the check for room need no authenticity."""
     try:
         return Trust(read_key(place, private=True), without_code=True)
     except KeyMissingError:
@@ -59,7 +59,7 @@ def local_trust(place: Path) -> Trust:
 
 
 def trust_of(place: Path, named: Path | None, *, without_code: bool) -> Trust:
-    """Return what decides on a backup that is to be restored. `named`: a copy of the key. Raises BackupsError."""
+    """Return the trust rule for a backup to restore. `named`: a copy of the key. Raises BackupsError."""
     try:
         return Trust(key_for_reading(place, named), without_code)
     except KeyMissingError:
@@ -69,7 +69,7 @@ def trust_of(place: Path, named: Path | None, *, without_code: bool) -> Trust:
 
 
 def read_manifest(folder: Path, trust: Trust) -> Manifest:
-    """Return the manifest of a backup, if it is authentic and says nothing that it cannot. Raises BackupsError."""
+    """Return the manifest of a backup if it is authentic and valid. Raises BackupsError."""
     text, name = _read(folder, MANIFEST, MAX_MANIFEST), proof_of(folder)
     proof = _read(folder, name, MAX_PROOF)
     try:
@@ -80,7 +80,7 @@ def read_manifest(folder: Path, trust: Trust) -> Manifest:
 
 
 def proof_of(folder: Path) -> str:
-    """Return the name of the file that proves a manifest of this format. Raises BackupsError."""
+    """Return the name of the file that authenticates a manifest of this format. Raises BackupsError."""
     text = _read(folder, MANIFEST, MAX_MANIFEST)
     try:
         return CHECKSUM if format_of(text) == FORMAT_WITHOUT_CODE else CODE
@@ -92,9 +92,9 @@ def _read(folder: Path, name: str, limit: int) -> bytes:
     try:
         text = read_regular(folder / name, limit)
     except FileNotFoundError:
-        raise BackupsError(f"{folder} is not a whole backup: it has no {name}") from None
+        raise BackupsError(f"{folder} is not a complete backup: it has no {name}") from None
     except OSError as error:
         raise BackupsError(f"{folder}: its {name} cannot be read: {error.strerror}") from None
     if len(text) > limit:
-        raise BackupsError(f"{folder}: its {name} has more than {limit} bytes")
+        raise BackupsError(f"{folder}: its {name} is larger than {limit} bytes")
     return text

@@ -11,7 +11,7 @@ from exporter.host.command import DEFAULT_CONFIG, Config, DryRun, Environment, J
 
 Names = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time
-    typer.Argument(metavar="[NAME]...", help="Stores and volumes, or configuration; all if none is named."),
+    typer.Argument(metavar="[NAME]...", help="Stores and volumes, or configuration; default: all."),
 ]
 TimeLimit = Annotated[
     int,
@@ -20,7 +20,7 @@ TimeLimit = Annotated[
         min=1,
         max=999_999_999,
         metavar="SECONDS",
-        help="Stop after this time and count as failed; choose less than the schedule's step.",
+        help="Stop after this time and count as failed; choose less than the schedule's interval.",
     ),
 ]
 
@@ -34,12 +34,13 @@ def backup(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Save stores, volumes and the configuration into one backup; prints its id.
+    """Save stores, volumes and the configuration into one backup, and print its id.
 
-    What has a backup in the catalog is saved by its own means from the running container. When one thing cannot be
-    saved, the others are, and the status is 1. Older backups are removed only when the new one is sealed and uploaded.
+    Everything with a backup in the catalog is saved from the running containers, each store with its own tools. If one
+    of them cannot be saved, the others still are, and the exit status is 1. Older backups are removed only after the
+    new one is sealed and uploaded.
 
-    BACKUP_IMAGE names the image that reads volumes, SQLITE_IMAGE one with python3 if the service's own has none.
+    BACKUP_IMAGE: the image that reads volumes. SQLITE_IMAGE: an image with python3, if the service's image has none.
     """
     from exporter.backups.docker_host import docker_host
     from exporter.backups.frame import backups_operation, sentences

@@ -1,4 +1,4 @@
-"""Whether a backup is what was made: every file there, none altered, none added; and whether another one fits."""
+"""Checks of a backup: every file is there, none was altered or added; and there is room for the next backup."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ if TYPE_CHECKING:
     from exporter.backups.manifest import Manifest
 
 _SPARE = 1.1
-"""A backup grows."""
+"""Backups grow."""
 
 
 def findings(folder: Path, trust: Trust, *, called: str | None = None, sums: bool = True) -> list[str]:
-    """What is wrong with a backup, one sentence each; `sums`: its files are read too, and not only measured.
+    """Return what is wrong with a backup, one sentence each. `sums`: also read the files and compare checksums.
 
-    `called`: its id, where the folder's name is not yet it.
+    `called`: its id, if the folder does not have its final name yet.
     """
-    id = called or folder.name  # noqa: A001 - what it is called everywhere
+    id = called or folder.name  # noqa: A001 - the name used everywhere
     if id.endswith(PARTIAL):
-        return [f"{folder} was never finished"]
+        return [f"the backup {folder} was never finished"]
     if not folder.is_dir():
         return [f"there is no backup {folder}"]
     try:
         manifest = read_manifest(folder, trust)
     except BackupsError as error:
         return [str(error)]
-    found = [f"{folder} is called {id}, but it is the backup {manifest.id}"] if manifest.id != id else []
+    found = [f"{folder} should be the backup {id}, but holds {manifest.id}"] if manifest.id != id else []
     return [*found, *_of_files(folder, manifest, sums)]
 
 
 def whole_backups(folder: Path) -> list[Path]:
-    """The backups of an environment that were finished, the newest first."""
+    """Return the finished backups of an environment, newest first."""
     if not folder.is_dir():
         return []
     return sorted(
@@ -47,13 +47,13 @@ def whole_backups(folder: Path) -> list[Path]:
 
 
 def check_room(folder: Path, names: Iterable[str], trust: Trust) -> None:
-    """Raises BackupsError where a backup as large as the last one of these names would not fit."""
+    """Raise BackupsError if there is no room for a backup as large as the last one of these names."""
     need = sum(_last_size(folder, name, trust) for name in names)
     free = shutil.disk_usage(folder).free
     if need * _SPARE > free:
         raise BackupsError(
-            f"{folder} has {free // 2**20} MiB free, and the last backup took {need // 2**20} MiB: "
-            "make room, or keep fewer"
+            f"not enough space in {folder}: {free // 2**20} MiB free, and the last backup took {need // 2**20} MiB; "
+            "free some space, or lower keep in the catalog"
         )
 
 
@@ -80,6 +80,6 @@ def _of_files(folder: Path, manifest: Manifest, sums: bool) -> Iterator[str]:
         elif not place.is_file() or place.is_symlink():
             yield f"{folder}: {file.path!r} is no longer a file"
         elif (size := place.stat().st_size) != file.bytes:
-            yield f"{folder}: {file.path!r} has {size} bytes and not {file.bytes}"
+            yield f"{folder}: {file.path!r} has {size} bytes instead of {file.bytes}"
         elif sums and hash_of(place) != file.sha256:
-            yield f"{folder}: {file.path!r} was altered; its checksum is another"
+            yield f"{folder}: {file.path!r} was altered: its checksum does not match"

@@ -25,14 +25,14 @@ Folder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The backup's fol
 KeyFile = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
     typer.Option(
-        "--key", metavar="FILE", help="A copy of the key that the backup was made with; - is standard input."
+        "--key", metavar="FILE", help="A copy of the key the backup was made with; - reads standard input."
     ),
 ]
 AcceptUnauthenticated = Annotated[
     bool,
     typer.Option(
         "--accept-unauthenticated",
-        help="Accept a backup of an earlier version, which anybody who could write to its folder can have made.",
+        help="Accept a backup of an earlier version. Anybody with write access to its folder can have forged it.",
     ),
 ]
 
@@ -44,7 +44,7 @@ def list_backups(
     root: Root = None,
     as_json: Json = False,
 ) -> None:
-    """List the backups that are whole, here and in the bucket, the newest first."""
+    """List the complete backups, on this host and in the bucket, newest first."""
     import time
 
     from exporter.backups.frame import backups_operation
@@ -54,7 +54,7 @@ def list_backups(
     with backups_operation("exporter backups list", config, environment, root) as (run, site):
         listing = listed(site.catalog, backups_folder(site.catalog), _local(site), time.time())
         if listing.silent:
-            run.screen.warn(f"the bucket does not answer: {listing.silent}")
+            run.screen.warn(f"the bucket could not be listed: {listing.silent}")
         if as_json:
             typer.echo(json.dumps(listing.as_json(), indent=2))
         elif listing.rows:
@@ -75,7 +75,7 @@ def verify(
     key: KeyFile = None,
     accept_unauthenticated: AcceptUnauthenticated = False,
 ) -> None:
-    """Check that a backup is authentic and whole: no file altered, missing or added. One sentence for each finding."""
+    """Check that a backup is authentic and complete: no file altered, missing or added. Prints a line per problem."""
     from exporter.backups.checks import findings
     from exporter.backups.frame import backups_operation
 
@@ -90,21 +90,19 @@ def verify(
 def prune(
     folder: Annotated[
         Optional[Path],  # noqa: UP045 - typer reads it at run time
-        typer.Argument(
-            metavar="[FOLDER]", help="The environment's backups; the catalog's folder if not given."
-        ),
+        typer.Argument(metavar="[FOLDER]", help="The environment's backups; default: the catalog's folder."),
     ] = None,
     keep: Annotated[
         Optional[int],  # noqa: UP045 - typer reads it at run time
         typer.Option(
-            "--keep", min=1, help="How many good ones of each name stay, instead of the catalog's keep."
+            "--keep", min=1, help="Keep this many good backups of each name, instead of the catalog's keep."
         ),
     ] = None,
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     root: Root = None,
 ) -> None:
-    """Remove backups that are beyond their keep, never the last good one, and what runs that died have left."""
+    """Remove backups beyond their retention (never the last good one), and leftovers of interrupted runs."""
     from exporter.backups.frame import backups_operation
     from exporter.backups.retention import prune as prune_folder
     from exporter.backups.subjects import backups_folder, subjects
@@ -124,7 +122,7 @@ def prune(
 def upload(
     folder: Folder, config: Config = DEFAULT_CONFIG, environment: Environment = None, root: Root = None
 ) -> None:
-    """Upload a backup to the catalog's bucket, and verify what arrived."""
+    """Upload a backup to the catalog's bucket, and verify the uploaded files."""
     from exporter.backups.frame import backups_operation
     from exporter.backups.s3 import Bucket
 
@@ -134,14 +132,14 @@ def upload(
 
 @app.command()
 def download(
-    id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002 - what it is called everywhere
+    id: Annotated[str, typer.Argument(metavar="BACKUP", help="Its id, such as 20260102T030000Z.")],  # noqa: A002 - the name used everywhere
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     root: Root = None,
     key: KeyFile = None,
     accept_unauthenticated: AcceptUnauthenticated = False,
 ) -> None:
-    """Download a backup from the catalog's bucket into the environment's folder; prints where it is."""
+    """Download a backup from the catalog's bucket into the environment's folder, and print its path."""
     from exporter.backups.frame import backups_operation
     from exporter.backups.s3 import Bucket
     from exporter.backups.subjects import backups_folder

@@ -1,4 +1,4 @@
-"""A Docker host as engines of backups need it: programs in containers, throw-away containers, and what runs where."""
+"""A Docker host for the backup engines: programs in containers, throw-away containers, and lookups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HELPER_LABEL = "exporter.helper"
 DRILL_LABEL = "exporter.drill"
-"""Throw-away containers and volumes have one of these, with the Compose project as its value."""
+"""Each throw-away container and volume has one of these labels; its value is the Compose project."""
 VOLUME_LABEL = "com.docker.compose.volume"
 _REMOVE_SECONDS = 60.0
 
@@ -35,7 +35,7 @@ def docker_host(site: Site, label: str = HELPER_LABEL) -> Iterator[DockerHost]:
 
 
 class DockerHost:
-    """The Host of engines, on a real Docker engine. `label`: of the throw-away containers."""
+    """The engines' Host on a real Docker engine. `label`: the label of throw-away containers."""
 
     def __init__(self, engine: Engine, project: str, label: str = HELPER_LABEL) -> None:
         self.engine = engine
@@ -69,7 +69,7 @@ class DockerHost:
         target: Writable | None = None,
         seconds: float,
     ) -> Ended:
-        """Run a program in a container of its own, which has no network and is removed."""
+        """Run a program in a new container without a network, and remove the container."""
         helper = Helper(
             image=image,
             argv=tuple(argv),
@@ -88,15 +88,15 @@ class DockerHost:
         return self.engine.container(container).running
 
     def image(self, container: str) -> str:
-        """Return the name of its image, as it was started by."""
+        """Return the name of the image that the container was started from."""
         return self.engine.container(container).image_name
 
     def user(self, container: str) -> str:
-        """Return the user of its image, or an empty text for root."""
+        """Return the user of the container's image, or an empty text for root."""
         return self.engine.container(container).user
 
     def mounts(self, container: str) -> tuple[Mount, ...]:
-        """Return its volumes and bind mounts."""
+        """Return the container's volumes and bind mounts."""
         return tuple(
             Mount(
                 mount.type,
@@ -108,33 +108,33 @@ class DockerHost:
         )
 
     def start(self, container: str) -> None:
-        """Start a container that is stopped."""
+        """Start a stopped container."""
         self.engine.start(container)
 
     def stop(self, container: str) -> None:
-        """Stop a container, with the time that it has for its end."""
+        """Stop a container, with its grace period."""
         self.engine.stop(container)
 
     # --- what is where ---
 
     def container_of(self, service: str) -> Container | None:
-        """Return one container of a Compose service: one that runs, if there is one."""
+        """Return one container of a Compose service, a running one if possible."""
         found = self.engine.containers(self.project, service)
         return next((each for each in found if each.running), found[0] if found else None)
 
     def volume_of(self, name: str) -> str | None:
-        """Return the Docker engine's name of a volume of the catalog; an external one has the catalog's own."""
-        # Compose 1 labels a volume that has a name of its own with that name, Compose 2 with the key in the file.
+        """Return Docker's name of a volume of the catalog; an external volume has the same name in both."""
+        # Compose 1 labels a volume that has an explicit name with that name, Compose 2 with the key in the file.
         for label in (name, f"{self.project}_{name}"):
             found = self.engine.volumes({PROJECT_LABEL: self.project, VOLUME_LABEL: label})
             if len(found) > 1:
-                raise BackupsError(f"there are {len(found)} volumes {name}: {', '.join(found)}")
+                raise BackupsError(f"{len(found)} volumes match {name}: {', '.join(found)}")
             if found:
                 return found[0]
         return name if self.engine.volume(name) is not None else None
 
     def need_image(self, image: str) -> None:
-        """Get an image if it is not there. Raises BackupsError."""
+        """Pull an image if it is not on this host. Raises BackupsError."""
         if self.engine.image(image) is not None:
             return
         try:
@@ -143,8 +143,8 @@ class DockerHost:
             raise
         except OperationError as error:
             raise BackupsError(
-                f"the image {image}, which reads volumes, cannot be pulled; set BACKUP_IMAGE to one with sh, tar, "
-                f"find and stat: {error.sentence}"
+                f"the image {image}, which reads volumes, cannot be pulled; pull it by hand, or set BACKUP_IMAGE to an "
+                f"image with sh, tar, find and stat: {error.sentence}"
             ) from None
 
     def remove_left(self, *labels: str) -> None:
@@ -154,7 +154,7 @@ class DockerHost:
             while left := self.engine.labelled({label: self.project}):
                 try:
                     self.engine.remove(*(each.id for each in left), volumes=True)
-                except Refused:  # one that is just ending by itself is gone a moment later
+                except Refused:  # one that is about to exit is gone a moment later
                     if time.monotonic() > deadline:
                         raise
                     time.sleep(0.2)
@@ -163,8 +163,8 @@ class DockerHost:
 
 
 def _given(source: Readable | None) -> IO[bytes] | None:
-    return cast("IO[bytes] | None", source)  # it is read, and nothing else
+    return cast("IO[bytes] | None", source)  # only its read() is used
 
 
 def _nowhere(data: bytes) -> None:
-    """Drop what nobody asked for."""
+    """Drop output that nobody asked for."""

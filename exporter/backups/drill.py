@@ -1,7 +1,7 @@
-"""Try a backup in throw-away containers without a network: nothing that runs is touched, and nothing has to run.
+"""Restore drills: try a backup in throw-away containers without a network. Running containers are not touched.
 
-A store's image is that of its container, or where there is none (a fresh host), what Compose's files name. A backup
-names no image, mount or folder. Markers say of each subject how it went, also when the drill was stopped.
+A store's image is that of its container or, on a fresh host, the one in the Compose files. A backup never names an
+image, mount or folder. The result for each subject goes into its marker, also when the drill was interrupted.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _DATABASE = f"{_FOLDER}/database"
 
 @dataclass(slots=True)
 class Marked:
-    """The markers of a drill. `names`: all that it is of, until `begin` says what the backup holds of them."""
+    """The markers of a drill. `names`: all requested subjects; after `begin`, those that the backup holds."""
 
     catalog: Catalog
     subjects: Mapping[str, Subject]
@@ -56,22 +56,22 @@ class Marked:
     begun: bool = False
 
     def begin(self, names: Sequence[str]) -> None:
-        """Mark that a drill of these begins. Raises BackupsError."""
+        """Mark the start of a drill of these subjects. Raises BackupsError."""
         self.names = list(names)
         try:
             marks.begin_drill(self.catalog, [self.subjects[name] for name in names], DRILL_SECONDS)
         except BackupsError as error:
             self.names = []
-            raise BackupsError(f"nothing was tried: {error}") from None
+            raise BackupsError(f"the drill was not started: {error}") from None
         self.begun = True
 
     def end(self, name: str, error: str | None) -> None:
-        """Mark how it went. Raises BackupsError."""
+        """Mark the result of one subject. Raises BackupsError."""
         self.names.remove(name)
         marks.end_drill(self.catalog, [self.subjects[name]], backup=self.backup, error=error)
 
     def fail(self, error: str) -> None:
-        """Mark all that is not marked yet as failed, as far as that can be written."""
+        """Mark every subject without a result as failed, as far as its marker can be written."""
         if not self.begun:
             with suppress(BackupsError):
                 self.begin(self.names)
@@ -84,9 +84,9 @@ class Marked:
 def marked(
     catalog: Catalog, subjects: Mapping[str, Subject], names: Sequence[str], backup: str
 ) -> Iterator[Marked]:
-    """Mark the drill of `names`. What the block has not marked by its end has failed, for the reason that ended it.
+    """Mark the drill of `names`. When an error ends the block, every unmarked subject is marked as failed with it.
 
-    A backup that cannot be found, is not whole, or cannot be opened has failed the drill, too.
+    A backup that cannot be found, is incomplete or cannot be opened also fails the drill.
     """
     marker = Marked(catalog, subjects, list(names), backup)
     try:
@@ -101,7 +101,7 @@ def marked(
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One drill. `images`: of each service, by what runs or by Compose's files."""
+    """One drill. `images` returns the image of a service: that of its container, or of the Compose files."""
 
     host: DockerHost
     screen: Screen
@@ -112,7 +112,7 @@ class Drill:
     images: Callable[[str], str]
 
     def run(self, items: Sequence[Item], marker: Marked) -> dict[str, Restored]:
-        """Try each of them, and return what was compared. Raises BackupsError if one cannot be restored."""
+        """Try to restore each item, and return the comparisons. Raises BackupsError if one cannot be restored."""
         marker.backup = self.found.manifest.id
         marker.begin([item.name for item in items])
         check_opens(self.found, items, self.encryption)
@@ -135,7 +135,7 @@ class Drill:
                     self.host.remove_left(DRILL_LABEL)
                 marker.end(item.name, error)
         if failed:
-            raise BackupsError(f"the backup {self.found.manifest.id} does not restore: {' '.join(failed)}")
+            raise BackupsError(f"the backup {self.found.manifest.id} cannot be restored: {' '.join(failed)}")
         return results
 
     def _try(self, item: Item, steps: Steps) -> Restored:
@@ -148,7 +148,7 @@ class Drill:
 
     @contextmanager
     def _place(self, subject: Subject, steps: Steps) -> Iterator[Place]:
-        """Give a place of a subject of its own, without TLS or a password, since it has no network."""
+        """Yield a throw-away place for a subject, without TLS or a password, since it has no network."""
         port = ENGINES[subject.engine].port if subject.engine in ENGINES else 0
         place = Place(
             replace(subject, tls=False, port=port),
@@ -178,12 +178,12 @@ class Drill:
         if subject.engine == "postgresql":
             environment = {"POSTGRES_USER": subject.user, "POSTGRES_HOST_AUTH_METHOD": "trust"}
             return replace(place, container=self._started(image, environment), user=subject.user)
-        if subject.engine == "mongodb":  # it has no other address, and no first user to wait for
+        if subject.engine == "mongodb":  # without a network: loopback only, and no first user to wait for
             return replace(place, container=self._started(image), user=subject.user, address="127.0.0.1")
         return self._redis(place, image)
 
     def _redis(self, place: Place, image: str) -> Place:
-        """Give a Redis with a volume where this image's own keeps its data."""
+        """Return a Redis with a volume at the folder where this image keeps its data."""
         first = replace(place, container=self._started(image))
         folder = data_folder_of(first)
         self.host.engine.remove(first.container, volumes=True)

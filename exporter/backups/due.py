@@ -1,7 +1,7 @@
-"""Which backups and drills are due now, by the catalog's schedules and what the markers say of the last ones.
+"""Backups and drills that are due now, from the catalog's schedules and the markers of the last runs.
 
-A schedule's time that passed while the host was down, or another backup ran, is not lost: what has not begun since then
-is due. What was never saved is due at its schedule's first time after the schedule was installed.
+A run that was missed because the host was down or another backup was running is not lost: it is due until it starts.
+The first backup of a subject is due at the first scheduled time after the schedule was installed.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from exporter.host.state import StateFolder
 
 DRILL = ":drill"
-"""The turn of drills, which no name of a catalog is."""
+"""The name of the drills' turn; no catalog can have it."""
 _TRIED = "backups.tried"
 _SINCE = ":since"
 _TIME = re.compile(r"[0-9]{1,11}")
 _LONGEST_SECONDS = 3600
-"""Of a run, where its schedule's step is longer."""
+"""The time limit of a run whose schedule has a longer interval."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """When the schedule was first looked at, and when each name's last run was begun by it: without a marker too."""
+    """Times kept by the schedule: its first look, and the last start of each name, also if that left no marker."""
 
     since: float
     last: Mapping[str, float]
 
     @classmethod
     def read(cls, state: StateFolder, now: float) -> Tried:
-        """Read it from the state folder; the first time, it begins now. Raises OperationError."""
+        """Read the times from the state folder; without any, start with now. Raises OperationError."""
         times = {name: float(text) for name, text in state.fields(_TRIED).items() if _TIME.fullmatch(text)}
         since = times.pop(_SINCE, None)
         if since is None or since > now:
@@ -53,18 +53,18 @@ class Tried:
         return cls(since, times)
 
     def with_runs(self, names: Iterable[str], now: float) -> Tried:
-        """Return it with runs of these names that begin now."""
+        """Return a copy in which runs of these names start now."""
         return Tried(self.since, {**self.last, **dict.fromkeys(names, now)})
 
     def write(self, state: StateFolder) -> None:
-        """Write it to the state folder. Raises OperationError."""
+        """Write the times to the state folder. Raises OperationError."""
         times = {_SINCE: self.since, **self.last}
         state.write_fields(_TRIED, {name: f"{time:.0f}" for name, time in times.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A name and its schedule. `last`: when its last run began; `next`: when the next one is due."""
+    """A name and its schedule. `last`: start of its last run; `next`: when the next one is due."""
 
     name: str
     schedule: str
@@ -72,23 +72,23 @@ class Turn:
     next: datetime | None
 
     def is_due(self, now: datetime) -> bool:
-        """True if it has to begin now, or should have begun before."""
+        """True if the run is due now or overdue."""
         return self.next is not None and self.next <= now
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All turns of an environment. `drill` is None where the catalog has no drills."""
+    """All turns of an environment. `drill` is None if the catalog has no drills."""
 
     backups: tuple[Turn, ...]
     drill: Turn | None
 
     def due(self, now: datetime) -> tuple[str, ...]:
-        """Return the names that are to be saved now."""
+        """Return the names to save now."""
         return tuple(turn.name for turn in self.backups if turn.is_due(now))
 
     def time_limit(self, names: Iterable[str]) -> int:
-        """Return the seconds that a run of these may take: it is over before one of them comes again."""
+        """Return the time limit in seconds of a run of these names, so that it ends before one is due again."""
         steps = [shortest_step(turn.schedule) for turn in self.backups if turn.name in names]
         return min(_LONGEST_SECONDS, *(max(60, step * 9 // 10) for step in steps))
 
@@ -130,7 +130,7 @@ def _last_drill(marker: BackupMarker | None) -> float | None:
 
 
 def _marker(path: Path, name: str) -> BackupMarker | None:
-    """Return a marker; None where there is none, or one that cannot be read: then the backup is due."""
+    """Return a marker, or None if it is missing or unreadable: then the backup is due."""
     try:
         return parse_marker(read_in_time(path, MAX_BYTES), name)
     except (OSError, MarkerError):

@@ -1,4 +1,4 @@
-"""age and gpg: every file of a backup passes through one of them on its way, so nothing lies unencrypted next to it."""
+"""Encryption with age or gpg: files are encrypted while they are written, so no plain copy ever reaches the disk."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 _SECONDS = 60.0
-"""For the end of a program whose input has ended."""
+"""Time for a program to exit after the end of its input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encryption:
-    """`tool`: age, gpg, or nothing. `recipient`: file of the public key; `identity`: of the private one.
+    """The encryption of a backup. `tool`: age, gpg or empty. `recipient`: public key file; `identity`: private one.
 
-    `keyring`: a folder of this run alone for gpg, which keeps state.
+    `keyring`: a folder for gpg's state, used by this run only.
     """
 
     tool: str = ""
@@ -38,7 +38,7 @@ class Encryption:
 
     @classmethod
     def of(cls, catalog: Catalog, keyring: Path | None = None) -> Encryption:
-        """Return what the catalog says of new backups."""
+        """Return the encryption of new backups, from the catalog."""
         encrypt = catalog.backup.encrypt
         if encrypt is None:
             return cls()
@@ -51,17 +51,17 @@ class Encryption:
         if shutil.which(self.tool) is None:
             raise BackupsError(f"backups are encrypted with {self.tool}, which is not installed")
         if not os.access(self.recipient, os.R_OK):
-            raise BackupsError(f"the public key {self.recipient} cannot be read, so nothing can be encrypted")
+            raise BackupsError(f"backups cannot be encrypted: the public key {self.recipient} cannot be read")
 
     def check_identity(self) -> None:
-        """Raise BackupsError if there is no private key to decrypt with; gpg gets it into its keyring."""
+        """Raise BackupsError if there is no private key to decrypt with. Imports it into gpg's keyring."""
         if not self.tool:
             return
         if shutil.which(self.tool) is None:
             raise BackupsError(f"this backup is encrypted with {self.tool}, which is not installed")
         if not self.identity or not os.access(self.identity, os.R_OK):
             raise BackupsError(
-                f"this backup is encrypted with {self.tool}; let BACKUP_IDENTITY_FILE name the file of the private key"
+                f"this backup is encrypted with {self.tool}; set BACKUP_IDENTITY_FILE to the file of the private key"
             )
         if self.tool == "gpg":
             done = subprocess.run(  # noqa: S603 - argv
@@ -75,7 +75,7 @@ class Encryption:
 
     @contextmanager
     def writing(self, path: Path) -> Iterator[Writable]:
-        """Open a new file that only its owner can read; what is written is encrypted. Removes it on an error."""
+        """Open a new file that only its owner can read, and encrypt what is written. Removes it on an error."""
         try:
             with open(path, "xb", buffering=0, opener=_private) as file:
                 if not self.tool:
@@ -89,7 +89,7 @@ class Encryption:
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[Readable]:
-        """Open a file of a backup; what is read is decrypted. Raises BackupsError if the key does not fit."""
+        """Open a file of a backup for decrypted reading. Raises BackupsError if the key does not fit."""
         with path.open("rb") as file:
             if not self.tool:
                 yield file
@@ -101,7 +101,7 @@ class Encryption:
     def _program(
         self, argv: list[str], *, stdin: IO[bytes] | int, stdout: IO[bytes] | int
     ) -> Iterator[subprocess.Popen[bytes]]:
-        """Run the tool; whatever was not read or written when the block ends by an error ends it."""
+        """Run the tool; kill it if the block ends with an error."""
         with subprocess.Popen(  # noqa: S603 - argv
             argv, bufsize=0, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE
         ) as process:
@@ -110,7 +110,7 @@ class Encryption:
                 if process.stdin:
                     process.stdin.close()
                 elif _given(process.stdout).read(1):
-                    return  # read in part, as asked for
+                    return  # the caller wanted only a part
                 said = _given(process.stderr).read()
                 status = process.wait(_SECONDS)
             except _ToolEndedError:
@@ -118,7 +118,7 @@ class Encryption:
             finally:
                 process.kill()
             if status:
-                last = shown_lines(said, 1) or ["it ended without a word"]
+                last = shown_lines(said, 1) or ["it gave no error message"]
                 raise BackupsError(f"{self.tool} failed: {last[0]}")
 
     def _encrypt(self) -> list[str]:
@@ -139,14 +139,14 @@ class Encryption:
 
 
 def end_agents(keyring: Path) -> None:
-    """End what gpg has left running for this folder."""
+    """Stop the gpg agents that still run for this folder."""
     if keyring.is_dir() and shutil.which("gpgconf"):
         argv = ["gpgconf", "--homedir", str(keyring), "--kill", "all"]
         subprocess.run(argv, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603 - argv
 
 
 class _Plain:
-    """A file that takes all of what it gets."""
+    """An unbuffered file whose write() writes everything."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -158,7 +158,7 @@ class _Plain:
 
 
 class _Fed:
-    """The tool's standard input. Its end is an error of the backup, not of whatever connection the bytes come from."""
+    """The tool's standard input. If it breaks, that is a backup error, not an error of the bytes' source."""
 
     def __init__(self, process: subprocess.Popen[bytes], tool: str) -> None:
         self._input = _given(process.stdin)
@@ -174,15 +174,15 @@ class _Fed:
 
 
 class _ToolEndedError(BackupsError):
-    """The tool has ended before it had read all; why, its own words say."""
+    """The tool exited before it had read everything; its error output says why."""
 
     def __init__(self, tool: str) -> None:
-        super().__init__(f"{tool} ended before the file did")
+        super().__init__(f"{tool} exited before the end of the file")
 
 
 def _given(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
-        raise BackupsError("a program has no such stream")
+        raise BackupsError("the encryption program was started without a pipe")
     return stream
 
 

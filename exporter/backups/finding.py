@@ -1,4 +1,4 @@
-"""Find the backup that a person names: an id, a folder, or `latest`; here, or else in the bucket. It is verified."""
+"""Lookup of a backup by id, folder or `latest`, on this host and then in the bucket. It is verified."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATEST = "latest"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A backup that is authentic and whole."""
+    """A backup that is authentic and complete."""
 
     folder: Path
     manifest: Manifest
@@ -39,7 +39,7 @@ def find(catalog: Catalog, backups: Path, wanted: str, trust: Trust, say: Callab
     for sentence in wrong:
         say(sentence)
     if wrong:
-        raise BackupsError(f"the backup {shown(wanted, 4096)} cannot be restored: see above")
+        raise BackupsError(f"the backup {shown(wanted, 4096)} cannot be restored; see the problems above")
     return Found(folder, read_manifest(folder, trust))
 
 
@@ -53,7 +53,7 @@ def _folder(catalog: Catalog, backups: Path, wanted: str, trust: Trust, say: Cal
         wanted = _latest(catalog, backups)
     elif not ID.fullmatch(wanted):
         raise BackupsError(
-            f"{shown(wanted)} is not a backup; name an id such as 20260102T030000Z, a folder with a /, or latest"
+            f"{shown(wanted)} is not a backup; give an id such as 20260102T030000Z, a folder with a /, or latest"
         )
     folder = backups / wanted
     s3 = catalog.backup.s3

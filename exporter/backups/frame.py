@@ -1,4 +1,4 @@
-"""The frame of a command that saves or restores: its environment, its time limit, and errors as sentences."""
+"""Common frame of the commands that save or restore: environment, time limit, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from exporter.host.site import Site
 
 TIME_IS_UP = 124
-"""The exit status, as `timeout` has it."""
+"""Exit status, the same as that of `timeout`."""
 _CLEANING_SECONDS = 60
 
 
 class TimeIsUpError(BaseException):
-    """The run's time limit was reached. No Exception: what fails with one subject must not catch it."""
+    """The run's time limit was reached. Not an Exception, so that handlers for one subject do not catch it."""
 
 
 @contextmanager
 def backups_operation(
     name: str, config: Path, environment: str | None, root: Path | None
 ) -> Iterator[tuple[Run, Site]]:
-    """Load an environment, and turn every ending into a sentence and a status."""
+    """Load an environment, and turn every error into a sentence and an exit status."""
     with operation(name) as run:
         site = run.load(config, environment, root)
-        # .env may name the folders too, and all that reads the catalog looks for them in the environment.
+        # .env may also name the folders, but code that reads the catalog looks for them in the environment.
         os.environ[FOLDER_VARIABLE] = str(site.backup_folder)
         os.environ[SECRETS_VARIABLE] = str(site.secrets_folder)
         with sentences():
@@ -45,7 +45,7 @@ def backups_operation(
 
 @contextmanager
 def sentences(status: int = NOT_DONE) -> Iterator[None]:
-    """Raise what goes wrong inside with a backup or a file as an OperationError."""
+    """Convert backup and file errors of the block to OperationError."""
     try:
         yield
     except BackupsError as error:
@@ -57,9 +57,9 @@ def sentences(status: int = NOT_DONE) -> Iterator[None]:
 
 @contextmanager
 def time_limit(seconds: int) -> Iterator[None]:
-    """Raise OperationError with the status of `timeout` when the time is up; a minute later the process ends.
+    """Raise OperationError with the status of `timeout` when the time is up; a minute later the process exits.
 
-    A hang-up of the terminal is as Ctrl-C.
+    A hang-up of the terminal counts as Ctrl-C.
     """
     late = False
 

@@ -1,6 +1,6 @@
-"""What a tar archive holds, as one short text: two archives of the same tree have the same, in whatever order.
+"""Inventory of a tar archive as one short text, the same for two archives of the same tree in any order.
 
-It is made while the archive passes by, so that a volume is read once and never lies unencrypted beside its backup.
+It is computed while the archive streams by, so a volume is read only once and never stored unencrypted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CHUNK = 1024 * 1024
 
 
 class _Tee:
-    """What is read goes on to `target`."""
+    """A stream that copies what is read to `target`."""
 
     def __init__(self, source: Readable, target: Writable | None) -> None:
         self._source = source
@@ -33,10 +33,10 @@ class _Tee:
 
 
 def inventory(source: Readable, target: Writable | None = None) -> str:
-    """Counts and one checksum of all names, types, owners, modes, link targets and contents of a tar archive.
+    """Return counts and one checksum of the names, types, owners, modes, link targets and contents of a tar archive.
 
-    Times are left out: they change with each restore of a folder. `target` gets the archive, byte for byte. Raises
-    BackupsError for what is no whole archive, and OSError.
+    Times are left out, because each restore changes those of folders. `target` gets the archive byte for byte. Raises
+    BackupsError if the archive is incomplete, and OSError.
     """
     tee = _Tee(source, target)
     lines: dict[str, list[object]] = {}
@@ -50,7 +50,7 @@ def inventory(source: Readable, target: Writable | None = None) -> str:
                 ] += 1
                 counts["bytes"] += member.size
     except tarfile.TarError as error:
-        raise BackupsError(f"the archive is not whole: {error}") from None
+        raise BackupsError(f"the archive is incomplete: {error}") from None
     while tee.read(_CHUNK):
         pass
     text = json.dumps([[name, *lines[name]] for name in sorted(lines)])
@@ -59,10 +59,12 @@ def inventory(source: Readable, target: Writable | None = None) -> str:
 
 
 def _line(archive: tarfile.TarFile, member: tarfile.TarInfo, before: dict[str, list[object]]) -> list[object]:
-    """Which of two hard links comes first is chance, so the second is described as the file that it is."""
+    """Return the line of one member. A hard link is described as its file, since the order of links is random."""
     if member.islnk():
         if member.linkname not in before:
-            raise BackupsError(f"the archive is not whole: {member.name!r} is a link to nothing")
+            raise BackupsError(
+                f"the archive is incomplete: {member.name!r} links to a file that is not in it"
+            )
         return before[member.linkname]
     digest = hashlib.sha256()
     content = archive.extractfile(member) if member.isreg() else None

@@ -1,8 +1,8 @@
-"""The key of a host's backups: whoever has it can make a manifest that a restore believes.
+"""The backup key of a host. Anybody who has it can make a manifest that a restore accepts.
 
-It lies in the environment's secrets folder as `_backup_key`, 64 hexadecimal digits, mode 0400. The first backup makes
-it. No secret of a catalog can have this name, and no container gets this file. Without a copy of it elsewhere, the
-backups in a bucket cannot be restored on a new host: keep it with the private key of the encryption.
+It is the file `_backup_key` in the environment's secrets folder: 64 hexadecimal digits, mode 0400. The first backup
+creates it. No secret of a catalog can have this name, and no container gets this file. Without a copy elsewhere, a new
+host cannot restore the backups in a bucket: keep a copy with the private key of the encryption.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 KEY_FILE = "_backup_key"
 _BYTES = 32
 _TEXT = re.compile(rf"[0-9a-f]{{{2 * _BYTES}}}")
-_NO_KEY = f"no key of backups; one is {2 * _BYTES} hexadecimal digits"
+_NO_KEY = f"not a backup key, which has {2 * _BYTES} hexadecimal digits"
 _STANDARD_INPUT = Path("-")
 _MAX_FILE = 1024
 _PURPOSE = b"pageforge-exporter backup manifest\0"
-"""What is authenticated begins with this, so that the key proves nothing of any other text."""
+"""Prefix of every authenticated text, so that a code of this key is valid for nothing else."""
 _MAC = re.compile(r"hmac-sha256 (?P<key>[0-9a-f]{16}) (?P<mac>[0-9a-f]{64})\n?")
 
 
 class KeyMissingError(BackupsError):
-    """There is no key, so a backup is neither authentic nor forged."""
+    """There is no key, so it is unknown whether a backup is authentic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key. Its text is never shown; `id` tells one from another."""
+    """A key. Its text is never shown; `id` identifies it."""
 
     _secret: bytes = field(repr=False)
 
@@ -58,20 +58,20 @@ class Key:
         return f"hmac-sha256 {self.id} {self._mac(text)}\n"
 
     def check(self, text: bytes, line: str) -> None:
-        """Raise BackupsError unless `line` was made of `text` with this key. The error is a clause."""
+        """Raise BackupsError unless `line` authenticates `text` with this key. The error is a clause."""
         found = _MAC.fullmatch(line)
         if found is None:
-            raise BackupsError("its authentication code is not one")
+            raise BackupsError("its authentication code is malformed")
         if hmac.compare_digest(found["mac"], self._mac(text)):
             return
         if found["key"] != self.id:
             raise BackupsError(
-                f"it was made with the key {found['key']}, and this one is {self.id}; name the right one with --key"
+                f"it was made with the key {found['key']}, and this key is {self.id}; give the right one with --key"
             )
-        raise BackupsError("its manifest was altered or forged; its authentication code does not match")
+        raise BackupsError("its manifest was altered or forged: the authentication code does not match")
 
     def text(self) -> str:
-        """Return what a key file holds."""
+        """Return the content of a key file."""
         return self._secret.hex() + "\n"
 
     def _mac(self, text: bytes) -> str:
@@ -79,7 +79,7 @@ class Key:
 
 
 def key_file(catalog: Catalog) -> Path:
-    """Return where the key of this environment lies on a host."""
+    """Return the path of this environment's key on a host."""
     folder = os.environ.get(FOLDER_VARIABLE) or secrets_folder(catalog)
     return Path(absolute(catalog, folder)) / KEY_FILE
 
@@ -93,17 +93,17 @@ def read_key(place: Path, *, private: bool = False) -> Key:
     """
     try:
         if private and place.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise BackupsError(f"other users may read or change the key {place}; run: chmod 0400 {place}")
+            raise BackupsError(f"other users can read or change the key {place}; run: chmod 0400 {place}")
         text = read_regular(place, _MAX_FILE).decode("ascii", "replace").strip()
     except FileNotFoundError:
-        raise KeyMissingError(f"there is no key of backups at {place}") from None
+        raise KeyMissingError(f"there is no backup key {place}") from None
     except OSError as error:
-        raise BackupsError(f"the key of backups {place} cannot be read: {error.strerror}") from None
-    return _key(text, f"{place} holds {_NO_KEY}")
+        raise BackupsError(f"the backup key {place} cannot be read: {error.strerror}") from None
+    return _key(text, f"{place} is {_NO_KEY}")
 
 
 def make_key(place: Path) -> tuple[Key, bool]:
-    """Return the key in `place`, and True if it was made now. Of two at once, one makes it. Raises BackupsError."""
+    """Return the key in `place`, and True if this call created it, which is safe in parallel. Raises BackupsError."""
     with suppress(KeyMissingError):
         return read_key(place, private=True), False
     made = install_key(Key(secrets.token_bytes(_BYTES)), place)
@@ -111,7 +111,7 @@ def make_key(place: Path) -> tuple[Key, bool]:
 
 
 def install_key(key: Key, place: Path) -> bool:
-    """Write the key unless there is one; False if there is. The file is whole or not there. Raises BackupsError."""
+    """Write the key atomically; return False if there is one already. Raises BackupsError."""
     new = place.with_name(f"{place.name}.new.{secrets.token_hex(4)}")
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,23 +129,23 @@ def install_key(key: Key, place: Path) -> bool:
         return False
     except OSError as error:
         raise BackupsError(
-            f"the key of backups {place} cannot be written: {error.strerror}; "
-            f"run as a user who may, or set {FOLDER_VARIABLE}"
+            f"the backup key {place} cannot be written: {error.strerror}; "
+            f"run as a user with write access, or set {FOLDER_VARIABLE}"
         ) from None
     return True
 
 
 def key_for_reading(place: Path, named: Path | None = None) -> Key:
-    """Return the key that backups are read with: the named file's, else this host's, else what a person types.
+    """Return the key to read backups with: from the named file, else this host's, else typed by the user.
 
     Raises:
-        KeyMissingError: There is none, and no terminal to ask on.
-        BackupsError: The file holds no key, or what was typed is none.
+        KeyMissingError: There is no key, and no terminal to ask on.
+        BackupsError: The file or the input is not a key.
     """
     if named == _STANDARD_INPUT:
         return _key(
             sys.stdin.buffer.read(_MAX_FILE).decode("ascii", "replace").strip(),
-            f"standard input holds {_NO_KEY}",
+            f"standard input is {_NO_KEY}",
         )
     if named is not None:
         return read_key(named)
@@ -154,10 +154,10 @@ def key_for_reading(place: Path, named: Path | None = None) -> Key:
     except KeyMissingError:
         if not sys.stdin.isatty():
             raise KeyMissingError(
-                f"there is no key of backups at {place}, so nobody can tell whether a backup is authentic; "
-                "name a copy of it with --key FILE"
+                f"there is no backup key {place}, so backups cannot be authenticated; "
+                "give a copy of it with --key FILE"
             ) from None
-    text = getpass.getpass(f"Key of the backups ({2 * _BYTES} hexadecimal digits; not shown): ")
+    text = getpass.getpass(f"Backup key ({2 * _BYTES} hexadecimal digits; not shown): ")
     return _key(text.strip(), f"that is {_NO_KEY}")
 
 

@@ -1,4 +1,4 @@
-"""The backups of an environment as a person looks for one: id, age, size, rows, drill, and where it is."""
+"""The list of an environment's backups: id, age, size, rows, drill, and where each is."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _ID_TIME = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One backup. What is not known is None: of a backup that is only in the bucket, or is not authentic.
+    """One backup. Unknown values are None, for a backup that is only in the bucket or not authentic.
 
-    `drill`: of each subject whose last drill was of this backup, whether it restored. `bucket`: None without a bucket,
-    or if that did not answer. `problem`: why its manifest is not believed.
+    `drill`: subjects whose last drill used this backup; True if it restored. `bucket`: None without a bucket, or if it
+    did not answer. `problem`: why its manifest is rejected.
     """
 
     id: str
@@ -48,17 +48,17 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The newest first. `silent`: why the bucket was not asked successfully; empty otherwise."""
+    """The backups, newest first. `silent`: why the bucket could not be listed; empty if it could."""
 
     rows: tuple[Row, ...]
     silent: str = ""
 
     def as_json(self) -> dict[str, object]:
-        """Return it for programs."""
+        """Return the list for programs."""
         return {"backups": [asdict(row) for row in self.rows], "bucket_error": self.silent or None}
 
     def table(self) -> Iterator[str]:
-        """Yield lines for a person."""
+        """Yield the lines of a table for people."""
         head = ("BACKUP", "AGE", "SIZE", "ROWS", "DRILL", "BUCKET", "HOLDS")
         table = [head, *(_cells(row) for row in self.rows)]
         widths = [max(len(line[column]) for line in table) for column in range(len(head))]
@@ -67,7 +67,7 @@ class Listing:
 
 
 def list_backups(catalog: Catalog, folder: Path, trust: Trust, now: float) -> Listing:
-    """Return the backups that are whole, here and in the bucket. Raises OSError."""
+    """Return the complete backups, on this host and in the bucket. Raises OSError."""
     there, silent = _in_bucket(catalog)
     drills = tuple(_drills(folder / MARKERS, subjects(catalog)))
     here = {path.name: path for path in whole_backups(folder)}
@@ -140,7 +140,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def age(seconds: float) -> str:
-    """Return a time that has passed for a person, such as 3d 4h."""
+    """Return an age for people, such as 3d 4h."""
     minutes = max(0, int(seconds // 60))
     days, hours = minutes // 1440, minutes // 60 % 24
     if days:

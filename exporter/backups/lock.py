@@ -1,4 +1,4 @@
-"""One backup, restore or drill of an environment at a time: a lock on a file in the folder of its backups."""
+"""The lock that allows one backup, restore or drill of an environment at a time: a file in its backup folder."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ LOCK = ".lock"
 
 @contextmanager
 def backups_locked(folder: Path, environment: str) -> Iterator[None]:
-    """Hold the lock inside; makes the folder. Raises BackupsError if another one holds it."""
+    """Hold the lock while the block runs; creates the folder. Raises BackupsError if it is already held."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / LOCK, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     except OSError as error:
         raise BackupsError(
-            f"the folder {folder} cannot be written to: {error.strerror}; run as a user who may, "
+            f"the folder {folder} cannot be written to: {error.strerror}; run as a user with write access, "
             f"or set {FOLDER_VARIABLE}"
         ) from None
     try:
@@ -33,7 +33,7 @@ def backups_locked(folder: Path, environment: str) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BackupsError(
-                f"a backup, restore or drill of {environment} is under way; try again when it is done"
+                f"another backup, restore or drill of {environment} is running; try again when it has finished"
             ) from None
         yield
     finally:

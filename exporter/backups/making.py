@@ -1,4 +1,4 @@
-"""The half-made backup of one subject: its files, encrypted as they are written, and the notes of what they are."""
+"""The unfinished backup of one subject: its files, encrypted while they are written, and notes on each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FACT_CHARACTERS = 1000
 
 
 class Making:
-    """A Target of engines: `folder` is made now, and goes if the subject cannot be saved."""
+    """The engines' Target. `folder` is created now; the caller removes it if the subject cannot be saved."""
 
     def __init__(self, folder: Path, encryption: Encryption, steps: Steps) -> None:
         folder.mkdir(mode=0o700)
@@ -30,7 +30,7 @@ class Making:
 
     @contextmanager
     def file(self, path: str, content: str, what: str = "") -> Iterator[Writable]:
-        """Open a new file of the backup, and note it when it is whole."""
+        """Open a new file of the backup, and note it when it is complete."""
         try:
             with self._encryption.writing(self._folder / path) as file:
                 yield _Counted(file, self._steps)
@@ -39,20 +39,20 @@ class Making:
         self._note("file", path, content, what)
 
     def fact(self, key: str, value: str) -> None:
-        """Note a fact for the manifest. Raises BackupsError if it is not a text that prints."""
+        """Note a fact for the manifest. Raises BackupsError if it is not a printable text."""
         if len(value) > FACT_CHARACTERS or not value.isprintable():
-            raise BackupsError(f"{key} is not a text of at most {FACT_CHARACTERS} characters that print")
+            raise BackupsError(f"{key} is not a printable text of at most {FACT_CHARACTERS} characters")
         self._note("fact", key, value, "")
 
     def _note(self, *fields: str) -> None:
         if any("\0" in field for field in fields):
-            raise BackupsError("a name has a zero byte in it")
+            raise BackupsError("a name contains a zero byte")
         with (self._folder / PARTS).open("ab") as notes:
             notes.write("".join(f"{field}\0" for field in fields).encode(errors="surrogateescape"))
 
 
 class _Counted:
-    """A file that adds what it takes to the step's bytes."""
+    """A file that adds what is written to the byte count of the step."""
 
     def __init__(self, file: Writable, steps: Steps) -> None:
         self._file = file

@@ -1,11 +1,12 @@
-"""A backup's manifest: which files it has, with their checksums, and what is in them.
+"""A backup's manifest: its files, their checksums and their contents.
 
-A backup is a folder whose name is its id. While it is made it is called ID.partial; `sealing.seal` hashes the files,
-writes the manifest and its authentication code, and renames the folder. So a folder without `.partial` is whole.
+A backup is a folder whose name is its id. While it is being made it is called ID.partial; `sealing.seal` hashes the
+files, writes the manifest and its authentication code, and renames the folder. So a folder without `.partial` is
+complete.
 
-The manifest comes back from a disk or a bucket that others can write to. Only one whose authentication code was made
-with the host's key is read (`authentic`), and what it says is checked against lists and patterns all the same
-(`manifest_text`). Nothing in it names an image, a mount or a command: those come from the catalog or from what runs.
+The manifest is read back from a disk or a bucket that others can write to. It is read only if its authentication code
+was made with the host's key (`authentic`), and its values are still checked against lists and patterns
+(`manifest_text`). It never names an image, a mount or a command: those come from the catalog or the running containers.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 FORMAT_WITHOUT_CODE = 1
-"""Backups of earlier versions: anybody who could write to their folder could make one."""
+"""Format of earlier versions: anybody with write access to the folder could forge a backup."""
 MANIFEST = "manifest.json"
 CODE = "manifest.json.mac"
-"""Next to the manifest: its authentication code."""
+"""The file with the manifest's authentication code."""
 CHECKSUM = "manifest.json.sha256"
-"""Instead of it in format 1: it shows accidents, not forgery."""
+"""The same for format 1: a checksum, which detects accidents but not forgery."""
 PARTS = ".parts"
 PARTIAL = ".partial"
 ID = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 MAX_MANIFEST = 16 * 1024 * 1024
 
 MAX_PROOF = 1024
-"""Bytes of `CODE` or `CHECKSUM`."""
+"""Maximum bytes of `CODE` or `CHECKSUM`."""
 
 _CHUNK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """`path`: NAME/FILE inside the backup. `content`: such as `database` or `counts`. `object`: a database's name.
+    """A file in a backup. `path`: NAME/FILE. `content`: such as `database` or `counts`. `object`: a database's name.
 
-    `object` is the only text here that may hold control characters, since PostgreSQL allows them in a name.
+    `object` is the only text here that may contain control characters, since PostgreSQL allows them in a name.
     """
 
     path: str
@@ -59,7 +60,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """One subject as it was saved. `facts`: for people only. `rows`: rows, keys, documents or files, if counted."""
+    """A saved subject. `facts`: for people only. `rows`: number of rows, keys, documents or files, if counted."""
 
     name: str
     kind: Kind
@@ -80,13 +81,13 @@ class Saved:
         raise BackupsError(f"the backup of {self.name} has no {content}")
 
     def objects(self, content: str) -> tuple[str, ...]:
-        """Return what the files with this content are of."""
+        """Return the objects of all files with this content."""
         return tuple(file.object for file in self.files if file.content == content)
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`encryption`: the tool that every file but the manifest is encrypted with; empty without. Times as ISO 8601."""
+    """A manifest. `encryption`: the tool that encrypted every other file; empty for none. Times are ISO 8601."""
 
     id: str
     project: str
@@ -109,7 +110,7 @@ class Manifest:
 
 
 def hash_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal. Raises OSError."""
+    """Return the SHA-256 of a file in hexadecimal. Raises OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -118,7 +119,7 @@ def hash_of(path: Path) -> str:
 
 
 def files_in(folder: Path) -> set[str]:
-    """Paths of everything below that is not a folder."""
+    """Return the paths of everything below `folder` that is not a folder."""
     return {
         (Path(parent) / name).relative_to(folder).as_posix()
         for parent, folders, names in os.walk(folder)

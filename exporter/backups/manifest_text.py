@@ -1,6 +1,6 @@
-"""The text of a manifest, which may be anybody's: every value is one of a list or fits a pattern, within limits.
+"""The text of a manifest, which is not trusted: every value must match a list or a pattern, within limits.
 
-An error names the place of what is wrong, such as `subjects[0].files[2].path`, and never repeats what stands there.
+An error names the place of the wrong value, such as `subjects[0].files[2].path`, but never repeats the value.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _MAX_SUBJECTS = 1000
 _MAX_FILES = 20_000
-"""Of one subject: two for each database."""
+"""Maximum for one subject, which has two files per database."""
 _MAX_NUMBER = 2**53
 _MAX_OBJECT = 255
-"""Bytes of a database's name; PostgreSQL has 63 unless it was built otherwise."""
+"""Maximum bytes of a database's name; PostgreSQL allows 63 unless it was built otherwise."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 """A catalog's name of a store, a volume, a project or an environment."""
@@ -31,10 +31,10 @@ _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FACT = re.compile(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]{0,1000}")
 _OBJECT = re.compile(r"[^\x00\ud800-\udc7f\udd00-\udfff]{1,255}")
-"""Bytes that are not UTF-8 are U+DC80 to U+DCFF here, as in Python's names of files."""
+"""Bytes that are not UTF-8 are U+DC80 to U+DCFF here, as in Python's file names."""
 
 FACTS = ("version", "image", "dir", "dbfilename")
-"""A person reads them; no image, mount or path is taken from them."""
+"""Facts for people to read; no image, mount or path is taken from them."""
 ENCRYPTION = ("", "age", "gpg")
 CONTENTS: dict[tuple[str, str], dict[str, bool]] = {
     ("store", "postgresql"): {"globals": False, "database": True, "counts": True},
@@ -44,24 +44,24 @@ CONTENTS: dict[tuple[str, str], dict[str, bool]] = {
     ("volume", ""): {"volume": False, "counts": False},
     ("configuration", ""): {"configuration": False},
 }
-"""Of each kind and engine, what its files hold, and whether there is one for each database."""
+"""The contents of the files of each kind and engine; True: one file per database."""
 
 
 def text_of(manifest: Manifest) -> bytes:
-    """Return the manifest's JSON. What a reader would refuse is not written: raises BackupsError."""
+    """Return the manifest's JSON. Raises BackupsError if it could not be read back."""
     text = (json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1, ensure_ascii=True) + "\n").encode()
     parsed(text)
     return text
 
 
 def format_of(text: bytes) -> int:
-    """Return the format of a manifest. Raises BackupsError unless it is a known one."""
+    """Return the format of a manifest. Raises BackupsError if it is unknown."""
     fields = _Object(_loaded(text), "")
     return fields.number("format", of=(FORMAT_WITHOUT_CODE, FORMAT))
 
 
 def parsed(text: bytes) -> Manifest:
-    """Return what a manifest says. Raises BackupsError, whatever the text is; the error is a clause."""
+    """Parse a manifest. Raises nothing but BackupsError, for any text; the error is a clause."""
     fields = _Object(_loaded(text), "")
     format = fields.number("format", of=(FORMAT_WITHOUT_CODE, FORMAT))  # noqa: A001 - the manifest's word
     manifest = Manifest(
@@ -117,7 +117,7 @@ def _file(fields: _Object, name: str, contents: dict[str, bool]) -> StoredFile:
 
 
 class _Object:
-    """Values of a JSON object, each as it must be; what was not asked for is refused at its `end`."""
+    """A JSON object whose values are checked as they are read; `end` rejects keys that were not read."""
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, dict):
@@ -162,7 +162,7 @@ class _Object:
 
     def end(self) -> None:
         if self._values:
-            _refuse(f"{self._where}: a key that is not known")
+            _refuse(f"{self._where}: unknown key")
 
     def refuse(self, key: str) -> NoReturn:
         _refuse(f"{self._where}{key}")
@@ -189,4 +189,4 @@ def _no_number(_: str) -> NoReturn:
 
 
 def _refuse(where: str) -> NoReturn:
-    raise BackupsError(f"its manifest is not one that this version reads: {where}")
+    raise BackupsError(f"its manifest is invalid, or of a newer version: {where}")

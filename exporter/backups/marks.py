@@ -1,4 +1,4 @@
-"""The markers of a run or a drill of several subjects at once. docs/backup-marker.md has what they say."""
+"""The markers of a run or a drill of several subjects at once. docs/backup-marker.md describes them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def begin(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
-    """A backup of these begins, and must be over in so many seconds. Raises BackupsError."""
+    """Mark the start of a backup that must end within `seconds`. Raises BackupsError."""
 
     def change(subject: Subject) -> Callable[[str | None], str]:
         return lambda old: backup_marker.begin_run(
@@ -43,7 +43,7 @@ def end(
     error: str | None,
     trust: Trust | None = None,
 ) -> None:
-    """It is over: with an error, or with the backup in this folder, which `trust` can read. Raises BackupsError."""
+    """Mark the end of a backup: an error, or the backup in a folder that `trust` can read. Raises BackupsError."""
     manifest = read_manifest(backup, trust or Trust(None)) if backup is not None and error is None else None
 
     def change(subject: Subject) -> Callable[[str | None], str]:
@@ -63,7 +63,7 @@ def end(
 
 
 def begin_drill(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -> None:
-    """A drill of these begins; a host that never made a backup has no markers yet. Raises BackupsError."""
+    """Mark the start of a drill; a host that never made a backup has no markers yet. Raises BackupsError."""
 
     def change(subject: Subject) -> Callable[[str | None], str]:
         new = backup_marker.new_marker(
@@ -75,7 +75,7 @@ def begin_drill(catalog: Catalog, subjects: Iterable[Subject], seconds: float) -
 
 
 def end_drill(catalog: Catalog, subjects: Iterable[Subject], *, backup: str, error: str | None) -> None:
-    """Raises BackupsError."""
+    """Mark the end of a drill. Raises BackupsError."""
     _change_all(
         catalog,
         subjects,
@@ -90,7 +90,7 @@ def end_drill(catalog: Catalog, subjects: Iterable[Subject], *, backup: str, err
 def _change_all(
     catalog: Catalog, subjects: Iterable[Subject], change: Callable[[Subject], Callable[[str | None], str]]
 ) -> None:
-    """All are tried; the first that fails is raised at the end."""
+    """Change all markers; raise the first error at the end."""
     folder = backups_folder(catalog) / MARKERS
     failed: str | None = None
     for subject in subjects:
@@ -104,12 +104,12 @@ def _change_all(
 
 def _begun(old: str | None) -> str:
     if old is None:
-        raise MarkerError("no backup was ever begun")
+        raise MarkerError("no backup was ever started")
     return old
 
 
 def _printable(error: str | None) -> str | None:
-    """An error may quote a name of a database, with whatever is in it."""
+    """Replace control characters: an error may quote the name of a database."""
     if error is None:
         return None
     return "".join(letter if letter.isprintable() else " " for letter in error)

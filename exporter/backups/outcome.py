@@ -1,4 +1,4 @@
-"""What a run that saves has done, for markers, a person and `--json`."""
+"""The result of a backup run, for markers, people and `--json`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS = {
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run has done. `id` is empty where nothing could be saved; `failed` has a sentence for each name."""
+    """The result of a run. `id` is empty if nothing could be saved; `failed` has a sentence for each name."""
 
     id: str = ""
     folder: Path | None = None
@@ -32,9 +32,9 @@ class Outcome:
 
     @property
     def verdict(self) -> str | None:
-        """Return the sentence of a run that failed; None if all is saved."""
+        """Return the error of a failed run, or None if everything was saved."""
         if self.failed:
-            rest = f"; the rest is in {self.folder}" if self.folder else ""
+            rest = f"; everything else is in {self.folder}" if self.folder else ""
             return f"not saved: {' '.join(self.failed)}{rest}"
         return (
             None
@@ -52,14 +52,14 @@ def sentence_of(error: BaseException) -> str:
 
 
 def rows_of(subject: Subject, counts: Counts) -> int:
-    """Return the one number that says how much was saved: keys, files, or rows of all tables."""
+    """Return how much was saved as one number: keys, files, or rows of all tables."""
     if subject.engine in _UNITS:
         return sum(counts.values())
     return counts.get("keys", counts.get("files", 0))
 
 
 def summary(subject: Subject, counts: Counts) -> str:
-    """Return how much was saved, for a person."""
+    """Return how much was saved, for people."""
     if subject.engine in _UNITS:
         many, groups = _UNITS[subject.engine]
         return f"{sum(counts.values()):,} {many} in {len(counts):,} {groups}"

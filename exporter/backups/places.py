@@ -1,6 +1,6 @@
-"""Where a restore puts each subject: the environment's own containers, volumes and folders.
+"""Targets of a restore: the environment's own containers, volumes and folders.
 
-Everything here comes from the catalog, from Compose's files, or from what runs. A backup is not asked.
+Everything here comes from the catalog, the Compose files or the running containers, never from the backup.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ READY_SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a person may set by variables. `identity`: the file of the private key of an encrypted backup."""
+    """Settings from variables. `identity`: the file of the private key of an encrypted backup."""
 
     helper_image: str = HELPER_IMAGE
     python_image: str = ""
@@ -45,7 +45,7 @@ class Settings:
         try:
             ready_seconds = float(ready)
         except ValueError:
-            raise BackupsError("READY_SECONDS is not a number of seconds") from None
+            raise BackupsError("READY_SECONDS must be a number of seconds") from None
         return cls(
             helper_image=variables.get("BACKUP_IMAGE") or HELPER_IMAGE,
             python_image=variables.get("SQLITE_IMAGE") or "",
@@ -56,7 +56,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Makes what is missing by Compose, with the files in `folder`."""
+    """The places of all subjects. Creates missing ones with Compose, from the files in `folder`."""
 
     context: Context
     host: DockerHost
@@ -66,7 +66,7 @@ class Places:
     journal: Journal
 
     def of(self, subject: Subject) -> Place:
-        """Return where `subject` goes. PostgreSQL and MongoDB run then, the others need not."""
+        """Return the place of `subject`. Starts PostgreSQL and MongoDB; the others need not run."""
         place = Place(
             subject,
             self.host,
@@ -90,21 +90,21 @@ class Places:
         return replace(place, container=self._started(subject))
 
     def _started(self, subject: Subject) -> str:
-        self.steps.begin(f"starting {subject.name} alone")
+        self.steps.begin(f"starting only {subject.name}")
         self._compose("up", "-d", "--no-deps", "--no-build", subject.service)
         found = self.host.container_of(subject.service)
         if found is None:
-            raise BackupsError(f"Compose has made no container of {subject.service}")
+            raise BackupsError(f"Compose created no container of {subject.service}")
         return found.id
 
     def _made(self, service: str) -> Container:
-        """Return a service's container, made without starting it where there is none, so that its volumes are there."""
+        """Return a service's container. If there is none, create it without starting it, so that its volumes exist."""
         found = self.host.container_of(service)
         if found is None:
             self._compose("up", "--no-start", "--no-deps", "--no-build", service)
             found = self.host.container_of(service)
         if found is None:
-            raise BackupsError(f"Compose has made no container of {service}")
+            raise BackupsError(f"Compose created no container of {service}")
         return found
 
     def _volume(self, subject: Subject) -> str:
@@ -114,12 +114,12 @@ class Places:
                 self._made(service)
             volume = self.host.volume_of(subject.volume)
         if volume is None:
-            raise BackupsError(f"the volume {subject.name} is not there, and no service makes it")
-        stop(self.context, subject.writers)  # a store may have been started meanwhile, to be restored itself
+            raise BackupsError(f"there is no volume {subject.name}, and no service creates it")
+        stop(self.context, subject.writers)  # one may have been started meanwhile to restore a store
         return volume
 
     def _data_folder(self, place: Place) -> str:
-        """Return where a Redis keeps its data, from what runs. On partial data it may not run: the journal knows."""
+        """Return a Redis' data folder from the running one, or from the journal: with partial data it may not start."""
         known = self.journal.folders.get(place.name)
         if known is not None:
             return known
@@ -132,16 +132,16 @@ class Places:
 
 
 def data_folder_of(place: Place) -> str:
-    """Start a Redis unless it runs, and return where it keeps its data."""
+    """Start a Redis unless it runs, and return its data folder."""
     if not place.host.is_running(place.container):
-        place.steps.begin(f"starting {place.name} to ask for its folder")
+        place.steps.begin(f"starting {place.name} to find its data folder")
         place.host.start(place.container)
     wait_until_ready(place, redis.ready)
     return redis.data_folder(place)
 
 
 def stop(context: Context, services: Sequence[str]) -> None:
-    """Stop the containers of services that run."""
+    """Stop the running containers of these services."""
     running = [each for each in context.containers(*services) if each.running] if services else []
     if running:
         context.screen.say(f"stopping {' '.join(sorted({each.service for each in running}))}")
@@ -149,5 +149,5 @@ def stop(context: Context, services: Sequence[str]) -> None:
 
 
 def deadline_in(seconds: float) -> float:
-    """Return the moment on the monotonic clock that is so far away."""
+    """Return the time on the monotonic clock in this many seconds."""
     return time.monotonic() + seconds

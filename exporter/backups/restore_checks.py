@@ -1,4 +1,4 @@
-"""Check what a restore or a drill needs, before anything is touched: images, secrets, room. One sentence for each."""
+"""Checks before a restore or a drill: images, secrets, disk space. One sentence for each problem."""
 
 from __future__ import annotations
 
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
     from exporter.host.site import Site
 
 _NOT_FOR_RESTORES = {"files", "folders", "secrets", "rollback images", "clock", "unfinished"}
-"""A restore goes on with edited files and a late clock; secrets, and what is left, are looked at here."""
+"""Edited files and a wrong clock do not stop a restore; secrets and an unfinished restore are checked here."""
 
 
 @dataclass(slots=True)
 class Checks:
-    """The checks of one run. Images that are not here are looked up in their registries, not pulled."""
+    """The checks of one run. Images that are not on this host are looked up in their registries, not pulled."""
 
     host: DockerHost
     site: Site
     settings: Settings
     compose: Callable[[Path], Compose]
-    """On the files in a folder; asked only where what runs does not answer the question."""
+    """Compose on the files in a folder; used only if the running containers do not answer the question."""
     to_pull: dict[str, None] = field(default_factory=dict)
-    """Images that are not here and in their registries."""
+    """Images that are not on this host but in their registries."""
     _config: Json | None = field(default=None)
 
     def of_restore(self, plan: RestorePlan, manifest: Manifest) -> list[str]:
-        """Return what keeps a restore from working."""
+        """Return the problems that prevent a restore."""
         if plan.only_configuration:
             return []
         missing = [*self._host(), *self._state()]
         try:
             services = _mapping(self.config().get("services"))
         except OperationError:
-            return missing  # the pre-flight has said so
+            return missing  # the pre-flight check has reported it
         missing += [*self._secrets(), *self._images(services), *self._helpers(plan.items)]
         return [*missing, *self._room(manifest)]
 
     def of_drill(self, items: Iterable[Item]) -> list[str]:
-        """Return what keeps a drill from working: the images of what is tried."""
+        """Return the problems that prevent a drill: missing images."""
         items = tuple(items)
         missing = []
         for item in items:
@@ -72,17 +72,17 @@ class Checks:
         return [*missing, *self._helpers(items)]
 
     def image_of(self, service: str) -> str:
-        """Return the image of a service: of its container, else of Compose's files. Raises BackupsError."""
+        """Return the image of a service, from its container or else from the Compose files. Raises BackupsError."""
         container = self.host.container_of(service)
         if container is not None:
             return container.image_id
         image = _mapping(_mapping(self.config().get("services")).get(service)).get("image")
         if not isinstance(image, str) or not image:
-            raise BackupsError(f"{service} has no container here, and Compose's files name no image of it")
+            raise BackupsError(f"{service} has no container here, and no image in the Compose files")
         return image
 
     def config(self) -> Json:
-        """Return Compose's files, resolved. Raises OperationError."""
+        """Return the resolved Compose files. Raises OperationError."""
         if self._config is None:
             folder = self.site.state.running or self.site.folder
             self._config = self.compose(folder).config()
@@ -99,7 +99,9 @@ class Checks:
         there = next(each for each in (folder, *folder.parents) if each.is_dir())
         if os.access(there, os.W_OK | os.X_OK):
             return []
-        return [f"the folder {folder} cannot be written to; run as a user who may, or set STATE_FOLDER"]
+        return [
+            f"the folder {folder} cannot be written to; run as a user with write access, or set STATE_FOLDER"
+        ]
 
     def _images(self, services: Mapping[str, object]) -> list[str]:
         missing = []
@@ -130,7 +132,7 @@ class Checks:
         except EngineLost:
             raise
         except OperationError as error:
-            return [f"the image {shown(image)} {what}: it is not here, and {error.sentence}"]
+            return [f"the image {shown(image)} {what}: it is not on this host, and {error.sentence}"]
         self.to_pull[image] = None
         return []
 
@@ -141,7 +143,7 @@ class Checks:
             if isinstance(file, str) and not Path(file).is_file():
                 command = f"exporter secrets create -e {self.site.environment}"
                 missing.append(
-                    f"the secret {shown(str(name))}: there is no {shown(file, 4096)}; make it with {command}"
+                    f"the secret {shown(str(name))}: there is no {shown(file, 4096)}; create it with: {command}"
                 )
         return missing
 
@@ -153,7 +155,9 @@ class Checks:
         free = shutil.disk_usage(root).free
         if free >= manifest.bytes:
             return []
-        return [f"room: {root} has {amount(free)} free, and the backup alone takes {amount(manifest.bytes)}"]
+        return [
+            f"disk space: {root} has {amount(free)} free, but the backup alone needs {amount(manifest.bytes)}"
+        ]
 
 
 def _mapping(value: object) -> Json:

@@ -1,4 +1,4 @@
-"""`exporter restore`: put a backup back into its environment, or try it in throw-away containers."""
+"""`exporter restore`: restore a backup into its environment, or try it in throw-away containers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Backup = Annotated[
     Optional[str],  # noqa: UP045 - typer reads it at run time
     typer.Argument(
         metavar="BACKUP",
-        help="An id such as 20260102T030000Z, a folder, or latest. --drill: latest if not given.",
+        help="An id such as 20260102T030000Z, a folder, or latest. With --drill the default is latest.",
         show_default=False,
     ),
 ]
@@ -22,7 +22,7 @@ Names = Annotated[
     Optional[list[str]],  # noqa: UP045 - typer reads it at run time
     typer.Argument(
         metavar="[NAME]...",
-        help="Only these stores and volumes. The configuration is restored only when it is named.",
+        help="Only these stores and volumes. The configuration is restored only if it is named here.",
     ),
 ]
 DrillOption = Annotated[
@@ -34,7 +34,7 @@ DrillOption = Annotated[
 Bare = Annotated[
     bool,
     typer.Option(
-        "--bare", help="Restore only if the host has nothing of this environment yet, and do not ask."
+        "--bare", help="Restore without asking, but only if the host has nothing of this environment yet."
     ),
 ]
 
@@ -53,16 +53,16 @@ def restore(
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
-    """Restore a backup, or try it with --drill. One that is not on this host is downloaded from the bucket.
+    """Restore a backup, or try it with --drill. A backup that is not on this host is downloaded from the bucket.
 
-    The backup is verified first. Then the services that write are stopped, each store is restored alone, and what is
-    there then is compared with what was counted when it was saved. The rest is started at the end, and verified.
+    The backup is verified first. Then the services that write are stopped, and each store is restored alone and
+    compared with the counts taken when it was saved. At the end all services are started and checked.
 
-    A PostgreSQL database, Redis or SQLite file that cannot be restored keeps what it had; of a MongoDB and of volumes
-    nothing is kept. A restore that failed or was interrupted is completed by the next one.
+    If a PostgreSQL database, a Redis or an SQLite file cannot be restored, it keeps its old data. The old data of a
+    MongoDB or a volume is not kept. The next restore completes one that failed or was interrupted.
 
-    BACKUP_IDENTITY_FILE names the private key of an encrypted backup, BACKUP_IMAGE an image that writes volumes,
-    SQLITE_IMAGE one with python3, READY_SECONDS how long a store may take to start (120).
+    BACKUP_IDENTITY_FILE: the private key of an encrypted backup. BACKUP_IMAGE: an image that writes volumes.
+    SQLITE_IMAGE: an image with python3. READY_SECONDS: how long a store may take to start (120).
     """
     from exporter.backups.frame import backups_operation
     from exporter.backups.restore_request import Request, run_request
@@ -70,9 +70,11 @@ def restore(
 
     with backups_operation("restore", config, environment, root) as (run, site):
         if backup is None and not drill:
-            raise OperationError("name a backup, or latest; see --help", WRONG_USAGE)
+            raise OperationError(
+                "say which backup to restore: an id, a folder or latest; see --help", WRONG_USAGE
+            )
         if bare and drill:
-            raise OperationError("--bare and --drill exclude each other", WRONG_USAGE)
+            raise OperationError("--bare and --drill cannot be used together", WRONG_USAGE)
         request = Request(
             backup=backup or "latest",
             names=tuple(names or ()),

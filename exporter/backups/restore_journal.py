@@ -1,7 +1,7 @@
-"""What a restore has not put back yet: the file `restoring` in the state folder, there while a restore is under way.
+"""The journal of a restore: the file `restoring` in the state folder lists what is not restored yet.
 
-Whoever deploys, backs up or restores looks at it first: what is there of these names is partial data. A restore that
-was interrupted is completed by the next one, which must cover all names that are left.
+Deploys, backups and restores read it first, since the data of these names is partial. The next restore completes an
+interrupted one, and must include every name that is left.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
     from exporter.host.state import StateFolder
 
 _DATA_FOLDER = "folder."
-"""Begins the keys under which Redis' data folders stand, by store: a Redis on partial data cannot be asked for it."""
+"""Prefix of the keys of Redis' data folders, by store: with partial data, Redis cannot be asked for its folder."""
 
 
 @dataclass(slots=True)
 class Journal:
-    """The journal of one restore, which is begun before anything is stopped."""
+    """The journal of one restore. It is written before anything is stopped."""
 
     state: StateFolder
     backup: str
     names: list[str]
     folders: dict[str, str]
-    """Data folders of Redis, by store, as they were known when it ran."""
+    """Data folders of Redis by store, as last reported by Redis itself."""
 
     @classmethod
     def begin(cls, state: StateFolder, backup: Path, backups: Path, names: Iterable[str]) -> Journal:
-        """Write down what is to be put back. `backups`: the folder in which an id alone names a backup."""
+        """Write down what is to be restored. `backups`: the folder whose backups are named by id alone."""
         named = backup.name if backup.parent == backups else shlex.quote(str(backup))
         journal = cls(state, named, list(names), known_folders(state))
         journal._write()
         return journal
 
     def knows(self, name: str, folder: str) -> None:
-        """Write down where a Redis keeps its data."""
+        """Write down the data folder of a Redis."""
         if self.folders.get(name) != folder:
             self.folders[name] = folder
             self._write()
 
     def done(self, name: str) -> None:
-        """Write down that one thing is back."""
+        """Write down that one subject is restored."""
         self.names.remove(name)
         self._write()
 
     def end(self) -> None:
-        """Remove the journal: everything is back, and what writes has been started."""
+        """Remove the journal: everything is restored, and the services that write are started."""
         self.state.remove(RESTORING)
 
     def _write(self) -> None:
@@ -69,7 +69,7 @@ class Journal:
 
 
 def known_folders(state: StateFolder) -> dict[str, str]:
-    """Return the data folders of Redis that an interrupted restore has written down, by store."""
+    """Return the data folders of Redis, by store, from the journal of an interrupted restore."""
     fields = state.fields(RESTORING)
     return {
         key.removeprefix(_DATA_FOLDER): value

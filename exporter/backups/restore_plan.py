@@ -1,4 +1,4 @@
-"""Plan a restore: what is overwritten by what, who is stopped meanwhile, and what is missing. Touches nothing."""
+"""The plan of a restore: what is overwritten with what, and which services are stopped. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 class WrongNameError(BackupsError):
-    """A name that the backup or the catalog does not have: wrong usage, and not a failure."""
+    """A name that the backup or the catalog does not have: wrong usage, not a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that is restored: the catalog's side of it, and the backup's."""
+    """One subject to restore, as in the catalog and as in the backup."""
 
     subject: Subject
     saved: Saved
@@ -34,19 +34,19 @@ class Item:
 
     @property
     def line(self) -> str:
-        """What it is, for a person: `db  postgresql 16.3  6 rows  1.2 MiB`."""
+        """Return the item for people: `db  postgresql 16.3  6 rows  1.2 MiB`."""
         kind = f"{self.saved.engine or self.saved.kind} {self.saved.facts.get('version', '')}".strip()
         rows = "" if self.saved.rows is None else f"{self.saved.rows} {ROWS.get(self.saved.engine, 'files')}"
         return "  ".join(part for part in (self.name, kind, rows, amount(self.saved.bytes)) if part)
 
 
 ROWS = {"postgresql": "rows", "mongodb": "documents", "redis": "keys", "sqlite": "rows"}
-"""What an engine counts."""
+"""The unit of each engine's counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestorePlan:
-    """`stopped`: services that write to what is restored. `completes`: an interrupted restore that this one ends."""
+    """A plan. `stopped`: services that write to the items. `completes`: True if it completes an interrupted restore."""
 
     manifest: Manifest
     items: tuple[Item, ...]
@@ -69,10 +69,10 @@ def plan_restore(
     names: Sequence[str],
     left: HalfRestored | None = None,
 ) -> RestorePlan:
-    """Return the plan for `names`, or for all but the configuration. Raises BackupsError; WrongNameError for a name."""
+    """Return the plan for `names`, or all but the configuration. Raises BackupsError; WrongNameError for a bad name."""
     items = choose(manifest, subjects, names, configuration=False)
     services = {service for item in items for service in item.subject.writers}
-    if left:  # it may still run in there
+    if left:  # a store that is half restored may be running
         services |= {item.subject.service for item in items if item.subject.service}
     return RestorePlan(manifest, items, tuple(sorted(services)), bool(left))
 
@@ -80,7 +80,7 @@ def plan_restore(
 def choose(
     manifest: Manifest, subjects: Mapping[str, Subject], names: Sequence[str], *, configuration: bool
 ) -> tuple[Item, ...]:
-    """Return what is restored: `names`, or all that the backup holds; the configuration unnamed only if asked for."""
+    """Return the items for `names`, or all of the backup; `configuration`: include it although it is not named."""
     wanted = tuple(dict.fromkeys(names)) or tuple(
         saved.name for saved in manifest.subjects if configuration or saved.kind != "configuration"
     )
@@ -90,7 +90,7 @@ def choose(
 
 
 def uncovered(left: HalfRestored | None, names: Iterable[str]) -> tuple[str, ...]:
-    """Return what an interrupted restore has left and `names` leave out."""
+    """Return the names that an interrupted restore has left and that `names` does not include."""
     return tuple(name for name in left.names if name not in set(names)) if left else ()
 
 
@@ -98,7 +98,7 @@ def _item(manifest: Manifest, subjects: Mapping[str, Subject], name: str) -> Ite
     saved, subject = manifest.of(name), subjects.get(name)
     if saved is None:
         held = ", ".join(saved.name for saved in manifest.subjects)
-        raise WrongNameError(f"the backup {manifest.id} has nothing of {name}; it has {held}")
+        raise WrongNameError(f"the backup {manifest.id} does not contain {name}; it contains {held}")
     if subject is None or (subject.kind, subject.engine) != (saved.kind, saved.engine):
         there = (subject.engine or subject.kind) if subject else "nothing"
         raise WrongNameError(

@@ -1,4 +1,4 @@
-"""One call of `exporter restore`, from the request to its answer: find, plan, check, ask, and then restore or drill."""
+"""One call of `exporter restore`: find, plan, check, ask, and then restore or drill."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Answer = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asked for. `without_code`: accept a backup that is not authenticated."""
+    """The request of a user. `without_code`: accept a backup that is not authenticated."""
 
     backup: str
     names: tuple[str, ...]
@@ -55,7 +55,7 @@ class Request:
 
 
 def run_request(run: Run, site: Site, request: Request) -> Answer:
-    """Do what was asked for. Raises OperationError, BackupsError and EngineLost."""
+    """Run a request. Raises OperationError, BackupsError and EngineLost."""
     folder = backups_folder(site.catalog)
     settings = Settings.of(site.variables)
     with ExitStack() as stack:
@@ -96,9 +96,8 @@ class _Act:
         if missing:
             for sentence in missing:
                 screen.say(f"missing: {sentence}")
-            raise OperationError(
-                f"{len(missing)} {'thing is' if len(missing) == 1 else 'things are'} missing; nothing was changed"
-            )
+            problems = "1 problem" if len(missing) == 1 else f"{len(missing)} problems"
+            raise OperationError(f"the restore cannot start: {problems}, see above; nothing was changed")
         if self.request.dry_run:
             return {"backup": found.manifest.id, "would_restore": list(plan.names)}
         self._ask()
@@ -107,9 +106,9 @@ class _Act:
         restoring.check_opens()
         restoring.pull(checks.to_pull)
         with locked(site.state, "exporter restore", site.title, screen.say):
-            plan = self._plan(found)  # again: nobody else restores now
+            plan = self._plan(found)  # again, now that no other restore can run
             if plan.completes:
-                screen.say("completing what an interrupted restore has left")
+                screen.say("completing an interrupted restore")
             self._install_key(trust, found)
             try:
                 restoring = replace(restoring, plan=plan)
@@ -117,7 +116,7 @@ class _Act:
             except BackupsError as error:
                 left = left_sentence(context)
                 raise OperationError(f"{error}. {left}" if left else str(error)) from None
-        healthy = "" if plan.only_configuration else ", and healthy"
+        healthy = "" if plan.only_configuration else ", all healthy"
         screen.say(f"restored from {found.manifest.id}{healthy}: {' '.join(plan.names)}")
         return {
             "backup": found.manifest.id,
@@ -128,43 +127,43 @@ class _Act:
         left = self.site.state.half_restored(self.site.environment)
         plan = plan_restore(found.manifest, subjects(self.site.catalog), self.request.names, left)
         if left and (out := uncovered(left, plan.names)):
-            raise BackupsError(f"{left.sentence}; this one leaves out {' '.join(out)}")
+            raise BackupsError(f"{left.sentence}; this restore must also include {' '.join(out)}")
         return plan
 
     def _show(self, found: Found, plan: RestorePlan) -> None:
         screen, manifest = self.run.screen, found.manifest
         origin = f" of {manifest.project} in {manifest.environment}" if self._is_foreign(found) else ""
         screen.say(
-            f"This overwrites in {self.site.environment}, by the backup {found.folder.name}{origin}, "
+            f"This overwrites in {self.site.environment}, from the backup {found.folder.name}{origin}, "
             f"made {manifest.finished}: {' '.join(plan.names)}"
         )
         for item in plan.items:
             screen.say(f"  {item.line}")
-        screen.say(f"Stopped meanwhile: {' '.join(plan.stopped) or 'nothing'}")
+        screen.say(f"Stopped during the restore: {' '.join(plan.stopped) or 'nothing'}")
 
     def _is_foreign(self, found: Found) -> bool:
-        """True if it is a backup of another project or environment."""
+        """True if the backup is of another project or environment."""
         made = (found.manifest.project, found.manifest.environment)
         return made != (self.site.project, self.site.environment)
 
     def _not_bare(self) -> list[str]:
         there = self.host.engine.containers(self.site.compose_project)
         if there:
-            return [f"--bare is for a host without containers of {self.site.title}; there are {len(there)}"]
+            return [f"--bare needs a host without containers of {self.site.title}; there are {len(there)}"]
         volumes = self.host.engine.volumes({PROJECT_LABEL: self.site.compose_project})
-        return [f"--bare is for a host without data; there is the volume {shown(name)}" for name in volumes]
+        return [f"--bare needs a host without data; there is a volume {shown(name)}" for name in volumes]
 
     def _ask(self) -> None:
         if self.request.approved or self.request.bare:
             return
-        if not confirm("What is there now is lost.", self.site.environment):
-            raise OperationError("nothing was restored: it was not confirmed (--yes does it without asking)")
+        if not confirm("The current data will be lost.", self.site.environment):
+            raise OperationError("not confirmed, so nothing was restored; --yes restores without asking")
 
     def _install_key(self, trust: Trust, found: Found) -> None:
-        """Keep a key that was named or typed on a host that has none, if it is this environment's own."""
+        """Keep the key from --key or the prompt if this host has none and the backup is of this environment."""
         place = self.site.secrets_folder / KEY_FILE
         if trust.key and not self._is_foreign(found) and install_key(trust.key, place):
-            self.run.screen.say(f"wrote the key of the backups to {place}")
+            self.run.screen.say(f"wrote the backup key to {place}")
 
     # --- drill ---
 
@@ -197,7 +196,7 @@ class _Act:
                 results = drill.run(items, marker)
             finally:
                 self.host.remove_left(HELPER_LABEL, DRILL_LABEL)
-        self.run.screen.say(f"the backup {found.manifest.id} restores: {_names(items)}")
+        self.run.screen.say(f"the backup {found.manifest.id} can be restored: {_names(items)}")
         return {
             "backup": found.manifest.id,
             "restores": {name: asdict(result) for name, result in results.items()},
@@ -211,7 +210,7 @@ class _Act:
         for sentence in missing:
             self.run.screen.say(f"missing: {sentence}")
         if missing:
-            raise OperationError("the drill cannot begin: " + "; ".join(missing))
+            raise OperationError("the drill cannot start: " + "; ".join(missing))
 
     # --- both ---
 

@@ -1,7 +1,7 @@
-"""Restore a backup into its environment, as planned: stop what writes, put each subject back, compare, start the rest.
+"""Restoring a backup into its environment: stop the writers, restore and compare each subject, start everything.
 
-What is not back yet stands in a journal, from before anything is stopped until everything is started again. So a
-restore that is killed or interrupted at any step is completed by the next one, and nobody takes partial data for whole.
+A journal lists what is not restored yet, from before anything is stopped until everything is started again. So the next
+restore can complete one that was killed or interrupted at any step, and partial data is never taken for complete data.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SHOWN_ROWS = 20
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """One restore. `context` and `host` are the environment; both locks are held."""
+    """One restore. `context` and `host` describe the environment; both locks are held."""
 
     context: Context
     host: DockerHost
@@ -51,17 +51,17 @@ class Restoring:
     results: dict[str, Restored] = field(default_factory=dict)
 
     def pull(self, images: Iterable[str]) -> None:
-        """Get the images that are not here, before anything is stopped. Raises Refused."""
+        """Pull the missing images before anything is stopped. Raises Refused."""
         for image in images:
             self.context.screen.enter(f"pulling {shown(image)}")
             self.context.engine.pull(image)
 
     def run(self) -> None:
-        """Restore everything that is planned.
+        """Restore everything in the plan.
 
         Raises:
-            BackupsError: a subject is not back; the journal says which are left.
-            UnhealthyError: all is back, and something is not healthy.
+            BackupsError: A subject could not be restored; the journal says which are left.
+            OperationError: Everything is restored, but not everything could be started or is healthy.
         """
         context, site = self.context, self.context.site
         self._install_files()
@@ -74,14 +74,15 @@ class Restoring:
             for item in self.plan.items:
                 self._restore(item, places, journal)
         if not self.plan.only_configuration:
-            context.screen.enter("starting the rest")
+            context.screen.enter("starting all services")
             try:
-                context.act("starting the rest", folder, "up", "-d", "--no-build")
+                context.act("starting all services", folder, "up", "-d", "--no-build")
             except EngineLost:
                 raise
             except OperationError as error:
                 raise OperationError(
-                    f"all is restored, but not everything could be started: {error.sentence}", error.status
+                    f"everything is restored, but not everything could be started: {error.sentence}",
+                    error.status,
                 ) from None
         journal.end()
         if not self.plan.only_configuration:
@@ -108,7 +109,7 @@ class Restoring:
         return Stored(self.found.folder, item.saved, self.encryption)
 
     def check_opens(self) -> None:
-        """Raise BackupsError unless the private key opens what is restored: asked before anything is stopped."""
+        """Raise BackupsError unless the private key opens every item; call it before anything is stopped."""
         check_opens(self.found, self.plan.items, self.encryption)
 
     def _install_files(self) -> None:
@@ -124,19 +125,19 @@ class Restoring:
         except UnhealthyError as error:
             show(self.context.screen, self.context.engine, error.containers)
             raise OperationError(
-                f"all is restored, but {self.context.site.environment} is not healthy: {error.sentence}"
+                f"everything is restored, but {self.context.site.environment} is not healthy: {error.sentence}"
             ) from None
 
 
 def check_opens(found: Found, items: Iterable[Item], encryption: Encryption) -> None:
-    """Raise BackupsError unless the private key opens these."""
+    """Raise BackupsError unless the private key opens these items."""
     if encryption.tool:
         for item in items:
             Stored(found.folder, item.saved, encryption).check_opens()
 
 
 def rows(name: str, compared: tuple[Compared, ...]) -> Iterator[str]:
-    """Yield what was saved and what is there now, for a person: `db.till.sales: 6 saved, 6 restored`."""
+    """Yield the saved and the restored counts, for people: `db.till.sales: 6 saved, 6 restored`."""
     for each in compared[:SHOWN_ROWS]:
         yield f"{name}.{printable(each.what)}: {each.saved} saved, {each.restored} restored"
     if len(compared) > SHOWN_ROWS:
@@ -146,5 +147,5 @@ def rows(name: str, compared: tuple[Compared, ...]) -> Iterator[str]:
 
 
 def left_sentence(context: Context) -> str:
-    """Say what is not put back yet; empty where nothing is."""
+    """Return a sentence on what is not restored yet, or an empty text."""
     return context.state.restore_left(context.site.environment) or ""

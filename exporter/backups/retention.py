@@ -1,4 +1,4 @@
-"""Which backups may go. Of each name the newest good ones stay, and the last good one stays in any case."""
+"""Retention of backups. The newest good backups of each name are kept, and always the last good one."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEAD_SECONDS = 24 * 3600
-"""A half-made backup that nobody has written to for so long is of a run that died."""
+"""An unfinished backup without a write for this long was left by a run that died."""
 REMOVED = ".removed"
 
 
 @dataclass(slots=True)
 class Pruned:
-    """`removed`: folders that went. `findings`: sentences on backups that are not good."""
+    """The result. `removed`: removed folders. `findings`: sentences on backups that are not good."""
 
     removed: list[Path] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
 
 def prune(folder: Path, keep: Mapping[str, int], trust: Trust, *, now: float | None = None) -> Pruned:
-    """Remove what is beyond `keep`, by name; names that it does not hold keep all of theirs.
+    """Remove backups beyond `keep`, which says how many to keep of each name; all, for a name that it lacks.
 
-    A backup goes when none of its names needs it. One that is not good counts for none: it does not push out a good
-    one, and goes once enough good ones are newer. Of each name one good backup has its checksums read first, so that a
-    disk that garbles files does not take the last one that is whole. Raises OSError.
+    A backup is removed when no name needs it any more. A backup that is not good does not count: it never displaces a
+    good one, and is removed when enough good ones are newer. The checksums of one good backup per name are verified
+    first, so that on a failing disk the last intact backup is not removed. Raises OSError.
     """
     result = Pruned()
     needed: set[Path] = set()
@@ -47,13 +47,13 @@ def prune(folder: Path, keep: Mapping[str, int], trust: Trust, *, now: float | N
         good = [backup for backup, held in names.items() if name in held]
         first = next((backup for backup in good if _whole(backup, trust, read, result)), None)
         if first is None:
-            needed.update(good)  # none is known to be good, so none is known to be superfluous
+            needed.update(good)  # none is known to be intact, so keep them all
             continue
         good = good[good.index(first) :]
         needed.update(good[: keep.get(name, len(good))])
     oldest = min(needed, default=None)
     for backup, held in names.items():
-        # One with a broken manifest goes when every needed one is newer; one with a wrong checksum is for a person.
+        # A broken manifest: removed when every needed backup is newer. A wrong checksum: left for a person to examine.
         superfluous = read.get(backup, True) if held else oldest is not None and backup < oldest
         if backup not in needed and superfluous:
             _remove(backup)
@@ -87,7 +87,7 @@ def _last_change(folder: Path) -> float:
 
 
 def _remove(backup: Path) -> None:
-    """It loses its name first, so that one that is removed in part is never taken for a backup."""
+    """Remove a backup. It is renamed first, so that a partly removed one is never taken for a backup."""
     going = backup.with_name(backup.name + REMOVED)
     backup.rename(going)
     shutil.rmtree(going)

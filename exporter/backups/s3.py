@@ -1,6 +1,6 @@
-"""Backups in a bucket. The manifest goes up last, so that an upload which was cut off is no backup.
+"""Backups in a bucket. The manifest is uploaded last, so an interrupted upload does not count as a backup.
 
-Objects are called PREFIX ENVIRONMENT/ID/PATH. How long they stay there is the bucket's own affair (a lifecycle rule).
+Objects are called PREFIX ENVIRONMENT/ID/PATH. Their retention is left to the bucket (a lifecycle rule).
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.backup import S3
     from exporter.catalog.values.references import TextTemplate
 
-MISSING_LIBRARY = "uploads need boto3: pip install 'pageforge-exporter[s3]'"
+MISSING_LIBRARY = "backups in a bucket need boto3; run: pip install 'pageforge-exporter[s3]'"
 _PART_BYTES = 16 * 1024 * 1024
 _MAX_PARTS = 10_000
-"""S3's own limit for one object."""
+"""S3's limit for one object."""
 _CHUNK = 1024 * 1024
 
 
 class Bucket:
-    """The catalog's bucket, as it holds one environment's backups. Raises BackupsError, from every method too."""
+    """One environment's backups in the catalog's bucket. The constructor and all methods raise BackupsError."""
 
     def __init__(self, catalog: Catalog) -> None:
         s3 = catalog.backup.s3
         if s3 is None:
-            raise BackupsError("the catalog names no bucket; give backup an s3")
+            raise BackupsError("the catalog has no bucket; set backup.s3")
         try:
-            import boto3  # noqa: F401 - whether it is there
+            import boto3  # noqa: F401 - only to see if it is installed
         except ImportError:
             raise BackupsError(MISSING_LIBRARY) from None
         self._bucket = s3.bucket
@@ -50,7 +50,7 @@ class Bucket:
             self._client = _client(catalog, s3)
 
     def upload(self, folder: Path, trust: Trust) -> None:
-        """Put a backup there, and see that what arrived is what was sent."""
+        """Upload a backup, and verify the uploaded files."""
         if wrong := findings(folder, trust):
             raise BackupsError(wrong[0])
         with self._said():
@@ -58,27 +58,27 @@ class Bucket:
             for path in (*(file.path for file in read_manifest(folder, trust).files), *proofs, MANIFEST):
                 self._put(folder / path, f"{self._prefix}{folder.name}/{path}")
 
-    def download(self, id: str, folder: Path, trust: Trust) -> Path:  # noqa: A002 - what it is called everywhere
-        """Get a backup into `folder`/ID; it is there when all of it is, and whole."""
+    def download(self, id: str, folder: Path, trust: Trust) -> Path:  # noqa: A002 - the name used everywhere
+        """Download a backup to `folder`/ID, which appears when all of it is there and verified."""
         if not ID.fullmatch(id):
-            raise BackupsError(f"{id!r} is no backup's id; one is like 20260102T030000Z")
+            raise BackupsError(f"{id!r} is not a backup's id, which looks like 20260102T030000Z")
         place, partial = folder / id, folder / f"{id}{PARTIAL}"
         if place.exists():
-            raise BackupsError(f"{place} is there already")
+            raise BackupsError(f"{place} already exists")
         if partial.exists():
-            shutil.rmtree(partial)  # of a download that was cut off
+            shutil.rmtree(partial)  # of an interrupted download
         partial.mkdir(mode=0o700, parents=True)
         try:
             self._fetch(id, partial, trust)
         except BackupsError as error:
-            shutil.rmtree(partial)  # what is of no use does not fill the disk
+            shutil.rmtree(partial)  # it is of no use, and would fill the disk
             raise BackupsError(
                 str(error).replace(str(partial), f"s3://{self._bucket}/{self._prefix}{id}")
             ) from None
         partial.rename(place)
         return place
 
-    def _fetch(self, id: str, partial: Path, trust: Trust) -> None:  # noqa: A002 - what it is called everywhere
+    def _fetch(self, id: str, partial: Path, trust: Trust) -> None:  # noqa: A002 - the name used everywhere
         with self._said():
             self._get(id, MANIFEST, partial, limit=MAX_MANIFEST)
             proof = proof_of(partial)
@@ -89,7 +89,7 @@ class Bucket:
             raise BackupsError(wrong[0])
 
     def backups(self) -> list[str]:
-        """Ids of those that are whole there, the newest first."""
+        """Return the ids of the complete backups in the bucket, newest first."""
         found = set()
         with self._said():
             pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -97,7 +97,7 @@ class Bucket:
             )
             for page in pages:
                 for item in page.get("Contents", ()):
-                    id, _, path = item["Key"].removeprefix(self._prefix).partition("/")  # noqa: A001 - what it is called everywhere
+                    id, _, path = item["Key"].removeprefix(self._prefix).partition("/")  # noqa: A001 - the name used everywhere
                     if ID.fullmatch(id) and path == MANIFEST:
                         found.add(id)
         return sorted(found, reverse=True)
@@ -117,15 +117,15 @@ class Bucket:
         told = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
         if told["ContentLength"] != size:
             raise BackupsError(
-                f"s3://{self._bucket}/{key} has {told['ContentLength']} bytes after upload and not {size}"
+                f"s3://{self._bucket}/{key} has {told['ContentLength']} bytes after the upload instead of {size}"
             )
         whole, in_parts = _checksums(path, part)
         checksum = told.get("ChecksumSHA256")
-        # A provider without such checksums is asked for the object itself.
+        # If the provider has no such checksums, read the object itself.
         good = checksum.partition("-")[0] in (whole, in_parts) if checksum else self._hash_there(key) == whole
         if not good:
             raise BackupsError(
-                f"s3://{self._bucket}/{key} was altered by the upload; its checksum is another"
+                f"s3://{self._bucket}/{key} was altered by the upload: its checksum does not match"
             )
 
     def _hash_there(self, key: str) -> str:
@@ -134,26 +134,28 @@ class Bucket:
             digest.update(chunk)
         return base64.b64encode(digest.digest()).decode()
 
-    def _get(self, id: str, path: str, folder: Path, *, limit: int) -> None:  # noqa: A002 - what it is called everywhere
+    def _get(self, id: str, path: str, folder: Path, *, limit: int) -> None:  # noqa: A002 - the name used everywhere
         from botocore.exceptions import ClientError
 
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         key = f"{self._prefix}{id}/{path}"
         try:
             size = self._client.head_object(Bucket=self._bucket, Key=key)["ContentLength"]
-            if size > limit:  # what somebody else put there does not fill this disk
-                raise BackupsError(f"s3://{self._bucket}/{key} has {size} bytes and may have {limit}")
+            if size > limit:  # a foreign object must not fill this disk
+                raise BackupsError(
+                    f"s3://{self._bucket}/{key} has {size} bytes, more than the expected {limit}"
+                )
             self._client.download_file(self._bucket, key, str(folder / path))
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
                 raise
             raise BackupsError(
-                f"s3://{self._bucket}/{self._prefix}{id} is not a whole backup: it has no {path}"
+                f"s3://{self._bucket}/{self._prefix}{id} is not a complete backup: it has no {path}"
             ) from None
 
     @contextlib.contextmanager
     def _said(self) -> Iterator[None]:
-        """The library's errors as sentences. None of them holds a credential."""
+        """Convert the library's errors to BackupsError. None of them contains a credential."""
         from boto3.exceptions import Boto3Error
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -190,9 +192,9 @@ def _secret(catalog: Catalog, template: TextTemplate | None) -> str | None:
 
 
 def _checksums(path: Path, part: int) -> tuple[str, str]:
-    """Of the whole file, and as S3 has it of one in parts: the hash of the parts' hashes.
+    """Return the checksum of the whole file, and that of a multipart upload: the hash of the parts' hashes.
 
-    S3 puts a hyphen and the number of parts behind that one, which not every provider does.
+    S3 appends a hyphen and the number of parts to the latter, but not every provider does.
     """
     whole, parts = hashlib.sha256(), []
     with path.open("rb") as file:

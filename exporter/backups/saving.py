@@ -1,8 +1,8 @@
-"""One run that saves an environment's stores, volumes and configuration into one backup.
+"""A run that saves an environment's stores, volumes and configuration into one backup.
 
-Each subject is saved by its engine, and when one cannot be saved, the others are. What was saved is sealed with a
-manifest, uploaded where the catalog says so, and only then do older backups go. Markers say of each subject how it
-went, also when the run was interrupted.
+Each subject is saved by its engine; if one cannot be saved, the others still are. The result is sealed with a manifest
+and uploaded if the catalog says so, and only then are older backups removed. The result for each subject goes into its
+marker, also when the run was interrupted.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ if TYPE_CHECKING:
     from exporter.host.screen import Screen
 
 HELPER_IMAGE = "busybox:1.37"
-"""Any with sh, tar, find and stat."""
+"""Any image with sh, tar, find and stat will do."""
 SPARE_SECONDS = 60
 """After the time limit a run has this long to clean up; then its marker counts as that of a run that died."""
-STOPPED = "it was stopped before it ended"
+STOPPED = "it was interrupted before it finished"
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to save. `half_restored`: names whose data is there in part, and the sentence that says why."""
+    """Settings of a run. `half_restored`: names whose data is partial, each with a sentence that says why."""
 
     time_limit: float
     helper_image: str
@@ -65,7 +65,7 @@ class Settings:
 
 
 class Saving:
-    """One run. `chosen` is what it saves; `connect` connects to the Docker host, which may not answer."""
+    """One run. `chosen`: the subjects to save. `connect` connects to the Docker host, which may not answer."""
 
     def __init__(
         self,
@@ -88,14 +88,14 @@ class Saving:
         self._unmarked = list(chosen)
 
     def check(self) -> None:
-        """Raise BackupsError if a backup would fail before it begins, or OperationError."""
+        """Raise BackupsError or OperationError if a backup could not even start."""
         with self._connect() as host:
             self._check(host)
 
     def run(self) -> Outcome:
-        """Save, and mark how it went. Raises BackupsError and OperationError if nothing could be saved."""
+        """Save, and mark the results. Raises BackupsError and OperationError if nothing could be saved."""
         with backups_locked(self._folder, self._catalog.environment_name):
-            # From here on whatever keeps a backup from being made is in its marker.
+            # From here on, any error that prevents a backup goes into its marker.
             self._mark(
                 lambda them: marks.begin(self._catalog, them, self._settings.time_limit + SPARE_SECONDS)
             )
@@ -125,13 +125,13 @@ class Saving:
             try:
                 why = self._save_into(partial)
             finally:
-                shutil.rmtree(partial, ignore_errors=True)  # sealed, it has another name
+                shutil.rmtree(partial, ignore_errors=True)  # a sealed backup has been renamed
         self._mark_all(why)
         if self._outcome.folder and not why:
             self._prune()
 
     def _save_into(self, partial: Path) -> str:
-        """Save everything and seal it. Return why it is no good backup, or an empty text."""
+        """Save everything and seal it. Return why the backup is not good, or an empty text."""
         outcome = self._outcome
         with self._screen.live("saving"), self._steps.ticking(self._screen.waiting):
             for name, subject in self._chosen.items():
@@ -158,14 +158,14 @@ class Saving:
     def _save(self, subject: Subject, folder: Path) -> Counts:
         target = Making(folder, self._encryption, self._steps)
         if why := self._settings.half_restored.get(subject.name):
-            raise BackupsError(f"what is there of {subject.name} is not worth saving: {why}")
+            raise BackupsError(f"the data of {subject.name} is incomplete, so it was not saved: {why}")
         place, image = self._place(subject)
         if image:
             target.fact("image", image)
         return engine_of(subject).save(place, target)
 
     def _place(self, subject: Subject) -> tuple[Place, str]:
-        """Return where a subject is, and the image of its container."""
+        """Return the place of a subject, and the image of its container."""
         name, settings = subject.name, self._settings
         container = volume = image = ""
         if subject.service:
@@ -175,14 +175,14 @@ class Saving:
                     f"{subject.service} has no container, so the file of {name} cannot be read"
                 )
             if found is None or not (found.running or subject.path):
-                raise BackupsError(f"{name} does not run, so it cannot be saved")
+                raise BackupsError(f"{name} is not running, so it cannot be saved")
             container, image = found.id, found.image_name
             if subject.path and settings.python_image:
                 image = settings.python_image
         elif subject.volume:
             volume = self._host.volume_of(subject.volume) or ""
             if not volume:
-                raise BackupsError(f"the volume {name} is not there")
+                raise BackupsError(f"there is no volume {name} on this host")
         place = Place(
             subject,
             self._host,
@@ -204,7 +204,7 @@ class Saving:
         key, made = make_key(key_file(self._catalog))
         if made:
             self._screen.warn(
-                f"made the key of this host's backups, {key_file(self._catalog)}: keep a copy of it elsewhere, because "
+                f"created the backup key of this host, {key_file(self._catalog)}: keep a copy of it elsewhere, because "
                 "a new host cannot restore without it"
             )
         return seal(
@@ -246,7 +246,7 @@ class Saving:
             self._screen.warn(finding)
 
     def _new_folder(self) -> Path:
-        """Make the folder of a half-made backup, whose name no other one has."""
+        """Create the folder of an unfinished backup, with a name that is not in use."""
         while True:
             now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
             if not (self._folder / now).exists() and not (self._folder / f"{now}{PARTIAL}").exists():
@@ -256,7 +256,7 @@ class Saving:
         partial.mkdir(mode=0o700)
         return partial
 
-    # --- markers: one that cannot be written does not keep a backup from being made ---
+    # --- markers: if one cannot be written, the backup is still made ---
 
     def _mark_all(self, why: str) -> None:
         outcome = self._outcome

@@ -1,4 +1,4 @@
-"""`exporter backups schedule` and `run-due`: what runs the catalog's schedules on a host."""
+"""`exporter backups schedule` and `run-due`: run the catalog's schedules on a host."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from exporter.backups.due import Turn
 
 Install = Annotated[
-    bool, typer.Option("--install", help="Install the systemd timer, or cron's entry, that runs it; as root.")
+    bool,
+    typer.Option(
+        "--install", help="Install the systemd timer or cron entry that runs the schedule; as root."
+    ),
 ]
-Remove = Annotated[bool, typer.Option("--remove", help="Remove that entry.")]
+Remove = Annotated[bool, typer.Option("--remove", help="Remove the timer or cron entry.")]
 
 
 def schedule(
@@ -28,9 +31,9 @@ def schedule(
     remove: Remove = False,
     as_json: Json = False,
 ) -> None:
-    """Show when each backup and drill is due, and whether this host runs the schedule; or install what runs it.
+    """Show when each backup and drill is due and if this host runs the schedule; or install its timer.
 
-    Status 1 if nothing on this host runs it.
+    The exit status is 1 if nothing on this host runs the schedule.
     """
     import time
 
@@ -90,7 +93,7 @@ def run_due(
     environment: Environment = None,
     root: Root = None,
 ) -> None:
-    """Save what is due by the catalog's schedules, then try a restore if a drill is due; the timer runs this."""
+    """Save what is due by the catalog's schedules, then run a drill if one is due; the timer runs this."""
     import subprocess
     import sys
     import time
@@ -104,7 +107,9 @@ def run_due(
 
     with backups_operation("backups run-due", config, environment, root) as (run, site):
         if is_locked(backups_folder(site.catalog)):
-            run.screen.say("a backup, restore or drill is under way; what is due waits for it")
+            run.screen.say(
+                "another backup, restore or drill is running; everything due now will run after it"
+            )
             return
         now = time.time()
         tried = Tried.read(site.state, now)
@@ -127,4 +132,4 @@ def run_due(
             if subprocess.run(argv, stdin=subprocess.DEVNULL, check=False).returncode:  # noqa: S603 - argv
                 failed.append(command[0])
         if failed:
-            raise OperationError(f"failed: {', '.join(failed)}; see above")
+            raise OperationError(f"failed: {', '.join(failed)}; see the errors above")

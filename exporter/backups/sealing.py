@@ -1,4 +1,4 @@
-"""Makes a whole backup of a half-made one: hashes its files, writes the manifest and its code, and names the folder."""
+"""Sealing of a finished backup: hash the files, write the manifest and its code, and rename the folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from exporter.backups.subjects import Subject
 
 _FIELDS = 4
-"""Of a record in .parts, each ended by a zero byte: `file`, path, content, object; or `fact`, key, value, empty."""
+"""Fields of a record in .parts, each with a zero byte at its end: file, path, content, object; fact, key, value, -."""
 
 
 def seal(
@@ -43,14 +43,14 @@ def seal(
     key: Key,
     rows: Mapping[str, int] | None = None,
 ) -> Path:
-    """Make a whole backup of ID.partial; return the folder that it is then. Raises BackupsError and OSError.
+    """Turn ID.partial into a complete backup, and return its new folder. Raises BackupsError and OSError.
 
-    `rows`: how many rows, documents, keys or files were saved, by name.
+    `rows`: number of rows, documents, keys or files saved, by name.
     """
-    id = folder.name.removesuffix(PARTIAL)  # noqa: A001 - what it is called everywhere
+    id = folder.name.removesuffix(PARTIAL)  # noqa: A001 - the name used everywhere
     if not ID.fullmatch(id) or folder.name == id:
         raise BackupsError(
-            f"{folder} is no half-made backup; its name must be like 20260102T030000Z{PARTIAL}"
+            f"{folder} is not an unfinished backup, whose name looks like 20260102T030000Z{PARTIAL}"
         )
     names = [name for name in known if (folder / name).is_dir()]
     if not names:
@@ -66,20 +66,20 @@ def seal(
     )
     strays = files_in(folder) - {file.path for file in manifest.files} - {f"{name}/{PARTS}" for name in names}
     if strays:
-        raise BackupsError(f"{folder} holds files that nobody noted: {', '.join(map(repr, sorted(strays)))}")
+        raise BackupsError(f"{folder} has unexpected files: {', '.join(map(repr, sorted(strays)))}")
     for name in names:
         (folder / name / PARTS).unlink()
     return finish(folder, manifest, key)
 
 
 def finish(folder: Path, manifest: Manifest, key: Key) -> Path:
-    """Write the manifest and its code into ID.partial, and give it its name. Raises BackupsError and OSError."""
+    """Write the manifest and its code into ID.partial, and rename the folder. Raises BackupsError and OSError."""
     text = text_of(manifest)
     _write(folder / MANIFEST, text)
     _write(folder / CODE, key.seal(text).encode())
     place = folder.with_name(manifest.id)
     if place.exists():
-        raise BackupsError(f"{place} exists already")
+        raise BackupsError(f"{place} already exists")
     for path in (*(folder / saved.name for saved in manifest.subjects), folder):
         _sync(path)
     folder.rename(place)
@@ -88,10 +88,10 @@ def finish(folder: Path, manifest: Manifest, key: Key) -> Path:
 
 
 def stored_file(folder: Path, path: str, content: str, object: str = "") -> StoredFile:  # noqa: A002 - the manifest's word
-    """Describe a file of a half-made backup, and write it to the disk. Raises BackupsError and OSError."""
+    """Describe a file of an unfinished backup, and flush it to disk. Raises BackupsError and OSError."""
     place = folder / path
     if not place.is_file():
-        raise BackupsError(f"{place} was noted and is not there")
+        raise BackupsError(f"{place} was saved but has disappeared")
     _sync(place)
     return StoredFile(path, content, object, place.stat().st_size, hash_of(place))
 
@@ -101,7 +101,7 @@ def _saved(folder: Path, subject: Subject, rows: int | None) -> Saved:
     try:
         fields = parts.read_bytes().decode(errors="surrogateescape").split("\0")
     except FileNotFoundError:
-        raise BackupsError(f"{parts.parent} is not complete: nothing was noted of it") from None
+        raise BackupsError(f"{parts.parent} is not complete: it has no notes on its files") from None
     records = [fields[at : at + _FIELDS] for at in range(0, len(fields) - 1, _FIELDS)]
     files = tuple(
         stored_file(folder, f"{subject.name}/{path}", content, what)

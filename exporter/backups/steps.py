@@ -1,4 +1,4 @@
-"""The step that is under way: shown when it begins, and the error where a program fails in it."""
+"""The current step of a run: shown when it begins, and named in the error if a program fails in it."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 20
 SHOWN_CHARACTERS = 400
-"""Of each line that a program said."""
+"""Shown of each line of a program's output."""
 _TICK_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Steps:
-    """`say` shows a line to a person. `written`: bytes of the backup that the step has written."""
+    """The steps of a run. `say` shows a line to the user. `written`: bytes of the backup written by this step."""
 
     say: Callable[[str], None]
     current: str = ""
     written: int = 0
 
     def begin(self, sentence: str) -> None:
-        """Show what is being done now, such as "dumping docs"."""
+        """Show the next step, such as "dumping docs"."""
         self.current = sentence
         self.written = 0
         self.say(sentence)
 
     def failed(self, said: bytes = b"") -> BackupsError:
-        """Show the last lines of what a program said, and return the error of the step."""
+        """Show the last lines of a program's output, and return the error of the step."""
         for line in shown_lines(said, SHOWN_LINES, SHOWN_CHARACTERS):
             self.say(line)
         return BackupsError(f"{self.current} failed")
 
     @contextmanager
     def ticking(self, show: Callable[[str], None]) -> Iterator[None]:
-        """Call `show` every second with the step and what it has written, while the block runs."""
+        """Call `show` every second with the step and the bytes it has written, while the block runs."""
         over = threading.Event()
 
         def tick() -> None:
@@ -60,7 +60,7 @@ class Steps:
 
 
 def amount(size: int) -> str:
-    """Return a number of bytes for a person."""
+    """Return a number of bytes for people, such as 1.2 MiB."""
     number, unit = float(size), "bytes"
     for larger in ("KiB", "MiB", "GiB", "TiB"):
         if number < 1024:
@@ -70,7 +70,7 @@ def amount(size: int) -> str:
 
 
 def printable(text: str) -> str:
-    """Return `text` with every character that does not print as its escape."""
+    """Return `text` with every unprintable character escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
         for letter in text

@@ -1,4 +1,4 @@
-"""One subject of a verified backup as an engine reads it. Nothing of it names an image, a mount or a place."""
+"""A subject of a verified backup, for an engine to read. It never names an image, a mount or a place."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from exporter.backups.manifest import Saved
 
 _SHOWN_FACTS = ("version",)
-"""Others, such as the folder in which Redis kept its data, are where the data comes from, not where it goes."""
+"""Facts for engines. Others, such as Redis' old data folder, say where data came from, not where it goes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """`folder`: the backup's. `encryption` has the identity that opens its files."""
+    """The engines' Source. `folder`: the backup. `encryption`: with the identity that opens its files."""
 
     folder: Path
     saved: Saved
     encryption: Encryption
 
     def objects(self, content: str) -> tuple[str, ...]:
-        """Return the objects of all files with this content, in the order in which they were saved."""
+        """Return the objects of all files with this content, in the order they were saved."""
         return self.saved.objects(content)
 
     @contextmanager
     def open(self, content: str, what: str | None = None) -> Iterator[Readable]:
-        """Open a file, decrypted."""
+        """Open a file for decrypted reading."""
         file = self.saved.file(content, what or "")
         with self.encryption.reading(self.folder / file.path) as stream:
             yield stream
 
     def fact(self, key: str) -> str:
-        """Return what was noted when it was saved, of what a person reads; else an empty text."""
+        """Return a fact that was noted at the backup, if engines may use it; otherwise an empty text."""
         return self.saved.facts.get(key, "") if key in _SHOWN_FACTS else ""
 
     def check_opens(self) -> None:
@@ -51,4 +51,4 @@ class Stored:
         except BackupsError:
             opened = False
         if not opened:
-            raise BackupsError(f"{self.encryption.identity} does not open this backup")
+            raise BackupsError(f"the private key {self.encryption.identity} cannot decrypt this backup")

@@ -1,4 +1,4 @@
-"""What is saved: every store and volume of the catalog that has a `backup`, and the configuration."""
+"""Subjects of backups: every store and volume of the catalog with a `backup`, and the configuration."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from exporter.storage.backup_marker import Kind
 
 FOLDER_VARIABLE = "BACKUP_FOLDER"
-"""Names another folder than the catalog's `backup.directory`, as the generated scripts have it."""
+"""Overrides the catalog's `backup.directory`, as in the generated scripts."""
 
 
 class BackupsError(Exception):
-    """What was asked cannot be done. One sentence: what, where, what to do."""
+    """The request cannot be carried out. One sentence: what is wrong, where, what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One thing to save.
 
-    `service`: the Compose service in whose container it is; empty of volumes and the configuration. `secret`: the name
-    of the password's secret, which that container has in /run/secrets; empty without. `volume`: a volume's own name.
-    `path`: SQLite's file in the container. `writers`: services that may write to it. `databases`: those that a backup
-    must hold. `schedule`: when it is saved, as cron has it.
+    `service`: the Compose service with the data; empty for volumes and the configuration. `secret`: the name of the
+    password's secret, which the container has in /run/secrets; empty without one. `volume`: the name of a volume.
+    `path`: SQLite's file in the container. `writers`: services that can write to it. `databases`: those that a backup
+    must contain. `schedule`: when it is saved, in cron syntax.
     """
 
     name: str
@@ -55,26 +55,24 @@ class Subject:
 
 
 def subjects(catalog: Catalog) -> dict[str, Subject]:
-    """All of the catalog, by name and in its order."""
+    """Return all subjects of the catalog by name, in its order."""
     return {subject.name: subject for subject in _all(catalog)}
 
 
 def chosen(catalog: Catalog, names: Iterable[str]) -> dict[str, Subject]:
-    """Those that are named, or all. Raises BackupsError for a name that is not saved, or when nothing is."""
+    """Return the named subjects, or all. Raises BackupsError for a name without a backup, or if nothing has one."""
     known = subjects(catalog)
     if not known:
-        raise BackupsError("the catalog saves nothing; give a store or a volume a backup")
+        raise BackupsError("nothing in the catalog has a backup; set backup on a store or a volume")
     wanted = tuple(names)
     for name in wanted:
         if name not in known:
-            raise BackupsError(
-                f"{name} has no backup in the catalog; those that have one: {', '.join(known)}"
-            )
+            raise BackupsError(f"{name} has no backup in the catalog; these have one: {', '.join(known)}")
     return {name: known[name] for name in known if not wanted or name in wanted}
 
 
 def backups_folder(catalog: Catalog) -> Path:
-    """Where this environment's backups and their markers lie."""
+    """Return the folder of this environment's backups and their markers."""
     parent = os.environ.get(FOLDER_VARIABLE) or catalog.backup.directory
     return Path(absolute(catalog, parent)) / catalog.environment_name
 
@@ -132,6 +130,6 @@ def _store(catalog: Catalog, name: str, store: Store, keep: int) -> Subject:
 
 
 def _secret(store: Store) -> str:
-    """A password that is composed of several parts is no mounted file."""
+    """Return the name of the password's secret. A password of several parts is not one mounted file, so: empty."""
     parts = store.password.parts if store.password else ()
     return parts[0].name if len(parts) == 1 and isinstance(parts[0], NamedSecret) else ""

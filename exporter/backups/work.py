@@ -1,4 +1,4 @@
-"""What a run has besides its backup, and what runs that were killed have left of it."""
+"""Temporary files of a run, and the removal of those that killed runs have left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEYRING = "gnupg"
 
 @contextmanager
 def keyring(folder: Path) -> Iterator[Path]:
-    """Give a private folder for gpg, which goes with the block. Raises OSError."""
+    """Yield a private folder for gpg, which is removed after the block. Raises OSError."""
     with scratch(folder) as work:
         (work / _KEYRING).mkdir(mode=0o700)
         yield work / _KEYRING
@@ -33,7 +33,7 @@ def keyring(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch(folder: Path) -> Iterator[Path]:
-    """Give a private folder that goes with the block, or with the next run if this one is killed. Raises OSError."""
+    """Yield a private folder, removed after the block or, if this run is killed, by the next run. Raises OSError."""
     work = Path(tempfile.mkdtemp(prefix=_prefix(folder).name))
     try:
         yield work
@@ -42,7 +42,7 @@ def scratch(folder: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path, host: DockerHost, say: Callable[[str], None]) -> None:
-    """Remove what killed runs have left. The lock must be held: nobody else backs up, restores or drills now."""
+    """Remove what killed runs have left. The lock must be held, so that no other run is active."""
     host.remove_left(HELPER_LABEL, DRILL_LABEL)
     prefix = _prefix(folder)
     for path in prefix.parent.glob(f"{prefix.name}*"):
@@ -50,12 +50,12 @@ def remove_leftovers(folder: Path, host: DockerHost, say: Callable[[str], None])
             _remove_work(path)
     for path in (*folder.glob(f"*{PARTIAL}"), *folder.glob(f"*{REMOVED}")):
         if path.is_dir() and not path.is_symlink():
-            say(f"removing {path.name}, which a run that was killed has left")
+            say(f"removing {path.name}, left by a run that was killed")
             shutil.rmtree(path)
 
 
 def _prefix(folder: Path) -> Path:
-    """Return the beginning of the names of work folders of this folder of backups alone."""
+    """Return the path prefix of the work folders that belong to this backup folder."""
     digest = hashlib.sha256(str(folder).encode(errors="surrogateescape")).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"backup.{digest}."
 

@@ -1,1 +1,1 @@
-"""Act on a Docker host: engine, Compose, state folder, lock, ssh. For operators' commands, never for the daemon."""
+"""Access to a Docker host: engine, Compose, state folder, lock, ssh. For operators' commands, never for the daemon."""

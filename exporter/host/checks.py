@@ -1,6 +1,6 @@
-"""The checks of the pre-flight, one function each: files, space, user, secrets, images, clock.
+"""The pre-flight checks, one function each: files, space, user, secrets, images, clock.
 
-Each yields findings about a Host; what it needs beside the site is named in NEEDS_ENGINE and NEEDS_COMPOSE.
+Each yields findings about a Host. Checks that need more than the site are listed in NEEDS_ENGINE and NEEDS_COMPOSE.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _DRIFT_SECONDS = 5.0
 
 
 def generated_files(host: Host) -> Iterator[Finding]:
-    """See that the files of the environment are those that this version makes of this catalog."""
+    """Check that the generated files match the catalog and this version."""
     site = host.site
     if not (site.folder / MANIFEST).is_file():
         yield Finding(
-            "files", State.WARNING, f"{site.folder} was not written by exporter gen; nothing to compare"
+            "files", State.WARNING, f"{site.folder} was not written by exporter gen, so it cannot be compared"
         )
         return
     outdated, edited = _differing(site)
     if outdated:
         more = f" and {len(outdated) - 1} more" if len(outdated) > 1 else ""
         sentence = (
-            f"{outdated[0]}{more}: not what exporter {__version__} makes of {site.config}; the catalog or the "
-            "exporter has changed since; run: exporter gen"
+            f"{outdated[0]}{more}: out of date, because {site.config} or the exporter (now {__version__}) has changed; "
+            "run: exporter gen"
         )
         yield Finding("files", State.PROBLEM, sentence)
     if edited:
@@ -56,20 +56,18 @@ def generated_files(host: Host) -> Iterator[Finding]:
         yield Finding(
             "files",
             State.WARNING,
-            f"{edited[0]}{more}: edited or removed by hand, so it may not fit the catalog",
+            f"{edited[0]}{more}: edited or removed by hand, so it may not match the catalog",
         )
     if not outdated and not edited:
-        yield Finding(
-            "files", State.GOOD, f"{site.folder} is what exporter {__version__} makes of the catalog"
-        )
+        yield Finding("files", State.GOOD, f"{site.folder} matches the catalog and exporter {__version__}")
 
 
 def folders(host: Host) -> Iterator[Finding]:
-    """See that the folders can be written to, and that there is space."""
+    """Check that the folders can be written to and have enough space."""
     site = host.site
     least = site.variables.get(MIN_FREE_MIB) or str(_FREE_MIB)
     if not least.isascii() or not least.isdecimal():
-        yield Finding("folders", State.PROBLEM, f"{MIN_FREE_MIB} is {shown(least)}; write a number")
+        yield Finding("folders", State.PROBLEM, f"{MIN_FREE_MIB} is {shown(least)}; set it to a number")
         return
     wanted = [
         ("STATE_FOLDER", site.state_folder, True),
@@ -82,17 +80,19 @@ def folders(host: Host) -> Iterator[Finding]:
 
 
 def user(host: Host) -> Iterator[Finding]:
-    """See that the user may do what an operation does."""
+    """Check that the user has the permissions for an operation."""
     name = lock.who()
     there = _nearest(host.site.secrets_folder)
     if not os.access(there, os.R_OK | os.X_OK):
-        yield Finding("user", State.PROBLEM, f"{shown(name)} may not read {there}; run as root or its owner")
+        yield Finding(
+            "user", State.PROBLEM, f"{shown(name)} cannot read {there}; run as root or as the folder's owner"
+        )
         return
     yield Finding("user", State.GOOD, f"{shown(name)} (uid {os.geteuid()})")
 
 
 def secrets(host: Host) -> Iterator[Finding]:
-    """See that the secret files that containers mount are there, and closed to others."""
+    """Check that the secret files that containers mount exist, and that other users cannot read them."""
     site = host.site
     names = host.compose.secrets() if host.compose else []
     good = True
@@ -103,12 +103,14 @@ def secrets(host: Host) -> Iterator[Finding]:
             yield Finding("secrets", State.PROBLEM, problem)
     if good:
         yield Finding(
-            "secrets", State.GOOD, f"all {len(names)} in {site.secrets_folder}" if names else "none needed"
+            "secrets",
+            State.GOOD,
+            f"all {len(names)} are in {site.secrets_folder}" if names else "none needed",
         )
 
 
 def rollback_images(host: Host) -> Iterator[Finding]:
-    """See that the images that a rollback needs are there."""
+    """Check that the images needed for a rollback exist."""
     site, engine = host.site, host.engine
     missing, count = [], 0
     for file in sorted((site.state_folder / "rollback").glob("*/before")):
@@ -122,37 +124,38 @@ def rollback_images(host: Host) -> Iterator[Finding]:
                 missing.append(name)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        sentence = f"a rollback lacks the image {shown(missing[0])}{more}; nothing can go back to that deploy"
+        sentence = (
+            f"missing rollback image {shown(missing[0])}{more}; a rollback to that deploy is not possible"
+        )
         yield Finding("rollback images", State.WARNING, sentence)
     else:
-        what = f"all {count} there" if count else "nothing to go back to yet"
+        what = f"all {count} are there" if count else "nothing to roll back to yet"
         yield Finding("rollback images", State.GOOD, what)
 
 
 def clock(host: Host) -> Iterator[Finding]:
-    """See that the clock agrees with the engine's, and has not gone back since the last operation."""
+    """Check that the clock agrees with the engine's, and was not set back since the last operation."""
     now = time.time()
     engine = moment(host.facts.now) if host.facts else None
     begun, answered = host.asked
     drift = engine.timestamp() - min(max(engine.timestamp(), begun), answered) if engine else 0.0
     if abs(drift) > _DRIFT_SECONDS:
-        sentence = f"the engine's clock is {abs(drift):.0f} s {'ahead' if drift > 0 else 'behind'}; start NTP on both"
+        way = "ahead" if drift > 0 else "behind"
+        sentence = f"the engine's clock is {abs(drift):.0f} s {way}; start NTP on both hosts"
         yield Finding("clock", State.PROBLEM, sentence)
         return
     newest = max(
         (_modified(host.site.state_folder / name) for name in ("deploys.jsonl", lock.HOLDER)), default=0.0
     )
     if newest > now + _DRIFT_SECONDS:
-        sentence = (
-            f"the last operation was {newest - now:.0f} s in the future; the clock has gone back, so set it"
-        )
+        sentence = f"the last operation was {newest - now:.0f} s in the future by this host's clock; correct the clock"
         yield Finding("clock", State.PROBLEM, sentence)
         return
     yield Finding("clock", State.GOOD, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)))
 
 
 def unfinished(host: Host) -> Iterator[Finding]:
-    """See that nobody changes the environment now, and that nothing was left half done."""
+    """Check that no other command is changing the environment, and that none was left unfinished."""
     state, environment = host.site.state, host.site.environment
     if lock.is_locked(state):
         yield Finding("unfinished", State.WARNING, f"locked by {lock.holder(state) or 'an unknown command'}")
@@ -165,7 +168,7 @@ def unfinished(host: Host) -> Iterator[Finding]:
         sentence = f'a deploy was killed at the step "{shown(step)}"; the next deploy or rollback repairs it'
         yield Finding("unfinished", State.WARNING, sentence)
     if not left and not step:
-        yield Finding("unfinished", State.GOOD, "nothing is under way or half done")
+        yield Finding("unfinished", State.GOOD, "nothing is running or unfinished")
 
 
 CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {
@@ -182,7 +185,7 @@ NEEDS_COMPOSE = {"secrets"}
 
 
 def _differing(site: Site) -> tuple[list[str], list[str]]:
-    """Return the files that are not what the catalog makes now, and those that somebody edited or removed."""
+    """Return the files that are out of date, and those that somebody edited or removed."""
     outdated, edited = [], []
     try:
         made = rendered(site.config, OUTPUTS, site.environment, site.root)
@@ -210,20 +213,20 @@ def _folder(name: str, folder: Path, least: int, *, writes: bool) -> Iterator[Fi
     free = space.f_bavail * space.f_frsize // 1024**2
     if free < least:
         sentence = (
-            f"{name} {folder} has {free} MiB left, and {least} are needed; free some, or set {MIN_FREE_MIB}"
+            f"{name} {folder} has {free} MiB left but needs {least}; free some space, or set {MIN_FREE_MIB}"
         )
         yield Finding("folders", State.PROBLEM, sentence)
     elif space.f_files and space.f_favail == 0:
-        yield Finding("folders", State.PROBLEM, f"{name} {folder} has no inode left; remove some files")
+        yield Finding("folders", State.PROBLEM, f"{name} {folder} has no inodes left; remove some files")
     elif writes and not os.access(there, os.W_OK | os.X_OK):
-        sentence = f"{name} {folder}: {shown(lock.who())} may not write to {there}; run as one who may, or set {name}"
+        sentence = f"{name} {folder}: {shown(lock.who())} cannot write to {there}; run as another user, or set {name}"
         yield Finding("folders", State.PROBLEM, sentence)
     else:
         yield Finding("folders", State.GOOD, f"{name} {folder}, {free} MiB free")
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that is there."""
+    """Return the folder, or its nearest parent that exists."""
     return next(each for each in (folder, *folder.parents) if each.is_dir() or each == each.parent)
 
 
@@ -231,14 +234,14 @@ def _secret(file: Path, name: str, environment: str) -> str | None:
     try:
         status = file.stat()
     except FileNotFoundError:
-        return f"the secret {shown(name)} is not at {file}; make it with: exporter secrets create -e {environment}"
+        return f"the secret {shown(name)} is not at {file}; create it with: exporter secrets create -e {environment}"
     except OSError as error:
         return f"the secret file {file} cannot be read: {error.strerror}"
     if not stat.S_ISREG(status.st_mode):
         return f"the secret {file} is not a regular file"
     mode = stat.S_IMODE(status.st_mode)
     if mode not in _SECRET_MODES:
-        return f"the secret file {file} has mode {mode:o} and not 400 or 440; make it right with: chmod 400"
+        return f"the secret file {file} has mode {mode:o} instead of 400 or 440; run: chmod 400 {file}"
     return None if status.st_size else f"the secret file {file} is empty"
 
 

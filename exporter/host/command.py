@@ -1,4 +1,4 @@
-"""The frame of an operator's command: loads the environment, and turns every ending into a sentence and a status.
+"""The frame of an operator's command: loads the environment, and turns errors into a sentence and an exit status.
 
 with operation("exporter backup -e staging") as run:
     run.screen.enter("save")
@@ -38,7 +38,7 @@ Environment = Annotated[
         "-e",
         envvar="EXPORTER_ENVIRONMENT",
         metavar="NAME",
-        help="One of the catalog's environments; the first if not given.",
+        help="One of the catalog's environments; default: the first.",
     ),
 ]
 Root = Annotated[
@@ -47,7 +47,7 @@ Root = Annotated[
         "--root",
         envvar="EXPORTER_ROOT",
         metavar="DIR",
-        help="The folder that holds deploy/; default: the catalog's, else the current one.",
+        help="The folder with deploy/; default: the catalog's folder, or else the current one.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs to read.")]
@@ -61,7 +61,7 @@ DEFAULT_CONFIG = Path("config.yaml")
 
 @dataclass
 class Run:
-    """One run of a command: what is shown, and what its last words need to know."""
+    """One run of a command: its screen, and the context of its final message."""
 
     name: str
     screen: Screen = field(default_factory=lambda: _screen())
@@ -69,7 +69,7 @@ class Run:
     log: Path | None = None
 
     def load(self, config: Path, environment: str | None, root: Path | None = None) -> Site:
-        """Load the environment. Where it runs on another host, run this command there and end with its status."""
+        """Load the environment. If it is on another host, run this command there and exit with its status."""
         from exporter.host.site import load_site
         from exporter.host.ssh import go_to_host, is_elsewhere
 
@@ -80,11 +80,11 @@ class Run:
 
     @property
     def changing(self) -> bool:
-        """True once it has entered a step; a command that only looks has none."""
+        """True after the first step; a command that only reads has none."""
         return bool(self.screen.step)
 
     def open_log(self) -> Path:
-        """Make the file for what tools say; the last line of a failed command names it."""
+        """Create the file for the tools' output; the last line of a failed command names it."""
         if self.site is None:
             raise RuntimeError("load() comes first")
         self.log = self.site.state.new_log(self.name.removeprefix("exporter ").replace(" ", "-"))
@@ -101,9 +101,9 @@ def _screen() -> Screen:
 
 @contextmanager
 def operation(name: str) -> Iterator[Run]:
-    """Run a command inside: failures become one sentence on standard error and an exit status, never a traceback.
+    """Run a command in the block. Errors become one sentence on standard error and an exit status, never a traceback.
 
-    Ctrl-C and SIGTERM end it with 130, a lost engine with 3; both say the step, what was kept and what to do next.
+    The status is 130 after Ctrl-C or SIGTERM, 3 after a lost engine; both name the step, what was kept and what to do.
     """
     from exporter.catalog.reading.problems import CatalogError
 
@@ -114,7 +114,7 @@ def operation(name: str) -> Iterator[Run]:
     except CatalogError as error:
         _end(str(error), WRONG_USAGE)
     except EngineLost as error:
-        unknown = "What runs now cannot be known. " if run.changing else ""
+        unknown = "It is not known what is running now. " if run.changing else ""
         _end(f"{name}: {_where(run)}{error.sentence}. {unknown}{_kept(run)}", error.status)
     except OperationError as error:
         _end(f"{name}: {error.sentence}{_log(run)}", error.status)
@@ -123,12 +123,12 @@ def operation(name: str) -> Iterator[Run]:
 
 
 def confirm(question: str, word: str) -> bool:
-    """Ask a person at a terminal to type `word`; without a terminal nobody can answer, and it is False."""
+    """Ask the user to type `word`, and return True if they do; False without a terminal."""
     if not os.isatty(0):
         return False
     try:
         return (
-            str(typer.prompt(f"{question} Type {word} to go on", default="", show_default=False, err=True))
+            str(typer.prompt(f"{question} Type {word} to continue", default="", show_default=False, err=True))
             == word
         )
     except typer.Abort:
@@ -136,7 +136,7 @@ def confirm(question: str, word: str) -> bool:
 
 
 def _runs_now(run: Run) -> str:
-    """Say which services run, where the command may have changed that; a second Ctrl-C ends the question."""
+    """Return which services run, if the command may have changed that. A second Ctrl-C stops the query."""
     from exporter.host.engine import connected
     from exporter.host.shown import shown
 
@@ -146,7 +146,7 @@ def _runs_now(run: Run) -> str:
         with connected(run.site.docker_host) as engine:
             containers = engine.containers(run.site.compose_project)
     except (OperationError, KeyboardInterrupt):
-        return "What runs now cannot be known. "
+        return "It is not known what is running now. "
     count = Counter(shown(each.service) for each in containers if each.running)
     names = ", ".join(f"{name} ({number})" if number > 1 else name for name, number in sorted(count.items()))
     return f"Running now: {names or 'nothing'}. "
@@ -157,7 +157,7 @@ def _where(run: Run) -> str:
 
 
 def _kept(run: Run) -> str:
-    """Say what is left on the host, and the next command."""
+    """Return what is left on the host, and the next command."""
     if run.site is None:
         return "Nothing was changed."
     site = run.site
@@ -170,7 +170,7 @@ def _kept(run: Run) -> str:
     journal = f"The journal was kept ({site.state_folder / CURRENT}). " if step else ""
     if left:
         journal += (
-            f"The journal was kept ({site.state_folder / RESTORING}); not put back: {' '.join(left.names)}. "
+            f"The journal was kept ({site.state_folder / RESTORING}); not restored: {' '.join(left.names)}. "
         )
         next_command = left.command
     return f"{journal}Next: {next_command}{_log(run)}"
@@ -188,7 +188,7 @@ def _end(sentence: str, status: int) -> NoReturn:
 
 
 def _interruptible() -> None:
-    """From here on Ctrl-C and SIGTERM are a KeyboardInterrupt; a signal that is ignored stays so."""
+    """Turn SIGINT and SIGTERM into KeyboardInterrupt from now on; ignored signals stay ignored."""
 
     def interrupt(_: int, __: FrameType | None) -> None:
         raise KeyboardInterrupt

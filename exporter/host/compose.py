@@ -1,6 +1,6 @@
-"""Compose on an environment: version 2 (the plug-in `docker compose`) where it is installed, else docker-compose 1.29.
+"""Compose on an environment: version 2 (the plug-in `docker compose`) if it is installed, else docker-compose 1.29.
 
-What Compose and the builder say goes to the log of the run, never to the terminal.
+The output of Compose and the builder goes to the log of the run, never to the terminal.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 FILES = ("compose.yaml", "compose.monitoring.yaml", "images.yaml")
 UP_SECONDS = 3600.0
-"""Compose itself has no deadline; a build or a pull on a slow line takes long."""
+"""Compose has no deadline of its own; a build or a pull on a slow connection takes long."""
 
 
 def find_compose() -> tuple[str, ...]:
     """Return the command of Compose.
 
     Raises:
-        OperationError: neither version is installed.
+        OperationError: Neither version is installed.
     """
     if shutil.which("docker") and run(("docker", "compose", "version")).good:
         return ("docker", "compose")
@@ -45,9 +45,9 @@ def find_compose() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Compose:
-    """Compose with the files of one folder: an environment's own, a release's, or a rollback's.
+    """Compose with the files of one folder: of an environment, a release or a rollback.
 
-    `command` is what find_compose() returned; `engine` the address of the engine; `log` where output goes.
+    `command`: result of find_compose(). `engine`: address of the engine. `log`: file for the output.
     """
 
     site: Site
@@ -60,7 +60,7 @@ class Compose:
 
     @classmethod
     def running(cls, site: Site, **options: Any) -> Compose:
-        """Compose on what runs; where nothing was ever deployed, on the environment's own files."""
+        """Return Compose on the deployed files; if nothing was ever deployed, on the environment's files."""
         return cls(site, site.state.running or site.folder, find_compose(), **options)
 
     # --- questions ---
@@ -69,7 +69,7 @@ class Compose:
         """Return the resolved files.
 
         Raises:
-            OperationError: they are not valid.
+            OperationError: The files are not valid.
         """
         done = self._ask("config")
         try:
@@ -77,15 +77,15 @@ class Compose:
         except yaml.YAMLError:
             found = None
         if not isinstance(found, dict):
-            raise OperationError(f"the answer of {' '.join(self.command)} config is not a YAML mapping")
+            raise OperationError(f"the output of {' '.join(self.command)} config is not a YAML mapping")
         return cast("Json", _plain(found))
 
     def services(self) -> list[str]:
-        """Return the names of the services, without those of profiles that are not asked for."""
+        """Return the names of the services, without those of inactive profiles."""
         return self._ask("config", "--services").output.decode("utf-8", "replace").split()
 
     def images(self) -> dict[str, str]:
-        """Return the image of each service; one that is only built has none."""
+        """Return the image of each service, except those that are only built."""
         found = _mapping(self.config().get("services"))
         return {
             str(name): service["image"]
@@ -99,7 +99,7 @@ class Compose:
         return [str(name) for name, secret in found.items() if isinstance(secret, dict) and "file" in secret]
 
     def networks(self, service: str) -> list[str]:
-        """Return the engine's names of a service's networks."""
+        """Return Docker's names of a service's networks."""
         config = self.config()
         networks = _mapping(config.get("networks"))
         used = _mapping(_mapping(config.get("services")).get(service)).get("networks") or ["default"]
@@ -107,24 +107,24 @@ class Compose:
         return [str(named.get(str(key)) or f"{self.site.compose_project}_{key}") for key in used]
 
     def hash(self, service: str) -> str:
-        """Return the hash of a service's configuration, as its containers have it in a label."""
+        """Return the hash of a service's configuration, as in the label of its containers."""
         words = self._ask("config", "--hash", service).output.decode("utf-8", "replace").split()
         if not words:
-            raise OperationError(f"{' '.join(self.command)} config --hash {service} says nothing")
+            raise OperationError(f"{' '.join(self.command)} config --hash {service} printed nothing")
         return words[-1]
 
-    # --- acts; each returns how the tool ended ---
+    # --- actions; each returns the tool's result ---
 
     def up(self, *arguments: str) -> Done:
         """Start services in the background."""
         return self.do("up", "-d", *arguments)
 
     def do(self, *arguments: str, seconds: float = UP_SECONDS) -> Done:
-        """Run any command of Compose, its output to the log."""
+        """Run any command of Compose, with its output to the log."""
         return run(self.argv(*arguments), env=self.env(), log=self.log, seconds=seconds, watch=self.watch)
 
     def answer(self, *arguments: str, seconds: float = UP_SECONDS) -> Done:
-        """Run a command of Compose (`run`, `config`) for its standard output."""
+        """Run a command of Compose (`run`, `config`) and return its standard output."""
         return run(self.argv(*arguments), env=self.env(), seconds=seconds, watch=self.watch)
 
     # --- how ---
@@ -159,7 +159,7 @@ class Compose:
         return variables
 
     def tag(self) -> str:
-        """Return the tag that the files mean: the folder's own, else the one that was asked for."""
+        """Return the tag for the files: the folder's own, else the requested one."""
         try:
             own = (self.folder / "tag").read_text(encoding="utf-8").strip()
         except FileNotFoundError:
@@ -177,7 +177,7 @@ class Compose:
 
 
 def replace_process(compose: Compose, arguments: Sequence[str]) -> None:
-    """Become Compose: its input, output, signals and exit status are this command's."""
+    """Replace this process with Compose, which takes over input, output, signals and exit status."""
     argv = compose.argv(*arguments)
     try:
         os.execvpe(argv[0], argv, {**os.environ, **compose.env()})  # noqa: S606 - argv, no shell
@@ -186,7 +186,7 @@ def replace_process(compose: Compose, arguments: Sequence[str]) -> None:
 
 
 def _plain(value: object) -> object:
-    """Return a value of `config` as it is meant: Compose writes a dollar twice, so that it could read it again."""
+    """Return a value of `config` with its dollars unescaped: Compose prints each dollar twice."""
     if isinstance(value, str):
         return value.replace("$$", "$")
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""A container of a project, as the engine describes it: each value checked for its type, none of it trusted.
+"""A container of a project as described by the engine, with the type of each value checked.
 
-Names, images and labels are text that somebody else wrote: print them through `shown`.
+Names, images and labels are not trusted: print them through `shown`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One container. `health` is empty where it has no health check; `networks`: its address in each, or empty."""
+    """One container. `health`: empty without a health check. `networks`: its address in each network, or empty."""
 
     id: str
     name: str
@@ -58,22 +58,22 @@ class Container:
 
     @property
     def running(self) -> bool:
-        """True if it runs, also while it is paused."""
+        """True if it is running or paused."""
         return self.state in ("running", "paused")
 
     @property
     def healthy(self) -> bool:
-        """True if it runs and its health check, if it has one, passes."""
+        """True if it is running and its health check, if any, passes."""
         return self.state == "running" and self.health in ("", "healthy")
 
     @property
     def completed(self) -> bool:
-        """True if it has ended with 0 and is not started again: a job that is done."""
+        """True if it exited with 0 and is not restarted: a completed job."""
         return self.state == "exited" and self.exit_code == 0 and self.restart_policy in ("no", "on-failure")
 
 
 def container_of(described: Json) -> Container:
-    """Make a Container of the engine's answer to `inspect`. What is missing or of another type is empty."""
+    """Parse the engine's answer to `inspect`. Values that are missing or of another type are empty."""
     state, config = _part(described, "State"), _part(described, "Config")
     policy = _part(_part(described, "HostConfig"), "RestartPolicy")
     labels = {name: value for name, value in _part(config, "Labels").items() if isinstance(value, str)}
@@ -108,7 +108,7 @@ def container_of(described: Json) -> Container:
 
 
 def moment(text: str) -> datetime | None:
-    """Parse the engine's time; None for its "never", the year 1, and for what is no time."""
+    """Parse the engine's time; None for its "never" (the year 1) and for anything that is not a time."""
     if not text.endswith("Z") or text.startswith("0001-"):
         return None
     whole, _, part = text[:-1].partition(".")

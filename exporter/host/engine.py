@@ -1,7 +1,7 @@
-"""The Docker engine of an environment, by the `docker` package: typed answers, a deadline a call, two kinds of failure.
+"""The Docker engine of an environment, by the `docker` package: typed answers, deadlines, two kinds of failure.
 
-An engine that does not answer is `EngineLost`: nothing is known then, not even whether it did what it was asked for.
-An engine that refuses is `Refused` (`NotThere` where a thing is missing), with its sentence made safe to print.
+`EngineLost`: the engine does not answer, and it is unknown if it did what was asked. `Refused`: the engine reports an
+error (`NotThere`: something is missing); its message is made safe to print.
 
     with connected(site.docker_host) as engine:
         for container in engine.containers("shop-staging", "web"):
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 __all__ = ["CALL_SECONDS", "Ended", "Engine", "EngineFacts", "Helper", "Image", "address", "connected"]
 
 ANSWER_SECONDS = 10
-"""For the first call, which tells whether there is an engine."""
+"""Deadline of the first call, which finds out if there is an engine."""
 ANY_SIZE = 1 << 62
 
 
 @contextmanager
 def connected(host: str | None = None) -> Iterator[Engine]:
-    """Connect to the engine at `host`; without, to DOCKER_HOST's, else to the usual socket.
+    """Connect to the engine at `host`; without it, to that of `address`.
 
     Raises:
-        EngineLost: it does not answer.
+        EngineLost: The engine does not answer.
     """
     from docker import APIClient
     from docker.errors import DockerException
@@ -67,7 +67,7 @@ def connected(host: str | None = None) -> Iterator[Engine]:
 
 
 def address() -> str:
-    """Return where `docker` itself would look for its engine: DOCKER_HOST, the context in use, the usual socket."""
+    """Return the engine's address as `docker` finds it: DOCKER_HOST, the current context, or the default socket."""
     from docker.context import ContextAPI
 
     if os.environ.get("DOCKER_HOST"):
@@ -86,7 +86,7 @@ class Engine(StorageCalls):
     # --- the engine itself ---
 
     def facts(self) -> EngineFacts:
-        """Return its version, folder and clock."""
+        """Return the engine's version, folder and clock."""
         with self._call("its facts"):
             info = _json(self._client.info())
             version = _json(self._client.version())
@@ -103,22 +103,22 @@ class Engine(StorageCalls):
 
     @property
     def is_local(self) -> bool:
-        """True if it is on this host, where the files that containers mount are."""
+        """True if the engine is on this host, where the files that containers mount are."""
         return self.where.startswith("unix://")
 
     # --- containers ---
 
     def containers(self, project: str, *services: str) -> list[Container]:
-        """Return the containers of a Compose project, stopped ones too, but not those of `compose run`.
+        """Return the containers of a Compose project, also stopped ones, but not those of `compose run`.
 
-        Sorted by service and number; with `services`, only theirs.
+        They are sorted by service and number. `services`: only these services.
         """
         found = self.labelled({PROJECT_LABEL: project, ONEOFF_LABEL: "False"})
         kept = [each for each in found if not services or each.service in services]
         return sorted(kept, key=lambda each: (each.service, each.number, each.name))
 
     def labelled(self, labels: Mapping[str, str]) -> list[Container]:
-        """Return all containers with these labels; one that is removed meanwhile is left out."""
+        """Return all containers with these labels, except those that are removed meanwhile."""
         filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
         with self._call("the list of containers"):
             listed = self._client.containers(all=True, filters=filters)
@@ -133,18 +133,18 @@ class Engine(StorageCalls):
         return container_of(self.inspect(id_or_name))
 
     def inspect(self, id_or_name: str) -> Json:
-        """Return the engine's whole description of a container; check the type of what you take from it."""
+        """Return the engine's full description of a container. The caller must check the types of values."""
         with self._call(f"container {shown(id_or_name)}"):
             return _json(self._client.inspect_container(id_or_name))
 
     def start(self, *ids: str) -> None:
-        """Start containers; one that runs stays as it is."""
+        """Start containers; running ones are left alone."""
         for id_ in ids:
             with self._call(f"the start of {shown(id_)}"):
                 self._client.start(id_)
 
     def stop(self, *ids: str, seconds: int | None = None) -> None:
-        """Stop containers side by side, each by its own stop signal and grace period, or `seconds`."""
+        """Stop containers in parallel, each with its own stop signal and its grace period or `seconds`."""
         with self._patient():
             _together(lambda id_: self._stop(id_, seconds), ids)
 
@@ -159,19 +159,19 @@ class Engine(StorageCalls):
             self._client.kill(id_, signal)
 
     def remove(self, *ids: str, volumes: bool = False) -> None:
-        """Remove containers, running ones too, with their anonymous volumes if asked to; a missing one is fine."""
+        """Remove containers, also running ones. `volumes`: also their anonymous volumes. Missing ones are ignored."""
         for id_ in ids:
             with suppress(NotThere), self._call(f"the removal of {shown(id_)}"):
                 self._client.remove_container(id_, v=volumes, force=True)
 
     def logs(self, id_: str, lines: int) -> list[str]:
-        """Return the last lines that a container wrote, safe to print."""
+        """Return the last lines of a container's log, safe to print."""
         with self._call(f"the log of {shown(id_)}"):
             raw = self._client.logs(id_, stdout=True, stderr=True, tail=lines)
         return shown_lines(raw, lines) if isinstance(raw, bytes) else []
 
     def processes(self, id_: str) -> list[str]:
-        """Return "PID ARGUMENTS" of each process of a container, as the host numbers them."""
+        """Return "PID ARGUMENTS" of each process of a container, with the PIDs of the host."""
         with self._call(f"the processes of {shown(id_)}"):
             rows = _json(self._client.top(id_, "-eo pid,args")).get("Processes")
         return (
@@ -194,13 +194,13 @@ class Engine(StorageCalls):
         user: str = "",
         environment: Mapping[str, str] | None = None,
     ) -> Ended:
-        """Run `argv` in a container, and return how it ended; a status other than 0 is not an error here.
+        """Run `argv` in a container, and return its result; a status other than 0 is not an error here.
 
-        `given`: standard input. `write` gets standard output piece by piece (a file's `write`); without, it is kept.
-        argv and environment can be seen by whoever can ask the engine: secrets go through `given`.
+        `given`: standard input. `write` gets standard output piece by piece (a file's `write`); without it, the output
+        is kept. Everybody with access to the engine can see argv and environment, so secrets must go through `given`.
 
         Raises:
-            OperationError: it says more than `limit` bytes, or has not ended within `seconds`. It may go on.
+            OperationError: It writes more than `limit` bytes, or runs longer than `seconds`. It may still be running.
         """
         what = f"{shown(argv[0])} in {shown(id_[:12])}"
         with self._call(what):
@@ -220,7 +220,7 @@ class Engine(StorageCalls):
                 output = talk.hold()
             status = _json(self._client.exec_inspect(exec_id)).get("ExitCode")
         if not isinstance(status, int):
-            raise EngineLost(f"the engine does not say how {what} ended")
+            raise EngineLost(f"the engine returned no exit status of {what}")
         return Ended(status, output.out, output.errors, output.size)
 
     def run_helper(
@@ -232,7 +232,7 @@ class Engine(StorageCalls):
         limit: int = ANY_SIZE,
         seconds: float = CALL_SECONDS,
     ) -> Ended:
-        """Run a container for one task; it is removed at the end, however that comes. As `execute` otherwise."""
+        """Run a container for one task, and always remove it at the end. Otherwise like `execute`."""
         what = f"{shown(helper.argv[0])} in a container of {shown(helper.image)}"
         id_ = self.create(helper, open_stdin=given is not None)
         try:
@@ -248,11 +248,11 @@ class Engine(StorageCalls):
             with suppress(OperationError):
                 self.remove(id_, volumes=True)
         if not isinstance(status, int):
-            raise EngineLost(f"the engine does not say how {what} ended")
+            raise EngineLost(f"the engine returned no exit status of {what}")
         return Ended(status, output.out, output.errors, output.size)
 
     def create(self, helper: Helper, *, open_stdin: bool = False) -> str:
-        """Make a helper's container without starting it, and return its id. The caller removes it."""
+        """Create a helper's container without starting it, and return its id. The caller removes it."""
         mounts = [
             {
                 "Type": "bind" if source.startswith("/") else "volume",
@@ -297,7 +297,7 @@ class Engine(StorageCalls):
         environment: Mapping[str, str],
         volumes: Sequence[str] = (),
     ) -> str:
-        """Make a container without a network that runs its image's own program, without starting it; return its id.
+        """Create, but do not start, a container with its image's program and no network; return its id.
 
         `volumes`: folders that get an anonymous volume. The caller removes both.
         """
@@ -316,7 +316,7 @@ class Engine(StorageCalls):
     # --- images ---
 
     def image(self, name: str) -> Image | None:
-        """Return an image by name or id; None where the engine does not have it."""
+        """Return an image by name or id; None if the engine does not have it."""
         try:
             with self._call(f"the image {shown(name)}"):
                 described = _json(self._client.inspect_image(name))
@@ -338,14 +338,14 @@ class Engine(StorageCalls):
         )
 
     def pull(self, name: str) -> None:
-        """Get an image from its registry. Raises Refused if that does not have it."""
+        """Pull an image from its registry. Raises Refused if the registry does not have it."""
         with self._patient(), self._call(f"the image {shown(name)}"):
             self._client.pull(name)
-        if self.image(name) is None:  # what goes wrong on the way is in the answer's text, with status 200
+        if self.image(name) is None:  # errors of a pull are in the text of the answer, with status 200
             raise Refused(f"the image {shown(name)} could not be pulled")
 
     def find_in_registry(self, name: str) -> None:
-        """Ask the image's registry for it. Raises Refused if that does not have it, or cannot be reached."""
+        """Look up an image in its registry. Raises Refused if it is not there, or the registry cannot be reached."""
         with self._call(f"the image {shown(name)}"):
             self._client.inspect_distribution(name)
 
@@ -356,7 +356,7 @@ class Engine(StorageCalls):
             self._client.tag(image, repository, tag)
 
     def untag(self, name: str) -> None:
-        """Remove a name of an image, and the image with its last name; a missing one is fine."""
+        """Remove a name of an image, and with its last name the image. A missing image is ignored."""
         with suppress(NotThere), self._call(f"the removal of the image {shown(name)}"):
             self._client.remove_image(name)
 

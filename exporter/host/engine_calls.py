@@ -1,4 +1,4 @@
-"""A call of the engine: its deadline, its two kinds of failure, and values of its answers by their type."""
+"""Calls of the engine: deadlines, the two kinds of failure, and type checks of answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 CALL_SECONDS = 60
-"""For a call that asks or changes something small; a busy engine with many containers takes seconds."""
+"""Deadline of a small call; a busy engine with many containers takes seconds."""
 
 
 class Calls:
@@ -34,7 +34,7 @@ class Calls:
 
     @contextmanager
     def _patient(self) -> Iterator[None]:
-        """Inside, a call may take as long as a container's grace period."""
+        """Allow calls in the block to take as long as a container's grace period."""
         before, self._client.timeout = self._client.timeout, 3600
         try:
             yield
@@ -44,7 +44,7 @@ class Calls:
 
 @contextmanager
 def failures(where: str, what: str) -> Iterator[None]:
-    """Turn what the `docker` package raises inside into Refused, NotThere or EngineLost, during `what`."""
+    """Convert errors of the `docker` package during `what` to Refused, NotThere or EngineLost."""
     from docker.errors import APIError, DockerException, NotFound
     from requests.exceptions import RequestException
 
@@ -61,18 +61,18 @@ def failures(where: str, what: str) -> Iterator[None]:
 def _refusal(what: str, error: Any) -> str:
     said = error.explanation or error
     text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-    return f"the engine refuses {what}: {shown(text, 500)}"
+    return f"the Docker engine reports an error for {what}: {shown(text, 500)}"
 
 
 def silent(where: str, error: BaseException, what: str = "") -> str:
-    """Say that the engine does not answer, and why if that is known."""
+    """Return a sentence that the engine does not answer, with the reason if it is known."""
     reason = f" ({_cause(error)})" if _cause(error) else ""
     during = f" during {what}" if what and what != "the first call" else ""
     return f"the Docker engine at {shown(where)} does not answer{during}{reason}"
 
 
 def _cause(error: BaseException) -> str:
-    """Name why in a few words, where the operating system said so; `requests` has its error among the arguments."""
+    """Return the operating system's reason, if there is one; `requests` hides it among its arguments."""
     for _ in range(10):
         if isinstance(error, OSError) and error.errno:
             return os.strerror(error.errno).lower()
@@ -86,20 +86,20 @@ def _cause(error: BaseException) -> str:
 
 
 def as_json(value: object) -> dict[str, Any]:
-    """Return an object of an answer; empty where it is something else."""
+    """Return an object of an answer, or an empty one if the value is something else."""
     return value if isinstance(value, dict) else {}
 
 
 def as_text(value: object) -> str:
-    """Return a text of an answer; empty where it is something else."""
+    """Return a text of an answer, or an empty one if the value is something else."""
     return value if isinstance(value, str) else ""
 
 
 def as_texts(value: object) -> tuple[str, ...]:
-    """Return the texts of a list of an answer; empty where it is something else."""
+    """Return the texts in a list of an answer, or an empty tuple if the value is something else."""
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def filters(labels: Mapping[str, str]) -> list[str]:
-    """Return labels as the engine's filters write them."""
+    """Return labels in the form of the engine's filters."""
     return [f"{name}={value}" for name, value in labels.items()]

@@ -1,4 +1,4 @@
-"""Networks, volumes and a Swarm's secrets of the engine."""
+"""Calls for networks, volumes and Swarm secrets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class StorageCalls(Calls):
-    """Calls about what containers share."""
+    """Calls for resources that containers share."""
 
     # --- networks and volumes ---
 
     def connect(self, network: str, id_: str, aliases: Sequence[str] = ()) -> None:
-        """Put a container on a network, under further names."""
+        """Connect a container to a network, with additional names."""
         with self._call(f"the connection of {shown(id_[:12])} to {shown(network)}"):
             self._client.connect_container_to_network(id_, network, aliases=list(aliases))
 
     def disconnect(self, network: str, id_: str) -> None:
-        """Take a container off a network."""
+        """Disconnect a container from a network."""
         with self._call(f"the disconnection of {shown(id_[:12])} from {shown(network)}"):
             self._client.disconnect_container_from_network(id_, network)
 
@@ -37,7 +37,7 @@ class StorageCalls(Calls):
         return sorted(as_text(as_json(row).get("Name")) for row in listed if isinstance(row, dict))
 
     def remove_network(self, name: str) -> None:
-        """Remove a network; a missing one is fine."""
+        """Remove a network; a missing one is ignored."""
         with suppress(NotThere), self._call(f"the removal of the network {shown(name)}"):
             self._client.remove_network(name)
 
@@ -49,7 +49,7 @@ class StorageCalls(Calls):
         return sorted(as_text(as_json(row).get("Name")) for row in rows)
 
     def volume(self, name: str) -> Json | None:
-        """Return the description of a volume; None where there is none."""
+        """Return the description of a volume, or None if it does not exist."""
         try:
             with self._call(f"the volume {shown(name)}"):
                 return as_json(self._client.inspect_volume(name))
@@ -57,31 +57,31 @@ class StorageCalls(Calls):
             return None
 
     def create_volume(self, labels: Mapping[str, str], name: str | None = None) -> str:
-        """Make a volume, and return its name."""
+        """Create a volume, and return its name."""
         with self._call("a new volume"):
             made = as_json(self._client.create_volume(name, labels=dict(labels)))
         return as_text(made.get("Name"))
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume; a missing one is fine."""
+        """Remove a volume; a missing one is ignored."""
         with suppress(NotThere), self._call(f"the removal of the volume {shown(name)}"):
             self._client.remove_volume(name, force=True)
 
     # --- secrets of a Swarm ---
 
     def swarm_secrets(self) -> dict[str, str]:
-        """Return the time of creation of each of the Swarm's secrets, by name."""
+        """Return the creation times of the Swarm's secrets, by name."""
         with self._call("the Swarm's secrets"):
             listed = self._client.secrets()
         rows = [as_json(row) for row in listed] if isinstance(listed, list) else []
         return {as_text(as_json(row.get("Spec")).get("Name")): as_text(row.get("CreatedAt")) for row in rows}
 
     def create_swarm_secret(self, name: str, value: bytes, labels: Mapping[str, str]) -> None:
-        """Give the Swarm a secret."""
+        """Create a secret in the Swarm."""
         with self._call(f"the Swarm's secret {shown(name)}"):
             self._client.create_secret(name, value, labels=dict(labels))
 
     def remove_swarm_secret(self, name: str) -> None:
-        """Remove a secret of the Swarm; one that is in use is refused."""
+        """Remove a secret from the Swarm, which refuses it for one in use."""
         with self._call(f"the removal of the Swarm's secret {shown(name)}"):
             self._client.remove_secret(name)

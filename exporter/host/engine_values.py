@@ -1,4 +1,4 @@
-"""What the engine is asked and what it answers, as values."""
+"""Values of the engine's requests and answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class EngineFacts:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image. `digests`: names with digests by which registries know it."""
+    """An image. `digests`: its names with digests in registries."""
 
     id: str
     tags: tuple[str, ...]
@@ -39,7 +39,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process in a container ended. `reason`: its last words on standard error, safe to print."""
+    """The result of a process in a container. `reason`: the last line of its standard error, safe to print."""
 
     status: int
     out: bytes
@@ -48,22 +48,22 @@ class Ended:
 
     @property
     def good(self) -> bool:
-        """True if it ended with 0."""
+        """True if the exit status is 0."""
         return self.status == 0
 
     @property
     def reason(self) -> str:
-        """The last line of standard error, else the status."""
+        """Return the last line of standard error, or the exit status."""
         lines = shown_lines(self.errors, 1, 300)
-        return lines[-1] if lines else f"it ended with {self.status}"
+        return lines[-1] if lines else f"exit status {self.status}"
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A container for one task, which `Engine.run_helper` makes, runs and removes.
+    """A container for one task, which `Engine.run_helper` creates, runs and removes.
 
-    `volumes`: by their place in the container, the name of a volume or an absolute folder, and whether it is writable.
-    Without `network` it has none. `labels` mark it, so that what a killed command left can be found.
+    `volumes`: by mount point, the name of a volume or an absolute folder, and True if it is writable. By default it has
+    no network. `labels` mark the container, so that leftovers of a killed command can be found.
     """
 
     image: str
@@ -75,5 +75,5 @@ class Helper:
     environment: Mapping[str, str] | None = None
     read_only: bool = True
     capabilities: tuple[str, ...] | None = None
-    """None: the engine's usual ones; a tuple: these alone."""
+    """None: the engine's default ones; a tuple: only these."""
     tmpfs: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Ways in which an operation ends other than well: one sentence for a person, and the exit status."""
+"""Failures of an operation: one sentence for the user, and the exit status."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ INTERRUPTED = 130
 
 
 class OperationError(Exception):
-    """The operation cannot go on. `sentence` says what is wrong, where, and what to do; it is safe to print."""
+    """The operation cannot continue. `sentence` says what is wrong, where, and what to do; it is safe to print."""
 
     def __init__(self, sentence: str, status: int = NOT_DONE) -> None:
         super().__init__(sentence)
@@ -18,7 +18,7 @@ class OperationError(Exception):
 
 
 class Refused(OperationError):  # noqa: N818 - it says that it is a failure
-    """The engine answered, and refused: the request was understood and not carried out."""
+    """The engine answered with an error: the request was not carried out."""
 
 
 class NotThere(Refused):
@@ -26,14 +26,14 @@ class NotThere(Refused):
 
 
 class EngineLost(OperationError):  # noqa: N818 - it says that it is a failure
-    """The engine does not answer. Whether it did what it was last asked for cannot be known."""
+    """The engine does not answer. It is unknown if it carried out the last request."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, CANNOT_KNOW)
 
 
 class Interrupted(OperationError):  # noqa: N818 - it says that it is a failure
-    """A person pressed Ctrl-C, or the process was asked to end."""
+    """The user pressed Ctrl-C, or the process got SIGTERM."""
 
     def __init__(self, sentence: str = "interrupted") -> None:
         super().__init__(sentence, INTERRUPTED)

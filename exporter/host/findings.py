@@ -1,4 +1,4 @@
-"""What the checks of the pre-flight look at, and what they find."""
+"""Input and results of the pre-flight checks."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How a finding stands in the way."""
+    """The severity of a finding."""
 
     GOOD = "good"
     WARNING = "warning"
     PROBLEM = "problem"
     UNKNOWN = "unknown"
-    """It could not be found out, because something before it is wrong."""
+    """Not checked, because something it depends on failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found. `sentence` says what is wrong, where, and what to do; it is safe to print."""
+    """The result of one check. `sentence` says what is wrong, where, and what to do; it is safe to print."""
 
     check: str
     state: State
@@ -33,11 +33,11 @@ class Finding:
 
 @dataclass
 class Host:
-    """What the checks look at. `engine`, `facts` and `compose` are None where a check before has failed."""
+    """The input of the checks. `engine`, `facts` and `compose` are None if an earlier check has failed."""
 
     site: Site
     engine: Engine | None = None
     facts: EngineFacts | None = None
     asked: tuple[float, float] = (0.0, 0.0)
-    """When the facts were asked for and answered, by this host's clock."""
+    """Times of the request for the facts and of the answer, by this host's clock."""
     compose: Compose | None = None

@@ -1,7 +1,7 @@
-"""One command at a time changes an environment: a lock on a file, with a file beside it that says who holds it.
+"""The lock that allows one command at a time to change an environment: a locked file, and a file that names the holder.
 
-Both are as the scripts had them, so an old script and a new command exclude each other. A tool that a killed command
-left running holds the lock with it (its descriptor is inherited), and is waited for.
+Both are the same as in the old scripts, so a script and a command exclude each other. A tool that a killed command left
+running still holds the lock (it inherits the descriptor), and the next command waits for it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 LOCK = "lock"
 HOLDER = "lock.holder"
 HELD = "LOCK_HELD"
-"""The variable by which a command that another one starts knows that it shares its lock."""
+"""The variable that tells a command that it shares the lock of the command that started it."""
 _AGAIN_SECONDS = 0.2
 
 
 def who() -> str:
-    """Return the user on whose behalf this runs: over ssh and sudo the one who asked."""
+    """Return the user who runs this; with ssh and sudo, the original user."""
     for name in ("ON_BEHALF_OF", "SUDO_USER"):
         if os.environ.get(name):
             return os.environ[name]
@@ -43,7 +43,7 @@ def who() -> str:
 
 
 def holder(state: StateFolder) -> str | None:
-    """Say who holds the lock, or held it last; None where nobody is known."""
+    """Return a description of the lock's current or last holder, or None."""
     fields = state.fields(HOLDER)
     if not fields:
         return None
@@ -54,7 +54,7 @@ def holder(state: StateFolder) -> str | None:
 
 
 def is_locked(state: StateFolder) -> bool:
-    """Tell whether a command holds the lock now."""
+    """True if a command holds the lock now."""
     try:
         descriptor = os.open(state.path / LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -74,13 +74,12 @@ def is_locked(state: StateFolder) -> bool:
 def locked(
     state: StateFolder, command: str, what: str, waits: Callable[[str], None] = lambda _: None
 ) -> Iterator[None]:
-    """Hold the lock inside. A nested call, also in a command that this one starts, shares it.
+    """Hold the lock while the block runs. A nested call, also in a command started by this one, shares it.
 
-    `what` names the environment in the sentence for others; `waits` is told once when tools of a killed command are
-    waited for.
+    `what` names the environment in messages; `waits` is called once if tools of a killed command still run.
 
     Raises:
-        OperationError: another command holds it, or the folder cannot be written.
+        OperationError: Another command holds the lock, or the folder cannot be written to.
     """
     if os.environ.get(HELD) == str(state.path):
         yield
@@ -123,7 +122,7 @@ def _taken(state: StateFolder, what: str, waits: Callable[[str], None]) -> int:
 
 def _wait_for(descriptor: int, state: StateFolder, what: str, waits: Callable[[str], None]) -> None:
     told = False
-    patience = time.monotonic() + 1  # a command that has just begun writes its name within that
+    patience = time.monotonic() + 1  # a command that has just started writes its name within that time
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -133,15 +132,15 @@ def _wait_for(descriptor: int, state: StateFolder, what: str, waits: Callable[[s
             return
         if time.monotonic() >= patience:
             if _holder_lives(state):
-                raise OperationError(f"{what} is locked by {holder(state)}; try again when it is done")
+                raise OperationError(f"{what} is locked by {holder(state)}; try again when it has finished")
             if not told:
-                waits(f"waiting for what a killed command left running: {holder(state)}")
+                waits(f"waiting for programs that a killed command left running: {holder(state)}")
                 told = True
         time.sleep(_AGAIN_SECONDS)
 
 
 def _holder_lives(state: StateFolder) -> bool:
-    """Nothing is known of a process of another host, so it counts as alive."""
+    """True if the holder's process is alive; one on another host counts as alive, since it cannot be checked."""
     fields = state.fields(HOLDER)
     pid = fields.get("pid", "")
     if not fields:

@@ -1,4 +1,4 @@
-"""The one pre-flight: what must be right on a host before an operation touches anything, found all at once.
+"""The pre-flight checks of a host, all done before an operation changes anything.
 
 `exporter doctor` shows every finding; other operations call `require` with the checks that they need.
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Preflight:
-    """The checks of one environment. Findings come in the order of CHECKS, which build on one another."""
+    """The checks of one environment. Findings are in the order of CHECKS, since later checks need earlier ones."""
 
     def __init__(self, site: Site) -> None:
         self.host = Host(site)
@@ -36,13 +36,13 @@ class Preflight:
 
     @contextmanager
     def connected(self) -> Iterator[Engine | None]:
-        """Connect to the environment's engine inside; None where it does not answer, which a finding says."""
+        """Connect to the environment's engine; yields None if it does not answer, which becomes a finding."""
         with connecting(self.host.site.docker_host) as (engine, silence):
             self.host.engine, self._silence = engine, silence
             yield engine
 
     def findings(self, *, skip: Collection[str] = ()) -> Iterator[Finding]:
-        """Yield what each check finds, but those named in `skip`. Call it inside `connected`."""
+        """Yield the findings of all checks except those in `skip`. Call it inside `connected`."""
         yield from self._engine()
         yield from self._compose()
         for name, check in CHECKS.items():
@@ -73,8 +73,8 @@ class Preflight:
             return
         if not engine.is_local:
             sentence = (
-                f"the engine at {engine.where} is on another host, where the files that containers mount are not; "
-                "write docker_host as ssh://USER@HOST, or run this there"
+                f"the engine at {engine.where} is on another host, without the files that containers mount; "
+                "set docker_host to ssh://USER@HOST, or run this command on that host"
             )
             yield Finding("engine's host", State.PROBLEM, sentence)
             return
@@ -100,7 +100,7 @@ class Preflight:
 
 @contextmanager
 def connecting(host: str | None) -> Iterator[tuple[Engine | None, str]]:
-    """Connect if the engine answers; else None and the sentence that says so."""
+    """Yield the engine and an empty text if it answers; otherwise None and the reason."""
     connection = connected(host)
     try:
         engine = connection.__enter__()
@@ -114,11 +114,11 @@ def connecting(host: str | None) -> Iterator[tuple[Engine | None, str]]:
 
 
 def require(findings: Iterable[Finding], screen: Screen) -> None:
-    """Show warnings, and see that nothing is in the way.
+    """Show warnings and problems; return if there are no problems.
 
     Raises:
-        OperationError: something is; all of it was shown.
-        EngineLost: the engine does not answer.
+        OperationError: There are problems; all of them were shown.
+        EngineLost: The engine does not answer.
     """
     problems = []
     for finding in findings:
@@ -128,7 +128,7 @@ def require(findings: Iterable[Finding], screen: Screen) -> None:
             problems.append(finding)
             screen.say(f"  {finding.sentence}")
     if any(finding.check == "engine" for finding in problems):
-        raise EngineLost("the pre-flight failed at the engine; nothing was changed")
+        raise EngineLost("the Docker engine cannot be used, see above; nothing was changed")
     if problems:
-        count = f"{len(problems)} of the checks" if len(problems) > 1 else "one of the checks"
-        raise OperationError(f"{count} failed; nothing was changed")
+        count = f"{len(problems)} checks" if len(problems) > 1 else "1 check"
+        raise OperationError(f"{count} failed, see above; nothing was changed")

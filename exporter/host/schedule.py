@@ -1,9 +1,9 @@
-"""The one entry on a host that runs an environment's schedule: a systemd timer, or where there is no systemd, cron's.
+"""The entry on a host that runs an environment's schedule: a systemd timer, or a cron entry without systemd.
 
-There is one entry for all schedules of the catalog: it asks every five minutes what is due. So a store that is added
-or saved more often needs no other line on the host, and a deploy installs the entry where it may. A scheduler in a
+One entry runs all schedules of the catalog: every five minutes it starts whatever is due. So a new store or a changed
+schedule needs no change on the host, and a deploy installs the entry if it has the permissions. A scheduler in a
 container would need the Docker socket, the folders of secrets, state and backups, and age or gpg in its image, and
-would be gone when the Docker engine is.
+would not run when the Docker engine is down.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SYSTEMD = Path("/etc/systemd/system")
 CRON = Path("/etc/cron.d")
 VARIABLE = "BACKUP_SCHEDULE"
-"""`off`: something else runs the schedule, and a deploy installs nothing."""
+"""`off`: something else runs the schedule, so deploys install nothing."""
 _RUNNING = Path("/run/systemd/system")
 _CRON_RUNNING = (Path("/usr/sbin/cron"), Path("/usr/sbin/crond"))
 _SECONDS = 60.0
@@ -63,14 +63,14 @@ PATH={path}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a host needs to run the schedule: files by their place, and commands that make them work."""
+    """The schedule's entry on a host: files by path, the commands that activate them, and those that remove them."""
 
     files: dict[Path, str]
     after: tuple[tuple[str, ...], ...] = ()
     remove: tuple[tuple[str, ...], ...] = ()
 
     def is_installed(self) -> bool:
-        """True if all files are there, as they are to be."""
+        """True if all files exist with the right content."""
         return all(
             path.is_file() and path.read_text(errors="replace") == text for path, text in self.files.items()
         )
@@ -101,17 +101,18 @@ def entry_of(site: Site, systemd: Path = SYSTEMD, cron: Path = CRON) -> Entry:
         words = [f"{key}={value}" for key, value in variables.items()]
         line = " ".join(shlex.quote(word) for word in ("env", *words, *argv))
         if "\n" in line:
-            raise OperationError("a folder's name with a line break cannot be in a crontab")
+            raise OperationError("a path with a line break cannot be written into a crontab")
         return Entry(
             {cron / name: _LINES.format(title=site.title, path=_PATH, command=line.replace("%", "\\%"))}
         )
     raise OperationError(
-        "this host has neither systemd nor cron; let something run every five minutes: " + shlex.join(argv)
+        "this host has neither systemd nor cron; run this every five minutes by other means: "
+        + shlex.join(argv)
     )
 
 
 def ensure(site: Site, screen: Screen) -> None:
-    """See after a deploy that this host runs the schedule of backups, so that nobody has to think of it."""
+    """Install the backup schedule on this host after a deploy, if it is missing."""
     catalog = site.catalog
     schedules = [store.backup for store in catalog.stores.values()] + [
         each.backup for each in catalog.volumes.values()
@@ -124,13 +125,13 @@ def ensure(site: Site, screen: Screen) -> None:
         entry = entry_of(site)
         if not entry.is_installed():
             install(entry)
-            screen.say(f"this host runs the schedule of backups now: {', '.join(map(str, entry.files))}")
+            screen.say(f"installed the backup schedule on this host: {', '.join(map(str, entry.files))}")
     except OperationError as error:
-        screen.warn(f"nothing on this host runs the schedule of backups: {error.sentence}")
+        screen.warn(f"no backups are scheduled on this host: {error.sentence}")
 
 
 def install(entry: Entry) -> None:
-    """Write the entry's files and make them work. Raises OperationError."""
+    """Write the entry's files and activate them. Raises OperationError."""
     try:
         for path, text in entry.files.items():
             new = path.with_name(f".{path.name}.new")
@@ -145,7 +146,7 @@ def install(entry: Entry) -> None:
 
 
 def uninstall(entry: Entry) -> None:
-    """Remove what `install` has written. Raises OperationError."""
+    """Deactivate and remove the files of `install`. Raises OperationError."""
     if any(path.exists() for path in entry.files):
         _do(entry.remove)
     try:
@@ -159,10 +160,10 @@ def uninstall(entry: Entry) -> None:
 
 
 def command_of(site: Site) -> list[str]:
-    """Return the command that runs what is due, by absolute paths. On another host's own copy, by the current one."""
+    """Return the command that runs whatever is due, with absolute paths; for copied files, those of the last copy."""
     root = site.root
     config = site.config
-    if site.handed_over:  # each command brings a folder of its own; the link names the last one
+    if site.handed_over:  # each command copies into a new folder; the link points to the last one
         root = site.state_folder / "sites" / "current"
         config = root / config.name
     interpreter = [sys.executable, "-P", "-m", "exporter"]
@@ -180,7 +181,7 @@ def command_of(site: Site) -> list[str]:
 
 
 def variables_of(site: Site) -> dict[str, str]:
-    """Return the folders, which a person may have named by variables only."""
+    """Return the folders as variables, since they may be set by variables only."""
     return {
         "STATE_FOLDER": str(site.state_folder),
         "BACKUP_FOLDER": str(site.backup_folder),
@@ -196,6 +197,6 @@ def _do(commands: tuple[tuple[str, ...], ...]) -> None:
 
 
 def _systemd_word(word: str) -> str:
-    """Quote a word for a unit file, where % means something too."""
+    """Quote a word for a unit file, where % is also special."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return '"' + escaped.replace("\n", "\\n") + '"'

@@ -1,6 +1,6 @@
-"""What a person sees while a command runs: steps with their time, a live line on a terminal, plain lines elsewhere.
+"""Progress output of a command: steps with their time, a live line on a terminal, plain lines elsewhere.
 
-All of it goes to standard error; a command's result, and its `--json`, go to standard output.
+Everything goes to standard error; a command's result and its `--json` go to standard output.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 LINE_SECONDS = 5.0
-"""Without a terminal, a waiting command says a line this often, and at once when what it says changes much."""
+"""Without a terminal, a waiting command prints a line this often."""
 
 
 class Screen:
-    """`step` is the step that runs now, for the sentence about an interruption."""
+    """The output of one command. `step`: the current step, for messages about an interruption."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -34,18 +34,18 @@ class Screen:
 
     @property
     def elapsed(self) -> str:
-        """The time since the command began, such as 1:05."""
+        """Return the time since the command began, such as 1:05."""
         seconds = int(time.monotonic() - self._begun)
         return f"{seconds // 60}:{seconds % 60:02d}"
 
     def enter(self, step: str) -> None:
-        """Say that a step begins."""
+        """Print the beginning of a step."""
         self.step = step
         self._line_at = 0.0
         self._print(f"== {step}")
 
     def say(self, sentence: str) -> None:
-        """Print a line that stays. Text from outside goes through `shown` before."""
+        """Print a line. Untrusted text must go through `shown` first."""
         self._print(sentence)
 
     def warn(self, sentence: str) -> None:
@@ -53,7 +53,7 @@ class Screen:
         self._print(f"warning: {sentence}")
 
     def waiting(self, sentence: str) -> None:
-        """Say what is waited for: the live line on a terminal, else a line every LINE_SECONDS."""
+        """Show what the command is waiting for: in the live line, or without a terminal every LINE_SECONDS."""
         line = f"{sentence} ({self.elapsed})"
         if self._status is not None:
             self._status.update(escape(line))
@@ -63,7 +63,7 @@ class Screen:
 
     @contextmanager
     def live(self, sentence: str) -> Iterator[None]:
-        """Show a spinner with `sentence` inside, on a terminal; nothing elsewhere. Nested ones share the first."""
+        """Show a spinner with `sentence` during the block, on a terminal only. Nested calls share the first one."""
         if self._status is not None or not self._console.is_terminal:
             yield
             return

@@ -1,7 +1,7 @@
-"""Text of a container, an engine or a tool in the form in which a terminal may get it.
+"""Text of a container, an engine or a tool, made safe for a terminal.
 
-A log line can hold escape sequences that rewrite what a person has read, and a name can hold a line break that forges a
-row. Everything that does not print is shown as an escape (`\\x1b`), bidirectional controls too.
+A log line can contain escape sequences that rewrite earlier output, and a name can contain a line break that forges a
+row. Every unprintable character is shown as an escape (`\\x1b`), also bidirectional controls.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ LINE_CHARACTERS = 2000
 
 
 def shown(text: str, limit: int = NAME_CHARACTERS) -> str:
-    """Return `text` as one line: what does not print is escaped, and what is too long is cut with `…`."""
+    """Return `text` as one line: unprintable characters are escaped, and a long text is cut with `…`."""
     cut = text[:limit]
     line = cut if cut.isprintable() else "".join(map(_character, cut))
     return line + "…" if len(text) > limit else line

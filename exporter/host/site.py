@@ -1,6 +1,6 @@
-"""An environment of a catalog as a place to act on: its names, folders, services and files, worked out once.
+"""An environment for operators' commands: its names, folders, services and files.
 
-Folders and the tag come from the variables of the command, then from deploy/ENVIRONMENT/.env, then from the catalog.
+Folders and the tag come from the command's variables, then from deploy/ENVIRONMENT/.env, then from the catalog.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
 
 HANDED_OVER = ".handed-over"
-"""A file beside config.yaml in what was copied to an environment's host: the engine is the local one there."""
+"""A file next to config.yaml in files copied to an environment's host, where the engine is the local one."""
 MONITORING_FILE = "compose.monitoring.yaml"
 _FILE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """A service that is deployed. `level`: 1 above the highest that it depends on; stores are at 0.
+    """A deployed service. `level`: one more than the highest that it depends on; stores have 0.
 
-    `job`: others wait for its end. `awaited`: it must be healthy, or have completed, before another one starts.
+    `job`: others wait until it has completed. `awaited`: it must be healthy or completed before another one starts.
     """
 
     name: str
@@ -53,9 +53,9 @@ class ServiceFacts:
 
 @dataclass(frozen=True)
 class Site:
-    """One environment. `root` holds the generated `deploy/`; `folder` is deploy/ENVIRONMENT; `config` the catalog.
+    """One environment. `root` contains the generated `deploy/`; `folder`: deploy/ENVIRONMENT; `config`: the catalog.
 
-    `stores` have a container of their own; `file_stores` are files in volumes of services.
+    `stores` have their own container; `file_stores` are files in volumes of services.
     """
 
     catalog: Catalog
@@ -66,15 +66,15 @@ class Site:
     secrets_folder: Path
     requested_tag: str | None
     variables: Mapping[str, str] = field(repr=False)
-    """Those of .env and of this process; some are secrets."""
+    """Variables of .env and of this process; some are secrets."""
     own_variables: Mapping[str, str] = field(repr=False)
-    """Those of .env alone."""
+    """Variables of .env only."""
 
     @classmethod
     def of(
         cls, catalog: Catalog, config: Path, root: Path, variables: Mapping[str, str] | None = None
     ) -> Site:
-        """Work out the environment of `catalog`; `variables` are this process' own if not given.
+        """Return the environment of `catalog`. `variables`: default: those of this process.
 
         Raises:
             OperationError: .env cannot be read, or a folder is not absolute.
@@ -89,7 +89,7 @@ class Site:
         }
         for name, folder in folders.items():
             if not folder.startswith("/"):
-                raise OperationError(f"{name} is {folder}; write an absolute path", WRONG_USAGE)
+                raise OperationError(f"{name} is {folder}; set it to an absolute path", WRONG_USAGE)
         return cls(
             catalog=catalog,
             config=config,
@@ -106,22 +106,22 @@ class Site:
 
     @property
     def project(self) -> str:
-        """The catalog's project."""
+        """Return the catalog's project."""
         return self.catalog.project
 
     @property
     def environment(self) -> str:
-        """The environment's name."""
+        """Return the environment's name."""
         return self.catalog.environment_name
 
     @property
     def title(self) -> str:
-        """The environment in a sentence."""
+        """Return the environment's name for messages."""
         return f"{self.project} in {self.environment}"
 
     @property
     def compose_project(self) -> str:
-        """Compose's project, which all containers, networks and volumes are labelled with."""
+        """Return the Compose project, a label of all containers, networks and volumes."""
         return compose_project(self.catalog)
 
     @property
@@ -131,31 +131,31 @@ class Site:
 
     @property
     def docker_host(self) -> str | None:
-        """The engine; None: the usual one of this host, which it always is in what was copied there."""
+        """Return the engine's address; None: this host's default, also for files that were copied here."""
         return None if self.handed_over else self.catalog.environment.docker_host
 
     @property
     def handed_over(self) -> bool:
-        """True if these files were copied here, to the environment's host, for this command."""
+        """True if these files were copied to this host, the environment's host, for this command."""
         return (self.root / HANDED_OVER).is_file()
 
     @property
     def verify_seconds(self) -> int:
-        """Seconds until everything must be healthy after a deploy."""
+        """Return the seconds within which everything must be healthy after a deploy."""
         return math.ceil(self.catalog.environment.verify.deadline)
 
     @property
     def tag_default(self) -> str | None:
-        """The catalog's tag of images that are built here."""
+        """Return the catalog's tag of images that are built here."""
         return self.catalog.environment.tag
 
     @property
     def tag(self) -> str | None:
-        """The tag that was asked for, else the catalog's; None: the commit's."""
+        """Return the requested tag, else the catalog's; None: use the commit's."""
         return self.requested_tag or self.tag_default
 
     def commit(self) -> str | None:
-        """Return the commit of the catalog's checkout in short; None where there is none."""
+        """Return the short commit of the catalog's checkout, or None without one."""
         if shutil.which("git") is None:
             return None
         done = run(("git", "-C", str(self.root), "rev-parse", "--short=12", "HEAD"))
@@ -165,12 +165,12 @@ class Site:
 
     @property
     def folder(self) -> Path:
-        """The environment's generated files."""
+        """Return the folder of the environment's generated files."""
         return self.root / "deploy" / self.environment
 
     @property
     def state(self) -> StateFolder:
-        """The state folder."""
+        """Return the state folder."""
         return StateFolder(self.state_folder)
 
     @property
@@ -182,7 +182,7 @@ class Site:
 
     @cached_property
     def services(self) -> tuple[ServiceFacts, ...]:
-        """The services that are deployed, lowest first."""
+        """Return the deployed services, lowest level first."""
         levels = levels_of(self.catalog)
         waited_for, ending = awaited(self.catalog), jobs(self.catalog)
         return tuple(
@@ -199,38 +199,38 @@ class Site:
 
     @cached_property
     def stores(self) -> tuple[str, ...]:
-        """Stores with a container of their own."""
+        """Return the stores that have their own container."""
         return tuple(deployed_stores(self.catalog))
 
     @cached_property
     def awaited_stores(self) -> tuple[str, ...]:
-        """Stores that must be healthy before a service starts."""
+        """Return the stores that must be healthy before a service starts."""
         waited_for = awaited(self.catalog)
         return tuple(name for name in self.stores if name in waited_for)
 
     @cached_property
     def file_stores(self) -> tuple[str, ...]:
-        """Stores that are files in volumes."""
+        """Return the stores that are files in volumes."""
         return tuple(name for name in self.catalog.stores if name not in self.stores)
 
     @property
     def gateway(self) -> str | None:
-        """The gateway's service, if there is one."""
+        """Return the gateway's service, if there is one."""
         return GATEWAY if self.catalog.gateway else None
 
     @property
     def gateway_profile(self) -> str | None:
-        """The Compose profile that the gateway is in where all ports are open anyway: it starts when asked for."""
+        """Return the gateway's Compose profile, if it starts only on request because all ports are published."""
         return GATEWAY if self.catalog.gateway and self.catalog.environment.publishes_all else None
 
     @property
     def gateway_resolve_seconds(self) -> int:
-        """How long the gateway keeps an answer of the engine's DNS."""
+        """Return how long the gateway caches an answer of the engine's DNS."""
         return LOOK_UP_SECONDS
 
     @cached_property
     def monitoring(self) -> tuple[str, ...]:
-        """The services of the monitoring stack, where it is deployed with the others."""
+        """Return the services of the monitoring stack, if it is deployed with the others."""
         try:
             found = yaml.safe_load(read_regular(self.folder / MONITORING_FILE, _FILE_BYTES))
         except FileNotFoundError:
@@ -246,19 +246,19 @@ class Site:
 
     @cached_property
     def all_services(self) -> tuple[str, ...]:
-        """Every Compose service in the order in which they start."""
+        """Return every Compose service in start order."""
         gateway = (self.gateway,) if self.gateway else ()
         return (*self.stores, *(each.name for each in self.services), *gateway, *self.monitoring)
 
 
 def load_site(config: Path, environment: str | None, root: Path | None = None) -> Site:
-    """Load a catalog and find the files that were generated from it.
+    """Load a catalog and find its generated files.
 
-    Without `root`, they are next to the catalog, else in the folder that the command runs in.
+    Without `root`, they are next to the catalog or in the current folder.
 
     Raises:
-        CatalogError: the catalog is wrong.
-        OperationError: nothing was generated for the environment.
+        CatalogError: The catalog is invalid.
+        OperationError: There are no generated files of the environment.
     """
     catalog = load_catalog(config, environment)
     name = catalog.environment_name
@@ -266,15 +266,15 @@ def load_site(config: Path, environment: str | None, root: Path | None = None) -
     for folder in tried:
         if (folder / "deploy" / name / "compose.yaml").is_file():
             return Site.of(catalog, config.absolute(), folder)
-    places = " nor ".join(str(folder / "deploy" / name) for folder in tried)
+    places = " or ".join(str(folder / "deploy" / name) for folder in tried)
     raise OperationError(
-        f"there are no generated files of {name} in {places}; write them with: exporter gen -c {config}",
+        f"there are no generated files of {name} in {places}; generate them with: exporter gen -c {config}",
         WRONG_USAGE,
     )
 
 
 def levels_of(catalog: Catalog) -> dict[str, int]:
-    """Return the level of each deployed service, lowest first; a service is above all that it depends on."""
+    """Return the level of each deployed service, lowest first; a service is above everything it depends on."""
     levels: dict[str, int] = {}
 
     def level(name: str) -> int:
@@ -295,10 +295,10 @@ def levels_of(catalog: Catalog) -> dict[str, int]:
 
 
 def read_variables(file: Path) -> dict[str, str]:
-    """Read NAME=VALUE lines as data, without expanding anything; one pair of quotes around a value is removed.
+    """Read NAME=VALUE lines without expanding anything; one pair of quotes around a value is removed.
 
     Raises:
-        OperationError: it is there and cannot be read.
+        OperationError: The file exists but cannot be read.
     """
     try:
         raw = read_regular(file, _FILE_BYTES)

@@ -1,9 +1,9 @@
-"""An environment whose engine is on another host: the command goes there with its files, and runs there.
+"""Commands for an environment whose engine is on another host: they run there, with a copy of the files.
 
-Containers mount files of the host that their engine is on: secrets, configuration, the state that the daemon reads. A
-lock is worth something only there, too. So where docker_host is ssh://, the catalog and the generated files of the
-environment are copied there, each time into a folder of its own, and the same command runs there. The host needs
-Docker, Compose, and the exporter or its image.
+Containers mount files of their engine's host: secrets, configuration, the state that the daemon reads. A lock also only
+works there. So if docker_host is ssh://, the catalog and the environment's generated files are copied to that host,
+each time into a new folder, and the same command runs there. The host needs Docker, Compose, and the exporter or its
+image.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ KEPT_SITES = 10
 FOLDERS = ("scripts", "dashboards", "alert_rules")
 """Generated folders that all environments share."""
 LOCATIONS = ("--config", "-c", "--environment", "-e", "--root")
-"""Options that name a place on this host: there, variables do."""
+"""Options that name a place on this host; on the other host, variables replace them."""
 FROM_FILE = ("--from-file", "--key")
-"""Options that name a file of this host, whose content goes along as standard input."""
+"""Options that name a file of this host; its content is passed as standard input."""
 COPY_SECONDS = 600.0
 _BROKE_OFF = 255
 
@@ -55,37 +55,37 @@ def go_to_host(site: Site, arguments: Sequence[str], screen: Screen) -> int:
     """Run `exporter ARGUMENTS` on the environment's host, and return its exit status.
 
     Raises:
-        OperationError: nothing was done: the files cannot be copied there.
-        EngineLost: the connection broke off while the command ran.
+        OperationError: The files cannot be copied to the host; nothing was done.
+        EngineLost: The connection was lost while the command ran.
     """
     host = site.docker_host or ""
     if shutil.which("ssh") is None:
-        raise OperationError(f"{site.environment} runs on {host}, and ssh is not installed")
+        raise OperationError(f"{site.environment} is on {host}, but ssh is not installed here")
     sites = site.state_folder / "sites"
     name = _site_name()
     words, given = there(arguments)
-    screen.say(f"taking the catalog and the files of {site.environment} to {host}")
+    screen.say(f"copying the catalog and the files of {site.environment} to {host}")
     with packed(site) as archive:
         unpack = ("sh", "-c", UNPACK, "sh", str(sites), name, str(KEPT_SITES))
         argv = ("ssh", host, quoted(unpack))
         done = run(argv, input=archive, seconds=COPY_SECONDS, own_session=False)  # ssh may ask for a password
     if not done.good:
         raise OperationError(
-            f"nothing was done: the files cannot be copied to {sites} on {host}; is it reached by ssh, and may the "
-            f"user write there? {done.reason}"
+            f"nothing was done: the files cannot be copied to {sites} on {host}; check that ssh works and that the "
+            f"user can write there: {done.reason}"
         )
     command = (*_variables(site, sites / name), "sh", "-c", COMMAND, "sh", *_exporter(site), *words)
     terminal = ["-t"] if given is None and sys.stdin.isatty() else []
     status = _call(["ssh", *terminal, host, quoted(command)], given)
     if status == _BROKE_OFF:
-        raise EngineLost(f"the connection to {host} broke off")
+        raise EngineLost(f"the connection to {host} was lost")
     return status
 
 
 def there(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
-    """Return the arguments as they are on the host, and the file of this one that is its standard input.
+    """Return the arguments for the other host, and the local file for its standard input.
 
-    Options that name a place here are left out; what follows `--` stays as it is.
+    Options that name a local place are left out; everything after `--` is kept.
     """
     words: list[str] = []
     given: Path | None = None
@@ -114,7 +114,7 @@ def there(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
 
 @contextmanager
 def packed(site: Site) -> Iterator[IO[bytes]]:
-    """Make a tar of what a command needs: the catalog as config.yaml, generated files, the public key of backups."""
+    """Yield a tar of the files that a command needs: the catalog as config.yaml, generated files, the public key."""
     with tempfile.TemporaryFile() as stream:
         try:
             with tarfile.open(fileobj=stream, mode="w") as archive:
@@ -134,12 +134,12 @@ def packed(site: Site) -> Iterator[IO[bytes]]:
 
 
 def quoted(words: Sequence[str]) -> str:
-    """Return the words as one line for whatever shell is there."""
+    """Return the words as one line, quoted for any shell."""
     return " ".join("'" + word.replace("'", "'\\''") + "'" for word in words)
 
 
 def _public_key(site: Site) -> str | None:
-    """Return the path of the key if it is beside the catalog; an absolute one is the host's."""
+    """Return the path of the key if it is next to the catalog; an absolute path is on the other host."""
     encrypt = site.catalog.backup.encrypt
     if encrypt is None:
         return None
@@ -161,7 +161,7 @@ def _variables(site: Site, place: Path) -> tuple[str, ...]:
 
 
 def _exporter(site: Site) -> tuple[str, str, str, str]:
-    """Return the command on the host, which .env may name, the versions that fit, its image, and what that must see."""
+    """Return the other host's command (.env may set it), the version it must have, its image, and folders to mount."""
     image = site.catalog.exporter.image or f"{IMAGE}:{__version__}"
     folders = (site.state_folder, site.backup_folder, site.secrets_folder)
     return (
@@ -179,7 +179,7 @@ def _site_name() -> str:
 
 
 def _call(argv: Sequence[str], given: Path | None) -> int:
-    """Run ssh with this terminal. Ctrl-C reaches it as it reaches us, and passes it on."""
+    """Run ssh with this terminal, where it also gets Ctrl-C, and return its status."""
     try:
         stdin = given.open("rb") if given is not None else None
     except OSError as error:

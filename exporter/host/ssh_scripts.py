@@ -1,4 +1,4 @@
-"""What runs on an environment's host before the command does: POSIX shell, whose values come as arguments alone."""
+"""POSIX shell scripts that run on an environment's host before the command; values are passed as arguments only."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ there=$(uname -n)
 found=$("$exporter" version 2>/dev/null) || found=
 if [ -z "$found" ]; then
   if ! docker image inspect "$image" >/dev/null 2>&1; then
-    echo "$there: neither the command $exporter works nor is the image $image there; install one of them in" >&2
-    echo "version $fits, or write EXPORTER=/its/path into the environment's .env" >&2
+    echo "$there: the command $exporter does not work there, and there is no image $image; install one of them in" >&2
+    echo "version $fits, or set EXPORTER=/its/path in the environment's .env" >&2
     exit 1
   fi
-  # Its own Compose and client go in, and it sees the host's processes, files and name as a command of the host would.
+  # Mount the host's Compose and client; the container sees the host's processes, files and name, like a host command.
   options="--rm --interactive --user 0:0 --network host --pid host --uts host --entrypoint /bin/sh"
   if [ -t 0 ]; then options="$options --tty"; fi
   set -- "$image" -c 'exec python -m exporter "$@"' sh "$@"
@@ -47,8 +47,8 @@ fi
 case $found in
   "$fits".*) exec "$exporter" "$@" ;;
 esac
-echo "$there: the exporter is $found there and $fits here; install the same" >&2
+echo "$there: exporter $found is installed there, but $fits here; install the same version on both" >&2
 exit 1
 """
-"""EXPORTER FITS IMAGE FOLDERS ARGUMENT...: the command, where it is installed; else its image, which sees FOLDERS, one
-a line, at their own places."""
+"""EXPORTER FITS IMAGE FOLDERS ARGUMENT...: run the installed command, or else its image, in which FOLDERS, one per
+line, are mounted at the same paths."""

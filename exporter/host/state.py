@@ -1,16 +1,16 @@
-"""The state folder of an environment on its host: files that survive a power cut, in the scripts' formats.
+"""The state folder of an environment on its host: files that survive a power failure, in the scripts' formats.
 
-lock, lock.holder     one command at a time changes an environment; who that is
-current               the step of a deploy that is under way; there only while one is, or after one was killed
-restoring             what a restore has not put back yet; there only while one is under way, or was interrupted
+lock, lock.holder     the lock of commands that change the environment, and its holder
+current               the step of a running deploy; exists only during a deploy, or after one was killed
+restoring             what a restore has not restored yet; exists only during a restore, or after an interrupted one
 deploys.jsonl         a record of each deploy
-files                 what containers mount of the generated files, and the catalog: as last deployed
-sites/ID, current     the generated files that came from another host, and a link to the last
-running               link to what was last found good: Compose files, images.yaml, tag and files, in one folder
+files                 generated files that containers mount, and the catalog: as last deployed
+sites/ID, current     generated files that were copied from another host, and a link to the last copy
+running               link to the last good release: a folder with Compose files, images.yaml, tag and files
 releases/ID           such a folder, made by deploy ID
-rollback/ID           such a folder, of what ran before deploy ID, and `before`: the image of each service; once
-                      it was gone back to, `undone`: the images that ran until then
-logs/ID-COMMAND.log   what the tools said while a command ran
+rollback/ID           such a folder with the release before deploy ID, and `before`: the image of each service;
+                      after a rollback to it also `undone`: the images that ran until then
+logs/ID-COMMAND.log   output of the tools during a command
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _PATH_CHARACTERS = 4096
 
 @dataclass(frozen=True, slots=True)
 class HalfRestored:
-    """What an interrupted restore has not put back. `command` completes it."""
+    """The rest of an interrupted restore. `command` completes it."""
 
     names: tuple[str, ...]
     command: str
@@ -52,24 +52,24 @@ class HalfRestored:
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """`path` may not exist yet: nothing is read from it then, and the first write makes it."""
+    """A state folder. If `path` does not exist yet, it reads as empty, and the first write creates it."""
 
     path: Path
 
     def make(self) -> None:
-        """Make the folder if it is not there.
+        """Create the folder if it does not exist.
 
         Raises:
-            OperationError: it cannot be made.
+            OperationError: The folder cannot be created.
         """
-        with self._refusals("the folder cannot be made; run as a user who may, or set STATE_FOLDER"):
+        with self._refusals("cannot create the folder; run as a user with write access, or set STATE_FOLDER"):
             self.path.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, content: str | bytes, mode: int = 0o644) -> None:
-        """Replace the file `name` (a relative path): all of it or nothing, also when the power fails.
+        """Replace the file `name` (a relative path) atomically, also if the power fails.
 
         Raises:
-            OperationError: it cannot be written.
+            OperationError: The file cannot be written.
         """
         path = self.path / name
         new = path.with_name(f"{path.name}{_NEW}{os.getpid()}")
@@ -84,10 +84,10 @@ class StateFolder:
             sync(path.parent)
 
     def read(self, name: str) -> str | None:
-        """Return the text of the file `name`; None where there is none.
+        """Return the text of the file `name`, or None if it does not exist.
 
         Raises:
-            OperationError: it is there and cannot be read.
+            OperationError: The file exists but cannot be read.
         """
         with self._refusals(f"{name} cannot be read"):
             try:
@@ -99,18 +99,18 @@ class StateFolder:
             return raw.decode("utf-8", "replace")
 
     def fields(self, name: str) -> dict[str, str]:
-        """Return the KEY=VALUE lines of the file `name`; the last of a key wins. Empty where there is none."""
+        """Return the KEY=VALUE lines of the file `name`; the last line of a key wins. Empty without the file."""
         text = self.read(name) or ""
         pairs = (line.partition("=") for line in text.splitlines())
         return {key: value for key, found, value in pairs if found}
 
     def write_fields(self, name: str, values: Mapping[str, str]) -> None:
-        """Replace the file `name` by KEY=VALUE lines; a line break in a value becomes a space."""
+        """Replace the file `name` with KEY=VALUE lines; a line break in a value becomes a space."""
         lines = (f"{key}={' '.join(value.splitlines())}\n" for key, value in values.items())
         self.write(name, "".join(lines))
 
     def remove(self, name: str) -> None:
-        """Remove a file, link or folder, if it is there, and return when the disk knows."""
+        """Remove a file, link or folder, if it exists, and sync the disk."""
         path = self.path / name
         with self._refusals(f"{name} cannot be removed"):
             if path.is_dir() and not path.is_symlink():
@@ -121,7 +121,7 @@ class StateFolder:
                 sync(path.parent)
 
     def point_to(self, link: str, target: str) -> None:
-        """Make `link` a symbolic link to `target` (relative to the folder), in one step."""
+        """Make `link` a symbolic link to `target` (relative to the folder), atomically."""
         path = self.path / link
         new = path.with_name(f"{path.name}{_NEW}{os.getpid()}")
         with self._refusals(f"{link} cannot be written"):
@@ -132,25 +132,25 @@ class StateFolder:
             sync(path.parent)
 
     def clear_unfinished(self) -> None:
-        """Remove what writes that were cut off left. Call it with the lock held."""
-        with self._refusals("left-overs cannot be removed"):
+        """Remove the leftovers of interrupted writes. The lock must be held."""
+        with self._refusals("leftovers cannot be removed"):
             for left in self.path.glob(f"*{_NEW}*"):
                 left.unlink(missing_ok=True)
 
     @property
     def running(self) -> Path | None:
-        """The folder of what was last found good; None where nothing was deployed."""
+        """Return the folder of the last good release, or None if nothing was deployed."""
         folder = self.path / RUNNING
         return folder if folder.is_dir() else None
 
     @property
     def running_tag(self) -> str | None:
-        """The tag of what was last found good."""
+        """Return the tag of the last good release."""
         text = self.read(f"{RUNNING}/tag")
         return text.strip() if text else None
 
     def half_restored(self, environment: str) -> HalfRestored | None:
-        """Return what a restore has left; None where nothing is left. Whether it still runs is not asked."""
+        """Return the rest of an unfinished restore, or None. The restore may still be running."""
         fields = self.fields(RESTORING)
         names = tuple(shown(name) for name in fields.get("names", "").split())
         if not names:
@@ -158,23 +158,23 @@ class StateFolder:
         backup = shown(fields.get("backup", ""), _PATH_CHARACTERS)
         command = f"exporter restore -e {environment} {backup} {' '.join(names)}"
         sentence = (
-            f"the restore from the backup {backup}, begun by {shown(fields.get('user', '?'))} at "
-            f"{shown(fields.get('since', '?'))}, has not put back: {' '.join(names)}. Services that write are stopped. "
-            f"Run {command} again (or remove {self.path / RESTORING}, if the data is to stay as it is)"
+            f"the restore from the backup {backup}, started by {shown(fields.get('user', '?'))} at "
+            f"{shown(fields.get('since', '?'))}, did not restore: {' '.join(names)}. Services that write are stopped. "
+            f"Run {command} to complete it, or remove {self.path / RESTORING} to keep the data as it is"
         )
         return HalfRestored(names, command, sentence)
 
     def restore_left(self, environment: str) -> str | None:
-        """Say what a restore has not put back and how that is done; None where nothing is left."""
+        """Return a sentence on what a restore has left and how to complete it, or None."""
         left = self.half_restored(environment)
         return left.sentence if left else None
 
     def new_log(self, command: str) -> Path:
-        """Make the file to which the tools of one run of `command` write; the oldest ones are removed."""
+        """Create the log file for the tools of one run of `command`, and remove the oldest ones."""
         folder = self.path / "logs"
         now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = folder / f"{now}-{command}-{os.getpid()}.log"
-        with self._refusals("its logs cannot be written"):
+        with self._refusals("the logs cannot be written"):
             folder.mkdir(parents=True, exist_ok=True)
             for old in sorted(folder.glob("*.log"))[: -KEPT_LOGS + 1]:
                 old.unlink(missing_ok=True)
@@ -190,7 +190,7 @@ class StateFolder:
 
 
 def sync(folder: Path) -> None:
-    """Return when the disk has the folder's entries."""
+    """Sync the folder's entries to disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

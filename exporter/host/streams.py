@@ -1,8 +1,8 @@
-"""The standard streams of a process in a container, over the one connection that the engine gives for them.
+"""The standard streams of a process in a container, over the engine's single connection for them.
 
-The request is written here and not by the `docker` package, which loses what arrives in one piece with the headers of
-the answer. After them the engine sends frames: a byte that names the stream, three zeros, the length, the bytes.
-Everything has a limit: bytes that are kept, bytes that go to a file, seconds in all.
+The request is not made by the `docker` package, which loses data that arrives together with the headers of the answer.
+After the headers the engine sends frames: a byte that names the stream, three zeros, the length, the data. Everything
+is limited: bytes in memory, bytes written to a file, and the total time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STDOUT, _STDERR = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a process wrote: `out` is empty where it went to a file; `errors` is the end of standard error."""
+    """The output of a process. `out`: empty if it went to a file. `errors`: the end of standard error."""
 
     out: bytes
     errors: bytes
@@ -41,7 +41,7 @@ class Output:
 
 
 class Upgraded:
-    """A connection that the engine has handed over to a process, and what it had sent with its answer."""
+    """A connection that the engine handed over to a process, and the data that came with the engine's answer."""
 
     def __init__(self, connection: socket.socket, begun: bytes) -> None:
         self.socket = connection
@@ -58,11 +58,11 @@ class Upgraded:
 
 @contextmanager
 def upgraded(where: str, path: str, body: object, what: str, seconds: float) -> Iterator[Upgraded]:
-    """Ask the engine at `where` (unix:// or plain tcp://) for the streams of a process.
+    """Request the streams of a process from the engine at `where` (unix:// or plain tcp://).
 
     Raises:
-        EngineLost: it does not answer.
-        Refused: it does not hand the connection over.
+        EngineLost: The engine does not answer.
+        Refused: The engine does not hand over the connection.
     """
     data = json.dumps(body).encode()
     head = (
@@ -76,7 +76,9 @@ def upgraded(where: str, path: str, body: object, what: str, seconds: float) -> 
             while b"\r\n\r\n" not in answer:
                 piece = connection.recv(_PIECE)
                 if not piece or len(answer) > _HEAD_BYTES:
-                    raise EngineLost(f"the engine at {shown(where)} broke off during {what}")
+                    raise EngineLost(
+                        f"the Docker engine at {shown(where)} closed the connection during {what}"
+                    )
                 answer += piece
             status, _, begun = answer.partition(b"\r\n\r\n")
             found = re.match(rb"HTTP/1\.[01] ([0-9]{3})", status)
@@ -107,7 +109,7 @@ def _connection(where: str, what: str, seconds: float) -> socket.socket:
             f"the Docker engine at {shown(where)} does not answer during {what}{reason}"
         ) from None
     raise OperationError(
-        f"processes in containers of the engine at {shown(where)} cannot be reached; run this on its host"
+        f"cannot run programs in containers through the engine at {shown(where)}; run this command on its host"
     )
 
 
@@ -117,14 +119,14 @@ def _refusal(status: bytes, begun: bytes, what: str) -> OperationError:
     except (ValueError, KeyError, TypeError):
         said = begun.decode("utf-8", "replace").strip() or f"status {status.decode()}"
     failure = NotThere if status == b"404" else Refused
-    return failure(f"the engine refuses {what}: {shown(str(said), 500)}")
+    return failure(f"the Docker engine reports an error for {what}: {shown(str(said), 500)}")
 
 
 class Conversation:
-    """One exchange with a process: feeds `given`, reads until it ends.
+    """One exchange with a process: feeds it `given`, and reads until it ends.
 
-    `write` gets standard output, piece by piece; without, it is kept up to KEPT_BYTES. `limit`: the most bytes of
-    standard output.
+    `write` gets standard output piece by piece; without it, the output is kept, up to KEPT_BYTES. `limit`: maximum
+    bytes of standard output.
     """
 
     def __init__(
@@ -148,11 +150,11 @@ class Conversation:
         self._fed_badly: BaseException | None = None
 
     def hold(self) -> Output:
-        """Return what the process wrote, once it closes its streams.
+        """Return the output of the process, once it closes its streams.
 
         Raises:
-            OperationError: it takes too long or says too much, or `write` or `given` fails.
-            EngineLost: the connection breaks off inside a frame.
+            OperationError: It takes too long or writes too much, or `write` or `given` fails.
+            EngineLost: The connection is lost inside a frame.
         """
         feeder = threading.Thread(target=self._feed, daemon=True)
         feeder.start()
@@ -166,7 +168,7 @@ class Conversation:
                 if stream == _STDOUT:
                     size += len(piece)
                     if size > self._limit:
-                        raise OperationError(f"{self._what} says more than {self._limit} bytes")
+                        raise OperationError(f"{self._what} wrote more than {self._limit} bytes of output")
                     self._write(piece)
                 elif stream == _STDERR:
                     errors += piece
@@ -176,7 +178,7 @@ class Conversation:
         return Output(bytes(self._kept), bytes(errors), size)
 
     def _feed(self) -> None:
-        """Send standard input. A process that ends before it has read all is the reader's business."""
+        """Send standard input. If the process exits before it has read everything, the reader handles that."""
         connection = self._connection.socket
         try:
             if isinstance(self._given, bytes):
@@ -190,12 +192,12 @@ class Conversation:
             pass  # the process has ended
         except BaseException as error:  # noqa: BLE001 - raised by hold(), in the caller's thread
             self._fed_badly = error
-            # A part must not look like the whole of it, so the connection ends.
+            # Close the connection, so that partial input does not look complete.
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _header(self) -> bytes:
-        """Return the next frame's header; nothing at the end."""
+        """Return the next frame's header, or an empty text at the end."""
         header = b""
         while len(header) < _HEADER:
             piece = self._receive(_HEADER - len(header))
@@ -224,7 +226,9 @@ class Conversation:
             raise self._cut_off() from None
 
     def _too_slow(self) -> OperationError:
-        return OperationError(f"{self._what} has not ended within {self._seconds:.0f} s")
+        return OperationError(f"{self._what} did not finish within {self._seconds:.0f} s")
 
     def _cut_off(self) -> BaseException:
-        return self._fed_badly or EngineLost(f"the connection to the engine broke off during {self._what}")
+        return self._fed_badly or EngineLost(
+            f"the connection to the Docker engine was lost during {self._what}"
+        )

@@ -1,7 +1,7 @@
-"""Run a program of the host (docker compose, git, ssh, age): argv, a deadline, and its output in a log.
+"""Programs of the host (docker compose, git, ssh, age): argv, a deadline, and output in a log.
 
-A program gets a session to itself, so that Ctrl-C reaches this process first; it is passed on, and what does not end is
-killed. Only the lock's descriptor is inheritable, and every program inherits it.
+Each program gets its own session, so that Ctrl-C reaches this process first; it is passed on, and a program that does
+not exit is killed. Only the lock's descriptor is inheritable, and every program inherits it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ TAIL_BYTES = 64 * 1024
 OUTPUT_BYTES = 16 * 1024 * 1024
 ENDING_SECONDS = 10.0
 DEADLINE = 60.0
-"""Seconds for a program that only answers a question."""
+"""Seconds for a program that only answers a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a program ended. `complaint`: the last lines of standard error, safe to print."""
+    """The result of a program. `complaint`: the last lines of standard error, safe to print."""
 
     status: int
     output: bytes
@@ -39,13 +39,13 @@ class Done:
 
     @property
     def good(self) -> bool:
-        """True if it ended with 0."""
+        """True if the exit status is 0."""
         return self.status == 0
 
     @property
     def reason(self) -> str:
-        """Its last word, for the end of a sentence."""
-        return self.complaint[-1] if self.complaint else f"it ended with {self.status}"
+        """Return the last line of its error output, or the exit status."""
+        return self.complaint[-1] if self.complaint else f"exit status {self.status}"
 
 
 def run(
@@ -59,14 +59,14 @@ def run(
     watch: Callable[[], None] | None = None,
     own_session: bool = True,
 ) -> Done:
-    """Run a program and return how it ended; a status other than 0 is not an error here.
+    """Run a program and return its result; a status other than 0 is not an error here.
 
-    With `log`, standard output and error are appended to that file, and `Done.complaint` has the end of both. Without,
-    standard output is `Done.output`. `env` is added to this process' environment. `watch` is called every half second,
-    to show progress. Without `own_session` the program may ask at the terminal.
+    With `log`, standard output and error are appended to that file, and `Done.complaint` has the end of both. Without
+    it, standard output is `Done.output`. `env` is added to this process' environment. `watch` is called every half
+    second, to show progress. Without `own_session` the program may prompt on the terminal.
 
     Raises:
-        OperationError: the program is not there, takes longer than `seconds`, or says more than OUTPUT_BYTES.
+        OperationError: The program is missing, takes longer than `seconds`, or writes more than OUTPUT_BYTES.
     """
     name = argv[0]
     with ExitStack() as stack:
@@ -86,7 +86,7 @@ def run(
                 env={**os.environ, **(env or {})},
                 cwd=cwd,
                 start_new_session=own_session,
-                close_fds=False,  # descriptors are not inheritable but the lock's
+                close_fds=False,  # only the lock's descriptor is inheritable
             )
         except FileNotFoundError:
             raise OperationError(f"{name} is not installed") from None
@@ -101,14 +101,14 @@ def run(
         finally:
             talk.join()
         if talk.too_much:
-            raise OperationError(f"{name} says more than {OUTPUT_BYTES // 1024**2} MiB")
+            raise OperationError(f"{name} wrote more than {OUTPUT_BYTES // 1024**2} MiB of output")
     if log is not None:
         return Done(process.returncode, b"", tuple(shown_lines(_from(log, start), 20)))
     return Done(process.returncode, talk.output, tuple(shown_lines(talk.errors[-TAIL_BYTES:], 20)))
 
 
 def end(process: subprocess.Popen[bytes], *, group: bool) -> None:
-    """End a program, and with `group` what it started: as Ctrl-C would, then by force."""
+    """End a program, and with `group` also its child processes: first like Ctrl-C, then by force."""
     for number in (signal.SIGINT, signal.SIGKILL):
         with suppress(ProcessLookupError):
             if group:
@@ -116,7 +116,7 @@ def end(process: subprocess.Popen[bytes], *, group: bool) -> None:
             else:
                 process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(ENDING_SECONDS)  # and once more by force: what it started may still be there
+            process.wait(ENDING_SECONDS)  # the loop continues with SIGKILL: child processes may still run
 
 
 def _stdin(given: bytes | IO[bytes] | None) -> IO[bytes] | int:
@@ -138,7 +138,7 @@ def _wait(
             process.wait(min(max(left, 0.0), 0.5))
         except subprocess.TimeoutExpired:
             if left <= 0:
-                raise OperationError(f"{name} has not ended within {seconds:.0f} s") from None
+                raise OperationError(f"{name} did not finish within {seconds:.0f} s") from None
             if watch is not None:
                 watch()
         else:
@@ -153,7 +153,7 @@ def _from(log: Path, start: int) -> bytes:
 
 
 class _Talk:
-    """Feeds standard input and keeps a bounded part of what comes back, so that no pipe fills up."""
+    """Threads that feed standard input and keep a limited part of the output, so that no pipe fills up."""
 
     def __init__(self, process: subprocess.Popen[bytes], given: bytes | None) -> None:
         self.output = b""
@@ -178,7 +178,7 @@ class _Talk:
 
     @staticmethod
     def _feed(stream: IO[bytes], given: bytes) -> None:
-        with suppress(OSError), stream:  # it may end without having read all
+        with suppress(OSError), stream:  # the program may exit without reading everything
             stream.write(given)
 
     def _keep_all(self, stream: IO[bytes]) -> None:

@@ -1,1 +1,1 @@
-"""Operators' commands that look at an environment and its host: status, doctor, compose, destroy."""
+"""Operators' commands for an environment and its host: status, doctor, compose, destroy."""

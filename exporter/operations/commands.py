@@ -1,4 +1,4 @@
-"""`exporter status`, `doctor`, `compose` and `destroy`: what a body needs is imported when it runs."""
+"""`exporter status`, `doctor`, `compose` and `destroy`. Each imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def status(
     root: Root = None,
     json: Json = False,
 ) -> None:
-    """Show what the catalog wants and what runs, backups, deploys, and what is not right.
+    """Show the services in the catalog and on the host, backups, deploys, and problems.
 
-    Exit status 0: all is as the catalog wants it, 1: something is missing or wrong, 2: wrong usage or catalog, 3: the
-    engine does not answer.
+    Exit status 0: everything matches the catalog, 1: something is missing or wrong, 2: wrong usage or catalog, 3: the
+    Docker engine does not answer.
     """
     from datetime import UTC, datetime
 
@@ -49,7 +49,7 @@ def doctor(
 ) -> None:
     """Check everything that an operation needs: generated files, engine, Compose, space, secrets, images, clock.
 
-    Exit status 0: nothing is in the way, 1: something is, 2: wrong usage or catalog.
+    Exit status 0: no problems, 1: there are problems, 2: wrong usage or catalog.
     """
     from exporter.operations.doctor import show
 
@@ -69,7 +69,7 @@ def compose(
     environment: Environment = None,
     root: Root = None,
 ) -> None:
-    """Run Compose with the files and the project of what runs, from any folder. Its exit status is passed through."""
+    """Run Compose with the deployed files and project, from any folder. Its exit status is passed through."""
     from exporter.host.compose import Compose, replace_process
     from exporter.host.engine import address
 
@@ -84,11 +84,12 @@ def destroy(
     environment: Environment = None,
     root: Root = None,
     volumes: Annotated[
-        bool, typer.Option("--volumes", help="Remove the volumes too: the data is gone, except in backups.")
+        bool,
+        typer.Option("--volumes", help="Also remove the volumes. Their data is lost, except in backups."),
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """List and remove an environment's containers and networks; asks for its name before. Images and backups stay."""
+    """List and remove an environment's containers and networks, after asking for its name. Images and backups stay."""
     from exporter.host.engine import connected
     from exporter.host.failures import OperationError
     from exporter.host.lock import locked
@@ -100,13 +101,13 @@ def destroy(
         with connected(site.docker_host) as engine:
             remains = find(site, engine, volumes=volumes)
             if not remains:
-                run.screen.say(f"the engine has nothing of {site.title}")
+                run.screen.say(f"there is nothing of {site.title} on this Docker engine")
                 return
-            run.screen.say(f"to be removed of {site.title}:")
+            run.screen.say(f"this removes from {site.title}:")
             for line in describe(site, remains, volumes=volumes):
                 run.screen.say(line)
             if not yes and not confirm("This cannot be undone.", site.environment):
-                raise OperationError("nothing was removed; type the name at a terminal, or write --yes")
+                raise OperationError("nothing was removed; type the name at a terminal, or use --yes")
             with locked(site.state, "destroy", site.title, run.screen.say):
                 remove(engine, find(site, engine, volumes=volumes), run.screen)
                 site.state.remove(RUNNING)

@@ -1,4 +1,4 @@
-"""`exporter destroy`: list an environment's containers, networks and perhaps volumes, then remove them."""
+"""`exporter destroy`: list an environment's containers, networks and optionally volumes, then remove them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What the engine has of a Compose project. Volumes that others made (`external`) are not among these."""
+    """Resources of a Compose project on the engine, without `external` volumes."""
 
     containers: tuple[Container, ...]
     networks: tuple[str, ...]
@@ -30,7 +30,7 @@ class Remains:
 
 
 def find(site: Site, engine: Engine, *, volumes: bool) -> Remains:
-    """List everything of the environment, containers of `compose run` too; its volumes only if asked to."""
+    """Find everything of the environment, also containers of `compose run`; its volumes only if asked to."""
     labels = {PROJECT_LABEL: site.compose_project}
     return Remains(
         tuple(engine.labelled(labels)),
@@ -40,21 +40,21 @@ def find(site: Site, engine: Engine, *, volumes: bool) -> Remains:
 
 
 def describe(site: Site, remains: Remains, *, volumes: bool) -> Iterator[str]:
-    """Say what is to be removed and what stays, a line each."""
+    """Yield a line for each thing to be removed, and one for what stays."""
     for container in remains.containers:
         yield f"  container {shown(container.name)} ({shown(container.state)}, {shown(container.image_name)})"
     for network in remains.networks:
         yield f"  network {shown(network)}"
     for volume in remains.volumes:
-        yield f"  volume {shown(volume)}, with all that is in it"
+        yield f"  volume {shown(volume)}, with all its data"
     kept = [str(site.state_folder), str(site.secrets_folder), f"{site.backup_folder / site.environment}"]
     if not volumes:
-        kept.insert(0, "the volumes (--volumes removes them, too)")
-    yield f"images and these stay: {', '.join(kept)}"
+        kept.insert(0, "the volumes (--volumes removes them as well)")
+    yield f"not removed: images, {', '.join(kept)}"
 
 
 def remove(engine: Engine, remains: Remains, screen: Screen) -> None:
-    """Remove it: containers first, since they hold the others. Can be done again after it was interrupted."""
+    """Remove everything, containers first, since they use the rest. Can be repeated after an interruption."""
     screen.enter("containers")
     with screen.live("stopping containers"):
         engine.stop(*(each.id for each in remains.containers if each.running))

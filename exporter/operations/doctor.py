@@ -1,4 +1,4 @@
-"""`exporter doctor`: every finding of the pre-flight, good ones too."""
+"""`exporter doctor`: every finding of the pre-flight checks, also good ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STYLES = {State.WARNING: "yellow", State.PROBLEM: "red", State.UNKNOWN: "dim"}
 
 
 def show(site: Site, *, as_json: bool) -> bool:
-    """Run every check and print what it found; returns False if anything is in the way."""
+    """Run every check and print its findings; return False if there are problems."""
     preflight = Preflight(site)
     with preflight.connected():
         findings = list(preflight.findings())

@@ -1,4 +1,4 @@
-"""A row of `exporter status` for each service that the catalog has, whether a container exists or not."""
+"""The rows of `exporter status`: one for each service in the catalog, with or without containers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 Kind = Literal["store", "service", "gateway", "monitoring", "unknown"]
 
 MISSING = "missing"
-"""The health of what has no container."""
+"""The health of a service without containers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServiceRow:
-    """`problem` is empty where all is as wanted; `since` is when its containers last started or ended."""
+    """A row. `problem`: empty if the service is as wanted. `since`: when its containers last started or exited."""
 
     name: str
     kind: Kind
@@ -36,7 +36,7 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the catalog wants of one service. `job`: it runs once and ends."""
+    """One service as wanted by the catalog. `job`: it runs once and exits."""
 
     name: str
     kind: Kind
@@ -45,7 +45,7 @@ class Wanted:
 
 
 def wanted(site: Site) -> list[Wanted]:
-    """Return every service of the catalog's environment, in the order in which they start."""
+    """Return every service of the catalog's environment, in start order."""
     gateway = [Wanted(site.gateway, "gateway", 0 if site.gateway_profile else 1)] if site.gateway else []
     return [
         *(Wanted(name, "store", 1) for name in site.stores),
@@ -58,7 +58,7 @@ def wanted(site: Site) -> list[Wanted]:
 def rows(
     services: Sequence[Wanted], containers: Iterable[Container], release: Callable[[Container], str]
 ) -> list[ServiceRow]:
-    """Make the rows; containers of a service that is not in the catalog come last, each with what to do."""
+    """Return the rows; services that are not in the catalog come last."""
     of: dict[str, list[Container]] = {each.name: [] for each in services}
     for container in containers:
         of.setdefault(container.service, []).append(container)
@@ -84,7 +84,7 @@ def _row(service: Wanted, containers: Sequence[Container], release: Callable[[Co
 
 
 def _judged(service: Wanted, good: Sequence[Container], bad: Sequence[Container]) -> tuple[str, str]:
-    """Return its health in a few words, and what is not right in a sentence."""
+    """Return a service's health in a few words, and its problem in a sentence."""
     if service.kind == "unknown":
         word = describe(bad[0]) if bad else describe(good[0])
         return word, ""
@@ -104,7 +104,7 @@ def _judged(service: Wanted, good: Sequence[Container], bad: Sequence[Container]
 
 
 def describe(container: Container) -> str:
-    """Say how a container is in a few words, such as `exited 137 (out of memory)`."""
+    """Return a container's state in a few words, such as `exited 137 (out of memory)`."""
     if container.state == "running":
         return shown(container.health) or "running"
     if container.completed:

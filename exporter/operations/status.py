@@ -1,4 +1,4 @@
-"""`exporter status`: what the catalog wants, what runs, what is not right, and the next command."""
+"""`exporter status`: what the catalog wants, what is running, problems, and the next command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN_DEPLOYS = 5
 
 @dataclass(frozen=True)
 class Status:
-    """An environment now. `problems` is empty where all is as the catalog wants it; `notes` are worth knowing."""
+    """The state of an environment. `problems`: empty if everything matches the catalog. `notes`: other information."""
 
     project: str
     environment: str
@@ -51,11 +51,11 @@ class Status:
 
 
 def look(site: Site, engine: Engine) -> Status:
-    """Ask the engine and read the host's files. Changes nothing.
+    """Query the engine and read the host's files. Changes nothing.
 
     Raises:
-        EngineLost: the engine does not answer.
-        OperationError: a file cannot be read.
+        EngineLost: The engine does not answer.
+        OperationError: A file cannot be read.
     """
     containers = engine.containers(site.compose_project)
     state = site.state
@@ -82,12 +82,12 @@ def look(site: Site, engine: Engine) -> Status:
 
 
 def _first_start(containers: Sequence[Container]) -> float | None:
-    """Return when the oldest container started: data may be there for at least as long."""
+    """Return the start time of the oldest container: data may exist for at least as long."""
     return min((each.started.timestamp() for each in containers if each.started), default=None)
 
 
 def _judged(status: Status, site: Site) -> Status:
-    """Add what is not right, the worst first, and what to do about the first of it."""
+    """Add the problems, worst first, and the next command for the first one."""
     faults = list(_faults(status, site))
     notes = [f"locked by {status.lock}"] if status.lock else []
     notes += [
@@ -102,7 +102,7 @@ def _judged(status: Status, site: Site) -> Status:
 
 
 def _faults(status: Status, site: Site) -> Iterator[tuple[str, str]]:
-    """Yield each fault with the command that looks into it or ends it."""
+    """Yield each problem with the command that investigates or fixes it."""
     e = f"-e {site.environment}"
     deploy = f"exporter deploy {e} --tag {status.tag or 'TAG'}"
     if status.restore and not status.lock and (left := site.state.restore_left(site.environment)):
@@ -112,9 +112,9 @@ def _faults(status: Status, site: Site) -> Iterator[tuple[str, str]]:
         killed = f'a deploy was killed at the step "{shown(status.step)}"'
         yield f"{killed}; the next deploy or rollback repairs it", deploy
     if not status.containers and any(row.wanted for row in status.services):
-        yield "nothing runs", deploy
+        yield "nothing is running", deploy
         return
-    # What is gone altogether comes back by a deploy; of what fails, the log says why.
+    # A missing service comes back with a deploy; for a failing one, the log says why.
     for row in sorted(status.services, key=lambda row: row.health != MISSING):
         if row.problem:
             log = f"exporter compose {e} -- logs --tail 50 {row.name}"

@@ -1,4 +1,4 @@
-"""`exporter status` as text and as JSON: the same facts."""
+"""`exporter status` as text and as JSON, with the same facts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 WIDE = 400
-"""Columns where a program reads the text: no cell is cut."""
+"""Columns if the output is not a terminal, so that no cell is cut."""
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 NEVER = "never"
 
 
 def print_text(status: Status, now: datetime, console: Console | None = None) -> None:
-    """Print tables for a person; problems and the next command come last, where the eye is."""
+    """Print tables for people; problems and the next command come last, where they are seen first."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDE
@@ -60,8 +60,8 @@ def print_text(status: Status, now: datetime, console: Console | None = None) ->
     for note in status.notes:
         out(f"note: {note}")
     for problem in status.problems:
-        out(f"not right: {problem}", "red")
-    out(f"next: {status.next_command}" if status.next_command else "all is as the catalog wants it")
+        out(f"problem: {problem}", "red")
+    out(f"next: {status.next_command}" if status.next_command else "everything matches the catalog")
 
 
 def as_json(status: Status) -> str:
@@ -124,7 +124,7 @@ def _iso(at: datetime | float | None) -> str | None:
 
 
 def _ago(at: datetime, now: datetime) -> str:
-    """Return `3 h ago`; of a time in the future, which is a wrong clock, the time itself."""
+    """Return `3 h ago`; for a time in the future, which means a wrong clock, the time itself."""
     seconds = int((now - at).total_seconds())
     if seconds < 0:
         return f"{_iso(at)} (in the future)"

@@ -1,4 +1,4 @@
-"""A row of `exporter status` for everything that is backed up: last good backup, last drill, what is not right."""
+"""The rows of `exporter status` for everything that is backed up: last good backup, last drill, problem."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StoreRow:
-    """Times are seconds since 1970; None: never. `stale_after`: seconds after which a backup is too old."""
+    """A row. Times are seconds since 1970; None: never. `stale_after`: seconds after which a backup is too old."""
 
     name: str
     kind: str
@@ -37,7 +37,7 @@ class StoreRow:
 
 
 def store_rows(site: Site, now: float, running_since: float | None) -> list[StoreRow]:
-    """Make the rows. What runs for less than its longest time between backups may have none yet."""
+    """Return the rows. A subject that has run for less than its backup interval may have no backup yet."""
     folder = site.backup_folder / site.environment / MARKERS
     return [_row(site.catalog, folder, each, now, running_since) for each in subjects(site.catalog).values()]
 
@@ -56,7 +56,7 @@ def _row(
         due = limit is not None and running_since is not None and now - running_since > limit
         problem = f"{subject.name} has no backup" if due else ""
     elif not problem and success and limit is not None and now - success.finished > limit:
-        problem = f"the last backup of {subject.name} is stale"
+        problem = f"the last backup of {subject.name} is too old"
     elif not problem and drill_failed:
         problem = f"the last drill of {subject.name} failed: {drill.error if drill else ''}"
     return StoreRow(
@@ -84,7 +84,7 @@ def _marker(file: Path, name: str) -> tuple[BackupMarker | None, str]:
 
 
 def _limit(catalog: Catalog, subject: Subject) -> float | None:
-    """Return the age at which its backup is stale; None where no schedule says it."""
+    """Return the age at which its backup is too old, or None without a schedule."""
     described = (
         catalog.stores.get(subject.name) if subject.kind == "store" else catalog.volumes.get(subject.name)
     )

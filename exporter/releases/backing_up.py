@@ -1,4 +1,4 @@
-"""Back up a protected environment before a deploy, by the same command that a person or a timer runs."""
+"""Backup of a protected environment before a deploy, with the same command as a user or a timer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SECONDS = 24 * 3600.0
 
 
 def back_up(context: Context, deploy: Deploy) -> None:
-    """Save the stores and volumes of a protected environment that runs; the backup shares the lock.
+    """Save the stores and volumes of a running protected environment; the backup shares the lock.
 
     Raises:
-        OperationError: the backup failed.
+        OperationError: The backup failed.
     """
     site = context.site
     if not site.protected:

@@ -1,4 +1,4 @@
-"""`exporter deploy`, `exporter rollback` and `exporter deploys`. What they need is imported when they run."""
+"""`exporter deploy`, `exporter rollback` and `exporter deploys`. Each imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ deploys = typer.Typer(help="Show the records of deploys.", no_args_is_help=True,
 
 MANY = 1_000_000
 
-Service = Annotated[str, typer.Argument(metavar="[SERVICE]", help="Only this service; all if none is named.")]
+Service = Annotated[str, typer.Argument(metavar="[SERVICE]", help="Only this service; default: all.")]
 File = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads it at run time
     typer.Option("--file", metavar="FILE", help="Read this deploys.jsonl instead of the environment's."),
 ]
-Last = Annotated[int, typer.Option("--last", min=1, help="How many of the newest.")]
+Last = Annotated[int, typer.Option("--last", min=1, help="Show this many of the newest.")]
 
 
 @app.command(
@@ -41,9 +41,13 @@ def deploy(
     root: Root = None,
     tag: Annotated[
         str,
-        typer.Option(help="The tag of images that are built here; default: TAG, the catalog's, the commit."),
+        typer.Option(
+            help="The tag of images that are built here; default: TAG, the catalog's tag, or the commit."
+        ),
     ] = "",
-    build: Annotated[bool, typer.Option("--build", help="Build the images that are built here.")] = False,
+    build: Annotated[
+        bool, typer.Option("--build", help="Build all images that have a build in the catalog.")
+    ] = False,
     pull: Annotated[
         bool, typer.Option("--pull", help="Pull all images. Default: only missing ones.")
     ] = False,
@@ -51,10 +55,10 @@ def deploy(
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Put a release on an environment's host, verify it, and take it back if it is not healthy.
+    """Deploy a release to an environment's host, verify it, and roll back if it is not healthy.
 
-    An interrupted deploy is repaired by the next one. Exit status 0: it runs and is healthy, 1: it does not, 2: wrong
-    usage, 3: the engine was lost, 130: interrupted.
+    The next deploy repairs an interrupted one. Exit status 0: the release is running and healthy, 1: it is not, 2:
+    wrong usage, 3: the Docker engine stopped answering, 130: interrupted.
     """
     from exporter.host.failures import WRONG_USAGE, OperationError
     from exporter.host.schedule import ensure
@@ -66,13 +70,13 @@ def deploy(
 
     with operation("deploy") as run:
         if build and pull:
-            raise OperationError("--build and --pull exclude each other", WRONG_USAGE)
+            raise OperationError("--build and --pull cannot be used together", WRONG_USAGE)
         mode = Mode.BUILD if build else Mode.PULL if pull else Mode.MISSING
         site = run.load(config, environment, root)
         if build and site.handed_over:
             raise OperationError(
-                f"{site.environment} runs on another host, where the sources are not; build and push the images "
-                "before, and deploy them with --pull",
+                f"{site.environment} is on another host, which does not have the sources; build and push the images "
+                "first, then deploy them with --pull",
                 WRONG_USAGE,
             )
         check_service(site, service)
@@ -90,18 +94,18 @@ def rollback(
     config: Config = DEFAULT_CONFIG,
     environment: Environment = None,
     root: Root = None,
-    to: Annotated[str, typer.Option("--to", metavar="TAG|ID", help="Go back to this tag or deploy.")] = "",
+    to: Annotated[str, typer.Option("--to", metavar="TAG|ID", help="Roll back to this tag or deploy.")] = "",
     show: Annotated[
-        bool, typer.Option("--list", help="List what can be gone back to; change nothing.")
+        bool, typer.Option("--list", help="List the releases that you can roll back to; change nothing.")
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Go back to the images, definitions and files that ran before the last good deploy, and verify them.
+    """Roll back to the images, definitions and files from before the last good deploy, and verify them.
 
-    Run it again to go back further. Data in volumes stays as it is. After an interrupted deploy, its rollback is
-    finished instead. Exit status as of deploy.
+    Run it again to go back further. Data in volumes is not changed. After an interrupted deploy, it finishes the
+    rollback of that deploy instead. The exit status is the same as for deploy.
     """
     from exporter.releases.frame import Options
     from exporter.releases.operations import check_service
@@ -125,7 +129,7 @@ def list_records(
     last: Last = 10,
     json: Json = False,
 ) -> None:
-    """Show the newest records, the newest last."""
+    """Show the newest records, newest last."""
     with operation("deploys list") as run:
         _print(_records(run, file, config, environment, root)[-last:], as_json=json)
 
@@ -136,10 +140,10 @@ def last_record(
     environment: Environment = None,
     root: Root = None,
     file: File = None,
-    good: Annotated[bool, typer.Option("--good", help="The last one that runs.")] = False,
+    good: Annotated[bool, typer.Option("--good", help="Only successful deploys and rollbacks.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the newest record. Exit status 1: there is none."""
+    """Show the newest record. The exit status is 1 if there is none."""
     with operation("deploys last") as run:
         records = _records(run, file, config, environment, root)
         found = [record for record in records if record.good or not good][-1:]
@@ -156,7 +160,7 @@ def show_record(
     file: File = None,
     json: Json = False,
 ) -> None:
-    """Show everything that is known of one deploy: who, when, how it ended, the images before and after."""
+    """Show everything about one deploy: who, when, the result, the images before and after."""
     from exporter.host.failures import OperationError
     from exporter.host.shown import shown
     from exporter.releases.shown_records import in_full
@@ -167,7 +171,7 @@ def show_record(
             many = (
                 f"{len(found)} deploys have an id that begins" if found else "no deploy has an id that begins"
             )
-            raise OperationError(f"{many} with {shown(id)}; see: exporter deploys list")
+            raise OperationError(f"{many} with {shown(id)}; for the ids, run: exporter deploys list")
         if json:
             _print(found[-1:], as_json=True)
         else:
@@ -210,6 +214,6 @@ def _print_targets(run: Run, service: str, *, as_json: bool) -> None:
         typer.echo(json_format.dumps(rows, indent=2))
         return
     if not found:
-        run.screen.say(f"there is nothing to go back to in {run.site.environment}")
+        run.screen.say(f"there is nothing to roll back to in {run.site.environment}")
     for target in found:
         typer.echo(target_row(target))

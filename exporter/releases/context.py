@@ -1,4 +1,4 @@
-"""Hold what one deploy or rollback acts on: the environment, its engine, Compose, the state folder and the screen."""
+"""Context of one deploy or rollback: the environment, its engine, Compose, the state folder and the screen."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`command` is Compose's; `log` is where tools write, None in a dry run."""
+    """The context. `command`: Compose's command. `log`: file for the tools' output, None in a dry run."""
 
     site: Site
     engine: Engine
@@ -41,43 +41,45 @@ class Context:
 
     @property
     def state(self) -> StateFolder:
-        """The state folder."""
+        """Return the state folder."""
         return self.site.state
 
     @property
     def jobs(self) -> frozenset[str]:
-        """Services that others wait for until they have ended."""
+        """Return the services that others wait for until they have completed."""
         return frozenset(each.name for each in self.site.services if each.job)
 
     @property
     def awaited(self) -> frozenset[str]:
-        """Services and stores that must be healthy, or have ended, before others start."""
+        """Return the services and stores that must be healthy or completed before others start."""
         services = (each.name for each in self.site.services if each.awaited)
         return frozenset((*services, *self.site.awaited_stores))
 
     @property
     def levels(self) -> dict[str, int]:
-        """The level of each service in the order in which they start."""
+        """Return the level of each service, in start order."""
         site = self.site
         services = {each.name: each.level for each in site.services}
         return levels(site.stores, services, site.gateway, site.all_services)
 
     def containers(self, *services: str) -> list[Container]:
-        """Return the environment's containers, stopped ones too; with `services`, only theirs."""
+        """Return the environment's containers, also stopped ones. `services`: only of these."""
         return self.engine.containers(self.site.compose_project, *services)
 
     def image_id(self, name: str) -> str | None:
-        """Return the id of an image, None where the engine does not have it."""
+        """Return the id of an image, or None if the engine does not have it."""
         image = self.engine.image(name) if name else None
         return image.id if image else None
 
     def compose(self, folder: Path, *more_files: Path) -> Compose:
-        """Return Compose on the files of a folder."""
+        """Return a Compose for the files of a folder."""
         return Compose(self.site, folder, self.command, self.engine.where, self.log, more_files)
 
     def files(self, folder: Path, *more_files: Path) -> Files:
-        """Return what the Compose files of a folder say. Compose takes a second to answer, so answers are kept for as
-        long as files and variables are the same."""
+        """Return the parsed Compose files of a folder.
+
+        Compose takes a second to answer, so answers are cached as long as the files and variables do not change.
+        """
         compose = self.compose(folder, *more_files)
         paths = [path for path in (*(folder / name for name in NAMES), *more_files) if path.is_file()]
         changed = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
@@ -87,22 +89,22 @@ class Context:
         return self.known[key]
 
     def act(self, what: str, folder: Path, *arguments: str, more_files: tuple[Path, ...] = ()) -> None:
-        """Have Compose do something, and say `what` while it does.
+        """Run a Compose command, and show `what` while it runs.
 
         Raises:
-            EngineLost: it failed, and the engine does not answer either.
-            OperationError: it failed.
+            EngineLost: It failed, and the engine does not answer either.
+            OperationError: It failed.
         """
         compose = self.compose(folder, *more_files)
         watched = replace(compose, watch=lambda: self.screen.waiting(what))
         with self.screen.live(what):
             done = watched.do(*arguments)
         if not done.good:
-            self.engine.facts()  # a tool's error says nothing about the release while the engine is gone
+            self.engine.facts()  # if the engine is gone, the tool's error says nothing about the release
             raise OperationError(f"{what} failed: {shown(done.reason, 300)}")
 
     def remove(self, containers: list[Container]) -> None:
-        """Stop and remove containers; each may end what it does."""
+        """Stop containers, each with its grace period, and remove them."""
         ids = [each.id for each in containers]
         names = shown(" ".join(each.name for each in containers), 200)
         with self.screen.live(f"stopping {names}"):
@@ -111,7 +113,7 @@ class Context:
         self.engine.remove(*ids)
 
     def pause(self, seconds: float, why: str, over: Callable[[], bool] = lambda: False) -> None:
-        """Wait so long, or until it is `over`, and say why."""
+        """Wait for `seconds` or until `over` returns True, and show why."""
         end = time.monotonic() + seconds
         with self.screen.live(why):
             while time.monotonic() < end and not over():

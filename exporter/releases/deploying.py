@@ -1,7 +1,7 @@
-"""Deploy: keep what runs, back up, get the images, put the release on, verify it, and take it back if it is not well.
+"""A deploy: save the running release, back up, get images, start the new release, verify it, roll back if unhealthy.
 
-Each step is in the journal before it begins. An engine that is lost in the middle ends the command there, with the
-journal kept: what runs then is not known, so nothing is judged and nothing is taken back.
+Each step is written to the journal before it begins. If the engine is lost, the command ends and the journal stays: the
+state of the containers is unknown then, so nothing is judged and nothing is rolled back.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 class Mode(StrEnum):
-    """Choice of the images that are built or pulled."""
+    """Choice of the images to build or pull."""
 
     MISSING = "missing"
     BUILD = "build"
@@ -46,7 +46,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A request to deploy: one service, or all if it is empty."""
+    """A request to deploy one service, or all if `service` is empty."""
 
     tag: str
     service: str = ""
@@ -54,12 +54,12 @@ class Wish:
 
     @property
     def what(self) -> str:
-        """The services in a sentence."""
+        """Return the services for a sentence."""
         return self.service or "all services"
 
 
 def scope(context: Context, wish: Wish) -> list[str]:
-    """Return the services that the wish is about, in the order in which they start."""
+    """Return the services of the request, in start order."""
     level = context.levels
     there = context.files(context.site.folder).services
     names = [name for name in there if not wish.service or name == wish.service]
@@ -69,7 +69,7 @@ def scope(context: Context, wish: Wish) -> list[str]:
 
 
 def planned(context: Context, wish: Wish) -> Plan:
-    """Return what deploying would change."""
+    """Return the changes that the deploy would make."""
     names = scope(context, wish)
     folder = context.site.folder
     files = context.files(folder)
@@ -82,7 +82,7 @@ def planned(context: Context, wish: Wish) -> Plan:
 
 
 def missing(context: Context, names: Iterable[str]) -> dict[str, bool]:
-    """Return which of these services have an image that is not on the engine, and whether it is built here."""
+    """Return those services whose image the engine does not have; True: the image is built here."""
     images = context.files(context.site.folder).images
     return {
         name: is_built(context, name)
@@ -92,22 +92,22 @@ def missing(context: Context, names: Iterable[str]) -> dict[str, bool]:
 
 
 def is_built(context: Context, name: str) -> bool:
-    """True if the service's image is built here; on another host are no sources."""
+    """True if the service's image is built here; another host has no sources."""
     service = context.site.service(name)
     return service is not None and service.built and not context.site.handed_over
 
 
 def release(context: Context, wish: Wish) -> Record:
-    """Deploy, with the lock held and nothing interrupted left.
+    """Deploy. The lock must be held, and interrupted deploys repaired.
 
     Raises:
-        OperationError: it was not deployed; the sentence says what runs now.
-        EngineLost, Interrupted: the journal says where it stopped.
+        OperationError: It was not deployed; the sentence says what is running now.
+        EngineLost, Interrupted: The journal has the step at which it stopped.
     """
     deploy = Deploy.begin(Way.DEPLOY, wish.tag, wish.service)
     journal = Journal(context.state)
     enter(context, journal, deploy, Step.PREPARE)
-    sentence = "what runs now could not be kept for a rollback"
+    sentence = "the running release could not be saved for a rollback"
     before = _or_nothing_changed(context, deploy, sentence, lambda: _keep_before(context, deploy))
     enter(context, journal, deploy, Step.BACKUP)
     _or_nothing_changed(context, deploy, "the backup failed", lambda: back_up(context, deploy))
@@ -132,13 +132,13 @@ def release(context: Context, wish: Wish) -> Record:
 
 
 def enter(context: Context, journal: Journal, deploy: Deploy, step: Step) -> None:
-    """Begin a step: in the journal, then on the screen."""
+    """Begin a step: write it to the journal, then show it."""
     journal.enter(deploy, step)
     context.screen.enter(step)
 
 
 def _keep_before(context: Context, deploy: Deploy) -> list[Container]:
-    """Keep what runs now, so that it can come back: its images tagged, its Compose files, files and tag."""
+    """Save the running release for a rollback: tag its images, and copy its Compose files, files and tag."""
     state, site = context.state, context.site
     folder = kept.rollback_folder(deploy.id)
     kept.copy_definitions(state, state.running or site.folder, folder)
@@ -170,7 +170,7 @@ def _get_images(context: Context, wish: Wish) -> None:
 
 
 def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Callable[[], T]) -> T:
-    """Do a step that changes nothing that runs; where it fails, the deploy ends with that."""
+    """Run a step that changes no running container; if it fails, the deploy ends."""
     try:
         return act()
     except (EngineLost, Interrupted):
@@ -178,20 +178,24 @@ def _or_nothing_changed(context: Context, deploy: Deploy, sentence: str, act: Ca
     except OperationError as error:
         finish(context, deploy, "failed", f"{sentence}: {error.sentence}")
         prune(context)
-        raise OperationError(f"{sentence} ({error.sentence}); nothing that runs was changed") from None
+        raise OperationError(
+            f"{sentence} ({error.sentence}); the running containers were not changed"
+        ) from None
 
 
 def _give_up(
     context: Context, journal: Journal, deploy: Deploy, error: OperationError, before: Iterable[Container]
 ) -> NoReturn:
-    """Take the release back, if it has changed anything, and say how it went."""
+    """Roll the release back, if it has changed anything, and raise an error that says how that went."""
     screen, engine, why = context.screen, context.engine, error.sentence
     screen.say(f"the release is not healthy: {why}")
     show(screen, engine, blamed(context, deploy, error))
     if _untouched(context, deploy, before):
         finish(context, deploy, "failed", why)
         prune(context)
-        raise OperationError(f"tag {deploy.tag} was not deployed ({why}); nothing that runs was changed")
+        raise OperationError(
+            f"tag {deploy.tag} was not deployed ({why}); the running containers were not changed"
+        )
     enter(context, journal, deploy, Step.ROLLBACK)
     try:
         ran = take_back(context, deploy)
@@ -201,16 +205,17 @@ def _give_up(
         show(screen, engine, blamed(context, deploy, again))
         finish(context, deploy, "rollback_failed", f"{why}; after the rollback: {again.sentence}")
         raise OperationError(
-            f"tag {deploy.tag} was taken back ({why}), and what ran before is not healthy either: {again.sentence}"
+            f"tag {deploy.tag} was rolled back ({why}), but the previous release is not healthy either: "
+            f"{again.sentence}"
         ) from None
     finish(context, deploy, "rolled_back", why)
     prune(context)
-    then = "what ran before runs again" if ran else "nothing ran before"
-    raise OperationError(f"tag {deploy.tag} was taken back ({why}); {then}")
+    then = "the previous release is running again" if ran else "nothing was running before"
+    raise OperationError(f"tag {deploy.tag} was rolled back ({why}); {then}")
 
 
 def blamed(context: Context, deploy: Deploy, error: OperationError) -> tuple[Container, ...]:
-    """Return the containers that the failure names; where it names none, those that are not well."""
+    """Return the containers named by the failure; if it names none, those that are not healthy."""
     if isinstance(error, UnhealthyError) and error.containers:
         return error.containers
     names = (deploy.service,) if deploy.service else ()
@@ -218,7 +223,7 @@ def blamed(context: Context, deploy: Deploy, error: OperationError) -> tuple[Con
 
 
 def _untouched(context: Context, deploy: Deploy, before: Iterable[Container]) -> bool:
-    """True if the same containers are there as before, with the same files."""
+    """True if the containers and their files are the same as before."""
     if {each.id for each in before} != {each.id for each in context.containers()}:
         return False
     folder = context.state.path / kept.rollback_folder(deploy.id)

@@ -1,4 +1,4 @@
-"""End a deploy or rollback: its record, what it leaves for later rollbacks, and what no rollback needs any more."""
+"""The end of a deploy or rollback: its record, the state kept for later rollbacks, and the removal of old states."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 ALL = 1_000_000
 _RENAMED = 5
-"""Limit on rollbacks of rollbacks: how many kept names are followed to the original one."""
+"""Limit on following kept names of images to the original one, for rollbacks of rollbacks."""
 
 
 def records_of(state: StateFolder) -> list[Record]:
-    """Return all records, the oldest first.
+    """Return all records, oldest first.
 
     Raises:
-        OperationError: they cannot be read.
+        OperationError: The records cannot be read.
     """
     try:
         return last(state.path / DEPLOYS, ALL)
@@ -43,7 +43,7 @@ def records_of(state: StateFolder) -> list[Record]:
 
 
 def finish(context: Context, deploy: Deploy, result: str, error: str = "") -> Record:
-    """Write the record, and then end the journal; until the record is on the disk, the next run tries again."""
+    """Write the record, then remove the journal. If the record cannot be written, the next run tries again."""
     state = context.state
     name = kept.UNDONE if deploy.kind is Way.ROLLBACK else kept.BEFORE
     before = kept.read_rows(state, f"{kept.rollback_folder(deploy.base)}/{name}")
@@ -71,7 +71,7 @@ def finish(context: Context, deploy: Deploy, result: str, error: str = "") -> Re
 
 
 def keep_good(context: Context, deploy: Deploy) -> Record:
-    """End a good deploy: `running` says from now on that this is what runs."""
+    """End a good deploy: `running` now points to it."""
     state = context.state
     folder = kept.release_folder(deploy.id)
     kept.copy_definitions(state, context.site.folder, folder)
@@ -79,14 +79,14 @@ def keep_good(context: Context, deploy: Deploy) -> Record:
     kept.copy_files(state, folder)
     kept.write_images(state, folder, {row.service: row.name for row in kept.images_of(context.containers())})
     state.point_to(RUNNING, folder)
-    # A restore that was cut off after all was put back left services stopped, which run now.
+    # If a restore was interrupted after everything was restored, the services it had stopped are running now.
     if not deploy.service and not state.restore_left(context.site.environment):
         state.remove(RESTORING)
     return finish(context, deploy, "ok")
 
 
 def prune(context: Context) -> None:
-    """Remove folders and tags that no rollback needs. A tag that a container still runs by stays, with its folder."""
+    """Remove folders and tags that no rollback needs. A tag in use by a container stays, with its folder."""
     state, engine = context.state, context.engine
     can_be_undone = undoable(records_of(state))
     for folder in disposable(kept.folders(state), can_be_undone, kept.running_link(state)):
@@ -102,7 +102,7 @@ def prune(context: Context) -> None:
 
 
 def original_name(state: StateFolder, row: ImageRow) -> str:
-    """Return the name that an image was deployed by, also where it runs by the name that was kept for a rollback."""
+    """Return the name that an image was deployed with, also if its container uses the name kept for a rollback."""
     for _ in range(_RENAMED):
         tag = tag_of(row.name)
         deploy = tag.removeprefix(ROLLBACK)
@@ -117,13 +117,13 @@ def original_name(state: StateFolder, row: ImageRow) -> str:
 
 
 def release_of(state: StateFolder, container: Container) -> str:
-    """Return the tag that a container runs by, as people know it, safe to print."""
+    """Return the original tag of a container's image, safe to print."""
     row = ImageRow(container.service, container.image_id, container.image_name)
     return shown(tag_of(original_name(state, row)))
 
 
 def tags_of(state: StateFolder, rows: Iterable[ImageRow]) -> dict[str, str]:
-    """Return the tag that each service runs by, as people know it."""
+    """Return the original tag of each service's image."""
     return {row.service: tag_of(original_name(state, row)) for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""Say why a release is not healthy: the containers to blame, their health check's last answer, their last lines."""
+"""Reports on an unhealthy release: the containers at fault, the output of their health checks, their last log lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHECK_LINES = 5
 
 
 class UnhealthyError(OperationError):
-    """Raised when a release does not run well. `containers`: those to blame, as far as they are known."""
+    """The release is not healthy. `containers`: those at fault, as far as known."""
 
     def __init__(self, why: str, containers: Sequence[Container] = ()) -> None:
         super().__init__(why)
@@ -28,7 +28,7 @@ class UnhealthyError(OperationError):
 
 
 def show(screen: Screen, engine: Engine, containers: Iterable[Container]) -> None:
-    """Show what each of them said last. Text of a container comes with control characters escaped."""
+    """Show the state and the last log lines of each container, with control characters escaped."""
     for each in containers:
         with suppress(NotThere):
             now = engine.container(each.id)
@@ -37,14 +37,14 @@ def show(screen: Screen, engine: Engine, containers: Iterable[Container]) -> Non
             lines = engine.logs(each.id, LOG_LINES)
             name = shown(now.name)
             screen.say(
-                f"-- the last {len(lines)} lines of {name}" if lines else f"-- {name} has written nothing"
+                f"-- the last {len(lines)} log lines of {name}" if lines else f"-- the log of {name} is empty"
             )
             for line in lines:
                 screen.say(f"{name} | {line}")
 
 
 def described(container: Container) -> list[str]:
-    """Return how a container ended, or what its health check answered last."""
+    """Return how a container exited, or the last output of its health check."""
     name = shown(container.name)
     if container.error:
         return [f"-- {name} could not be started: {shown(container.error, 500)}"]
@@ -52,10 +52,10 @@ def described(container: Container) -> list[str]:
         return [f"-- {name} was killed: out of memory"]
     if not container.running and container.state != "created":
         return [
-            f"-- {name} ended with status {container.exit_code}, and was restarted {container.restarts} times"
+            f"-- {name} exited with status {container.exit_code}, and was restarted {container.restarts} times"
         ]
     answer = shown_lines(container.health_output.encode(), CHECK_LINES)
     if not container.health:
         return []
-    said = "; ".join(answer) if answer else "nothing"
-    return [f"-- {name} is {shown(container.health)}; its health check answered: {said}"]
+    said = "; ".join(answer) if answer else "no output"
+    return [f"-- {name} is {shown(container.health)}; its health check reports: {said}"]

@@ -1,4 +1,4 @@
-"""Frame the work of deploy and rollback: show the plan, ask for approval, hold the lock, say how it ended."""
+"""Common frame of deploy and rollback: show the plan, ask for approval, hold the lock, report the result."""
 
 from __future__ import annotations
 
@@ -33,36 +33,36 @@ class Options:
 
 
 def show_plan(context: Context, title: str, plan: Plan) -> None:
-    """Show a plan, and before it what an interrupted deploy left."""
+    """Show a plan, and first the repair of an interrupted deploy."""
     screen, left = context.screen, Journal(context.state).interrupted()
     screen.say(f"== {title}")
     if left is not None:
-        screen.say(f'  first: repair of the deploy that was killed at the step "{left[1]}"')
+        screen.say(f'  first: repair the deploy that was killed at the step "{left[1]}"')
     for line in plan.lines():
         screen.say(f"  {shown(line, 500)}")
 
 
 def approve(site: Site, what: str, name: str, options: Options) -> None:
-    """Have a person approve a change of a protected environment.
+    """Ask the user to approve a change of a protected environment.
 
     Raises:
-        OperationError: nobody did.
+        OperationError: It was not approved.
     """
     if not site.protected or options.approved:
         return
     environment = site.environment
     if not confirm(f"{environment} is protected: {what}?", environment):
         raise OperationError(
-            f"{environment} is protected and the {name} was not approved; approve it at a terminal, or with --yes"
+            f"{environment} is protected and the {name} was not approved; approve it at a terminal, or use --yes"
         )
 
 
 @contextmanager
 def changing(run: Run, context: Context) -> Iterator[Context]:
-    """Hold the lock inside, with a log for what tools say.
+    """Hold the lock while the block runs, with a log for the tools' output.
 
     Raises:
-        OperationError: another command holds the lock, or a restore has to be completed first.
+        OperationError: Another command holds the lock, or a restore has to be completed first.
     """
     site, screen = context.site, context.screen
     with locked(site.state, f"exporter {run.name}", site.title, screen.say):
@@ -73,7 +73,7 @@ def changing(run: Run, context: Context) -> Iterator[Context]:
 
 
 def last_words(run: Run, sentence: str, record: Record, options: Options) -> None:
-    """Say that it is done, and where the tools' output is."""
+    """Print the result, and where the tools' output is."""
     run.screen.say(sentence)
     if run.log is not None and run.log.stat().st_size:
         run.screen.say(f"the tools' output: {run.log}")

@@ -1,4 +1,4 @@
-"""Hand requests over from old replicas to new ones: the gateway asks the new ones alone while the old ones stop."""
+"""Handover from old replicas to new ones: the gateway sends requests only to the new ones while the old ones stop."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from exporter.releases.context import Context
 
 DRAIN_SECONDS = 30
-"""The longest that workers may take to end the requests that they sent to old replicas."""
+"""Time limit for the gateway's workers to finish requests to old replicas."""
 STARTING_SECONDS = 3
 CONFIGURATION = "files/gateway/nginx.conf"
 WHOLE = "gateway.whole"
-"""The gateway's configuration as it is otherwise, in the state folder while it asks some replicas alone: the next run
-puts it back where this one is interrupted."""
+"""The gateway's normal configuration, in the state folder during a handover. After an interruption, the next run
+restores it."""
 _TEST = ("nginx", "-t", "-q", "-e", "stderr", "-c", "/etc/nginx/nginx.conf")
 
 
 class Gateway:
-    """The gateway's containers, and what they are told while the replicas of a service are replaced."""
+    """The gateway's containers, and their configuration while the replicas of a service are replaced."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def containers(self) -> list[Container]:
-        """Return those that run."""
+        """Return the running containers of the gateway."""
         site, engine = self._context.site, self._context.engine
         there = engine.containers(site.compose_project, site.gateway) if site.gateway else []
         return [each for each in there if each.running]
 
     def start(self) -> None:
-        """Start those that were stopped: what does not run cannot be told anything.
+        """Start stopped containers of the gateway, since they must run to be reconfigured.
 
-        One that does not start is no reason to stop here: no request reaches it, so none can be lost, and it is started
-        and verified in its turn.
+        One that does not start is ignored here: no request reaches it, so none can be lost, and it is started and
+        verified later anyway.
         """
         site, engine = self._context.site, self._context.engine
         there = engine.containers(site.compose_project, site.gateway) if site.gateway else []
@@ -52,17 +52,17 @@ class Gateway:
         for each in stopped:
             with suppress(Refused):
                 engine.start(each.id)
-        self._context.pause(STARTING_SECONDS, "the gateway starts")
+        self._context.pause(STARTING_SECONDS, "waiting for the gateway to start")
 
     def networks(self) -> set[str]:
-        """Return the networks that it is on."""
+        """Return the gateway's networks."""
         return {name for each in self.containers() for name in each.networks}
 
     def ask_alone(self, service: str, replicas: Sequence[Container]) -> None:
-        """Have it ask these replicas alone, and return when requests to others have ended.
+        """Make the gateway use only these replicas, and wait until requests to others have finished.
 
         Raises:
-            UnhealthyError: it does not accept the configuration.
+            UnhealthyError: The gateway rejects the configuration.
         """
         gateway = self.containers()
         shared = {name for each in gateway for name in each.networks}
@@ -73,12 +73,12 @@ class Gateway:
         text = state.read(CONFIGURATION)
         changed = with_addresses(text, service, addresses) if text else None
         if text is None or changed is None:
-            # Its file is not the generated one: give it time to learn of the new ones from the engine's DNS.
+            # Its file is not the generated one: give it time to find the new ones in the engine's DNS.
             seconds = self._context.site.gateway_resolve_seconds + 1
-            self._context.pause(seconds, f"the gateway learns the new replicas of {service}")
+            self._context.pause(seconds, f"waiting for the gateway to find the new replicas of {service}")
             return
         screen.say(
-            f"{service}: {len(replicas)} new replicas are healthy; the gateway asks only them from now on"
+            f"{service}: {len(replicas)} new replicas are healthy; the gateway now sends requests only to them"
         )
         state.write(WHOLE, text)
         self._write(changed)
@@ -86,22 +86,22 @@ class Gateway:
         self.reload(gateway)
         self._context.pause(
             DRAIN_SECONDS,
-            f"the gateway ends its requests to old replicas of {service}",
+            f"waiting for requests to old replicas of {service} to finish",
             over=lambda: not before & self._workers(gateway),
         )
 
     def ask_all(self) -> None:
-        """Have it ask whoever has the services' names again, once it no longer knows those that were stopped."""
+        """Make the gateway use all replicas again, once it has dropped the stopped ones."""
         if self._context.state.read(WHOLE) is None:
             return
-        # It asks the engine's DNS again so long after the last answer; twice that leaves room on a busy host.
+        # It queries the engine's DNS at this interval; twice that leaves a margin on a busy host.
         seconds = 2 * self._context.site.gateway_resolve_seconds
-        self._context.pause(seconds, "the gateway forgets the old replicas")
+        self._context.pause(seconds, "waiting for the gateway to drop the old replicas")
         self.restore()
         self.reload(self.containers())
 
     def restore(self) -> bool:
-        """Put its configuration back, and return whether it was another one."""
+        """Restore the gateway's normal configuration; return False if it was in place already."""
         whole = self._context.state.read(WHOLE)
         if whole is None:
             return False
@@ -110,18 +110,15 @@ class Gateway:
         return True
 
     def reload(self, containers: Iterable[Container]) -> None:
-        """Have these read their configuration again.
+        """Make these containers reload their configuration.
 
         Raises:
-            UnhealthyError: one does not accept it. Told to reload, it would go on with the old one and say so only in
-                its log.
+            UnhealthyError: One rejects it. A reload would keep the old configuration and report that only in the log.
         """
         for each in containers:
             tested = self._context.engine.execute(each.id, _TEST)
             if not tested.good:
-                raise UnhealthyError(
-                    f"{each.name} does not accept its configuration: {tested.reason}", (each,)
-                )
+                raise UnhealthyError(f"{each.name} rejects its configuration: {tested.reason}", (each,))
             self._context.engine.kill(each.id, "HUP")
 
     def _write(self, text: str) -> None:

@@ -1,7 +1,7 @@
-"""Keep a journal of the deploy that is under way: the next run reads what an interrupted one has left.
+"""The journal of a running deploy, from which the next run repairs an interrupted one.
 
-Each step is written to the disk before anything of it is done. The file (`current` in the state folder) exists only
-while a deploy is under way, or after one was interrupted.
+Each step is written to disk before it begins. The file (`current` in the state folder) exists only during a deploy, or
+after an interrupted one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from exporter.host.state import StateFolder
 
 _ID = re.compile(r"\d{8}T\d{6}Z-\d+", re.ASCII)
-"""Ids are names of folders and parts of tags."""
+"""Ids are used as folder names and in tags."""
 
 
 class Step(StrEnum):
@@ -35,11 +35,11 @@ class Step(StrEnum):
 
 
 UNTOUCHED = frozenset({Step.PREPARE, Step.BACKUP, Step.IMAGES})
-"""Steps that change nothing that runs."""
+"""Steps that do not change running containers."""
 
 
 class Way(StrEnum):
-    """The command that made the journal."""
+    """The command that wrote the journal."""
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
@@ -47,8 +47,8 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """One deploy or rollback. `base`: the id of the deploy before which what would be gone back to ran. `service`: the
-    only one that it is about; empty means all. `started`: seconds since 1970."""
+    """One deploy or rollback. `base`: a rollback goes to the state before the deploy with this id. `service`: the only
+    service that it changes; empty means all. `started`: seconds since 1970."""
 
     id: str
     kind: Way
@@ -60,7 +60,7 @@ class Deploy:
 
     @classmethod
     def begin(cls, kind: Way, tag: str, service: str, base: str = "") -> Deploy:
-        """Make one with an id of now. Without `base` it is one's own: what runs now."""
+        """Return a new one with an id of the current time. `base`: default: its own id, that is, the current state."""
         now = time.time()
         id_ = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}-{os.getpid()}"
         return cls(id_, kind, tag, base or id_, int(now), service, who())
@@ -71,15 +71,15 @@ class Journal:
     state: StateFolder
 
     def enter(self, deploy: Deploy, step: Step) -> None:
-        """Write that `step` begins."""
+        """Record that `step` begins."""
         values = {f"DEPLOY_{key.upper()}": str(value) for key, value in asdict(deploy).items()}
         self.state.write_fields(CURRENT, {"step": str(step), **values})
 
     def interrupted(self) -> tuple[Deploy, Step] | None:
-        """Return the deploy that a journal is left of, and its step; None where there is none.
+        """Return the interrupted deploy and its step, or None.
 
         Raises:
-            OperationError: the journal cannot be read.
+            OperationError: The journal cannot be read.
         """
         left = self.state.fields(CURRENT)
         if not left and self.state.read(CURRENT) is None:
@@ -87,17 +87,17 @@ class Journal:
         try:
             values = {key: left[f"DEPLOY_{key.upper()}"] for key in ("id", "tag", "base", "service", "user")}
             if not _ID.fullmatch(values["id"]) or not _ID.fullmatch(values["base"]):
-                raise ValueError  # noqa: TRY301 - one sentence for all that can be wrong
+                raise ValueError  # noqa: TRY301 - one sentence for all mistakes
             kind, started = Way(left["DEPLOY_KIND"]), int(left["DEPLOY_STARTED"])
             return Deploy(kind=kind, started=started, **values), Step(left["step"])
         except (KeyError, ValueError):
             raise OperationError(
-                f"the journal {self.state.path / CURRENT} is damaged; see what runs with `exporter status`, then "
+                f"the journal {self.state.path / CURRENT} is damaged; check the services with `exporter status`, then "
                 "remove the file and deploy again"
             ) from None
 
     def end(self) -> None:
-        """Remove it: the deploy is over and recorded."""
+        """Remove the journal: the deploy has ended and is recorded."""
         self.state.remove(CURRENT)
 
 

@@ -1,4 +1,4 @@
-"""Judge containers after they were started: well, not yet, or failed for good."""
+"""Judgement of containers after their start: healthy, not yet, or failed for good."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Verdict(StrEnum):
 
 
 def verdict(container: Container, jobs: Collection[str]) -> Verdict:
-    """Judge one container. A service in `jobs` is awaited until it has ended; others that run are well."""
+    """Judge one container. A service in `jobs` is awaited until it has completed; others only have to run."""
     if container.state == "running":
         if container.service in jobs:
             return Verdict.WAITING
@@ -35,7 +35,7 @@ def verdict(container: Container, jobs: Collection[str]) -> Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The containers of one moment. `missing`: of each service how many containers there should be and are not."""
+    """The containers at one moment. `missing`: the number of missing containers of each service."""
 
     well: tuple[Container, ...]
     waiting: tuple[Container, ...]
@@ -44,28 +44,28 @@ class Judgement:
 
     @property
     def good(self) -> bool:
-        """True if everything that should run runs and is healthy."""
+        """True if everything that should run is running and healthy."""
         return not (self.waiting or self.failed or self.missing)
 
     @property
     def decided(self) -> bool:
-        """True if waiting changes nothing: all is well, or something failed for good or was never made."""
+        """True if waiting will not help: everything is healthy, or something has failed for good or is missing."""
         return self.good or bool(self.failed) or bool(self.missing)
 
     @property
     def bad(self) -> tuple[Container, ...]:
-        """Containers to blame: those that failed, or when time is up, those that are not well yet."""
+        """Return the containers at fault: those that failed, or at the deadline those that are not healthy yet."""
         return self.failed or self.waiting
 
     def rows(self) -> list[str]:
-        """Return `web 1/3 healthy` for each service that is not well yet."""
+        """Return `web 1/3 healthy` for each service that is not healthy yet."""
         well = Counter(container.service for container in self.well)
         rest = Counter(container.service for container in (*self.waiting, *self.failed))
         rest.update(self.missing)
         return [f"{name} {well[name]}/{well[name] + rest[name]} healthy" for name in sorted(rest)]
 
     def reason(self) -> str:
-        """Return what is not well, in a clause; call it where something is not."""
+        """Return what is not healthy, as a clause; only valid if something is not."""
         absent = ", ".join(f"{name} ({count} missing)" for name, count in sorted(self.missing.items()))
         names = " ".join(container.name for container in self.bad)
         clauses = [f"not healthy: {names}"] if names else []
@@ -75,7 +75,7 @@ class Judgement:
 def judge(
     containers: Iterable[Container], jobs: Collection[str], wanted: Mapping[str, int] | None = None
 ) -> Judgement:
-    """Judge all of them, and with `wanted`, whether each service has as many containers as it should."""
+    """Judge all containers. `wanted`: the number of containers that each service must have."""
     there = list(containers)
     by_verdict: dict[Verdict, list[Container]] = {each: [] for each in Verdict}
     for container in there:

@@ -1,9 +1,9 @@
-"""Keep states that can come back: folders of the state folder with Compose files, images, mounted files and the tag.
+"""Releases kept for rollbacks: folders in the state folder with Compose files, images, mounted files and the tag.
 
-rollback/ID   what ran before deploy ID. `before` has a line `SERVICE IMAGE-ID IMAGE-NAME` per service; `undone`
-              the same of what ran until somebody went back to it
-releases/ID   what deploy ID was verified with
-running       a link to the one that runs
+rollback/ID   the release before deploy ID. `before` has a line `SERVICE IMAGE-ID IMAGE-NAME` per service; `undone`
+              the same for the release that a rollback to it replaced
+releases/ID   the release of deploy ID, as verified
+running       a link to the current one
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ROW = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]*) (sha256:[0-9a-f]{64}) (\S+)", r
 
 
 class ImageRow(NamedTuple):
-    """The image of one service: `image` is its id, `name` what it was started by."""
+    """The image of one service. `image`: its id. `name`: the name it was started with."""
 
     service: str
     image: str
@@ -40,7 +40,7 @@ class ImageRow(NamedTuple):
 
 
 def images_of(containers: Iterable[Container]) -> list[ImageRow]:
-    """Return a row for each service that has a container; one that runs counts before one that does not."""
+    """Return a row for each service that has a container, from a running one if possible."""
     found: dict[str, ImageRow] = {}
     for each in sorted(containers, key=lambda one: (not one.running, one.name)):
         found.setdefault(each.service, ImageRow(each.service, each.image_id, each.image_name))
@@ -48,37 +48,37 @@ def images_of(containers: Iterable[Container]) -> list[ImageRow]:
 
 
 def rollback_folder(deploy: str) -> str:
-    """Return the folder of what ran before `deploy`."""
+    """Return the folder of the release before `deploy`."""
     return f"rollback/{deploy}"
 
 
 def release_folder(deploy: str) -> str:
-    """Return the folder of what `deploy` put there."""
+    """Return the folder of the release of `deploy`."""
     return f"releases/{deploy}"
 
 
 def write_rows(state: StateFolder, name: str, rows: Iterable[ImageRow]) -> None:
-    """Write rows, one a line."""
+    """Write rows, one per line."""
     state.write(name, "".join(f"{' '.join(row)}\n" for row in rows))
 
 
 def read_rows(state: StateFolder, name: str) -> list[ImageRow]:
-    """Read rows; none where there is no file.
+    """Read rows; none if there is no file.
 
     Raises:
-        OperationError: a line is not a row.
+        OperationError: A line is not a row.
     """
     rows = []
     for line in (state.read(name) or "").splitlines():
         match = _ROW.fullmatch(line)
         if match is None:
-            raise OperationError(f"{state.path / name} is damaged, so it is not known what ran")
+            raise OperationError(f"{state.path / name} is damaged, so the previous release is not known")
         rows.append(ImageRow(*match.groups()))
     return rows
 
 
 def tag_before(state: StateFolder, deploy: str) -> str | None:
-    """Return the tag that ran before `deploy`: empty where it had none, None where nothing ran or was kept."""
+    """Return the tag of the release before `deploy`: empty if it had none, None if nothing ran or it was not kept."""
     folder = rollback_folder(deploy)
     if not state.read(f"{folder}/{BEFORE}"):
         return None
@@ -86,7 +86,7 @@ def tag_before(state: StateFolder, deploy: str) -> str | None:
 
 
 def write_images(state: StateFolder, folder: str, names: Mapping[str, str]) -> None:
-    """Write the Compose file that lays these images over the definitions in `folder`."""
+    """Write the Compose file that overrides the images of the definitions in `folder`."""
     state.write(f"{folder}/{IMAGES}", images_text(names))
 
 
@@ -106,24 +106,24 @@ def copy_definitions(state: StateFolder, source: Path, folder: str) -> None:
 
 
 def copy_files(state: StateFolder, folder: str) -> None:
-    """Copy what containers mount now into `folder`."""
+    """Copy the files that containers mount now into `folder`."""
     target = state.path / folder / FILES
     state.remove(f"{folder}/{FILES}")
     if (state.path / FILES).is_dir():
         try:
             shutil.copytree(state.path / FILES, target, symlinks=True)
         except (OSError, shutil.Error) as error:
-            raise OperationError(f"the files of now cannot be copied to {target}: {error}") from None
+            raise OperationError(f"the current files cannot be copied to {target}: {error}") from None
 
 
 def running_link(state: StateFolder) -> str | None:
-    """Return what `running` points to, such as releases/ID."""
+    """Return the target of `running`, such as releases/ID."""
     link = state.path / RUNNING
     return str(link.readlink()) if link.is_symlink() else None
 
 
 def folders(state: StateFolder) -> list[str]:
-    """Return all kept states."""
+    """Return the folders of all kept releases."""
     return [
         f"{kind}/{path.name}"
         for kind in ("rollback", "releases")

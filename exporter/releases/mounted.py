@@ -1,8 +1,8 @@
-"""Install the files that containers mount: copies of the generated ones in the state folder.
+"""Installation of the files that containers mount: copies of the generated files in the state folder.
 
-What runs does not change with a `git pull`, and a rollback brings back the files of then. Files are written in place
-and not by renaming: a container that mounts a single file would go on seeing the old one. What is half-written when the
-power fails is written again by the next run, which finds the journal.
+So a `git pull` does not change running services, and a rollback restores the old files. Files are written in place and
+not renamed, because a container that mounts a single file would still see the old one. After a power failure, the next
+run finds the journal and writes partial files again.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ PARTS = (
     "stores",
 )
 SHARED = ("dashboards", "alert_rules")
-"""What all environments have in common, next to `deploy/`."""
+"""Folders next to `deploy/` that all environments share."""
 FORMER = ("grafana/dashboards",)
-"""What releases of earlier versions kept."""
+"""Folders in releases of earlier versions."""
 _OF_SERVICE = {
     "exporter": (CATALOG, "exporter"),
     "grafana": ("grafana/provisioning", "dashboards", *FORMER),
@@ -46,15 +46,15 @@ READERS: Mapping[str, str] = {
     "grafana/provisioning": "grafana",
     "alert_rules": "prometheus",
 }
-"""The service that has to read a part again. Files of stores are read once, when their data is made; Grafana looks at
-dashboards by itself."""
+"""The service that has to reload a part. Files of stores are read only once, when their data is created; Grafana
+reloads dashboards by itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Files to install: the generated ones and the catalog, or those that a release kept.
+    """Files to install: the generated ones and the catalog, or those kept with a release.
 
-    `folder`: those of the environment; `shared`: where the folders are that all environments have in common.
+    `folder`: the environment's files. `shared`: the parent of the folders that all environments share.
     """
 
     folder: Path
@@ -62,22 +62,22 @@ class Source:
     shared: Path
 
     def path(self, part: str) -> Path:
-        """Return where a part is."""
+        """Return the path of a part."""
         return self.catalog if part == CATALOG else (self.shared if part in SHARED else self.folder) / part
 
 
 def parts_of(service: str) -> tuple[str, ...]:
-    """Return what `service` alone mounts; everything if it is empty."""
+    """Return the parts that only `service` mounts; all parts if it is empty."""
     if not service:
         return (*PARTS, *SHARED, *FORMER, CATALOG)
     return _OF_SERVICE.get(service) or ((service,) if service in PARTS else (f"stores/{service}",))
 
 
 def install(source: Source, target: Path, service: str = "") -> list[str]:
-    """Make `target` as `source` and return the parts that changed.
+    """Make `target` equal to `source`, and return the parts that changed.
 
     Raises:
-        OperationError: a file cannot be read or written.
+        OperationError: A file cannot be read or written.
     """
     changed = []
     parts = parts_of(service if target.is_dir() else "")
@@ -91,13 +91,13 @@ def install(source: Source, target: Path, service: str = "") -> list[str]:
         sync(target)
     except OSError as error:
         raise OperationError(
-            f"{error.filename or target}: {error.strerror}; files that containers mount could not be installed"
+            f"{error.filename or target}: {error.strerror}; the files that containers mount could not be installed"
         ) from None
     return changed
 
 
 def same(one: Path, other: Path) -> bool:
-    """True if both are the same file or tree, or neither is there."""
+    """True if both are equal files or trees, or neither exists."""
     if one.is_dir() and other.is_dir():
         names = {path.name for path in (*one.iterdir(), *other.iterdir())}
         return all(same(one / name, other / name) for name in names)
@@ -107,7 +107,7 @@ def same(one: Path, other: Path) -> bool:
 
 
 def replace(source: Path, target: Path) -> None:
-    """Make `target` as `source`, in place where both are files or both are folders; remove it where there is none."""
+    """Make `target` equal to `source`, in place if both are of the same kind; remove it if there is no `source`."""
     if source.is_dir():
         if not target.is_dir():
             target.unlink(missing_ok=True)

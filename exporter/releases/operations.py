@@ -1,4 +1,4 @@
-"""Run deploy and rollback of one environment, from the first check to the last word."""
+"""Deploy and rollback of one environment, from the first check to the final message."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
-    """Deploy what was wished for, or with --dry-run show what would be done.
+    """Deploy the request, or with --dry-run show what would be done.
 
     Raises:
-        OperationError: it was not deployed; the sentence says what runs.
+        OperationError: It was not deployed; the sentence says what is running.
     """
     screen, preflight = run.screen, Preflight(site)
     screen.say("== pre-flight")
     with preflight.connected() as engine:
         require(preflight.findings(), screen)
         if engine is None or preflight.host.compose is None:
-            raise OperationError("the pre-flight failed; nothing was changed")
+            raise OperationError("the pre-flight checks failed; nothing was changed")
         context = Context(site, engine, preflight.host.compose.command, screen)
         plan = planned(context, wish)
         show_plan(context, f"plan of {site.title}, tag {wish.tag}", plan)
@@ -46,8 +46,8 @@ def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
             if site.protected:
                 screen.say("would ask for approval, and back up first")
             screen.say(
-                f"would start {wish.what} of {site.compose_project} with tag {wish.tag}, verify within "
-                f"{site.verify_seconds} s, and take the release back if it is not healthy"
+                f"would start {wish.what} of {site.compose_project} with tag {wish.tag}, verify it within "
+                f"{site.verify_seconds} s, and roll back if it is not healthy"
             )
             _print_plan(context, plan, wish.tag, options)
             return
@@ -60,15 +60,17 @@ def deploy(run: Run, site: Site, wish: Wish, options: Options) -> None:
 
 
 def rollback(run: Run, site: Site, service: str, to: str, options: Options) -> None:
-    """Go back to what ran before the last good deploy, or to the tag or deploy `to`.
+    """Roll back to the release before the last good deploy, or to the tag or deploy `to`.
 
     Raises:
-        OperationError: there is nothing to go back to, or what ran then is not healthy.
+        OperationError: There is nothing to roll back to, or that release is not healthy.
     """
     screen = run.screen
     with connected(site.docker_host) as engine:
         if not engine.is_local:
-            raise OperationError(f"the engine at {engine.where} is on another host; run this there")
+            raise OperationError(
+                f"the engine at {engine.where} is on another host; run this command on that host"
+            )
         context = Context(site, engine, find_compose(), screen)
         left = Journal(site.state).interrupted()
         if left is None:
@@ -77,14 +79,15 @@ def rollback(run: Run, site: Site, service: str, to: str, options: Options) -> N
             screen.say(f'would finish the {left[0].kind} that was killed at the step "{left[1]}"')
         if options.dry_run:
             return
-        approve(site, "go back to what ran before", "rollback", options)
+        approve(site, "roll back to the previous release", "rollback", options)
         with changing(run, context) as context:
             repaired = repair(context)
             if repaired is Repaired.NOT_HEALTHY:
-                raise OperationError("what ran before the killed deploy is not healthy")
+                raise OperationError("the release before the interrupted deploy is not healthy, see above")
             if repaired is Repaired.TAKEN_BACK:
                 screen.say(
-                    f"{site.title} runs what ran before the killed deploy; run this again to go further back"
+                    f"{site.title} is back on the release before the interrupted deploy; "
+                    "run this again to go back further"
                 )
                 return
             target = target_for(context, service, to)
@@ -95,10 +98,10 @@ def rollback(run: Run, site: Site, service: str, to: str, options: Options) -> N
 
 
 def check_service(site: Site, service: str) -> None:
-    """See that the environment has the service that was named; empty means all.
+    """Check that the environment has this service; empty means all.
 
     Raises:
-        OperationError: it does not.
+        OperationError: There is no such service.
     """
     if service and service not in site.all_services:
         known = " ".join(site.all_services)
@@ -108,11 +111,11 @@ def check_service(site: Site, service: str) -> None:
 def _plan_back(context: Context, service: str, to: str, options: Options) -> None:
     target = target_for(context, service, to)
     plan = planned_back(context, target)
-    show_plan(context, f"plan of {context.site.title}: what ran before deploy {target.base}", plan)
+    show_plan(context, f"plan of {context.site.title}: the release before deploy {target.base}", plan)
     absent = missing_images(context, target)
     if absent:
-        raise OperationError(f"images are no longer on the engine: {', '.join(absent)}; nothing was changed")
-    context.screen.say("  images present")
+        raise OperationError(f"images no longer on this host: {', '.join(absent)}; nothing was changed")
+    context.screen.say("  all images are on this host")
     if options.dry_run:
         _print_plan(context, plan, target.tag, options)
 
@@ -122,7 +125,7 @@ def _say_images(context: Context, wish: Wish) -> None:
     for verb, here in (("built", True), ("pulled", False)):
         names = [name for name, built in absent.items() if built is here]
         if names:
-            context.screen.say(f"  images that have to be {verb}: {' '.join(names)}")
+            context.screen.say(f"  images to be {verb}: {' '.join(names)}")
 
 
 def _print_plan(context: Context, plan: Plan, tag: str, options: Options) -> None:

@@ -1,7 +1,7 @@
-"""Order services: each starts after everything that it depends on, those of one level together.
+"""The start order of services: each starts after everything it depends on, and those of one level start together.
 
-Compose gets the services of a level without their dependencies: Compose 2 recreates whatever depends on what it
-recreates, so the gateway would go down with each release of a service behind it.
+Compose gets the services of a level without their dependencies: Compose 2 recreates everything that depends on a
+recreated service, so the gateway would go down with each release of a service behind it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _GATEWAY_ABOVE, _OTHERS_ABOVE = 1, 2
 def levels(
     stores: Iterable[str], services: Mapping[str, int], gateway: str | None, others: Iterable[str]
 ) -> dict[str, int]:
-    """Return the level of every name, lowest first: stores, services as they depend on each other, the gateway, and
-    `others`, which watch all of these."""
+    """Return the level of every name, lowest first: stores, services by their dependencies, the gateway, and `others`,
+    which monitor all of these."""
     top = max(services.values(), default=STORES)
     found = {
         **dict.fromkeys(stores, STORES),
@@ -33,7 +33,7 @@ def levels(
 
 
 def batches(names: Collection[str], level: Mapping[str, int]) -> list[tuple[str, ...]]:
-    """Return `names` in the groups that start one after the other. A name without a level comes last."""
+    """Return `names` in groups that start one after the other. Names without a level come last."""
     last = max(level.values(), default=STORES) + 1
     place = {name: index for index, name in enumerate(level)}
     ordered = sorted(set(names), key=lambda name: (level.get(name, last), place.get(name, len(place)), name))

@@ -1,4 +1,4 @@
-"""Say what a deploy or rollback would change: the services of the Compose files against the containers that run."""
+"""The plan of a deploy or rollback: the services of the Compose files compared with the running containers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """How a service changes."""
+    """The kind of a service's change."""
 
     NEW = "new"
     RELEASED = "released"
@@ -21,7 +21,7 @@ class Kind(StrEnum):
     REDEFINED = "redefined"
     """The same image, run in another way: a variable, a limit, a mount."""
     STARTED = "started"
-    """Nothing changed, but it does not run."""
+    """Nothing changed, but it is not running."""
     SCALED = "scaled"
     REMOVED = "removed"
     UNCHANGED = "unchanged"
@@ -29,9 +29,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One service as it should be. `image`: its id, None while the image has yet to be built or pulled. `fetched`: it
-    is built or pulled in any case, so the same tag can mean another image. `rolling`: its replicas are replaced one
-    set by the other, so that it answers all the time."""
+    """One service as it should be. `image`: its id, None if the image is still to be built or pulled. `fetched`: it is
+    always built or pulled, so the same tag can mean another image. `rolling`: its new replicas start before the old
+    ones stop, without downtime."""
 
     service: str
     tag: str
@@ -44,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The change of one service. Tags are empty where it did not run or no longer will."""
+    """The change of one service. A tag is empty if it did not run before or will not run after."""
 
     service: str
     kind: Kind
@@ -79,22 +79,26 @@ class Row:
         return self.after
 
 
-_WORDS = ((Kind.NEW, "new"), (Kind.REDEFINED, "definition changed"), (Kind.STARTED, "not running: started"))
+_WORDS = (
+    (Kind.NEW, "new"),
+    (Kind.REDEFINED, "definition changed"),
+    (Kind.STARTED, "not running: to be started"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A row of each service, in the order in which they start; what is removed comes last."""
+    """A row for each service, in start order; removed ones come last."""
 
     rows: tuple[Row, ...]
 
     @property
     def changed(self) -> tuple[Row, ...]:
-        """Rows of services that something happens to."""
+        """Return the rows of services that change."""
         return tuple(row for row in self.rows if row.kind is not Kind.UNCHANGED)
 
     def lines(self) -> list[str]:
-        """Return the plan for a person: a line for each change, one for all that stays."""
+        """Return the plan for people: a line for each change, and one for all unchanged services."""
         same = [row.service for row in self.rows if row.kind is Kind.UNCHANGED]
         lines = [str(row) for row in self.changed]
         return [*lines, f"unchanged: {' '.join(same)}"] if same else lines
@@ -107,7 +111,7 @@ class Plan:
 def plan(
     wanted: Iterable[Wanted], containers: Sequence[Container], tags: dict[str, str], removed: Collection[str]
 ) -> Plan:
-    """Compare. `tags`: the tag that each service runs by now. `removed`: services whose containers go."""
+    """Compare wanted and existing containers. `tags`: current tag of each service. `removed`: services to remove."""
     of: dict[str, list[Container]] = {}
     for container in containers:
         of.setdefault(container.service, []).append(container)

@@ -1,4 +1,4 @@
-"""Choose what no rollback needs any more, among the kept states of a host."""
+"""Choice of the kept releases that no rollback needs any more."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ KEPT_ROLLBACKS = 5
 
 
 def disposable(folders: Collection[str], undoable: Iterable[Record], running: str | None) -> list[str]:
-    """Return those of `folders` (`rollback/ID`, `releases/ID`) that can go. `running` is such a folder, too, and its
-    counterpart of the same deploy goes only if nothing can be undone by it."""
+    """Return those of `folders` (`rollback/ID`, `releases/ID`) that can be removed. The folder `running` stays; the
+    other folder of the same deploy is removed only if that deploy is not among those that can be undone."""
     newest = [record.id for record in undoable][-KEPT_ROLLBACKS:]
     return sorted(
         folder for folder in folders if folder != running and folder.rpartition("/")[2] not in newest

@@ -1,4 +1,4 @@
-"""Put a set of images, definitions and files on: the way from what runs to what should run, for deploy and rollback."""
+"""Starting a set of images, definitions and files, for deploy and rollback."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ FILES = "files"
 def put_on(
     context: Context, folder: Path, source: Source | None, services: Sequence[str] | None, only: str = ""
 ) -> None:
-    """Install the files of `source`, start `services` as the Compose files in `folder` say, and have whatever ran
-    before read its files again.
+    """Install the files of `source`, start `services` from the Compose files in `folder`, and reload the rest.
 
-    `services` None: all that are in the files. `only`: the one service that this is about; without it, containers that
-    belong to no service of the files or the catalog are removed. `source` None: no files were kept, so they stay.
+    `services` None: all in the files. `only`: the only service to change; without it, containers that belong to no
+    service of the files or the catalog are removed. `source` None: no files were kept, so the current ones stay.
 
     Raises:
-        UnhealthyError: something that others await is not healthy in time, or does not accept its files.
+        UnhealthyError: A service that others wait for is not healthy in time, or rejects its files.
     """
     running = {each.id for each in context.containers() if each.running}
     changed = _install(context, source, only)
@@ -47,8 +46,7 @@ def put_on(
 
 
 def left_out(context: Context, service: str, only: str) -> bool:
-    """True for the gateway where all ports are open anyway, unless it was asked for or is there; Compose 1 names it all
-    the same."""
+    """True for a gateway that starts only on request, unless it is requested or exists (Compose 1 always lists it)."""
     site = context.site
     if not site.gateway_profile or service != site.gateway or only == service:
         return False
@@ -56,16 +54,18 @@ def left_out(context: Context, service: str, only: str) -> bool:
 
 
 def orphans(context: Context, services: Collection[str]) -> list[str]:
-    """Return the services that have containers and are neither in the catalog nor among `services`."""
+    """Return the services with containers that are neither in the catalog nor in `services`."""
     known = {*context.site.all_services, *services}
     return sorted({each.service for each in context.containers() if each.service} - known)
 
 
 def remove_orphans(context: Context, services: Collection[str]) -> None:
-    """Remove containers whose service is neither in the catalog nor among `services`."""
+    """Remove containers whose service is neither in the catalog nor in `services`."""
     names = orphans(context, services)
     if names:
-        context.screen.say(f"removing what the catalog no longer has: {shown(' '.join(names), 500)}")
+        context.screen.say(
+            f"removing services that are no longer in the catalog: {shown(' '.join(names), 500)}"
+        )
         context.remove(context.containers(*names))
 
 
@@ -77,7 +77,7 @@ def _install(context: Context, source: Source | None, only: str) -> list[str]:
 
 
 def _start(context: Context, folder: Path, services: Sequence[str], replicas: Mapping[str, int]) -> None:
-    """Start the services of one level, and wait for those that others await."""
+    """Start the services of one level, and wait for those that others depend on."""
     rolling = [name for name in services if replicas.get(name, 1) > 1 and context.containers(name)]
     plain = [name for name in services if name not in rolling]
     if plain:
@@ -91,7 +91,7 @@ def _start(context: Context, folder: Path, services: Sequence[str], replicas: Ma
 
 
 def _reload(context: Context, changed: Iterable[str], running: Collection[str]) -> None:
-    """Have what ran before the files changed, and still does, read them again."""
+    """Make containers that were running before the files changed, and still are, reload them."""
     for part in changed:
         service = READERS.get(part)
         if service is None:
@@ -99,7 +99,7 @@ def _reload(context: Context, changed: Iterable[str], running: Collection[str]) 
         there = [each for each in context.containers(service) if each.id in running and each.running]
         if not there:
             continue
-        context.screen.say(f"{service} reads its files again")
+        context.screen.say(f"reloading the files of {service}")
         if service == context.site.gateway:
             Gateway(context).reload(there)
             continue

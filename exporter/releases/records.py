@@ -1,7 +1,6 @@
-"""Keep a record of each deploy of an environment: a file with one JSON object per line.
+"""Records of an environment's deploys: a file with one JSON object per line.
 
-A line is written whole or counts as nothing: what a cut-off write leaves is ignored, and the next record begins a line
-of its own.
+An incomplete line of an interrupted write is ignored, and the next record begins on a new line.
 """
 
 from __future__ import annotations
@@ -19,15 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RESULTS = {
-    "ok": "it runs and is healthy",
-    "failed": "it was stopped before anything that runs was changed",
-    "interrupted": "it was killed before anything that runs was changed",
-    "rolled_back": "it was not healthy or was killed, and what ran before runs again",
-    "rollback_failed": "it was not healthy, and neither is what ran before",
-    "reverted": "a rollback to what ran before an earlier deploy, which `reverts` names",
+    "ok": "it is running and healthy",
+    "failed": "it failed before any running container was changed",
+    "interrupted": "it was killed before any running container was changed",
+    "rolled_back": "it was not healthy or was killed, and the previous release is running again",
+    "rollback_failed": "it was not healthy, and the previous release is not healthy either",
+    "reverted": "a rollback to the release before an earlier deploy, whose id is in `reverts`",
 }
 TAIL_BYTES = 1024 * 1024
-"""The end of the file that is read: some hundred records of large environments."""
+"""Only the end of the file is read: some hundred records of large environments."""
 
 
 class RecordsError(Exception):
@@ -36,7 +35,7 @@ class RecordsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The image of one service before and after: its id, and the tag that it ran by; empty where it did not run."""
+    """The image of one service before and after: its id and tag, or empty texts if it did not run."""
 
     before: str
     after: str
@@ -45,7 +44,7 @@ class Change:
 
 
 class Image(NamedTuple):
-    """The image that a service runs: its id, and the tag in the name that it was started by."""
+    """The image of a running service: its id, and the tag that it was started with."""
 
     id: str
     tag: str
@@ -53,8 +52,8 @@ class Image(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One deploy. `started`, `finished`: seconds since the epoch. `services`: what it was asked to deploy, all of the
-    environment if empty. `version`: the tag. `reverts`: of a rollback, the id of the deploy that it undid."""
+    """One deploy. `started`, `finished`: seconds since the epoch. `services`: the requested services, empty for all.
+    `version`: the tag. `reverts`: for a rollback, the id of the deploy that it undid."""
 
     id: str
     environment: str
@@ -71,15 +70,15 @@ class Record:
 
     @property
     def good(self) -> bool:
-        """True if what it put there runs."""
+        """True if the release of this deploy or rollback was running at its end."""
         return self.result in ("ok", "reverted")
 
 
 def add(file: Path, record: Record) -> None:
-    """Append a record, and return when it is on the disk.
+    """Append a record, and sync the file to disk.
 
     Raises:
-        RecordsError: the file cannot be written.
+        RecordsError: The file cannot be written.
     """
     line = json.dumps(asdict(record), ensure_ascii=False).encode() + b"\n"
     try:
@@ -89,7 +88,7 @@ def add(file: Path, record: Record) -> None:
             if size:
                 stream.seek(size - 1)
                 if stream.read(1) != b"\n":
-                    line = b"\n" + line  # after what a cut-off write left
+                    line = b"\n" + line  # after an interrupted write
             stream.write(line)
             stream.flush()
             os.fsync(stream.fileno())
@@ -98,10 +97,10 @@ def add(file: Path, record: Record) -> None:
 
 
 def last(file: Path, count: int) -> list[Record]:
-    """The last records, the oldest of them first; none where there is no file. Lines that are no record are left out.
+    """Return the last records, oldest first; none if there is no file. Lines that are not records are skipped.
 
     Raises:
-        RecordsError: the file cannot be read.
+        RecordsError: The file cannot be read.
     """
     try:
         with os.fdopen(open_regular(file), "rb") as stream:
@@ -112,14 +111,14 @@ def last(file: Path, count: int) -> list[Record]:
         return []
     except OSError as error:
         raise RecordsError(f"the records cannot be read from {file}: {error.strerror}") from None
-    # The first piece is a part of a line where the file is longer; the last is no whole line.
+    # If the file is longer, the first piece is only part of a line; the last piece is never a complete line.
     whole = lines[1 if start else 0 : -1]
     records = [record for line in whole if (record := parse(line)) is not None]
     return records[len(records) - min(count, len(records)) :]
 
 
 def parse(line: bytes) -> Record | None:
-    """The record of one line; None where it is none."""
+    """Parse the record of one line; None if it is not a record."""
     try:
         found = json.loads(line)
         images = {
@@ -139,7 +138,7 @@ def parse(line: bytes) -> Record | None:
 
 
 def undoable(records: Iterable[Record], service: str = "") -> list[Record]:
-    """Return the good deploys that no rollback has undone, the oldest first; with `service`, those that held it.
+    """Return the good deploys that no rollback has undone, oldest first. `service`: only those that included it.
 
     A rollback undoes the deploy that it names and all later ones.
     """
@@ -157,7 +156,7 @@ def undoable(records: Iterable[Record], service: str = "") -> list[Record]:
 
 
 def changes(before: Mapping[str, Image], after: Mapping[str, Image]) -> dict[str, Change]:
-    """Return the images of all services that ran before or run after."""
+    """Return the image changes of all services that ran before or run after."""
     none = Image("", "")
     pairs = {name: (before.get(name, none), after.get(name, none)) for name in sorted({*before, *after})}
     return {name: Change(old.id, new.id, old.tag, new.tag) for name, (old, new) in pairs.items()}

@@ -1,4 +1,4 @@
-"""Repair what an interrupted deploy or rollback left, from its journal."""
+"""Repair of an interrupted deploy or rollback, from its journal."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 class Repaired(Enum):
     NOTHING_LEFT = auto()
     NOTHING_CHANGED = auto()
-    """It had changed nothing that runs."""
+    """It had not changed any running container."""
     FINISHED = auto()
-    """It had been verified, and is recorded now."""
+    """It had been verified, and is now recorded."""
     TAKEN_BACK = auto()
     NOT_HEALTHY = auto()
-    """The state of before was put on, and is not healthy."""
+    """The previous release was started, but is not healthy."""
 
 
 def repair(context: Context) -> Repaired:
-    """Finish what was interrupted, with the lock held. Can be interrupted itself, and done again.
+    """Finish an interrupted deploy or rollback. The lock must be held. If this is interrupted, it can be repeated.
 
     Raises:
-        OperationError: the journal or what was kept cannot be read.
+        OperationError: The journal or the kept release cannot be read.
     """
     journal, screen = Journal(context.state), context.screen
     left = journal.interrupted()
@@ -41,15 +41,15 @@ def repair(context: Context) -> Repaired:
     deploy, step = left
     screen.say(f'the {deploy.kind} {deploy.id} of {shown(deploy.user)} was killed at the step "{step}"')
     if step in UNTOUCHED:
-        screen.say("it had changed nothing that runs")
+        screen.say("it had not changed any running container")
         finish(context, deploy, "interrupted", f"killed at the step {step}; nothing was changed")
         result = Repaired.NOTHING_CHANGED
     elif step is Step.RECORD:
-        screen.say("it had been verified; its record is written now")
+        screen.say("it had been verified; writing its record")
         keep_good(context, deploy)
         result = Repaired.FINISHED
     else:
-        screen.say("finishing the rollback to what ran before")
+        screen.say("finishing the rollback to the previous release")
         enter(context, journal, deploy, Step.ROLLBACK)
         good = "reverted" if deploy.kind is Way.ROLLBACK else "rolled_back"
         try:
@@ -60,7 +60,7 @@ def repair(context: Context) -> Repaired:
             show(screen, context.engine, blamed(context, deploy, error))
             why = f"killed at the step {step}; after the rollback: {error.sentence}"
             finish(context, deploy, "rollback_failed", why)
-            screen.warn(f"what ran before is not healthy either: {error.sentence}")
+            screen.warn(f"the previous release is not healthy either: {error.sentence}")
             return Repaired.NOT_HEALTHY
         finish(context, deploy, good, f"killed at the step {step}; repaired by the next run")
         result = Repaired.TAKEN_BACK

@@ -1,8 +1,8 @@
-"""Replace the replicas of a service: new ones first; the old ones end when those are healthy and take requests.
+"""Replacement of a service's replicas: the old ones stop when the new ones are healthy and get requests.
 
-The engine's DNS names a container to the gateway as soon as it runs, healthy or not. Requests would be lost on those
-that only begin, and nginx leaves one alone for a while that has refused a few. So until they are healthy, new replicas
-are kept off the networks that they share with the gateway.
+The engine's DNS gives a container to the gateway as soon as it runs, healthy or not. Requests to starting replicas
+would be lost, and nginx avoids a replica for a while after it has refused a few. So until they are healthy, new
+replicas are kept off the networks that they share with the gateway.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ MORE_REPLICAS = "replicas.yaml"
 
 
 def replace(context: Context, folder: Path, service: str, wanted: int) -> None:
-    """Have `wanted` replicas of `service` run as the files in `folder` say.
+    """Run `wanted` replicas of `service` from the files in `folder`.
 
     Raises:
-        UnhealthyError: the new ones are not healthy in time; the old ones still run.
+        UnhealthyError: The new ones are not healthy in time; the old ones are still running.
     """
     there = context.containers(service)
     old = outdated(context, folder, service, there, wanted)
@@ -38,7 +38,7 @@ def replace(context: Context, folder: Path, service: str, wanted: int) -> None:
         _make(context, folder, service, wanted + len(old))
     new = [each for each in context.containers(service) if each.id not in gone]
     if not new:
-        raise OperationError(f"Compose has made no replica of {service}")
+        raise OperationError(f"Compose created no replica of {service}")
     gateway = Gateway(context)
     if old:
         gateway.start()
@@ -62,11 +62,11 @@ def replace(context: Context, folder: Path, service: str, wanted: int) -> None:
 def outdated(
     context: Context, folder: Path, service: str, there: Sequence[Container], wanted: int
 ) -> list[Container]:
-    """Return those that Compose would recreate, and those that are more than `wanted`."""
+    """Return the replicas that Compose would recreate, and those in excess of `wanted`."""
     name = context.files(folder).images.get(service, "")
     image = context.engine.image(name)
     if image is None:
-        raise OperationError(f"the image {name} of {service} is not on the engine")
+        raise OperationError(f"the image {name} of {service} is not on this host")
     hash_ = context.compose(folder).hash(service)
     current = [each for each in there if (each.image_id, each.config_hash) == (image.id, hash_)]
     kept = {each.id for each in current[:wanted]}
@@ -74,24 +74,24 @@ def outdated(
 
 
 def _make(context: Context, folder: Path, service: str, count: int) -> None:
-    """Make replicas up to `count` without starting them.
+    """Create replicas up to `count` without starting them.
 
-    Not by --scale: Compose 2.26 takes that for a change of the service, and the next `up` would recreate all of them.
+    Without --scale: Compose 2.26 treats that as a change of the service, and the next `up` would recreate all of them.
     """
     text = f"services: {{{json.dumps(service)}: {{deploy: {{replicas: {count}}}}}}}\n"
     context.state.write(MORE_REPLICAS, text)
     arguments = ("up", "--no-start", "--no-deps", "--no-build", "--no-recreate", service)
     more = (context.state.path / MORE_REPLICAS,)
     try:
-        context.act(f"making new replicas of {service}", folder, *arguments, more_files=more)
+        context.act(f"creating new replicas of {service}", folder, *arguments, more_files=more)
     finally:
         context.state.remove(MORE_REPLICAS)
 
 
 def _hold_back(context: Context, container: Container, known: Sequence[str], shared: Collection[str]) -> None:
-    """Keep one that was never started off the gateway's networks."""
+    """Keep a container that was never started off the gateway's networks."""
     apart = [network for network in known if network not in shared]
-    # On no network at all it would not find what it depends on, and might never be healthy.
+    # Without any network it would not find its dependencies, and might never be healthy.
     if container.state != "created" or not apart:
         return
     _join(context, container, apart)
@@ -101,7 +101,7 @@ def _hold_back(context: Context, container: Container, known: Sequence[str], sha
 
 
 def _join(context: Context, container: Container, networks: Sequence[str]) -> None:
-    """Put it on the networks that it is not on: Compose 1 does so only when it starts one itself."""
+    """Connect a container to its missing networks: Compose 1 does so only for containers that it starts itself."""
     there = context.engine.container(container.id).networks
     for network in networks:
         if network not in there:

@@ -1,4 +1,4 @@
-"""Roll back: go back to what ran before the last good deploy, or to an earlier state that is still kept."""
+"""Rollback to the release before the last good deploy, or to an earlier one that is still kept."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
 
 
 def kept_targets(state: StateFolder, service: str = "") -> list[Target]:
-    """Return every state that can be gone back to, the newest first."""
+    """Return every release that a rollback can go to, newest first."""
     return targets(records_of(state), lambda id_: kept.tag_before(state, id_), service)
 
 
 def target_for(context: Context, service: str, to: str) -> Target:
-    """Return the state to go back to.
+    """Return the release to roll back to.
 
     Raises:
-        OperationError: there is none, or `service` did not run then.
+        OperationError: There is none, or `service` did not run then.
     """
     target = choose(records_of(context.state), kept_targets(context.state, service), service, to)
     rows = _before(context, target)
     if service and service not in rows:
         raise OperationError(
-            f"{service} did not run before deploy {target.base}, so there is nothing to go back to"
+            f"{service} did not run before deploy {target.base}, so there is nothing to roll back to"
         )
     return target
 
 
 def planned(context: Context, target: Target) -> Plan:
-    """Return what going back would change."""
+    """Return the changes that the rollback would make."""
     state, only = context.state, target.service
     before = {name: row for name, row in _before(context, target).items() if not only or name == only}
     containers = context.containers()
@@ -70,7 +70,7 @@ def planned(context: Context, target: Target) -> Plan:
 
 
 def missing_images(context: Context, target: Target) -> list[str]:
-    """Return what would be gone back to and is no longer on the engine, as `SERVICE TAG`."""
+    """Return the images for the rollback that the engine no longer has, as `SERVICE TAG`."""
     return [
         f"{row.service} {tag_of(original_name(context.state, row))}"
         for row in _before(context, target).values()
@@ -82,16 +82,16 @@ def missing_images(context: Context, target: Target) -> list[str]:
 
 
 def go_back(context: Context, target: Target) -> Record:
-    """Go back, with the lock held and nothing interrupted left.
+    """Roll back. The lock must be held, and interrupted deploys repaired.
 
     Raises:
-        OperationError: an image is missing and nothing was changed, or what ran then is not healthy.
-        EngineLost, Interrupted: the journal says where it stopped.
+        OperationError: An image is missing and nothing was changed, or the release is not healthy.
+        EngineLost, Interrupted: The journal has the step at which it stopped.
     """
     state = context.state
     absent = missing_images(context, target)
     if absent:
-        raise OperationError(f"images are no longer on the engine: {', '.join(absent)}; nothing was changed")
+        raise OperationError(f"images no longer on this host: {', '.join(absent)}; nothing was changed")
     deploy = Deploy.begin(Way.ROLLBACK, target.tag, target.service, target.base)
     rows = kept.images_of(context.containers())
     kept.write_rows(state, f"{kept.rollback_folder(target.base)}/{kept.UNDONE}", rows)
@@ -104,7 +104,7 @@ def go_back(context: Context, target: Target) -> Record:
         show(context.screen, context.engine, blamed(context, deploy, error))
         finish(context, deploy, "rollback_failed", error.sentence)
         raise OperationError(
-            f"what ran before deploy {target.base} is not healthy: {error.sentence}"
+            f"the release before deploy {target.base} is not healthy: {error.sentence}"
         ) from None
     record = finish(context, deploy, "reverted")
     prune(context)

@@ -1,4 +1,4 @@
-"""Show records of deploys to a person: one a line, or one in full. Times have their zone."""
+"""Records of deploys as text: one per line, or one in full. Times include their zone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def row(record: Record) -> str:
 
 
 def in_full(record: Record) -> Iterator[str]:
-    """Yield the lines that show everything of a record."""
+    """Yield the lines of the full text of a record."""
     yield f"deploy {shown(record.id)} of {shown(record.environment)}: {shown(record.result)}"
     meaning = RESULTS.get(record.result)
     if meaning:
@@ -52,7 +52,7 @@ def in_full(record: Record) -> Iterator[str]:
 
 
 def target_row(target: Target) -> str:
-    """Return a state that can be gone back to as one line."""
+    """Return a release that a rollback can go to as one line."""
     by = (
         f"deployed {moment(target.since)} ({target.release})"
         if target.since

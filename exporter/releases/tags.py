@@ -1,4 +1,4 @@
-"""Read names of images: the tag that a person knows a release by, and whether a text can be one."""
+"""Tags of images: a release's tag for people, and checks of tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _ID_CHARACTERS = 12
 """Length of an image's id as `docker images` shows it."""
 ROLLBACK = "rollback-"
-"""Prefix of the tags that keep the images of before a deploy from being removed."""
+"""Prefix of the tags that keep the images from before a deploy."""
 
 
 def is_tag(text: str) -> bool:
@@ -24,7 +24,7 @@ def is_tag(text: str) -> bool:
 
 
 def tag_of(name: str) -> str:
-    """Return the tag in an image's name, `latest` where it names none, or the short id where it is a digest."""
+    """Return the tag in an image's name: `latest` if it has none, or the short id if it has a digest."""
     reference, _, digest = name.partition("@")
     if reference.startswith("sha256:"):
         reference, digest = "", reference
@@ -40,19 +40,19 @@ def short_id(digest: str) -> str:
 
 
 def chosen_tag(asked: str, site: Site) -> str:
-    """Return the tag to deploy: as asked for, or TAG's, or the catalog's, or the commit's.
+    """Return the tag to deploy: the requested one, or TAG, or the catalog's, or the commit's.
 
     Raises:
-        OperationError: there is none, or it cannot be the tag of an image.
+        OperationError: There is none, or it is not a valid tag.
     """
     tag = asked or site.tag or site.commit()
     if not tag:
-        raise OperationError("there is no commit to take a tag from; name one with --tag TAG", WRONG_USAGE)
+        raise OperationError("there is no git commit to take the tag from; use --tag TAG", WRONG_USAGE)
     if not is_tag(tag):
-        raise OperationError(f"{shown(tag)} is not a tag of an image; write one such as 1.4.2", WRONG_USAGE)
+        raise OperationError(f"{shown(tag)} is not a valid image tag; use one such as 1.4.2", WRONG_USAGE)
     return tag
 
 
 def rollback_name(compose_project: str, service: str, deploy: str) -> str:
-    """Return the name under which the image that `service` ran before `deploy` is kept."""
+    """Return the name that keeps the image that `service` ran before `deploy`."""
     return f"{compose_project}/{service}:{ROLLBACK}{deploy}"

@@ -1,4 +1,4 @@
-"""Go back to what ran before a deploy: a deploy of what was kept. Can be done again after it was interrupted."""
+"""Restoring the release before a deploy, from what was kept. Can be repeated after an interruption."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def take_back(context: Context, deploy: Deploy) -> bool:
-    """Have what ran before `deploy.base` run again, or of it `deploy.service` alone; return whether anything ran then.
+    """Run the release before `deploy.base` again, or only its `deploy.service`; return False if nothing ran then.
 
     Raises:
-        UnhealthyError: it is not healthy either.
+        UnhealthyError: It is not healthy either.
     """
     state, only = context.state, deploy.service
     name = kept.rollback_folder(deploy.base)
@@ -35,7 +35,7 @@ def take_back(context: Context, deploy: Deploy) -> bool:
     state.point_to(RUNNING, name)
     gone = [each for each in now if each not in before and (not only or each == only)]
     if gone:
-        context.screen.say(f"removing what did not run before: {shown(' '.join(gone), 500)}")
+        context.screen.say(f"removing services that did not run before: {shown(' '.join(gone), 500)}")
         context.remove(context.containers(*gone))
     if not before:
         state.remove(RUNNING)
@@ -52,7 +52,7 @@ def take_back(context: Context, deploy: Deploy) -> bool:
 def image_names(
     context: Context, before: Mapping[str, ImageRow], now: Mapping[str, ImageRow], deploy: Deploy
 ) -> dict[str, str]:
-    """Return the image of each service as it will run: as before, and with `deploy.service`, the others as now."""
+    """Return the image of each service after the rollback; with `deploy.service`, other services keep theirs."""
     only, base = deploy.service, deploy.base
     if not only:
         return {service: _name(context, row, base) for service, row in before.items()}
@@ -61,7 +61,7 @@ def image_names(
 
 
 def _name(context: Context, row: ImageRow, base: str) -> str:
-    """Return the name that it ran by, if that still means the same image: so nothing is recreated that still runs."""
+    """Return the image's old name if it still means the same image, so that running containers are not recreated."""
     image = context.engine.image(row.name)
     if image is not None and image.id == row.image:
         return row.name

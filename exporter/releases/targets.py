@@ -1,4 +1,4 @@
-"""List the states that a rollback can go back to, and choose one."""
+"""The releases that a rollback can go to, and the choice of one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The state before the deploy `base`, which is undone with all later ones (`undone`, the newest last). `tag`: what
-    ran then; `release`: the deploy that had put it there, empty where none is known. `service`: only this one goes
-    back; empty means all."""
+    """The release before the deploy `base`, which is undone with all later ones (`undone`, newest last). `release`: the
+    deploy that started it, empty if unknown. `service`: roll back only this one; empty means all."""
 
     base: str
     tag: str
@@ -31,15 +30,15 @@ class Target:
 def targets(
     records: Sequence[Record], tag_before: Callable[[str], str | None], service: str = ""
 ) -> list[Target]:
-    """Return all of them, the newest first. `tag_before` gives the tag that ran before a deploy, None where what ran
-    then was not kept (any more), or nothing ran."""
+    """Return all targets, newest first. `tag_before` returns the tag that ran before a deploy, or None if nothing ran
+    or it is not kept."""
     stack = undoable(records, service)
     found = []
     for index in range(len(stack) - 1, -1, -1):
         undone = tuple(stack[index:])
         tag = tag_before(undone[0].id)
         if tag is None:
-            break  # nor is anything older
+            break  # older ones are not kept either
         by = stack[index - 1] if index else None
         found.append(
             Target(
@@ -55,18 +54,18 @@ def targets(
 
 
 def choose(records: Sequence[Record], found: Sequence[Target], service: str, to: str) -> Target:
-    """Return the target that was asked for: the newest, or the newest whose tag or id `to` is.
+    """Return the newest target, or the newest one whose tag or id is `to`.
 
     Raises:
-        OperationError: there is none.
+        OperationError: There is none.
     """
     of = f" of {service}" if service else ""
     stack = undoable(records, service)
     if not stack:
-        raise OperationError(f"there is no good deploy{of} that could be undone")
+        raise OperationError(f"there is no good deploy{of} to undo")
     if not found:
         raise OperationError(
-            f"nothing{of} ran before deploy {stack[-1].id}, so there is nothing to go back to"
+            f"nothing{of} ran before deploy {stack[-1].id}, so there is nothing to roll back to"
         )
     if not to:
         return found[0]
@@ -74,13 +73,13 @@ def choose(records: Sequence[Record], found: Sequence[Target], service: str, to:
         if to in (target.tag, target.release):
             return target
     if to in (stack[-1].id, stack[-1].version):
-        raise OperationError(f"{to} is what the last good deploy put there, and it was not undone")
+        raise OperationError(f"{to} is the last good deploy, which is the current release")
     known = ", ".join(dict.fromkeys(target.tag for target in found if target.tag)) or "none with a tag"
-    raise OperationError(f"{to} is not kept; these can be gone back to: {known} (--list shows them)")
+    raise OperationError(f"{to} is not kept; you can roll back to: {known} (see --list)")
 
 
 def _only_service(undone: Sequence[Record]) -> str:
-    """Return the service that all of these deployed and nothing else, or nothing."""
+    """Return the service if all of these deployed only that one, or an empty text."""
     asked = {record.services for record in undone}
     [services] = asked if len(asked) == 1 else [()]
     return services[0] if len(services) == 1 else ""

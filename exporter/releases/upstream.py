@@ -1,7 +1,7 @@
-"""Change which replicas of a service nginx asks: the generated configuration with addresses in place of a name.
+"""The replicas that nginx uses for a service: the generated configuration with addresses in place of a name.
 
-While old replicas stop, nginx would still know them from the engine's DNS, for as long as it keeps an answer. What was
-sent to one in that moment would be lost, if it must not be sent twice. So it gets the addresses of the new ones first.
+nginx caches the engine's DNS, so it would still send requests to old replicas while they stop. Requests that must not
+be repeated would be lost. So nginx gets the addresses of the new replicas first.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _WORKER = "nginx: worker process"
 
 
 def with_addresses(text: str, service: str, addresses: Sequence[str]) -> str | None:
-    """Return the configuration in which `service` is asked at these addresses alone; None where it does not name it.
+    """Return the configuration with only these addresses for `service`, or None if it does not contain the service.
 
-    The name stays, marked as down: nginx goes on looking it up, and knows its replicas when it is asked again.
+    The name stays, marked as down: nginx keeps resolving it, and knows its replicas when it is used again.
     """
     if not addresses:
         return None
@@ -39,7 +39,7 @@ def with_addresses(text: str, service: str, addresses: Sequence[str]) -> str | N
 
 
 def workers(processes: Iterable[str]) -> set[str]:
-    """Return the ids of nginx's workers among "PID ARGUMENTS" lines, also of those that only end their requests."""
+    """Return the ids of nginx's workers in "PID ARGUMENTS" lines, also of those that are shutting down."""
     split = (line.partition(" ") for line in processes)
     return {pid for pid, _, arguments in split if _WORKER in arguments}
 

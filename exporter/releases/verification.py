@@ -1,4 +1,4 @@
-"""Verify a release: every container that should run is healthy, then the catalog's own probes, by its deadline."""
+"""Verification of a release: all containers are healthy, then the catalog's probes succeed, within its deadline."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from exporter.releases.context import Context
 
 SPARE_SECONDS = 60.0
-"""For the start of the probes' own container, beyond the time that they have."""
+"""Extra time for the start of the probes' container."""
 
 
 def verify(context: Context, folder: Path, services: Collection[str] | None, only: str = "") -> None:
-    """Return when `services` (None: all in the files of `folder`) run and are healthy.
+    """Wait until `services` (None: all in the files of `folder`) are running and healthy.
 
     Raises:
-        UnhealthyError: something is not by the catalog's deadline, or the probes cannot be run.
+        UnhealthyError: Something is not healthy by the catalog's deadline, or the probes cannot be run.
     """
     end = time.monotonic() + context.site.verify_seconds
     wanted = {
@@ -51,7 +51,7 @@ def verify(context: Context, folder: Path, services: Collection[str] | None, onl
 
 
 def _probed(context: Context, folder: Path) -> list[str]:
-    """Return what the catalog that runs has probes for, and is deployed here."""
+    """Return the services and stores that are deployed here and are in the daemon's catalog."""
     site = context.site
     names = [*(each.name for each in site.services), *site.stores]
     if _inside(folder):
@@ -62,7 +62,7 @@ def _probed(context: Context, folder: Path) -> list[str]:
 
 
 def _names_in(catalog: Path) -> set[str]:
-    """Return the services and stores of the catalog that the daemon runs on, which may be an older one."""
+    """Return the services and stores in the daemon's catalog, which may be an older one."""
     try:
         read = yaml.safe_load(catalog.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -78,7 +78,7 @@ def _inside(folder: Path) -> bool:
 
 
 def _probe(context: Context, folder: Path, names: Sequence[str], seconds: int) -> None:
-    """Probe from inside the project's network where the monitoring stack is, else from here."""
+    """Probe from inside the project's network if the monitoring stack is deployed, otherwise from here."""
     check = ("check", "--json", "--deadline", str(seconds), *names)
     sentence = f"probing {' '.join(names)}"
     context.screen.waiting(sentence)
@@ -101,11 +101,11 @@ def _probe(context: Context, folder: Path, names: Sequence[str], seconds: int) -
         )
     if not done.good:
         raise UnhealthyError(f"the probes could not be run: {shown(done.reason, 300)}")
-    context.screen.say(f"probes: {len(names)} of {len(names)} services and stores answer as they should")
+    context.screen.say(f"probes: {len(names)} of {len(names)} services and stores are healthy")
 
 
 def _down(context: Context, done: Done) -> dict[str, str]:
-    """Return a line for each service with a probe that fails."""
+    """Return a line for each service with a failing probe."""
     try:
         probes: list[Any] = json.loads(done.output)["probes"]
         bad = [each for each in probes if not each["success"]]

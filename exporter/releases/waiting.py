@@ -1,4 +1,4 @@
-"""Wait until containers are healthy, and say every few seconds how far they are."""
+"""Waiting until containers are healthy, with a progress line every few seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 1.0
 DEFAULT_INTERVAL = timedelta(seconds=30)
-"""Docker's own, where a health check names none."""
+"""Docker's default for health checks without an interval."""
 _NANOSECONDS = re.compile(r"(\.\d{6})\d*")
 
 
@@ -30,10 +30,10 @@ def wait_healthy(
     end: float,
     wanted: Mapping[str, int] | None = None,
 ) -> None:
-    """Return when all containers that `look` returns are well, and of each service there are as many as `wanted`.
+    """Wait until all containers from `look` are healthy, and each service has as many as in `wanted`.
 
     Raises:
-        UnhealthyError: one failed for good, one is missing, or `end` (on the monotonic clock) has come.
+        UnhealthyError: One failed for good, one is missing, or `end` (on the monotonic clock) has passed.
     """
     with context.screen.live("waiting"):
         while True:
@@ -57,7 +57,7 @@ def _line(context: Context, judged: Judgement) -> str:
 
 
 def next_check(inspected: Json, now: datetime) -> int | None:
-    """Return the seconds until the engine runs a container's health check again; None where it has none."""
+    """Return the seconds until the engine runs a container's health check again, or None if it has none."""
     config, state = _part(inspected, "Config"), _part(inspected, "State")
     check, health = _part(config, "Healthcheck"), _part(state, "Health")
     if not health:

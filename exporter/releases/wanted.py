@@ -1,4 +1,4 @@
-"""Read resolved Compose files: what should run, and how often."""
+"""Parser of resolved Compose files: the services that should run, and their replicas."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Resolved Compose files: of each service its image, how many containers it should have, and its networks by the
-    engine's names."""
+    """Resolved Compose files: image, number of containers, and networks (by Docker's names) of each service."""
 
     images: Mapping[str, str]
     replicas: Mapping[str, int]
@@ -27,12 +26,12 @@ class Files:
 
     @property
     def services(self) -> tuple[str, ...]:
-        """Names of all services, without those of profiles that are not asked for (Compose 1 names these, too)."""
+        """Return the names of all services, without those of inactive profiles (Compose 1 includes these)."""
         return tuple(self.replicas)
 
 
 def files_of(config: Json, compose_project: str) -> Files:
-    """Return what resolved Compose files say; `compose_project` is the prefix of networks without a name."""
+    """Parse resolved Compose files. `compose_project`: the prefix of networks without a name."""
     services = {str(name): _part(each) for name, each in _part(config.get("services")).items()}
     networks = {str(name): _part(each).get("name") for name, each in _part(config.get("networks")).items()}
     return Files(
@@ -55,7 +54,7 @@ def wanted(
     image_id: Callable[[str], str | None],
     fetched: Collection[str],
 ) -> list[Wanted]:
-    """Return what should run of `names`, in their order. `image_id` gives the id of an image that is on the engine."""
+    """Return the services in `names` that should run. `image_id` returns the id of an image on the engine, or None."""
     hashes, images, replicas = hashes_of(compose), files.images, files.replicas
     return [
         Wanted(
@@ -73,15 +72,15 @@ def wanted(
 
 
 def hashes_of(compose: Compose) -> dict[str, str]:
-    """Return the hash of every service's configuration, as containers have it in a label.
+    """Return the hash of every service's configuration, as in the label of its containers.
 
     Raises:
-        OperationError: Compose does not say.
+        OperationError: Compose does not print them.
     """
     done = compose.answer("config", "--hash", "*")
     rows = [line.split() for line in done.output.decode("utf-8", "replace").splitlines()]
     if not done.good or any(len(row) != 2 for row in rows):
-        raise OperationError(f"{' '.join(compose.command)} config --hash does not answer: {done.reason}")
+        raise OperationError(f"{' '.join(compose.command)} config --hash failed: {done.reason}")
     return dict(rows)
 
 

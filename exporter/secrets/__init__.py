@@ -1,5 +1,5 @@
-"""Create, list, check, rotate and revert the secrets of an environment: files on its host, or secrets of a Swarm.
+"""Commands for the secrets of an environment, which are files on its host or secrets of a Swarm.
 
-A value goes from where it comes from into a file of the secrets folder. It is never an argument, a variable of a
-program that is started, a message or a part of an error.
+A value goes only from its source into a file of the secrets folder. It is never an argument or a variable of another
+program, and never part of a message or an error.
 """

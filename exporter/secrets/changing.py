@@ -1,4 +1,4 @@
-"""`create`, `rotate` and `revert` of secrets that are files."""
+"""`create`, `rotate` and `revert` for secrets that are files."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Changes to the files of an environment, under the folder's lock unless it is a dry run.
+    """Changes to the files of an environment, under the folder's lock except in a dry run.
 
-    `sources`: the catalog's folder. `confirm` raises where a person does not agree.
+    `sources`: the catalog's folder. `confirm` raises if the user does not agree.
     """
 
     folder: SecretsFolder
@@ -38,7 +38,7 @@ class Changes:
     done: list[Secret] = field(default_factory=list)
 
     def create(self, secrets: Iterable[Secret], given: Given) -> None:
-        """Make those that are missing; those that exist are kept, and get the right mode and owner."""
+        """Create missing secrets. Existing ones keep their value, and get the right mode and owner."""
         todo = []
         for secret in secrets:
             state = file_state(self.folder, secret)
@@ -47,7 +47,7 @@ class Changes:
                 todo.append(secret)
             elif IRREGULAR in state.findings:
                 raise OperationError(
-                    f"{self.folder.file(secret.name)} is not a regular file; look at it, and remove it"
+                    f"{self.folder.file(secret.name)} is not a regular file; check what it is, and remove it"
                 )
             else:
                 self._keep(secret, right=not state.findings)
@@ -62,7 +62,7 @@ class Changes:
             self.say(f"secrets of {self.environment}: nothing to create")
 
     def rotate(self, secrets: Sequence[Secret], given: Given, *, named: bool) -> None:
-        """Give new values: to the named ones, else to those that are due or whose rotation was interrupted."""
+        """Set new values for the named secrets, or else for those that are due or whose rotation was interrupted."""
         todo = []
         for secret in secrets:
             state = file_state(self.folder, secret)
@@ -71,7 +71,7 @@ class Changes:
             if state.missing:
                 if named:
                     raise OperationError(
-                        f"{secret.name} is missing; make it with: "
+                        f"{secret.name} is missing; create it with: "
                         f"exporter secrets create {secret.name} -e {self.environment}"
                     )
             elif named or state.due:
@@ -93,12 +93,12 @@ class Changes:
         for secret in todo:
             value = value_of(origins[secret.name])
             if value == self.folder.read(self.folder.file(secret.name)):
-                raise OperationError(f"{secret.name}: the new value is the one that it has")
+                raise OperationError(f"{secret.name}: the new value is the same as the current one")
             self.rotation.run(secret, value, ROTATE)
             self._changed(secret, f"rotated {origins[secret.name]}")
 
     def revert(self, secrets: Sequence[Secret]) -> None:
-        """Bring the previous value back, in the file and in the stores; the present one becomes the previous value."""
+        """Restore the previous value in the file and the stores. The current one becomes the previous value."""
         todo = []
         for secret in secrets:
             if self._take_back(secret):
@@ -139,7 +139,7 @@ class Changes:
         return True
 
     def _take_back(self, secret: Secret) -> bool:
-        """Take an interrupted rotation back, or complete an interrupted revert; True if that is all there is to do."""
+        """Undo an interrupted rotation, or complete an interrupted revert; True if nothing else is left to do."""
         entry = self._entry(secret)
         if entry is None:
             return False
@@ -147,14 +147,14 @@ class Changes:
             self._complete(secret, entry)
             return entry.verb == REVERT
         if self.dry_run:
-            self.say(f"would take back the rotation of {secret.name} that was interrupted at {entry.since}")
+            self.say(f"would undo the rotation of {secret.name} that was interrupted at {entry.since}")
             return True
         self.rotation.take_back(secret)
-        self._changed(secret, f"the rotation that was interrupted at {entry.since} was taken back")
+        self._changed(secret, f"the rotation that was interrupted at {entry.since} was undone")
         return True
 
     def _entry(self, secret: Secret) -> Entry | None:
-        """Return what was interrupted after a store may have been changed; forget what had changed nothing."""
+        """Return an interrupted change that may have reached a store; discard one that changed nothing."""
         entry = self.rotation.journal.entry(secret.name) if secret.stores else None
         if entry is not None and entry.step != PREPARE:
             return entry
@@ -175,41 +175,41 @@ class Changes:
 
     def _keep(self, secret: Secret, *, right: bool) -> None:
         if right:
-            self.say(f"{secret.name} is there and is kept")
+            self.say(f"{secret.name} exists and is kept")
             return
         access = f"mode {self.folder.owner.mode:04o} and owner {self.folder.owner}"
         if self.dry_run:
             self.say(f"would keep {secret.name}, and set {access}")
             return
         self.folder.own(secret.name)
-        self.say(f"{secret.name} is there and is kept, with {access}")
+        self.say(f"{secret.name} exists and is kept; set {access}")
 
     def _need_file(self, secret: Secret) -> None:
-        """Raise OperationError where the secret has no file that could be kept as the previous value."""
+        """Raise OperationError if the secret has no file that can be kept as the previous value."""
         state = file_state(self.folder, secret)
         for finding in (MISSING, IRREGULAR):
             if finding in state.findings:
-                raise OperationError(f"{self.folder.file(secret.name)} is {finding}; look at it")
+                raise OperationError(f"{self.folder.file(secret.name)} is {finding}; check it by hand")
 
     def _in_stores(self, secret: Secret) -> str:
         if not secret.stores:
             return ""
         names = ", ".join(f"{login.store} ({ENGINES[login.engine].title})" for login in secret.stores)
-        return f", and not in {names}" if self.rotation.stores is None else f", and in {names}"
+        return f", but not in {names}" if self.rotation.stores is None else f", and in {names}"
 
     def _changed(self, secret: Secret, how: str) -> None:
         self.done.append(secret)
         self.say(f"{secret.name}: {how}")
         for login in secret.stores:
             if self.rotation.stores is None:
-                self.say(f"{secret.name}: {login.store} keeps its password until you change it there")
+                self.say(f"{secret.name}: {login.store} still has the old password; change it there")
             elif ENGINES[login.engine].keeps_both:
-                self.say(f"{secret.name}: {login.store} accepts the old password, too, until it starts again")
+                self.say(f"{secret.name}: {login.store} also accepts the old password until it is restarted")
         if not secret.users and not secret.stores:
-            self.say(f"{secret.name}: restart what uses it")
+            self.say(f"{secret.name}: restart the services that use it")
 
     def end(self) -> None:
-        """Name what has to start again to read the new values, and the command."""
+        """Print the command that restarts the services that must read the new values."""
         services: dict[str, None] = {}
         for secret in self.done:
             passwords = {login.store: ENGINES[login.engine] for login in secret.stores}
@@ -219,6 +219,6 @@ class Changes:
             services |= dict.fromkeys(store for store, engine in passwords.items() if engine.restarts)
         if services:
             self.say(
-                "restart what uses it: "
+                "restart the services that use it: "
                 f"exporter compose -e {self.environment} -- restart {' '.join(services)}"
             )

@@ -1,4 +1,4 @@
-"""`exporter secrets …`: each body is one call."""
+"""`exporter secrets …`: the commands and their options."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 
 class DiscreetGroup(TyperGroup):
-    """Repeats no word that it does not know: it may be a value that somebody took for an argument."""
+    """A command group that never repeats an unknown word, which may be a secret passed as an argument by mistake."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the verb."""
+        """Return the command for the first word."""
         if args and args[0] not in self.commands:
-            raise typer.BadParameter(f"the first word is one of {', '.join(self.commands)}", ctx=ctx)
+            raise typer.BadParameter(f"the first word must be one of {', '.join(self.commands)}", ctx=ctx)
         return super().resolve_command(ctx, args)
 
 
 class DiscreetCommand(TyperCommand):
-    """Repeats no option that it does not have, for the same reason."""
+    """A command that never repeats an unknown option, for the same reason."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse the words of the command line."""
+        """Parse the command line."""
         takes_value = {
             name: not getattr(param, "is_flag", False)
             for param in self.get_params(ctx)
@@ -44,9 +44,7 @@ class DiscreetCommand(TyperCommand):
             if not name.startswith("-") or name == "-":
                 continue
             if name not in takes_value:
-                raise typer.BadParameter(
-                    "there is an option that it does not have; --help lists those that it has", ctx=ctx
-                )
+                raise typer.BadParameter("there is an unknown option; --help lists the known ones", ctx=ctx)
             if takes_value[name] and word == name:
                 next(words, None)
         return super().parse_args(ctx, args)
@@ -69,21 +67,19 @@ FromFile = Annotated[
     typer.Option(
         "--from-file",
         metavar="FILE",
-        help="The value is the content of FILE, or of standard input with -; for one NAME.",
+        help="Read the value from FILE, or from standard input with -. Only for a single NAME.",
     ),
 ]
 Prompt = Annotated[
-    bool, typer.Option("--prompt", help="Ask for the value, twice, without echo; only on a terminal.")
+    bool, typer.Option("--prompt", help="Ask for the value twice, without echo. Needs a terminal.")
 ]
 Swarm = Annotated[
     bool,
-    typer.Option("--swarm", help="Secrets of a Swarm instead of files; run it on a manager."),
+    typer.Option("--swarm", help="Use secrets of a Swarm instead of files; run this on a manager."),
 ]
 FileOnly = Annotated[
     bool,
-    typer.Option(
-        "--file-only", help="Change the file and not the store: you change the password there yourself."
-    ),
+    typer.Option("--file-only", help="Change only the file: you change the password in the store yourself."),
 ]
 
 
@@ -96,7 +92,7 @@ def list_secrets(
     swarm: Swarm = False,
     json: Json = False,
 ) -> None:
-    """List every secret: present or missing, its age, what is wrong with it; never a value."""
+    """List every secret: present or missing, its age and its problems, but never its value."""
     from exporter.secrets.listing import as_json, table
     from exporter.secrets.work import work
 
@@ -114,7 +110,10 @@ def check(
     swarm: Swarm = False,
     json: Json = False,
 ) -> None:
-    """Say what is missing, empty, due, interrupted, or has the wrong mode or owner. Exit status 1: something is."""
+    """Report secrets that are missing, empty, due, interrupted, or have the wrong mode or owner.
+
+    The exit status is 1 if there are any.
+    """
     from exporter.secrets.listing import as_json, findings
     from exporter.secrets.state import folder_findings
     from exporter.secrets.work import work
@@ -129,7 +128,7 @@ def check(
             for name, finding in found:
                 typer.echo(f"{name}: {finding}")
             if not found:
-                job.run.screen.say(f"secrets of {job.site.environment}: {len(states)} in order")
+                job.run.screen.say(f"secrets of {job.site.environment}: {len(states)} without problems")
     raise typer.Exit(1 if found else 0)
 
 
@@ -148,7 +147,7 @@ def create(
     dry_run: DryRun = False,
     yes: Annotated[bool, typer.Option("--yes", hidden=True)] = False,  # noqa: ARG001 - secrets.sh took it
 ) -> None:
-    """Make those that are missing; those that exist are kept, and get the right mode and owner."""
+    """Create missing secrets. Existing ones keep their value, and get the right mode and owner."""
     from exporter.secrets.work import work
 
     given = _given(from_file, prompt, names)
@@ -175,9 +174,9 @@ def rotate(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Give new values: to those named, else to those that are due; the old one stays as NAME.previous.
+    """Set new values for the named secrets, or else for those that are due. The old value stays as NAME.previous.
 
-    The password of a store is changed in the store, too. A rotation that was interrupted is completed.
+    The password of a store is also changed in the store. An interrupted rotation is completed.
     """
     from exporter.secrets.work import work
 
@@ -200,7 +199,7 @@ def revert(
     dry_run: DryRun = False,
     yes: Yes = False,
 ) -> None:
-    """Bring the previous value back, in the file and in the stores; a rotation that was interrupted is taken back."""
+    """Restore the previous value in the file and the stores. An interrupted rotation is undone."""
     from exporter.secrets.work import work
 
     with (
@@ -214,7 +213,7 @@ def _given(from_file: str | None, prompt: bool, names: Sequence[str] | None) -> 
     from exporter.secrets.origins import Given
 
     if from_file is not None and prompt:
-        raise typer.BadParameter("--from-file and --prompt exclude one another")
+        raise typer.BadParameter("--from-file and --prompt cannot be used together")
     if from_file is not None and len(set(names or ())) != 1:
-        raise typer.BadParameter("--from-file is for one NAME")
+        raise typer.BadParameter("--from-file needs exactly one NAME")
     return Given(from_file, prompt)

@@ -1,13 +1,14 @@
-"""The folder of an environment's secrets: one file each, replaced by a rename, so that it is always whole.
+"""The folder of an environment's secrets: one file per secret, replaced by a rename, so that it is always complete.
 
     NAME            the value
     NAME.previous   the previous value
-    .next.NAME      the new value of a rotation that is under way in a store, or was interrupted there
-    .new.*          a file that is being written; what a killed command left is removed by the next one
-    .lock           held by the one command that changes something
+    .next.NAME      the new value while a rotation changes a store, or after that was interrupted
+    .new.*          a file that is being written; the next command removes those of a killed one
+    .lock           held by the command that changes the folder
 
-Compose mounts a file as it is, with its owner and mode, and a container without capabilities reads only what is its
-own, even as root. Files therefore belong to the group 65532, which compose.yaml adds to each container with a secret.
+Compose mounts a file with its owner and mode, and a container without capabilities, even as root, can only read files
+that belong to its user or groups. So files belong to the group 65532, which compose.yaml adds to each container with a
+secret.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 OWNER_VARIABLE = "SECRETS_OWNER"
 MODE = 0o700
-"""Of the folder: no other user of the host may enter it."""
+"""Mode of the folder: no other user of the host can enter it."""
 _NEXT = ".next."
 _NEW = ".new."
 _LOCK = ".lock"
@@ -43,7 +44,7 @@ _PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who reads the files: a user, a group, or both; `uid` and `gid` are None where the writer's own is kept."""
+    """The owner of the files: a user, a group, or both. `uid` and `gid`: None to keep the writer's."""
 
     uid: int | None
     gid: int | None
@@ -53,21 +54,21 @@ class Owner:
         """Parse UID, UID:GID or :GID. Raises OperationError."""
         match = re.fullmatch(r"([0-9]+)?(?::([0-9]+))?", text, re.ASCII)
         if match is None or not text:
-            raise OperationError(f"{OWNER_VARIABLE} is not UID, UID:GID or :GID in numbers", 2)
+            raise OperationError(f"{OWNER_VARIABLE} must be UID, UID:GID or :GID, in numbers", 2)
         return cls(*(int(number) if number else None for number in match.groups()))
 
     @classmethod
     def default(cls) -> Owner:
-        """Return SECRETS_OWNER's, else the group of containers that have secrets."""
+        """Return the owner in SECRETS_OWNER, or else the group of containers with secrets."""
         return cls.of(os.environ.get(OWNER_VARIABLE) or f":{NOBODY}")
 
     @property
     def mode(self) -> int:
-        """The mode of a file: only a group without a user reads by its group."""
+        """Return the mode of files: readable by the group only if no user is set."""
         return 0o440 if self.uid is None else 0o400
 
     def owns(self, found: os.stat_result) -> bool:
-        """True if the file belongs to it."""
+        """True if the file belongs to this owner."""
         return self.uid in (None, found.st_uid) and self.gid in (None, found.st_gid)
 
     def __str__(self) -> str:
@@ -76,46 +77,46 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class SecretsFolder:
-    """The folder at `path`, which may not exist yet, and the owner that its files are to have."""
+    """The folder at `path`, which may not exist yet, and the owner of its files."""
 
     path: Path
     owner: Owner
 
     def check_readable(self) -> None:
-        """Raise OperationError where the folder is there and cannot be read."""
+        """Raise OperationError if the folder exists but cannot be read."""
         if not os.path.lexists(self.path):
             return
         if not self.path.is_dir() or not os.access(self.path, os.R_OK | os.X_OK):
             raise OperationError(
-                f"{self.path} is not a folder that this user may read; run this as its owner or as root"
+                f"{self.path} is not a folder that this user can read; run this as its owner or as root"
             )
 
     def file(self, name: str) -> Path:
-        """Return where a secret's value is."""
+        """Return the path of a secret's value."""
         return self.path / name
 
     def previous(self, name: str) -> Path:
-        """Return where the previous value is."""
+        """Return the path of the previous value."""
         return self.path / f"{name}{PREVIOUS}"
 
     def next(self, name: str) -> Path:
-        """Return where the new value is while a store takes it."""
+        """Return the path of the new value during the change of a store."""
         return self.path / f"{_NEXT}{name}"
 
     def status(self, name: str) -> os.stat_result | None:
-        """Return what the file system knows of a secret's file, not of what it links to; None where there is none."""
+        """Return the status of a secret's file, without following links, or None if there is no file."""
         try:
             return self.file(name).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read(self, path: Path) -> bytes:
-        """Return a value. Raises OperationError where it is not there, larger than a secret, or no regular file."""
+        """Return a value. Raises OperationError if it is missing, too large, or not a regular file."""
         with _refusals(f"{path.name} cannot be read"):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             with os.fdopen(descriptor, "rb") as stream:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise OperationError(f"{path} is not a regular file; look at it, and remove it")
+                    raise OperationError(f"{path} is not a regular file; check what it is, and remove it")
                 value = stream.read(MAX_SECRET_BYTES + 1)
         if len(value) > MAX_SECRET_BYTES:
             raise OperationError(f"{path} is larger than {MAX_SECRET_BYTES} bytes")
@@ -123,12 +124,12 @@ class SecretsFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Make the folder and hold its lock. What a killed command left half-written is removed.
+        """Create the folder and hold its lock. Removes partial files of killed commands.
 
         Raises:
-            OperationError: the folder cannot be written, or another command is at work in it.
+            OperationError: The folder cannot be written to, or another command is using it.
         """
-        with _refusals(f"{self.path} cannot be made; run this as root, or set SECRETS_FOLDER"):
+        with _refusals(f"{self.path} cannot be created; run this as root, or set SECRETS_FOLDER"):
             self.path.mkdir(parents=True, exist_ok=True, mode=MODE)
         with _refusals(f"{self.path} cannot be changed; run this as its owner or as root"):
             self.path.chmod(MODE)
@@ -138,7 +139,7 @@ class SecretsFolder:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OperationError(
-                    f"another exporter secrets is at work in {self.path}; try again when it is done"
+                    f"another exporter secrets command is using {self.path}; try again when it has finished"
                 ) from None
             self._remove_unfinished()
             try:
@@ -149,19 +150,19 @@ class SecretsFolder:
             os.close(descriptor)
 
     def create(self, name: str, value: bytes) -> None:
-        """Make a secret's file."""
+        """Create a secret's file."""
         self._move(self._written(value), self.file(name))
 
     def prepare(self, name: str, value: bytes, modified_ns: int | None = None) -> Path:
-        """Put the new value of a secret beside it; `modified_ns`: its age, for a value that comes back."""
+        """Write the new value next to the secret. `modified_ns`: the modification time of a restored value."""
         self._move(self._written(value, modified_ns), self.next(name))
         return self.next(name)
 
     def replace(self, name: str) -> None:
-        """Keep the value as NAME.previous, and put the prepared one in its place.
+        """Keep the value as NAME.previous, and replace it with the prepared one.
 
-        Whenever this is killed, NAME is whole, the old value or the new one, and the old one is in NAME or
-        NAME.previous; doing it again completes it.
+        If this is killed at any point, NAME is complete, with the old value or the new one, and the old one is in NAME
+        or NAME.previous. Another call completes it.
         """
         if not self.next(name).exists():
             return
@@ -175,7 +176,7 @@ class SecretsFolder:
             sync(self.path)
 
     def own(self, name: str) -> None:
-        """Give a secret's file the owner and mode that it should have."""
+        """Set the right owner and mode of a secret's file."""
         path = self.file(name)
         with _refusals(f"{path} cannot be opened"):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -193,7 +194,7 @@ class SecretsFolder:
             os.fchmod(descriptor, self.owner.mode)
 
     def _written(self, value: bytes, modified_ns: int | None = None) -> Path:
-        with _refusals(f"nothing can be written in {self.path}"):
+        with _refusals(f"files in {self.path} cannot be written"):
             descriptor, path = tempfile.mkstemp(prefix=_NEW, dir=self.path)
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(value)
@@ -205,7 +206,7 @@ class SecretsFolder:
         return self.path / path
 
     def _copy(self, source: Path) -> Path:
-        """Copy the whole file, however large, with its age; only the owner may read it."""
+        """Copy a file of any size with its modification time; only the owner can read the copy."""
         with _refusals(f"{source} cannot be copied"), source.open("rb") as old:
             descriptor, path = tempfile.mkstemp(prefix=_NEW, dir=self.path)
             with os.fdopen(descriptor, "wb") as stream:

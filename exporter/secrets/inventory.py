@@ -1,4 +1,4 @@
-"""Which secrets an environment has: where each comes from, who reads it, and which stores have it as their password."""
+"""The secrets of an environment: the source of each, its readers, and the stores that use it as their password."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["file", "env", "generate"]
 PREVIOUS = ".previous"
-"""How the name of the file ends that keeps the previous value."""
+"""Suffix of the file with the previous value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A store whose password the secret is, and the user who has it."""
+    """A store that has the secret as its password, and the user."""
 
     store: str
     engine: str
@@ -41,7 +41,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """`value`: the path (relative to the catalog), the variable's name, or the number of random characters."""
+    """A secret. `value`: a path (relative to the catalog), a variable's name, or the number of random characters."""
 
     name: str
     kind: Kind
@@ -52,15 +52,15 @@ class Secret:
 
 
 class InventoryError(Exception):
-    """The names of the secrets cannot be those of files. One sentence."""
+    """A secret's name cannot be used for a file. One sentence."""
 
 
 def inventory(catalog: Catalog) -> dict[str, Secret]:
     """Return the secrets of the catalog's environment by name.
 
     Raises:
-        InventoryError: a name cannot be that of a file, or two secrets would use the same file.
-        OutputError: the catalog cannot be deployed.
+        InventoryError: A name cannot be used for a file, or two secrets would use the same file.
+        OutputError: The catalog cannot be deployed.
     """
     users, stores = _users(catalog), _stores(catalog)
     rows = [(name, *_source(name, source), source.rotate) for name, source in catalog.secrets.items()]
@@ -72,14 +72,14 @@ def inventory(catalog: Catalog) -> dict[str, Secret]:
 
 
 def checked(secrets: Iterable[Secret]) -> dict[str, Secret]:
-    """Return the secrets by name, once each name is known to be fit for a file. Raises InventoryError."""
+    """Return the secrets by name. Raises InventoryError if a name cannot be used for a file."""
     found = {secret.name: secret for secret in secrets}
     for name in found:
         if not name or name.startswith(".") or re.search(r"[/\x00-\x1f\x7f]", name):
-            raise InventoryError(f"the secret {name!r} has a name that cannot be that of a file; rename it")
+            raise InventoryError(f"the name of the secret {name!r} cannot be used for a file; rename it")
         if name + PREVIOUS in found:
             raise InventoryError(
-                f"the secret {name + PREVIOUS} has the name under which the previous value of {name} is kept; rename it"
+                f"the secret {name + PREVIOUS} has the same file name as the previous value of {name}; rename it"
             )
     return found
 
@@ -93,7 +93,7 @@ def _source(name: str, source: SecretSource) -> tuple[Kind, str]:
 
 
 def _users(catalog: Catalog) -> dict[str, list[str]]:
-    """Return the containers that read each secret, and must start again to see another value."""
+    """Return the containers that read each secret, and must be restarted to read a new value."""
     users: dict[str, list[str]] = {GRAFANA_PASSWORD: ["grafana"]}
     for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
         for name, container in containers.items():

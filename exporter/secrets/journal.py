@@ -1,7 +1,7 @@
-"""Which rotations are under way or were interrupted: a file for each in the state folder, written before each step.
+"""The journal of running and interrupted rotations: a file for each in the state folder, written before each step.
 
 `rotations/NAME/step` has the lines verb, step, stores, user and since. The new value is in the secrets folder, never
-here. A secret has a folder to itself, since its name may end as that of a file that is being written.
+here. Each secret has its own folder, since its name may look like that of a temporary file.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ ROTATE, REVERT = "rotate", "revert"
 PREPARE = "prepare"
 """The new value is being written; no store has it."""
 STORES = "stores"
-"""Stores are being changed; each has the old value or the new one."""
+"""The stores are being changed; each has the old value or the new one."""
 FILES = "files"
 """All stores have the new value; the file has the old one or the new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A rotation that did not end."""
+    """A rotation that was not finished."""
 
     name: str
     verb: str
@@ -37,11 +37,11 @@ class Entry:
     since: str
 
     def next_commands(self, environment: str) -> str:
-        """Say how it is completed, and how it is taken back."""
+        """Return the commands that complete or undo the rotation."""
         forward = f"complete it with: exporter secrets {self.verb} {self.name} -e {environment}"
         if self.verb == REVERT:
             return forward
-        return f"{forward}, or take it back with: exporter secrets revert {self.name} -e {environment}"
+        return f"{forward}, or undo it with: exporter secrets revert {self.name} -e {environment}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +51,23 @@ class Journal:
     state: StateFolder
 
     def entry(self, name: str) -> Entry | None:
-        """Return the entry of a secret, if its rotation did not end."""
+        """Return the entry of a secret whose rotation was not finished, or None."""
         fields = self.state.fields(f"{FOLDER}/{name}/step")
         if not fields:
             return None
         verb = REVERT if fields.get("verb") == REVERT else ROTATE
         step = fields.get("step", "")
-        # An unknown step is of another version: any store may have any value.
+        # An unknown step was written by another version: any store may have any value.
         return Entry(
             name, verb, step if step in (PREPARE, FILES) else STORES, shown(fields.get("since", "?"))
         )
 
     def write(self, name: str, verb: str, step: str, stores: tuple[str, ...]) -> None:
-        """Note that a step begins."""
+        """Record that a step begins."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         fields = {"verb": verb, "step": step, "stores": " ".join(stores), "user": who(), "since": now}
         self.state.write_fields(f"{FOLDER}/{name}/step", fields)
 
     def remove(self, name: str) -> None:
-        """Note that a rotation ended."""
+        """Record that a rotation has finished."""
         self.state.remove(f"{FOLDER}/{name}")

@@ -1,4 +1,4 @@
-"""`list` and `check`: the state of secrets as a table, as findings, or as JSON."""
+"""Output of `list` and `check`: the state of secrets as a table, as findings, or as JSON."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def table(states: Sequence[State]) -> Iterator[str]:
 
 
 def findings(states: Iterable[State]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with each secret."""
+    """Yield the problems of each secret."""
     for state in states:
         for finding in state.findings:
             yield state.name, finding
@@ -35,7 +35,7 @@ def findings(states: Iterable[State]) -> Iterator[tuple[str, str]]:
 def as_json(
     states: Iterable[State], secrets: Mapping[str, Secret], others: Iterable[tuple[str, str]] = ()
 ) -> str:
-    """Return the same for programs. `others`: findings of what is no secret."""
+    """Return the same for programs. `others`: findings about other files and the folder."""
     rows = [
         {
             "name": state.name,

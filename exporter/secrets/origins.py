@@ -1,6 +1,6 @@
-"""Where a new value comes from: given by the caller, asked for, generated, a variable, or a file.
+"""Sources of a new value: an option, a prompt, random characters, a variable, or a file.
 
-The choice is made before anything is read, for all secrets of a command, so that one without a value stops it in time.
+The sources of all secrets of a command are chosen before anything is read, so that a missing one stops it in time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 STANDARD_INPUT = "-"
 CHARACTERS = ascii_letters + digits
-"""They mean nothing to a shell, a URL or a connection string; each is 5.95 bits."""
+"""Characters without a meaning in a shell, a URL or a connection string; each has 5.95 bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What the caller said of the value: a file (`-` is standard input), or that it is typed."""
+    """The options for the value: a file (`-` is standard input), or a prompt."""
 
     file: str | None = None
     prompt: bool = False
@@ -38,7 +38,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of one secret comes from. `place`: a path, a variable, or the number of characters."""
+    """The source of a secret's value. `place`: a path, a variable, or the number of characters."""
 
     name: str
     kind: Literal["given", "prompt", "generate", "env", "file"]
@@ -55,11 +55,11 @@ class Origin:
 
 
 def choose(secret: Secret, given: Given, folder: Path, current: Path | None) -> Origin:
-    """Choose where the value comes from. `folder`: the catalog's; `current`: the file of the value as it is,
-    None where it cannot be read.
+    """Choose the source of the value. `folder`: the catalog's. `current`: the file of the current value, None if it
+    cannot be read.
 
     Raises:
-        OperationError: there is no value, and no terminal to ask for one.
+        OperationError: There is no value, and no terminal to ask for one.
     """
     name = secret.name
     if given.file is not None:
@@ -71,22 +71,22 @@ def choose(secret: Secret, given: Given, folder: Path, current: Path | None) -> 
             return Origin(name, "env", secret.value)
         if secret.kind == "file":
             path = folder / secret.value
-            # A file that has not changed since holds no new value.
+            # A file that has not changed has no new value.
             if os.access(path, os.R_OK) and not _same(path, current):
                 return Origin(name, "file", str(path))
     if not sys.stdin.isatty():
         raise OperationError(
-            f"{name} has no new value: its source in the catalog has none, and there is no terminal to ask at; "
+            f"{name} has no new value: its source in the catalog has none, and there is no terminal to ask on; "
             "use --from-file"
         )
     return Origin(name, "prompt")
 
 
 def value_of(origin: Origin) -> bytes:
-    """Read, ask for or make the value.
+    """Read, ask for or generate the value.
 
     Raises:
-        OperationError: it cannot be read, is empty, or is larger than a secret.
+        OperationError: It cannot be read, is empty, or is too large.
     """
     value = _READERS[origin.kind](origin)
     if not value:
@@ -103,7 +103,7 @@ def _given(name: str, file: str) -> Origin:
                 f"{name}: standard input is a terminal, which would show the value; use --prompt"
             )
     elif not os.access(file, os.R_OK) or Path(file).is_dir():
-        # Its name is not repeated: it may be a value that somebody took for one.
+        # The name is not repeated: it may be a secret passed by mistake.
         raise OperationError(f"{name}: the file of --from-file cannot be read", WRONG_USAGE)
     return Origin(name, "given", file)
 
@@ -112,7 +112,7 @@ def _read_given(origin: Origin) -> bytes:
     if origin.place == STANDARD_INPUT:
         return _without_line_break(sys.stdin.buffer.read(MAX_SECRET_BYTES + 3))
     try:
-        # A pipe too, as a shell's <(...) is.
+        # Also a pipe, such as a shell's <(...).
         with Path(origin.place).open("rb") as stream:
             return _without_line_break(read_up_to(stream.fileno(), MAX_SECRET_BYTES + 2))
     except OSError as error:
@@ -140,14 +140,14 @@ _READERS: dict[str, Callable[[Origin], bytes]] = {
 
 
 def _without_line_break(value: bytes) -> bytes:
-    """Remove the line break of a single line, which an editor or `echo` adds; texts of more lines stay as they are."""
+    """Remove the line break after a single line, which an editor or `echo` adds; keep texts of more lines."""
     if value.count(b"\n") == 1 and value.endswith(b"\n"):
         return value[:-1].removesuffix(b"\r")
     return value
 
 
 def _same(path: Path, current: Path | None) -> bool:
-    """True if the file holds the value that the secret has."""
+    """True if the file has the secret's current value."""
     if current is None:
         return False
     try:

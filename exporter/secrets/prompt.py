@@ -1,4 +1,4 @@
-"""Ask for a value at the terminal, twice, without echo. The terminal gets its echo back however the question ends."""
+"""Prompt for a value on the terminal, twice, without echo. The echo is always restored."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LONGEST = 4094
-"""A terminal cuts longer lines off, without a word."""
+"""A terminal silently cuts longer lines."""
 
 
 def ask(name: str) -> bytes:
-    """Return what is typed.
+    """Return the typed value.
 
     Raises:
-        OperationError: nothing is, the two entries differ, or the terminal would cut it off.
+        OperationError: It is empty, the two entries differ, or the terminal would cut it.
     """
     terminal = sys.stdin.fileno()
     with _silent(terminal):
@@ -32,12 +32,12 @@ def ask(name: str) -> bytes:
     if first != second:
         raise OperationError(f"{name}: the two entries differ")
     if len(first) > LONGEST:
-        raise OperationError(f"{name}: a terminal cuts so long a line off; use --from-file")
+        raise OperationError(f"{name}: the value is too long for a terminal; use --from-file")
     return first
 
 
 def confirmed(question: str) -> bool:
-    """Tell whether a person at the terminal answers with yes."""
+    """True if the user answers yes at the terminal."""
     _show(f"{question} [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -1,11 +1,11 @@
-"""A new value for a secret that is a store's password: one transaction over the stores and the file.
+"""Rotation of a secret that is a store's password: one transaction over the stores and the file.
 
-1. the new value is written next to the old one     (journal: prepare)
-2. each store gets it, and is logged in to with it  (journal: stores)
-3. the old value is kept as NAME.previous, and the new one takes its place  (journal: files)
+1. the new value is written next to the old one                           (journal: prepare)
+2. it is set in each store, and verified by a login                       (journal: stores)
+3. the old value is kept as NAME.previous and replaced with the new one   (journal: files)
 
-The journal is written before each step. A step that fails is taken back; one that was interrupted is completed or taken
-back by the next command, from what the stores accept.
+The journal is written before each step. A failed step is undone. After an interruption, the next command completes or
+undoes the rotation, depending on which values the stores accept.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class _TakenBackError(OperationError):
-    """A step failed, and everything is as it was."""
+    """A step failed, and everything was restored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """Rotations of an environment. Use it with the locks of both folders held.
+    """Rotations of an environment. The locks of both folders must be held.
 
-    `stores` is None where the files alone are changed, and a person sees to the stores. `say` shows a sentence.
+    `stores`: None to change only the files; the user then changes the stores. `say` shows a sentence.
     """
 
     folder: SecretsFolder
@@ -46,15 +46,15 @@ class Rotation:
     say: Callable[[str], None]
 
     def check(self, secret: Secret) -> None:
-        """See that each store can be changed. Raises OperationError; nothing was changed."""
+        """Raise OperationError unless each store can be changed. Changes nothing."""
         if self.stores is not None and secret.stores:
             self.stores.check(secret.stores, self._known(secret))
 
     def run(self, secret: Secret, value: bytes, verb: str, modified_ns: int | None = None) -> None:
-        """Give the secret and its stores a new value.
+        """Set a new value in the secret and its stores.
 
         Raises:
-            OperationError: it was taken back, or the sentence names the command that completes it.
+            OperationError: It was undone, or the sentence has the command that completes it.
         """
         if self.stores is None or not secret.stores:
             self.folder.prepare(secret.name, value, modified_ns)
@@ -62,33 +62,33 @@ class Rotation:
             return
         if not _is_password(value):
             raise OperationError(
-                f"{secret.name}: the password of a store is one line of UTF-8 text, and the new value is not"
+                f"{secret.name}: a store's password must be one line of UTF-8 text, but the new value is not"
             )
         self._note(secret, verb, PREPARE)
         self.folder.prepare(secret.name, value, modified_ns)
         self._forward(secret, verb)
 
     def complete(self, secret: Secret, entry: Entry) -> None:
-        """Complete what was interrupted, once a store may have been changed."""
+        """Complete a rotation that was interrupted after a store may have been changed."""
         if entry.step == FILES:
             self._replace(secret)
             return
         path = self.folder.next(secret.name)
         if not path.exists():
             raise OperationError(
-                f"the new value of {secret.name} is gone ({path}), so its rotation cannot be completed; take it back "
+                f"the new value of {secret.name} is missing ({path}), so its rotation cannot be completed; undo it "
                 f"with: exporter secrets {REVERT} {secret.name} -e {self.environment}"
             )
         self._forward(secret, entry.verb)
 
     def take_back(self, secret: Secret) -> None:
-        """Give the stores the old value again, which the file still has, and forget the new one."""
+        """Set the stores to the old value, which the file still has, and discard the new one."""
         with self._resumable(secret):
             self._set(secret, self._password(self.folder.file(secret.name)))
             self.forget(secret)
 
     def forget(self, secret: Secret) -> None:
-        """Forget a rotation that has changed nothing."""
+        """Discard a rotation that has changed nothing."""
         self.folder.discard(secret.name)
         self.journal.remove(secret.name)
 
@@ -100,10 +100,10 @@ class Rotation:
             except EngineLost:
                 raise
             except OperationError as error:
-                self.say(f"{secret.name}: taking it back, since {error.sentence}")
+                self.say(f"{secret.name}: undoing the change, because {error.sentence}")
                 self.take_back(secret)
                 raise _TakenBackError(
-                    f"{error.sentence}; it was taken back, and the old value holds"
+                    f"{error.sentence}; the change was undone, and the old value is still valid"
                 ) from None
             self._note(secret, verb, FILES)
             self._replace(secret)
@@ -124,14 +124,14 @@ class Rotation:
             self.stores.change(login, known, value)
 
     def _known(self, secret: Secret) -> list[bytes]:
-        """Return every value that a store may have, the likeliest first."""
+        """Return every value that a store may have, most likely first."""
         name = secret.name
         places = (self.folder.file(name), self.folder.next(name), self.folder.previous(name))
         values = [self._password(place) for place in places if place.exists()]
         return [value for value in values if _is_password(value)]
 
     def _password(self, path: Path) -> bytes:
-        """Return a value as services and stores read it from its file: a last line break is not part of it."""
+        """Return a value as services and stores read it from its file: without a final line break."""
         return self.folder.read(path).removesuffix(b"\n").removesuffix(b"\r")
 
     def _note(self, secret: Secret, verb: str, step: str) -> None:
@@ -139,14 +139,14 @@ class Rotation:
 
     @contextmanager
     def _resumable(self, secret: Secret) -> Iterator[None]:
-        """Inside, whatever interrupts leaves the journal; its sentence then names the next command."""
+        """Keep the journal if the block is interrupted, and add the next command to the error."""
         try:
             yield
         except (OperationError, KeyboardInterrupt) as error:
             entry = self.journal.entry(secret.name)
             if entry is None or isinstance(error, _TakenBackError):
                 raise
-            kept = f"The rotation of {secret.name} did not end: {entry.next_commands(self.environment)}"
+            kept = f"The rotation of {secret.name} is not finished: {entry.next_commands(self.environment)}"
             if isinstance(error, KeyboardInterrupt):
                 raise Interrupted(f"interrupted. {kept}") from None
             if kept not in error.sentence:
@@ -155,7 +155,7 @@ class Rotation:
 
 
 def _is_password(value: bytes) -> bool:
-    """True if the value is one line of UTF-8, which every engine takes and every file holds unambiguously."""
+    """True if the value is one line of UTF-8, which every engine accepts and every file stores unambiguously."""
     try:
         value.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The state of each secret: present or missing, its age, and what is wrong with it; never a value."""
+"""The state of each secret: present or missing, its age and its problems, but never its value."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 MISSING = "missing"
 IRREGULAR = "not a regular file"
 _AHEAD_SECONDS = 60
-"""A clock may have been set back by that much."""
+"""Tolerance, since a clock may have been set back."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`age`: seconds since the value was written; None where there is none. `findings`: what is wrong, as clauses."""
+    """A secret's state. `age`: seconds since the value was written, or None. `findings`: problems, as clauses."""
 
     name: str
     age: float | None
@@ -37,7 +37,7 @@ class State:
 
     @property
     def rotate_in(self) -> float | None:
-        """The seconds until a new value is due, negative once it is; None where it never is."""
+        """Return the seconds until a new value is due, negative if it is overdue, or None if it never is."""
         return None if self.age is None or not self.rotate_seconds else self.rotate_seconds - self.age
 
     @property
@@ -58,9 +58,9 @@ def file_state(folder: SecretsFolder, secret: Secret) -> State:
     if not found.st_size:
         wrong.append("empty")
     if mode != wanted:
-        wrong.append(f"mode {mode:04o}, not {wanted:04o}")
+        wrong.append(f"mode {mode:04o} instead of {wanted:04o}")
     if not folder.owner.owns(found):
-        wrong.append(f"owner {found.st_uid}:{found.st_gid}, not {folder.owner}")
+        wrong.append(f"owner {found.st_uid}:{found.st_gid} instead of {folder.owner}")
     return aged(secret, time.time() - found.st_mtime, wrong)
 
 
@@ -71,27 +71,27 @@ def aged(secret: Secret, age: float, wrong: Iterable[str] = ()) -> State:
     if age < -_AHEAD_SECONDS:
         findings.append("its time is in the future")
     elif state.due:
-        findings.append(f"due for rotation since {span(-(state.rotate_in or 0))}")
+        findings.append(f"rotation overdue by {span(-(state.rotate_in or 0))}")
     return State(secret.name, age, secret.rotate_seconds, tuple(findings))
 
 
 def folder_findings(folder: SecretsFolder, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the folder and with files in it that are none of the secrets `names`."""
+    """Yield problems of the folder, and of files in it that are not secrets in `names`."""
     if not folder.path.is_dir():
         return
     mode = stat.S_IMODE(folder.path.stat().st_mode)
     if mode != MODE:
-        yield str(folder.path), f"mode {mode:04o}, not {MODE:04o}"
+        yield str(folder.path), f"mode {mode:04o} instead of {MODE:04o}"
     known = set(names)
     for path in sorted(folder.path.iterdir()):
         found = path.lstat()
         mode = stat.S_IMODE(found.st_mode)
         if path.name not in known and path.name[:1] != "." and stat.S_ISREG(found.st_mode) and mode & 0o77:
-            yield path.name, f"mode {mode:04o}: others than its owner may use it"
+            yield path.name, f"mode {mode:04o}: users other than the owner can access it"
 
 
 def span(seconds: float) -> str:
-    """Return a duration as people say it, rounded down."""
+    """Return a duration for people, rounded down."""
     for unit, size in (("days", 86400), ("hours", 3600)):
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"

@@ -1,4 +1,4 @@
-"""Secrets of a Swarm: they never change, so each value is one of its own, PROJECT-ENVIRONMENT-NAME-VERSION."""
+"""Secrets of a Swarm. They are immutable, so each value is a new secret, PROJECT-ENVIRONMENT-NAME-VERSION."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Manager(Protocol):
-    """What is needed of the engine."""
+    """The part of the engine that is needed here."""
 
     def swarm_secrets(self) -> dict[str, str]:
-        """Return the time of creation of each secret, by name."""
+        """Return the creation times of all secrets, by name."""
 
     def create_swarm_secret(self, name: str, value: bytes, labels: Mapping[str, str]) -> None:
-        """Make a secret."""
+        """Create a secret."""
 
     def remove_swarm_secret(self, name: str) -> None:
         """Remove a secret."""
@@ -35,7 +35,7 @@ class Manager(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SwarmSecrets:
-    """The secrets of one Compose project on a manager of a Swarm. `made`: when each was, by name."""
+    """The secrets of one Compose project on a manager of a Swarm. `made`: creation times, by name."""
 
     manager: Manager
     project: str
@@ -43,16 +43,16 @@ class SwarmSecrets:
 
     @classmethod
     def on(cls, manager: Manager, project: str) -> SwarmSecrets:
-        """Look at the Swarm. Raises OperationError where the engine is no manager of one."""
+        """Read the Swarm's secrets. Raises OperationError if the engine is not a manager of a Swarm."""
         try:
             return cls(manager, project, manager.swarm_secrets())
         except Refused as error:
             raise OperationError(
-                f"the engine does not list its secrets; run this on a manager of a Swarm: {error.sentence}"
+                f"the Swarm's secrets cannot be listed; run this on a manager of the Swarm: {error.sentence}"
             ) from None
 
     def versions(self, name: str) -> list[int]:
-        """Return the versions of a secret, the oldest first."""
+        """Return the versions of a secret, oldest first."""
         pattern = re.compile(re.escape(f"{self.project}-{name}-") + r"([1-9][0-9]{0,8})", re.ASCII)
         return sorted(int(match[1]) for made in self.made if (match := pattern.fullmatch(made)))
 
@@ -61,7 +61,7 @@ class SwarmSecrets:
         versions = self.versions(secret.name)
         if not versions:
             return State(secret.name, None, secret.rotate_seconds, (MISSING,))
-        # Nanoseconds, which datetime does not know.
+        # Without nanoseconds, which datetime cannot parse.
         text = self.made[self._full(secret.name, versions[-1])][:19]
         try:
             made = datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -70,29 +70,29 @@ class SwarmSecrets:
         return aged(secret, (datetime.now(UTC) - made).total_seconds())
 
     def put(self, name: str, value: bytes) -> Iterator[str]:
-        """Make the next version and remove those before the last one; yield a sentence for each thing to know."""
+        """Create the next version, keep the previous one, and remove older ones. Yields messages for the user."""
         versions = self.versions(name)
         version = versions[-1] + 1 if versions else 1
         full = self._full(name, version)
         self.manager.create_swarm_secret(full, value, {})
-        yield f"{name}: compose.secrets.swarm.yaml takes {full} with {version_variable(name)}={version}"
+        yield f"{name}: compose.secrets.swarm.yaml uses {full} with {version_variable(name)}={version}"
         for old in versions[:-1]:
             try:
                 self.manager.remove_swarm_secret(self._full(name, old))
             except Refused:
-                yield f"{name}: {self._full(name, old)} is still in use and stays"
+                yield f"{name}: {self._full(name, old)} is still in use, so it was not removed"
 
     def before(self, name: str) -> str:
-        """Say how the previous version is taken again.
+        """Return a sentence on how to use the previous version again.
 
         Raises:
-            OperationError: there is none.
+            OperationError: There is no previous version.
         """
         versions = self.versions(name)
         if len(versions) < 2:
             raise OperationError(f"{name} has no previous version in the Swarm")
         variable = f"{version_variable(name)}={versions[-2]}"
-        return f"{name}: compose.secrets.swarm.yaml takes the previous version with {variable}"
+        return f"{name}: compose.secrets.swarm.yaml uses the previous version with {variable}"
 
     def _full(self, name: str, version: int) -> str:
         return f"{self.project}-{name}-{version}"
@@ -100,7 +100,7 @@ class SwarmSecrets:
 
 @dataclass(frozen=True, slots=True)
 class SwarmChanges:
-    """`create`, `rotate` and `revert` of a Swarm's secrets. See Changes, which does the same with files."""
+    """Methods `create`, `rotate` and `revert` for a Swarm's secrets. Changes does the same for files."""
 
     swarm: SwarmSecrets
     sources: Path
@@ -111,39 +111,42 @@ class SwarmChanges:
     file_only: bool = False
 
     def create(self, secrets: Iterable[Secret], given: Given) -> None:
-        """Make those that are missing."""
+        """Create missing secrets."""
         todo = []
         for secret in secrets:
             if self.swarm.versions(secret.name):
-                self.say(f"{secret.name} is there and is kept")
+                self.say(f"{secret.name} exists and is kept")
             else:
                 todo.append(secret)
         self._put(todo, given, "create")
 
     def rotate(self, secrets: Iterable[Secret], given: Given, *, named: bool) -> None:
-        """Make a new version of the named ones, else of those that are due."""
+        """Create a new version of the named secrets, or else of those that are due."""
         todo = []
         for secret in secrets:
             state = self.swarm.state(secret)
             if state.missing and named:
-                raise OperationError(f"{secret.name} is missing; make it with create")
+                raise OperationError(
+                    f"{secret.name} is missing; create it with: "
+                    f"exporter secrets create {secret.name} -e {self.environment} --swarm"
+                )
             if not state.missing and (named or state.due):
                 todo.append(secret)
         for secret in todo:
             if secret.stores and not self.file_only:
                 raise OperationError(
                     f"{secret.name} is the password of {secret.stores[0].store}, whose container may be on any node of "
-                    "the Swarm: change it there yourself, and add --file-only"
+                    "the Swarm: change it in the store yourself, and add --file-only"
                 )
         self._put(todo, given, "rotate")
 
     def revert(self, secrets: Iterable[Secret]) -> None:
-        """Say how the previous version is taken again: the Swarm still has it, and tells nobody its value."""
+        """Print how to use the previous version again. The Swarm still has it, but never returns its value."""
         for secret in secrets:
             self.say(self.swarm.before(secret.name))
 
     def end(self) -> None:
-        """Nothing is left to say."""
+        """Do nothing: there is nothing to report."""
 
     def _put(self, secrets: Sequence[Secret], given: Given, verb: str) -> None:
         origins = [choose(secret, given, self.sources, None) for secret in secrets]

@@ -1,4 +1,4 @@
-"""What a command works with: the environment, the secrets that were chosen, their folder or Swarm, and the locks."""
+"""Context of a command: the environment, the chosen secrets, their folder or Swarm, and the locks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run of a command. `swarm` is None where the secrets are files."""
+    """One run of a command. `swarm`: None if the secrets are files."""
 
     run: Run
     site: Site
@@ -54,7 +54,7 @@ class Work:
     def changes(
         self, *, stores: bool, yes: bool, dry_run: bool, file_only: bool = False
     ) -> Iterator[Changes | SwarmChanges]:
-        """Take the locks, and connect to the engine if `stores` are to be changed; at the end say what is next."""
+        """Take the locks, and connect to the engine if `stores` are to be changed; at the end print what to restart."""
         say = self.run.screen.say
 
         def confirm(verb: str, secrets: Sequence[Secret]) -> None:
@@ -89,7 +89,7 @@ class Work:
                 changes.end()
 
     def _state(self, secret: Secret) -> State:
-        """Return the state of a file, with a rotation of it that did not end."""
+        """Return the state of a file, with a finding if its rotation was not finished."""
         state = file_state(self.folder, secret)
         entry = Journal(self.site.state).entry(secret.name) if secret.stores else None
         if entry is None:
@@ -110,7 +110,7 @@ def work(
     *,
     swarm: bool,
 ) -> Iterator[Work]:
-    """Load the environment and choose the secrets; failures become a sentence and an exit status."""
+    """Load the environment and choose the secrets. Errors become a sentence and an exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     with operation(f"secrets {verb}") as run, ExitStack() as stack:
         site = run.load(config, environment, root)
@@ -128,11 +128,11 @@ def work(
 
 
 def _chosen(known: Mapping[str, Secret], names: Sequence[str], environment: str) -> tuple[Secret, ...]:
-    """Return the secrets of these names, each once; without names all."""
+    """Return the secrets with these names, each once; without names, all."""
     if any(name not in known for name in names):
-        # The name is not repeated: it may be a value that somebody took for one.
+        # The name is not repeated: it may be a secret passed by mistake.
         raise OperationError(
-            f"{environment} has no secret of a name that was given; there are: {', '.join(known)}",
+            f"one of these names is not a secret of {environment}, which has: {', '.join(known)}",
             WRONG_USAGE,
         )
     return tuple(known[name] for name in dict.fromkeys(names or known))
@@ -140,6 +140,6 @@ def _chosen(known: Mapping[str, Secret], names: Sequence[str], environment: str)
 
 def _ask(question: str) -> None:
     if not sys.stdin.isatty():
-        raise OperationError("it asks first, and there is no terminal; say --yes")
+        raise OperationError("this needs a confirmation, but there is no terminal; use --yes")
     if not confirmed(question):
         raise OperationError("nothing was changed")

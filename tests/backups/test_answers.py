@@ -115,7 +115,7 @@ def test_what_writes_and_what_reads_fail_together() -> None:
             raise BackupsError(own)
 
     with pytest.raises(BackupsError, match="the tool failed"):
-        fails(lies, "the archive is not whole")
+        fails(lies, "the archive is incomplete")
     with pytest.raises(BackupsError, match="I have enough"):
         fails(lambda target: [target.write(bytes(65536)) for _ in iter(int, 1)], "I have enough")
 
@@ -127,7 +127,7 @@ def test_what_was_packed_is_unpacked_and_a_part_of_it_is_an_error() -> None:
     unpacked = Unpacked(io.BytesIO(stream.getvalue()), b"first\n")
     assert read_all(unpacked, 10_000) == b"first\n" + b"much " * 1000
     for half in (stream.getvalue()[:-9], b"not packed"):
-        with pytest.raises(BackupsError, match="is not whole"):
+        with pytest.raises(BackupsError, match="is damaged"):
             read_all(Unpacked(io.BytesIO(half)), 10_000)
 
 
@@ -151,7 +151,7 @@ def test_a_path_is_on_the_nearest_mount_that_can_be_written_to(
     if wanted:
         assert mount_of(place_of(host, "redis"), "/data/redis").source == wanted
     else:
-        with pytest.raises(BackupsError, match="/data/redis of till lies on no volume"):
+        with pytest.raises(BackupsError, match="/data/redis of till is not on a volume"):
             mount_of(place_of(host, "redis"), "/data/redis")
 
 

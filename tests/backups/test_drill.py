@@ -49,7 +49,7 @@ class FakeEngine:
 
     def pull(self, name: str) -> None:
         if self.refuses:
-            raise Refused("the engine refuses the image")
+            raise Refused("the engine reports an error for the image")
         self.pulled.append(name)
 
     def create_store(
@@ -171,7 +171,7 @@ def test_on_a_fresh_host_images_are_pulled_or_the_drill_says_which_is_missing(
     run(catalog, host, "db")
     assert host.engine.pulled == ["db:of-the-catalog"]
     host.engine.refuses = True
-    with pytest.raises(BackupsError, match=f"the backup {ID} does not restore: db"):
+    with pytest.raises(BackupsError, match=f"the backup {ID} cannot be restored: db"):
         run(catalog, host, "db")
     drill = last_drill(catalog, "db")
     assert drill is not None
@@ -180,9 +180,9 @@ def test_on_a_fresh_host_images_are_pulled_or_the_drill_says_which_is_missing(
 
 
 def test_one_that_cannot_be_restored_fails_alone(catalog: Catalog, loads: Loads) -> None:
-    loads.fail["db"] = BackupsError("db is not what was saved")
+    loads.fail["db"] = BackupsError("db differs from what was saved")
     host = FakeHost()
-    with pytest.raises(BackupsError, match=r"does not restore: db$"):
+    with pytest.raises(BackupsError, match=r"cannot be restored: db$"):
         run(catalog, host)
     drills = {name: last_drill(catalog, name) for name in NAMES}
     assert {name: drill.success for name, drill in drills.items() if drill} == {
@@ -230,6 +230,6 @@ def test_a_wrong_name_is_no_failure_of_a_drill(catalog: Catalog) -> None:
 def test_without_markers_nothing_is_tried(catalog: Catalog, loads: Loads) -> None:
     shutil.rmtree(backups_folder(catalog) / "markers")
     (backups_folder(catalog) / "markers").touch()
-    with pytest.raises(BackupsError, match="nothing was tried"):
+    with pytest.raises(BackupsError, match="the drill was not started"):
         run(catalog, FakeHost())
     assert loads.places == {}

@@ -90,7 +90,7 @@ def test_counts_of_sqlite_that_say_something_else_are_refused(database: Place, c
     copy = Copy()
     sqlite.save(database, copy)
     copy.files["counts", ""] = counts
-    with pytest.raises(BackupsError, match="the answer is of another kind"):
+    with pytest.raises(BackupsError, match="the answer is not as expected"):
         sqlite.load(database, Copied(copy))
 
 
@@ -118,7 +118,7 @@ def test_a_volume_is_put_back_as_it_was(tmp_path: Path, host: LocalHost) -> None
     assert {each.what: each.restored for each in restored.compared} == saved
     assert sorted(path.name for path in folder.iterdir()) == ["hard", "link", "sub"]
     copy.files["counts", ""] = copy.files["counts", ""].replace(b'"sha256": "', b'"sha256": "0')
-    with pytest.raises(BackupsError, match="the volume till is not what was saved"):
+    with pytest.raises(BackupsError, match="the volume till differs from what was saved"):
         volume.load(place, Copied(copy))
 
 

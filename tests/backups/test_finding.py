@@ -80,7 +80,7 @@ def test_a_folder_anywhere(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wanted", ["", "..", "yesterday", f"{NEW}.partial", f"{NEW}\n", "\x1b[2J"])
 def test_what_is_no_backup_is_refused_and_shown_without_harm(tmp_path: Path, wanted: str) -> None:
-    with pytest.raises(BackupsError, match="is not a backup; name an id such as") as caught:
+    with pytest.raises(BackupsError, match="is not a backup; give an id such as") as caught:
         find(catalog(tmp_path), tmp_path, wanted, TRUST, _quiet)
     assert str(caught.value).isprintable()
 
@@ -90,6 +90,6 @@ def test_one_that_is_not_whole_is_refused_with_each_reason(tmp_path: Path) -> No
     place = sealed(there, tmp_path, NEW)
     (place / "first" / "volume.tar.gz").write_text("altered")
     said: list[str] = []
-    with pytest.raises(BackupsError, match="cannot be restored: see above"):
+    with pytest.raises(BackupsError, match="cannot be restored; see the problems above"):
         find(there, tmp_path, NEW, TRUST, said.append)
-    assert "bytes and not" in said[-1]
+    assert "bytes instead of" in said[-1]

@@ -62,10 +62,10 @@ def test_it_is_in_the_folder_of_secrets_and_no_secret_has_its_name(
 @pytest.mark.parametrize(
     ("text", "mode", "sentence"),
     [
-        ("", 0o400, "holds no key"),
-        ("0" * 63, 0o400, "holds no key"),
-        ("0" * 65, 0o400, "holds no key"),
-        ("z" * 64, 0o400, "holds no key"),
+        ("", 0o400, "is not a backup key"),
+        ("0" * 63, 0o400, "is not a backup key"),
+        ("0" * 65, 0o400, "is not a backup key"),
+        ("z" * 64, 0o400, "is not a backup key"),
         ("0" * 64, 0o440, "chmod 0400"),
         ("0" * 64, 0o604, "chmod 0400"),
     ],
@@ -96,7 +96,7 @@ def test_a_new_host_asks_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("getpass.getpass", lambda _: key.text())
     assert key_for_reading(place) == key
     monkeypatch.setattr("getpass.getpass", lambda _: "no key")
-    with pytest.raises(BackupsError, match="that is no key"):
+    with pytest.raises(BackupsError, match="that is not a backup key"):
         key_for_reading(place)
 
 
@@ -112,7 +112,7 @@ def test_it_comes_over_ssh_as_standard_input(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("sys.stdin", stdin)
     assert key_for_reading(tmp_path / KEY_FILE, Path("-")) == key
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"x")))
-    with pytest.raises(BackupsError, match="standard input holds no key"):
+    with pytest.raises(BackupsError, match="standard input is not a backup key"):
         key_for_reading(tmp_path / KEY_FILE, Path("-"))
 
 

@@ -82,7 +82,7 @@ def test_a_bucket_that_does_not_answer_is_not_an_empty_one(there: Catalog) -> No
 def test_one_that_is_not_authentic_says_so_instead_of_what_it_claims(there: Catalog) -> None:
     found = list_backups(there, backups_folder(there), Trust(None), NOW)
     assert [row.names for row in found.rows] == [None] * 3
-    assert "the key of the backups is missing" in found.rows[0].problem
+    assert "the backup key is missing" in found.rows[0].problem
 
 
 @pytest.mark.parametrize(

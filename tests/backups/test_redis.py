@@ -133,7 +133,7 @@ def test_a_save_that_is_under_way_is_waited_for_and_one_that_failed_fails_the_ba
 ) -> None:
     (answers / "INFO-persistence").write_text("rdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:err\r\n")
     (answers / "LASTSAVE-then").write_text((answers / "LASTSAVE").read_text())
-    with pytest.raises(BackupsError, match="its last save failed"):
+    with pytest.raises(BackupsError, match="could not save; see: docker logs"):
         redis.save(place_of(host, "redis"), Copy())
 
 

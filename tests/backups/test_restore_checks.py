@@ -39,7 +39,7 @@ class Host(FakeHost):
         if self.lost:
             raise EngineLost("the engine is gone")
         if name not in self.registry:
-            raise Refused(f"the engine refuses the image {name}: not found")
+            raise Refused(f"the Docker engine reports an error for the image {name}: not found")
 
     def facts(self) -> Host:
         return self
@@ -98,7 +98,7 @@ def test_everything_that_is_missing_is_said_at_once(
     assert "exporter secrets create -e staging" in found[0]
     for sentence, image in zip(found[1:], ("api:1", "postgres:17", "redis:7", "busybox:1.37"), strict=True):
         assert f"the image {image} " in sentence
-        assert "it is not here, and" in sentence
+        assert "it is not on this host, and" in sentence
     assert "set BACKUP_IMAGE" in found[-1]
 
 
@@ -125,13 +125,13 @@ def test_a_lost_engine_is_not_a_missing_image(there: Fixture, config: dict[str, 
 def test_a_service_without_an_image(there: Fixture, config: dict[str, Any]) -> None:
     config["services"]["api"] = {"build": "."}
     [found] = missing(there, Host(), config)
-    assert found == "api has no container here, and Compose's files name no image of it"
+    assert found == "api has no container here, and no image in the Compose files"
 
 
 def test_too_little_room(there: Fixture, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 5}))
     [found] = missing(there, Host(), config)
-    assert found.startswith("room: / has 5 bytes free, and the backup alone takes 12 bytes")
+    assert found.startswith("disk space: / has 5 bytes free, but the backup alone needs 12 bytes")
 
 
 def test_files_that_are_not_valid_are_said_once(there: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:

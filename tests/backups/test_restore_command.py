@@ -44,8 +44,8 @@ def run(*words: str) -> Result:
 @pytest.mark.parametrize(
     ("words", "status", "sentence"),
     [
-        ((), 2, "name a backup, or latest"),
-        ((ID, "--bare", "--drill"), 2, "exclude each other"),
+        ((), 2, "say which backup to restore"),
+        ((ID, "--bare", "--drill"), 2, "cannot be used together"),
         ((ID, "--nonsense"), 2, "No such option"),
         ((ID, "-e", "nowhere"), 2, "nowhere"),
         ((ID, "--yes"), 3, "does not answer"),

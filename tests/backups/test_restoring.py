@@ -42,12 +42,12 @@ def test_it_stops_what_writes_restores_each_alone_and_starts_the_rest(there: Fix
     assert not (there.site.state_folder / RESTORING).exists()
     said = there.said.getvalue()
     assert "db.sales: 6 saved, 6 restored" in said
-    assert said.index("stopping api") < said.index("== db") < said.index("== starting the rest")
+    assert said.index("stopping api") < said.index("== db") < said.index("== starting all services")
 
 
 FAILURES = [
     BackupsError("it is not good"),
-    Refused("the engine refuses"),
+    Refused("the engine reports an error"),
     EngineLost("the engine is gone"),
     KeyboardInterrupt(),
 ]

@@ -133,12 +133,12 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others_from_it(scene: Scene)
     good = scene.saving().run().id
     del scene.host.volumes["first"]
     outcome = scene.saving().run()
-    assert outcome.verdict == f"not saved: first; the rest is in {outcome.folder}"
-    assert outcome.failed == {"first": "the volume first is not there"}
+    assert outcome.verdict == f"not saved: first; everything else is in {outcome.folder}"
+    assert outcome.failed == {"first": "there is no volume first on this host"}
     marker = scene.marker("first")
     assert (marker["last_run"]["success"], marker["last_run"]["error"]) == (
         False,
-        "the volume first is not there",
+        "there is no volume first on this host",
     )
     assert marker["last_success"]["backup"] == good
     assert scene.marker("second")["last_success"]["backup"] == outcome.id
@@ -154,10 +154,10 @@ def test_when_nothing_can_be_saved_nothing_is_left(scene: Scene) -> None:
 
 
 def test_what_a_restore_has_left_in_part_is_not_saved(scene: Scene) -> None:
-    scene.half = {"second": "the restore from X has not put back: second"}
+    scene.half = {"second": "the restore from X did not restore: second"}
     outcome = scene.saving().run()
     assert outcome.failed == {
-        "second": "what is there of second is not worth saving: the restore from X has not put back: second"
+        "second": "the data of second is incomplete, so it was not saved: the restore from X did not restore: second"
     }
 
 
@@ -173,7 +173,7 @@ def test_a_docker_engine_that_does_not_answer_is_in_the_markers(scene: Scene) ->
 @pytest.mark.parametrize(
     ("error", "why"),
     [
-        (KeyboardInterrupt(), "it was stopped before it ended"),
+        (KeyboardInterrupt(), "it was interrupted before it finished"),
         (TimeIsUpError("the time limit of 5 s was reached"), "the time limit of 5 s was reached"),
     ],
 )
@@ -196,14 +196,14 @@ def test_what_killed_runs_have_left_goes_with_the_next(scene: Scene) -> None:
         (scene.folder / name / "first").mkdir(parents=True)
     outcome = scene.saving().run()
     assert scene.backups() == [outcome.id]
-    assert "removing 20200101T000000Z.partial, which a run that was killed has left" in scene.said
+    assert "removing 20200101T000000Z.partial, left by a run that was killed" in scene.said
 
 
 def test_two_at_once_are_one(scene: Scene) -> None:
     scene.folder.mkdir(parents=True)
     with (scene.folder / ".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(BackupsError, match="under way"):
+        with pytest.raises(BackupsError, match="is running; try again"):
             scene.saving().run()
     assert not (scene.folder / "markers").exists()
 

@@ -206,8 +206,8 @@ def test_a_deploy_sees_that_the_schedule_runs_unless_it_is_told_not_to(
     assert (installed, said) == ([], [])
     timer.ensure(site, screen)
     assert len(installed) == 1
-    assert "runs the schedule of backups now" in said[0]
+    assert "installed the backup schedule on this host" in said[0]
     monkeypatch.setattr(timer, "_RUNNING", tmp_path / "none")
     monkeypatch.setattr(timer, "_CRON_RUNNING", ())
     timer.ensure(site, screen)
-    assert "nothing on this host runs the schedule of backups: this host has neither" in said[1]
+    assert "no backups are scheduled on this host: this host has neither" in said[1]

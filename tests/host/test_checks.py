@@ -81,19 +81,19 @@ def no_number(site: Site) -> None:
 
 
 CASES: dict[str, tuple[str, Callable[[Site], None], State, str]] = {
-    "generated": ("files", nothing, State.GOOD, "is what exporter"),
+    "generated": ("files", nothing, State.GOOD, "matches the catalog and exporter"),
     "changed": ("files", a_catalog_that_changed, State.PROBLEM, "deploy/staging/compose.yaml"),
     "edited": ("files", an_edit, State.WARNING, "compose.yaml: edited or removed by hand"),
     "removed": ("files", a_file_that_was_removed, State.WARNING, "compose.monitoring.yaml"),
     "not generated": ("files", no_manifest, State.WARNING, "was not written by exporter gen"),
-    "nothing left": ("unfinished", nothing, State.GOOD, "nothing is under way"),
+    "nothing left": ("unfinished", nothing, State.GOOD, "nothing is running or unfinished"),
     "killed deploy": ("unfinished", a_killed_deploy, State.WARNING, 'killed at the step "up\\x1b[2J"'),
     "killed restore": ("unfinished", a_killed_restore, State.PROBLEM, "exporter restore -e staging B db"),
     "clock": ("clock", nothing, State.GOOD, "Z"),
-    "clock went back": ("clock", a_future, State.PROBLEM, "the clock has gone back"),
+    "clock went back": ("clock", a_future, State.PROBLEM, "in the future by this host's clock"),
     "space": ("folders", nothing, State.GOOD, "MiB free"),
-    "no space": ("folders", a_little_space, State.PROBLEM, "99999999999 are needed"),
-    "no number": ("folders", no_number, State.PROBLEM, "MIN_FREE_MIB is much; write a number"),
+    "no space": ("folders", a_little_space, State.PROBLEM, "MiB left but needs 99999999999;"),
+    "no number": ("folders", no_number, State.PROBLEM, "MIN_FREE_MIB is much; set it to a number"),
     "user": ("user", nothing, State.GOOD, "uid"),
 }
 
@@ -118,8 +118,8 @@ def test_who_holds_the_lock_is_said(site: Site) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (Path.exists, "make it with: exporter secrets create -e staging"),
-        (lambda file: (file.write_text("x"), file.chmod(0o644)), "has mode 644 and not 400 or 440"),
+        (Path.exists, "create it with: exporter secrets create -e staging"),
+        (lambda file: (file.write_text("x"), file.chmod(0o644)), "has mode 644 instead of 400 or 440"),
         (lambda file: file.touch(0o400), "is empty"),
         (lambda file: file.mkdir(), "is not a regular file"),
         (lambda file: (file.write_text("x"), file.chmod(0o400)), ""),
@@ -140,7 +140,7 @@ def test_images_that_a_rollback_needs(site: Site) -> None:
         fake.answers["GET /images/shop-staging/web:rollback-1-2/json"] = 200, {"Id": "sha256:1"}
         [finding] = checks.rollback_images(Host(site, engine=engine))
     assert finding.state is State.WARNING
-    assert "lacks the image shop-staging/api:rollback-1-2;" in finding.sentence
+    assert "missing rollback image shop-staging/api:rollback-1-2;" in finding.sentence
 
 
 def test_without_an_engine_everything_else_is_checked(
@@ -168,7 +168,7 @@ def test_all_problems_are_shown_before_it_stops(capsys: pytest.CaptureFixture[st
         Finding("c", State.WARNING, "careful"),
         Finding("d", State.PROBLEM, "second"),
     ]
-    with pytest.raises(OperationError, match="2 of the checks failed; nothing was changed"):
+    with pytest.raises(OperationError, match="2 checks failed, see above; nothing was changed"):
         require(findings, Screen())
     assert capsys.readouterr().err.splitlines() == ["  first", "warning: careful", "  second"]
     require(findings[:1], Screen())

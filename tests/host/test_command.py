@@ -64,7 +64,7 @@ def with_a_log(run: Run) -> None:
     refuse(run)
 
 
-UNKNOWN = "What runs now cannot be known. "
+UNKNOWN = "It is not known what is running now. "
 AT = 'deploy: at the step "verify": '
 NEXT = "Next: exporter status -e staging\n"
 ENDINGS: dict[str, tuple[Callable[[Run], None], int, str]] = {

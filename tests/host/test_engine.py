@@ -50,7 +50,10 @@ def test_a_refusal_has_the_engines_words_without_control_characters(fake: FakeEn
     with connected(fake.where) as engine:
         with pytest.raises(Refused) as refused:
             engine.start("web")
-        assert refused.value.sentence == "the engine refuses the start of web: port is \\x1b[2J taken\\n"
+        assert (
+            refused.value.sentence
+            == "the Docker engine reports an error for the start of web: port is \\x1b[2J taken\\n"
+        )
         assert refused.value.status == 1
         with pytest.raises(NotThere):
             engine.container("gone")

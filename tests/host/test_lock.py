@@ -67,7 +67,7 @@ def test_another_one_is_named(state: StateFolder, monkeypatch: pytest.MonkeyPatc
             take(state)
         expected = f"shop in staging is locked by deploy, process {holding.pid} of eve@far \\x1b[2J on "
         assert str(error.value).startswith(expected)
-        assert "try again when it is done" in str(error.value)
+        assert "try again when it has finished" in str(error.value)
     finally:
         holding.kill()
         holding.communicate()
@@ -82,7 +82,7 @@ def test_what_a_killed_command_left_running_is_waited_for(state: StateFolder) ->
     holding.communicate()
     began = time.monotonic()
     [said] = take(state)
-    assert said.startswith("waiting for what a killed command left running: deploy, process")
+    assert said.startswith("waiting for programs that a killed command left running: deploy, process")
     assert time.monotonic() - began > 0.5
 
 

@@ -10,7 +10,7 @@ HOSTILE = {
     "web": "web",
     "Zürich 東京": "Zürich 東京",
     "\x1b[2J\x1b]0;title\x07": "\\x1b[2J\\x1b]0;title\\x07",
-    "a\r\nnot right: nothing": "a\\r\\nnot right: nothing",
+    "a\r\nproblem: nothing": "a\\r\\nproblem: nothing",
     "\x9b31m": "\\x9b31m",
     "\u202egnp.exe": "\\u202egnp.exe",
     "nul\0": "nul\\x00",

@@ -55,7 +55,7 @@ def test_precedence(tmp_path: Path, own: dict[str, str], written: str, folder: s
 
 def test_a_relative_folder_would_depend_on_where_one_stands(tmp_path: Path) -> None:
     made = make_site(tmp_path)
-    with pytest.raises(OperationError, match="STATE_FOLDER is state; write an absolute path") as caught:
+    with pytest.raises(OperationError, match="STATE_FOLDER is state; set it to an absolute path") as caught:
         Site.of(made.catalog, made.config, made.root, {"STATE_FOLDER": "state"})
     assert caught.value.status == 2
 
@@ -71,7 +71,7 @@ def test_files_are_found_beside_the_catalog_or_here_or_where_root_says(
     assert load_site(made.config, "staging").root == made.root
     assert load_site(elsewhere, "staging", made.root).root == made.root
     with pytest.raises(
-        OperationError, match=r"no generated files of staging .* write them with: exporter gen"
+        OperationError, match=r"no generated files of staging .* generate them with: exporter gen"
     ):
         load_site(elsewhere, "staging")
     monkeypatch.chdir(made.root)

@@ -140,10 +140,10 @@ def test_where_the_command_is_not_installed_its_image_is_run(tmp_path: Path) -> 
         (
             "/nowhere/exporter",
             "",
-            "neither the command /nowhere/exporter works nor is the image shop/exporter:0.1",
+            "the command /nowhere/exporter does not work there, and there is no image shop/exporter:0.1",
         ),
-        ("exporter", "0.2.0", "the exporter is 0.2.0 there and 0.1 here"),
-        ("exporter", "0.10.0", "the exporter is 0.10.0 there and 0.1 here"),
+        ("exporter", "0.2.0", "exporter 0.2.0 is installed there, but 0.1 here"),
+        ("exporter", "0.10.0", "exporter 0.10.0 is installed there, but 0.1 here"),
     ],
 )
 def test_a_host_that_does_not_fit_is_refused(

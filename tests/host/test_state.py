@@ -71,7 +71,7 @@ def test_a_restore_that_was_interrupted_names_the_command(state: StateFolder) ->
     )
     sentence = state.restore_left("staging")
     assert sentence is not None
-    assert "Run exporter restore -e staging 20260101T000000Z db \\x1b[2J again" in sentence
+    assert "Run exporter restore -e staging 20260101T000000Z db \\x1b[2J to complete it" in sentence
     assert "\x1b" not in sentence
 
 
@@ -89,6 +89,8 @@ def test_logs_do_not_pile_up_and_are_closed_to_others(state: StateFolder) -> Non
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     state = StateFolder(tmp_path / "file" / "state")
-    with pytest.raises(OperationError, match="cannot be made; run as a user who may, or set STATE_FOLDER"):
+    with pytest.raises(
+        OperationError, match="cannot create the folder; run as a user with write access, or set STATE_FOLDER"
+    ):
         state.make()
     assert state.fields("current") == {}

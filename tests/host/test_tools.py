@@ -41,8 +41,8 @@ def test_a_log_has_the_command_and_both_streams(tmp_path: Path) -> None:
     [
         (("not-there",), "not-there is not installed"),
         (("/etc/passwd",), "cannot be started"),
-        (("sleep", "30"), "sleep has not ended within 1 s"),
-        (("yes", "x" * 1000), "yes says more than 16 MiB"),
+        (("sleep", "30"), "sleep did not finish within 1 s"),
+        (("yes", "x" * 1000), "yes wrote more than 16 MiB"),
     ],
 )
 def test_what_cannot_go_on_is_one_sentence(argv: tuple[str, ...], sentence: str) -> None:

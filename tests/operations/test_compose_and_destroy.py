@@ -91,9 +91,9 @@ def environment(site: Site) -> Iterator[Environment]:
 def test_nothing_is_removed_without_the_name(environment: Environment) -> None:
     done = environment.destroy()
     assert done.exit_code == 1
-    assert "nothing was removed; type the name at a terminal, or write --yes" in done.stderr
+    assert "nothing was removed; type the name at a terminal, or use --yes" in done.stderr
     assert "  container web-1\\x1b[2J (running, shop/web:v1)\n" in done.stderr
-    assert "the volumes (--volumes removes them, too)" in done.stderr
+    assert "the volumes (--volumes removes them as well)" in done.stderr
     assert str(environment.site.state_folder) in done.stderr
     assert environment.removed() == []
 
@@ -121,7 +121,7 @@ def test_nothing_there_is_said(environment: Environment) -> None:
     environment.engine.holds()
     environment.engine.answers["GET /networks"] = 200, []
     done = environment.destroy()
-    assert (done.exit_code, done.stderr) == (0, "the engine has nothing of shop in staging\n")
+    assert (done.exit_code, done.stderr) == (0, "there is nothing of shop in staging on this Docker engine\n")
 
 
 def test_an_engine_that_goes_away_in_the_middle_says_where(environment: Environment) -> None:
@@ -133,4 +133,4 @@ def test_an_engine_that_goes_away_in_the_middle_says_where(environment: Environm
     assert done.exit_code == 3
     last = done.stderr.splitlines()[-1]
     assert last.startswith('destroy: at the step "networks": the Docker engine at unix://')
-    assert last.endswith("What runs now cannot be known. Next: exporter status -e staging")
+    assert last.endswith("It is not known what is running now. Next: exporter status -e staging")

@@ -74,7 +74,7 @@ def test_all_is_as_wanted(environment: Environment) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     [api] = [line for line in lines if line[:1] == ["api"]]
     assert api[:5] == ["api", "3", "3", "v1", "healthy"]
-    assert "all is as the catalog wants it" in done.stdout
+    assert "everything matches the catalog" in done.stdout
     [backup] = [line for line in lines if "MiB" in line]
     assert (backup[0], backup[2:]) == ("db", ["s", "ago", "70.0", "MiB", "never"])
 
@@ -150,7 +150,7 @@ def bad_drill(environment: Environment) -> None:
 DEPLOY = "exporter deploy -e staging --tag TAG"
 FAULTS: dict[str, tuple[Callable[[Environment], None], str, str]] = {
     "one gone": (gone, "web has no container", DEPLOY),
-    "all gone": (everything_gone, "nothing runs", DEPLOY),
+    "all gone": (everything_gone, "nothing is running", DEPLOY),
     "a replica gone": (
         a_replica_gone,
         "api has 2 of 3 replicas",
@@ -166,7 +166,7 @@ FAULTS: dict[str, tuple[Callable[[Environment], None], str, str]] = {
     "monitoring": (no_monitoring, "prometheus has no container", DEPLOY),
     "killed": (killed, 'a deploy was killed at the step "verify"', DEPLOY),
     "restore": (half_restored, "a restore was interrupted", "exporter restore -e staging B db"),
-    "stale": (stale, "the last backup of db is stale", "exporter backup -e staging db"),
+    "stale": (stale, "the last backup of db is too old", "exporter backup -e staging db"),
     "failed": (failed, "the last backup of db failed: the disk is full", "exporter backup -e staging db"),
     "marker": (no_marker, "db.json cannot be used", "exporter backup -e staging db"),
     "never": (no_backup, "db has no backup", "exporter backup -e staging db"),
@@ -219,12 +219,12 @@ def test_a_young_store_may_have_no_backup_yet(environment: Environment) -> None:
 
 def test_a_container_that_the_catalog_does_not_have_is_a_note(environment: Environment) -> None:
     environment.containers["evil", 1] = described(
-        "evil", "x\x1b[2J\nnot right: all", Health={"Status": "healthy"}
+        "evil", "x\x1b[2J\nproblem: all", Health={"Status": "healthy"}
     )
     done = environment.status()
     assert done.exit_code == 0
     assert "\x1b" not in done.stdout
-    assert "x\\x1b[2J\\nnot right: all is not in the catalog; the next deploy removes it" in done.stdout
+    assert "x\\x1b[2J\\nproblem: all is not in the catalog; the next deploy removes it" in done.stdout
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[2J", "[red]x[/red]", "\u202e", "a\nb"])

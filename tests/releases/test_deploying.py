@@ -138,10 +138,12 @@ def test_a_release_goes_out_comes_back_when_it_is_bad_and_can_be_undone(host: Ho
     assert host.world.running() == runs("v2")
     assert "HUP gateway" in host.world.calls
     assert host.nginx() == NGINX
-    with pytest.raises(OperationError, match=r"tag broken was taken back .* what ran before runs again"):
+    with pytest.raises(
+        OperationError, match=r"tag broken was rolled back .* the previous release is running again"
+    ):
         host.deploy(BROKEN)
     assert host.world.running() == runs("v2")
-    assert "its health check answered: it answered \\x1b[31m500" in host.said.getvalue()
+    assert "its health check reports: it answered \\x1b[31m500" in host.said.getvalue()
     assert re.search(r"^shop-live-api-[0-9] \| api says why$", host.said.getvalue(), re.MULTILINE)
     host.back()
     assert host.world.running() == runs("v1")
@@ -214,7 +216,7 @@ def test_a_lost_engine_is_not_taken_for_a_bad_release(host: Host) -> None:
         host.world.at = lambda _: None
         assert host.step(), what
         assert host.results() == known, what
-        assert "taken back" not in host.said.getvalue()
+        assert "was rolled back" not in host.said.getvalue()
         host.deploy("v1")
         assert host.world.running() == runs("v1")
 
@@ -225,7 +227,7 @@ def test_nothing_is_taken_back_where_nothing_changed(host: Host, monkeypatch: py
     monkeypatch.setattr(verification, "run", lambda *_, **__: Done(1, failing, ()))
     containers = dict(host.world.containers)
     with pytest.raises(
-        OperationError, match=r"tag v1 was not deployed .*: web.*nothing that runs was changed"
+        OperationError, match=r"tag v1 was not deployed .*: web.*the running containers were not changed"
     ):
         host.deploy("v1")
     assert host.world.containers == containers
@@ -346,7 +348,7 @@ def test_an_image_that_is_missing_is_found_before_anything_is_touched(host: Host
     host.deploy("v2")
     for name in [name for name in host.world.images if name.startswith(("shop/web:v1", "shop-live/web"))]:
         del host.world.images[name]
-    with pytest.raises(OperationError, match="no longer on the engine: web v1; nothing was changed"):
+    with pytest.raises(OperationError, match="no longer on this host: web v1; nothing was changed"):
         host.back()
     assert host.world.running() == runs("v2")
     assert not host.step()

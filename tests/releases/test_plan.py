@@ -47,7 +47,7 @@ def test_a_row_says_what_happens_to_a_service(wanted: Wanted, expected: str) -> 
 def test_what_does_not_run_is_started_but_not_a_job_that_is_done() -> None:
     there = [container("db", state="exited"), container("migrate", state="exited", restart="no")]
     wanted = [Wanted("db", "v1", A, "h1"), Wanted("migrate", "v1", A, "h1")]
-    assert shown(wanted, there) == ["db v1, not running: started", "unchanged: migrate"]
+    assert shown(wanted, there) == ["db v1, not running: to be started", "unchanged: migrate"]
 
 
 def test_what_is_removed_comes_last_and_what_stays_is_one_line() -> None:

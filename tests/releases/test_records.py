@@ -104,7 +104,7 @@ def test_the_commands(tmp_path: Path) -> None:
     for line in (
         "web v1→v2",
         "api v2 new",
-        "it was not healthy or was killed, and what ran before runs again",
+        "it was not healthy or was killed, and the previous release is running again",
     ):
         assert line in shown
     assert "\x1b" not in shown

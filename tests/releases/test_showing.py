@@ -62,13 +62,16 @@ def failed(**state: Any) -> list[str]:
                 "Status": "running",
                 "Health": {"Status": "unhealthy", "Log": [{"Output": "HTTP\x1b[2J 500\nbye\n"}]},
             },
-            "-- shop_web_1 is unhealthy; its health check answered: HTTP\\x1b[2J 500; bye",
+            "-- shop_web_1 is unhealthy; its health check reports: HTTP\\x1b[2J 500; bye",
         ),
         (
             {"Status": "running", "Health": {"Status": "starting", "Log": []}},
-            "-- shop_web_1 is starting; its health check answered: nothing",
+            "-- shop_web_1 is starting; its health check reports: no output",
         ),
-        ({"Status": "exited", "ExitCode": 3}, "-- shop_web_1 ended with status 3, and was restarted 3 times"),
+        (
+            {"Status": "exited", "ExitCode": 3},
+            "-- shop_web_1 exited with status 3, and was restarted 3 times",
+        ),
         ({"Status": "exited", "OOMKilled": True}, "-- shop_web_1 was killed: out of memory"),
         (
             {"Status": "created", "Error": "no such\x07 file"},
@@ -105,10 +108,10 @@ def site(tmp_path: Path) -> Path:
         (("deploy", "-e", "lvie"), "lvie"),
         (("deploy", "wbe"), "unknown service wbe; live has web"),
         (("rollback", "wbe"), "unknown service wbe; live has web"),
-        (("deploy", "--build", "--pull"), "--build and --pull exclude each other"),
-        (("deploy", "--tag", "a b"), "a b is not a tag of an image"),
-        (("deploy", "--tag", "$(id)\x1b"), "$(id)\\x1b is not a tag of an image"),
-        (("deploy",), "there is no commit to take a tag from"),
+        (("deploy", "--build", "--pull"), "--build and --pull cannot be used together"),
+        (("deploy", "--tag", "a b"), "a b is not a valid image tag"),
+        (("deploy", "--tag", "$(id)\x1b"), "$(id)\\x1b is not a valid image tag"),
+        (("deploy",), "there is no git commit to take the tag from"),
     ],
 )
 def test_wrong_usage_touches_nothing(
@@ -134,4 +137,4 @@ def test_an_engine_that_does_not_answer_changes_nothing(site: Path, monkeypatch:
 def test_what_can_be_gone_back_to_is_listed_without_an_engine(site: Path) -> None:
     done = CliRunner().invoke(app, ["rollback", "-c", str(site / "config.yaml"), "--list"])
     assert (done.exit_code, done.stdout) == (0, "")
-    assert "there is nothing to go back to in live" in done.stderr
+    assert "there is nothing to roll back to in live" in done.stderr

@@ -48,11 +48,11 @@ def test_the_newest_that_fits_is_chosen(
 @pytest.mark.parametrize(
     ("records", "service", "to", "sentence"),
     [
-        ([], "", "", "there is no good deploy that could be undone"),
-        ([], "web", "", "there is no good deploy of web that could be undone"),
-        (STACK[:1], "", "", "nothing ran before deploy 1, so there is nothing to go back to"),
-        (STACK, "", "v4", "v4 is what the last good deploy put there"),
-        (STACK, "", "v9", "v9 is not kept; these can be gone back to: v3, v2, v1"),
+        ([], "", "", "there is no good deploy to undo"),
+        ([], "web", "", "there is no good deploy of web to undo"),
+        (STACK[:1], "", "", "nothing ran before deploy 1, so there is nothing to roll back to"),
+        (STACK, "", "v4", "v4 is the last good deploy"),
+        (STACK, "", "v9", "v9 is not kept; you can roll back to: v3, v2, v1"),
     ],
 )
 def test_what_cannot_be_gone_back_to_is_said(

@@ -165,7 +165,7 @@ class FakeEngine:
     def execute(self, id_: str, argv: Sequence[str]) -> Ended:
         self.world.call(f"{argv[0]} in {self.world.containers[id_]['service']}")
         if self.world.containers[id_]["state"] != "running":
-            raise Refused("the engine refuses nginx: the container is not running")
+            raise Refused("the Docker engine reports an error for nginx: the container is not running")
         return Ended(0, b"", b"", 0)
 
     def image(self, name: str) -> Image | None:

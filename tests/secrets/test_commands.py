@@ -150,7 +150,7 @@ def test_names_and_folders_are_data(tmp_path: Path) -> None:
 def test_a_name_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str) -> None:
     project = Project(tmp_path, [Entry(name)])
     done = project.run("create")
-    assert (done.returncode, b"cannot be that of a file" in done.stderr) == (2, True)
+    assert (done.returncode, b"cannot be used for a file" in done.stderr) == (2, True)
     assert project.files() == {}
 
 
@@ -206,7 +206,7 @@ def test_rotate_keeps_one_earlier_value_and_names_the_users(tmp_path: Path) -> N
     succeeds(project, "create")
     first = project.value("key")
     said = succeeds(project, "rotate", "key", "--yes").stderr.decode()
-    assert "restart what uses it: exporter compose -e production -- restart api worker" in said
+    assert "restart the services that use it: exporter compose -e production -- restart api worker" in said
     second = project.value("key")
     succeeds(project, "rotate", "key", "--yes")
     assert project.files() == {
@@ -226,7 +226,7 @@ def test_rotate_without_names_takes_those_that_are_due(tmp_path: Path) -> None:
     for name in ("due", "ever"):
         aged(project.folder / name, 3 * DAY)
     before = project.files()
-    assert b"due: due for rotation since 2 days" in project.run("check").stdout
+    assert b"due: rotation overdue by 2 days" in project.run("check").stdout
     succeeds(project, "rotate", "--yes")
     after = project.files()
     assert after.pop("due.previous") == before["due"]
@@ -249,7 +249,7 @@ def test_rotate_asks_first(tmp_path: Path) -> None:
 def test_rotate_refuses_the_same_value_and_a_missing_secret(tmp_path: Path) -> None:
     project = Project(tmp_path, [Entry("key"), Entry("other")])
     succeeds(project, "create", "key", "--from-file", "-", given=b"same")
-    assert "the one that it has" in fails(
+    assert "the same as the current one" in fails(
         project, "rotate", "key", "--yes", "--from-file", "-", given=b"same\n"
     )
     assert "other is missing" in fails(project, "rotate", "other", "--yes")
@@ -271,17 +271,17 @@ def test_check_finds_each_fault_and_list_shows_it(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.decode().splitlines() == [
         "absent: missing",
-        "open: mode 0444, not 0400",
+        "open: mode 0444 instead of 0400",
         "empty: empty",
         "linked: not a regular file",
         "future: its time is in the future",
-        f"{project.folder}: mode 0750, not 0700",
-        "stray: mode 0640: others than its owner may use it",
+        f"{project.folder}: mode 0750 instead of 0700",
+        "stray: mode 0640: users other than the owner can access it",
     ]
     listed = dict(line.split(maxsplit=1) for line in succeeds(project, "list").stdout.decode().splitlines())
     assert listed["good"].endswith("present")
     assert listed["absent"].endswith("missing")
-    assert listed["open"].endswith("mode 0444, not 0400")
+    assert listed["open"].endswith("mode 0444 instead of 0400")
 
 
 def test_programs_read_the_same_as_json(tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_programs_read_the_same_as_json(tmp_path: Path) -> None:
         "age_seconds": pytest.approx(3 * DAY, abs=60),
         "rotate_in_seconds": pytest.approx(-2 * DAY, abs=60),
         "due": True,
-        "findings": ["due for rotation since 2 days"],
+        "findings": ["rotation overdue by 2 days"],
         "used_by": ["api"],
         "password_of": [],
     }
@@ -322,7 +322,7 @@ def test_revert_swaps_the_value_and_the_one_before(tmp_path: Path) -> None:
     assert project.files() == {"key": first, "key.previous": second}
     assert mode(project.folder / "key") == 0o400
     # Its age is unchanged.
-    assert "due for rotation" in fails(project, "check")
+    assert "rotation overdue" in fails(project, "check")
     succeeds(project, "revert", "key", "--yes")
     assert project.files() == {"key": second, "key.previous": first}
 
@@ -415,7 +415,7 @@ def test_killed_while_a_value_comes_in_the_old_one_stays(tmp_path: Path) -> None
 def test_a_second_one_at_the_same_time_is_refused(tmp_path: Path) -> None:
     project = Project(tmp_path, [Entry("key")])
     with waiting_for_input(project, "create") as process:
-        assert "another exporter secrets is at work" in fails(project, "create")
+        assert "another exporter secrets command is using" in fails(project, "create")
         process.communicate(b"value", timeout=20)
         assert process.returncode == 0
     assert project.files() == {"key": b"value"}

@@ -145,14 +145,16 @@ def test_redis_takes_both_until_it_starts_again(
 
 def test_who_is_not_let_in_changes_nothing(in_redis: tuple[Here, Stores, Login, RedisServer]) -> None:
     _, them, login, server = in_redis
-    with pytest.raises(OperationError, match=r"cannot be changed: someone is not let in .*WRONGPASS"):
+    with pytest.raises(OperationError, match=r"cannot be changed: someone cannot log in .*WRONGPASS"):
         them.check([login], [b"mistaken-1", b"mistaken-2"])
     assert redis.Redis(port=server.plain, username="someone", password="first").ping()
 
 
 @pytest.mark.parametrize("state", ["exited", "paused", "restarting"])
 def test_a_store_that_does_not_run_is_named_with_the_next_command(state: str) -> None:
-    with pytest.raises(OperationError, match=r"db does not run.*exporter compose -e production -- up -d db"):
+    with pytest.raises(
+        OperationError, match=r"db is not running.*exporter compose -e production -- up -d db"
+    ):
         stores(Here({}, state)).check([Login("db", "redis", "default", 6379)], [b"value"])
 
 

@@ -64,5 +64,5 @@ def test_the_example_in_all_environments(environment: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", ".hidden", "two\nlines", "x\x7f"])
 def test_a_name_that_cannot_be_a_file_is_refused(name: str) -> None:
-    with pytest.raises(InventoryError, match="cannot be that of a file"):
+    with pytest.raises(InventoryError, match="cannot be used for a file"):
         checked([Secret(name, "generate", "32")])

@@ -54,7 +54,7 @@ class FakeStores:
 
     def _way_in(self, store: str, known: Sequence[bytes]) -> None:
         if store in self.stopped:
-            raise OperationError(f"{store} does not run")
+            raise OperationError(f"{store} is not running")
         if self.accepted[store] not in known:
             raise OperationError(f"{store} lets nobody in")
 
@@ -110,13 +110,13 @@ def test_a_store_that_does_not_run_stops_it_before_anything_is_changed(
     stores.stopped.add("cache")
     before = project.files()
     done = project.run(verb, "key", "--dry-run" if dry else "--yes")
-    assert (done.returncode, b"cache does not run" in done.stderr) == (1, True)
+    assert (done.returncode, b"cache is not running" in done.stderr) == (1, True)
     assert project.files() == before
     assert set(stores.accepted.values()) == {NEW}
     assert unfinished(project) == set()
     done = project.run(verb, "key", "--yes", "--file-only")
     assert done.returncode == 0
-    assert b"cache keeps its password until you change it there" in done.stderr
+    assert b"cache still has the old password; change it there" in done.stderr
     assert project.files()["key.previous"] == before["key"]
     assert set(stores.accepted.values()) == {NEW}
 
@@ -129,9 +129,12 @@ def test_a_dry_run_names_the_stores(project: Project, stores: FakeStores) -> Non
 
 
 def test_a_refused_change_is_taken_back(project: Project, stores: FakeStores) -> None:
-    stores.failing["cache"] = (OperationError("cache did not take the new password"), False)
+    stores.failing["cache"] = (OperationError("cache rejected the new password"), False)
     done = rotated(project)
-    assert (done.returncode, b"it was taken back, and the old value holds" in done.stderr) == (1, True)
+    assert (done.returncode, b"the change was undone, and the old value is still valid" in done.stderr) == (
+        1,
+        True,
+    )
     assert stores.accepted == {"database": OLD, "cache": OLD}
     assert project.files() == {"key": OLD}
     assert unfinished(project) == set()
@@ -167,7 +170,7 @@ def test_where_nothing_can_be_known_it_is_kept_for_the_next_command(
 
 
 def test_a_taking_back_that_fails_is_kept_too(project: Project, stores: FakeStores) -> None:
-    stores.failing["cache"] = (OperationError("cache did not take the new password"), False)
+    stores.failing["cache"] = (OperationError("cache rejected the new password"), False)
     change = stores.change
 
     def first_only(login: Login, known: Sequence[bytes], new: bytes) -> None:
@@ -178,7 +181,7 @@ def test_a_taking_back_that_fails_is_kept_too(project: Project, stores: FakeStor
     with mock.patch.object(stores, "change", first_only):
         done = rotated(project)
     assert done.returncode == 1
-    assert b"did not end" in done.stderr
+    assert b"is not finished" in done.stderr
     assert stores.accepted == {"database": NEW, "cache": OLD}
     assert project.run("revert", "key", "--yes").returncode == 0
     assert set(stores.accepted.values()) == {OLD}
@@ -231,7 +234,7 @@ def test_a_restore_that_did_not_end_comes_first(project: Project, stores: FakeSt
     project.state.mkdir(parents=True)
     (project.state / "restoring").write_text("names=database\nbackup=1\nuser=u\nsince=now\n")
     done = rotated(project)
-    assert (done.returncode, b"has not put back: database" in done.stderr) == (1, True)
+    assert (done.returncode, b"did not restore: database" in done.stderr) == (1, True)
     assert set(stores.accepted.values()) == {OLD}
 
 

@@ -121,10 +121,10 @@ def test_one_failed_step_fails_the_backup_and_says_which_but_keeps_the_rest(site
         site.engine.docker("start", site.container("cache"))
         until(site.redis_answers, "Redis")
     assert done.returncode == 1
-    assert "cache does not run" in done.stderr
+    assert "cache is not running" in done.stderr
     marker = site.marker("cache")
     assert marker["last_run"]["success"] is False
-    assert "cache does not run" in marker["last_run"]["error"]
+    assert "cache is not running" in marker["last_run"]["error"]
     assert marker["last_success"]["backup"] == good
     assert site.marker("drafts")["last_run"]["success"] is True
 
@@ -187,7 +187,7 @@ def test_a_redis_that_never_ends_its_answer_is_cut_off(site: Site, lying: str) -
     finally:
         site.engine.docker("exec", "--user", "0", lying, "rm", "/tmp/lie")
     assert done.returncode == 1
-    assert "asking cache for a save failed: the answer is longer than" in done.stderr
+    assert "triggering a save of cache failed: the answer is longer than" in done.stderr
 
 
 def test_a_full_disk_fails_the_backup_and_keeps_the_earlier_ones(site: Site, tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_two_at_once_and_the_configuration(site: Site) -> None:
         subprocess.run(["flock", "--nonblock", str(lock.fileno())], pass_fds=[lock.fileno()], check=True)
         done = site.script("backup", "drafts")
         assert done.returncode == 1
-        assert "under way" in done.stderr
+        assert "is running; try again" in done.stderr
     site.restore(backup, "configuration", "--yes")
     assert place.read_text() == "as it was"
 

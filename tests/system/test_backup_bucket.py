@@ -140,7 +140,7 @@ def test_an_upload_that_was_killed_is_no_backup_in_the_bucket(
     assert f"downloading {good}" in site.script("restore", "latest", "--dry-run", **here).stderr
     named = site.script("restore", half, "--yes", **here)
     assert named.returncode == 1
-    assert "is not a whole backup: it has no manifest.json" in named.stderr
+    assert "is not a complete backup: it has no manifest.json" in named.stderr
     assert site.backup("drafts", **here) > half
     assert gate.leftovers() == set()
 

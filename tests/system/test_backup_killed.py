@@ -88,7 +88,7 @@ def test_a_killed_backup_harms_no_other_and_the_next_one_clears_away(
     new = [each for each in backups(site.backups) if each not in there]
     assert [each.endswith(".partial") for each in new] == [not sealed]
     latest = new[0] if sealed else max(there)
-    assert f"by the backup {latest}" in site.script("restore", "latest", "--dry-run").stderr
+    assert f"from the backup {latest}" in site.script("restore", "latest", "--dry-run").stderr
     marker = site.marker(name)
     assert (marker.get("current_run") is None) is (stop == "prune")
     assert marker["last_success"]["backup"] == (latest if stop == "prune" else good)

@@ -146,7 +146,7 @@ def test_a_drill_of_what_was_not_whole_when_it_was_sealed_fails_and_says_why(
     assert "Failed: " in done.stderr  # the tool's message with the reason
     assert "restoring docs failed" in site.marker("docs")["last_drill"]["error"]
     assert "shop.orders: 2501 saved, 2500 restored" in done.stderr
-    assert "sealed is not what was saved" in site.marker("sealed")["last_drill"]["error"]
+    assert "sealed differs from what was saved" in site.marker("sealed")["last_drill"]["error"]
 
 
 def test_a_backup_that_cannot_log_in_fails_and_says_so(site: MongoSite) -> None:

@@ -106,9 +106,9 @@ def test_a_release_goes_out_comes_back_when_it_is_bad_and_can_be_undone(app: App
     bad = app.deploy("broken")
     assert bad.returncode == 1
     assert "api_" in bad.stderr
-    assert "its health check answered: " in bad.stderr
+    assert "its health check reports: " in bad.stderr
     assert " | [::ffff:127.0.0.1]" in bad.stderr, "the log of the failing container"
-    assert "tag broken was taken back" in bad.stderr
+    assert "tag broken was rolled back" in bad.stderr
     assert app.running() == V2
 
     one = app.deploy("broken", "web")
@@ -186,8 +186,8 @@ def test_the_second_of_two_says_who_holds_the_lock(app_on_v1: Application) -> No
     [
         (("prodction",), "prodction"),
         ((ENVIRONMENT, "wbe"), "unknown service wbe; staging has data api web gateway"),
-        ((ENVIRONMENT, "--tag", "a b"), "a b is not a tag of an image"),
-        ((ENVIRONMENT, "--tag", "$(id)"), "$(id) is not a tag of an image"),
+        ((ENVIRONMENT, "--tag", "a b"), "a b is not a valid image tag"),
+        ((ENVIRONMENT, "--tag", "$(id)"), "$(id) is not a valid image tag"),
         (("-x",), "name the environment first"),
         ((ENVIRONMENT, "-x"), "No such option"),
         (("../staging",), "../staging"),
@@ -252,7 +252,7 @@ def test_an_image_that_cannot_be_had_stops_the_deploy_with_all_as_it_was(app_on_
     done = app.deploy("v9", "api")
     assert done.returncode == 1
     assert "the images could not be built or pulled (" in done.stderr
-    assert "; nothing that runs was changed" in done.stderr
+    assert "; the running containers were not changed" in done.stderr
     assert f"the tools' output: {app.state}/logs/" in done.stderr
     assert [record["result"] for record in app.records()[known:]] == ["failed"]
     assert app.running() == V1
@@ -286,7 +286,7 @@ def test_ctrl_c_says_where_it_stopped_and_the_next_run_repairs(app_on_v1: Applic
     assert 'at the step "verify": interrupted' in said
     assert "The journal was kept" in said
     assert "Running now: " in said
-    assert "taken back" not in said
+    assert "was rolled back" not in said
     assert len(app.records()) == known
     repaired = app.run("rollback", ENVIRONMENT)
     assert repaired.returncode == 0, repaired.stderr
@@ -304,7 +304,7 @@ def test_a_lost_engine_is_not_taken_for_a_bad_release(app_on_v1: Application) ->
     assert script.returncode == 3, said
     assert "does not answer" in said
     assert "The journal was kept" in said
-    assert "taken back" not in said
+    assert "was rolled back" not in said
     assert len(app.records()) == known
     app.good("v2")
     assert app.running() == V2

@@ -90,7 +90,7 @@ def test_what_a_process_may_not_do(engine: Engine, docker: DockerEngine) -> None
     id_ = docker.run()
     with pytest.raises(OperationError, match="more than 1000 bytes"):
         engine.execute(id_, ["cat", "/dev/zero"], limit=1000)
-    with pytest.raises(OperationError, match=r"sleep in .* has not ended within 1 s"):
+    with pytest.raises(OperationError, match=r"sleep in .* did not finish within 1 s"):
         engine.execute(id_, ["sleep", "60"], seconds=1)
     # The engine reports this only as the status of the process.
     assert engine.execute(id_, ["not-there"]).status in (126, 127)
@@ -125,7 +125,7 @@ def test_a_helper_is_gone_when_it_is_done(engine: Engine, tmp_path: Path) -> Non
         {"/v": (volume, False)},
     )
     assert engine.run_helper(closed).out == b"lo\n"
-    with pytest.raises(OperationError, match="has not ended within 1 s"):
+    with pytest.raises(OperationError, match="did not finish within 1 s"):
         engine.run_helper(Helper(IMAGE, ("sleep", "60"), labels, {}), seconds=1)
     with pytest.raises(NotThere):
         engine.run_helper(Helper("not:there", ("true",), labels, {}))

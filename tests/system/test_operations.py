@@ -56,7 +56,7 @@ def status(app: Application) -> dict[str, Any]:
 def test_a_day_of_an_environment(app: Application) -> None:
     before = exporter(app, "status")
     assert before.returncode == 1
-    assert "not right: nothing runs" in before.stdout
+    assert "problem: nothing is running" in before.stdout
     assert before.stdout.splitlines()[-1] == f"next: exporter deploy -e {ENVIRONMENT} --tag TAG"
 
     up = exporter(app, "compose", "--", "up", "-d")
@@ -87,7 +87,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     (app.folder / "secrets/token").chmod(0o644)
     bad = exporter(app, "doctor")
     assert bad.returncode == 1
-    assert "has mode 644 and not 400 or 440" in bad.stdout
+    assert "has mode 644 instead of 400 or 440" in bad.stdout
     (app.folder / "secrets/token").chmod(0o400)
 
     kept = exporter(app, "destroy")
@@ -99,7 +99,7 @@ def test_a_day_of_an_environment(app: Application) -> None:
     assert done.returncode == 0, done.stderr
     assert app.engine.docker("ps", "--all", "--quiet") == ""
     assert PROJECT not in app.engine.docker("network", "ls")
-    assert "the engine has nothing of" in exporter(app, "destroy").stderr
+    assert "there is nothing of" in exporter(app, "destroy").stderr
 
 
 def test_a_lost_engine_says_so(app: Application) -> None:

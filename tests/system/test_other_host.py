@@ -163,14 +163,14 @@ def test_a_release_goes_to_the_host_that_the_catalog_names(host: OtherHost) -> N
         os.utime(sites / f"20250101T0000{number:02d}Z-eve-1", (number, number))
     text = host.script("status")
     assert text.returncode == 0, text.stdout + text.stderr
-    assert "all is as the catalog wants it" in text.stdout
+    assert "everything matches the catalog" in text.stdout
     assert (sites / "current/config.yaml").read_text() == (host.site / "config.yaml").read_text()
     assert (sites / "current/a key/backup.pub").read_text() == "age1"
     assert len([path for path in sites.iterdir() if path.is_dir() and not path.is_symlink()]) == 10
 
     built = host.script("deploy", "--tag", "v2", "--build")
     assert built.returncode == 2
-    assert "where the sources are not" in built.stderr
+    assert "which does not have the sources" in built.stderr
 
     host.stop()
     gone = host.script("deploy", "--tag", "v1")

@@ -180,7 +180,7 @@ def test_a_bad_release_is_taken_back_with_its_log_shown(application: Application
     with clients(application) as answers:
         done = release(application, BROKEN)
     assert done.returncode == 1
-    assert f"tag {BROKEN} was taken back" in done.stderr
+    assert f"tag {BROKEN} was rolled back" in done.stderr
     assert f"web of version {BROKEN} begins" in done.stderr
     assert set(answers) == {"200 v2"}
     after = {name: each["Id"] for name, each in application.containers().items()}

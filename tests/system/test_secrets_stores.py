@@ -201,7 +201,7 @@ def test_the_store_takes_it_with_the_file_and_gives_it_back(site: Site, store: s
         f"changing the password of {'postgres' if store == 'db' else 'default' if store == 'cache' else 'root'} in"
         in said
     )
-    [restart] = [line for line in said.splitlines() if line.startswith("restart what uses it: ")]
+    [restart] = [line for line in said.splitlines() if line.startswith("restart the services that use it: ")]
     services = restart.rpartition(" -- restart ")[2].split()
     assert services == ["api", *([] if store == "db" else [store])]
     assert watch.found == []
@@ -255,7 +255,7 @@ def test_a_store_that_does_not_run_is_said_before_anything_is_changed(site: Site
     try:
         for more in ("--dry-run", "--yes"):
             said = site.secrets("rotate", *before, more, status=1)
-            assert "cache does not run" in said
+            assert "cache is not running" in said
             assert "exporter compose -e test -- up -d cache" in said
         assert {name: site.value(name) for name in before} == before
         assert site.logs_in("db", before["db_password"])

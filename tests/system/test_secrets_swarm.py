@@ -53,7 +53,7 @@ def test_values_are_versions_and_reach_a_service(engine: DockerEngine, tmp_path:
         assert f"KEY_VERSION={version}".encode() in done.stderr
         assert VALUE.encode() not in done.stdout + done.stderr
     # The first is in use; the one before the newest is kept for the revert.
-    assert b"shop-production-key-1 is still in use and stays" in done.stderr
+    assert b"shop-production-key-1 is still in use, so it was not removed" in done.stderr
     engine.docker("service", "rm", "reader")
     assert project.run("rotate", "key", "--swarm", "--yes").returncode == 0
     assert names(engine) == {"shop-production-key-3", "shop-production-key-4", "shop-production-other-1"}

@@ -1,4 +1,4 @@
-"""One module for each kind of data that is saved, all of one shape (`shape.py`)."""
+"""One module for each kind of data, all with the same interface (`shape.py`)."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ ENGINES: dict[str, Engine] = {
 
 
 def engine_of(subject: Subject) -> Engine:
-    """Return the engine of a subject: that of its store, of volumes, or of the configuration."""
+    """Return the engine of a subject: a store's engine, or that of volumes or the configuration."""
     return ENGINES[subject.engine or subject.kind]

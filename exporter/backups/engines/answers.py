@@ -1,4 +1,4 @@
-"""What a container answers, parsed by type. Anything else is an error; its sentence has none of the answer's words."""
+"""Parsers of containers' answers, by type. Their errors never repeat the answer."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ANSWER_BYTES = 64 * 1024
-"""Of one answer, where nothing else is said."""
+"""Default limit of one answer."""
 TEXT_CHARACTERS = 1000
-"""Of a version, a path or a name."""
+"""Limit of a version, a path or a name."""
 _NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
 def number(answer: bytes, what: str) -> int:
-    """Return a whole number that is not negative. Raises BackupsError."""
+    """Return a non-negative integer. Raises BackupsError."""
     text = answer.strip()
     if not _NUMBER.fullmatch(text):
         raise BackupsError(f"{what} is not a number")
@@ -28,18 +28,18 @@ def number(answer: bytes, what: str) -> int:
 
 
 def text(answer: bytes, what: str) -> str:
-    """Return a text of one line that prints. Raises BackupsError."""
+    """Return a printable text of one line. Raises BackupsError."""
     try:
         found = answer.decode().strip("\r\n")
     except UnicodeDecodeError:
         raise BackupsError(f"{what} is not a text") from None
     if len(found) > TEXT_CHARACTERS or not all(letter.isprintable() for letter in found):
-        raise BackupsError(f"{what} is not a text of at most {TEXT_CHARACTERS} characters that print")
+        raise BackupsError(f"{what} is not a printable text of at most {TEXT_CHARACTERS} characters")
     return found
 
 
 def folder(answer: bytes, what: str) -> str:
-    """Return an absolute path without steps back. Raises BackupsError."""
+    """Return an absolute path without `..`. Raises BackupsError."""
     path = text(answer, what)
     if not path.startswith("/") or ".." in path.split("/"):
         raise BackupsError(f"{what} is not an absolute path")
@@ -47,7 +47,7 @@ def folder(answer: bytes, what: str) -> str:
 
 
 def file_name(answer: bytes, what: str) -> str:
-    """Return the name of a file, which is no path. Raises BackupsError."""
+    """Return the name of a file, not a path. Raises BackupsError."""
     name = text(answer, what)
     if not name or "/" in name or name in (".", ".."):
         raise BackupsError(f"{what} is not a file's name")
@@ -55,10 +55,10 @@ def file_name(answer: bytes, what: str) -> str:
 
 
 def names(answer: bytes, what: str, *, most: int = 10_000) -> tuple[str, ...]:
-    """Return names of which each ends with a zero byte; they may hold anything else. Raises BackupsError."""
+    """Return names that each end with a zero byte; they can contain anything else. Raises BackupsError."""
     found = answer.decode(errors="surrogateescape").split("\0")
     if found.pop() or len(found) > most or any(len(name) > TEXT_CHARACTERS for name in found):
-        raise BackupsError(f"{what} are not at most {most} names")
+        raise BackupsError(f"{what} are not a list of at most {most} names")
     return tuple(found)
 
 
@@ -69,16 +69,16 @@ def rows(lines: Iterable[bytes], what: str, *, words: int) -> list[tuple[tuple[s
         try:
             *key, count = json.loads(line)
         except (ValueError, TypeError, RecursionError):
-            raise BackupsError(f"{what} were not counted: an answer is no line of JSON") from None
+            raise BackupsError(f"{what} were not counted: a line of the answer is not JSON") from None
         if len(key) != words or not all(isinstance(word, str) for word in key):
-            raise BackupsError(f"{what} were not counted: an answer has other fields")
+            raise BackupsError(f"{what} were not counted: a line of the answer has unexpected fields")
         if type(count) is not int or count < 0:
-            raise BackupsError(f"{what} were not counted: an answer has no number")
+            raise BackupsError(f"{what} were not counted: a line of the answer has no number")
         counted.append((tuple(key), count))
     return counted
 
 
 def row_line(key: tuple[str, ...], count: int) -> bytes:
-    """Return a count as such a line, the way the stores themselves write it."""
+    """Return a count as such a line, in the same form as the stores write it."""
     line = json.dumps([*key, count], ensure_ascii=False, separators=(",", ":")) + "\n"
     return line.encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""The configuration: the files of `backup.configuration`, packed and put back."""
+"""The configuration: the files of `backup.configuration`, packed and restored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: files need nothing that runs."""
+    """Return True: files need nothing that runs."""
     return True
 
 
@@ -46,15 +46,15 @@ def save(place: Place, target: Target) -> Counts:
 
 
 def load(place: Place, source: Source) -> Restored:
-    """Put the files in their places; those that the backup does not have stay."""
+    """Restore the files; files that are not in the backup stay."""
     folder = _folder(place)
-    place.steps.begin(f"putting back the configuration below {folder}")
+    place.steps.begin(f"restoring the configuration below {folder}")
     with source.open("configuration") as file:
         return Restored(files=tuple(unpack(Unpacked(file), folder)))
 
 
 def pack(folder: Path, paths: Iterable[str], target: Writable) -> None:
-    """Write a tar archive of these files and folders, which lie below `folder`. Raises BackupsError and OSError."""
+    """Write a tar archive of these files and folders below `folder`. Raises BackupsError and OSError."""
     with tarfile.open(fileobj=cast("Any", target), mode="w|", format=tarfile.PAX_FORMAT) as archive:
         for path in paths:
             place = folder / path
@@ -68,14 +68,14 @@ def pack(folder: Path, paths: Iterable[str], target: Writable) -> None:
 
 
 def unpack(source: Readable, folder: Path) -> list[str]:
-    """Put an archive's files in their places below `folder`, and return their paths.
+    """Unpack an archive below `folder`, and return the paths of its files.
 
-    All are unpacked next to them first, and each then replaces the old one by a rename: a script that is being read
-    stays as it was for its reader. Files that the archive does not have stay. Raises BackupsError and OSError.
+    Files are unpacked next to the old ones first, and then replace them by a rename, so a script that is being read
+    does not change under its reader. Files that are not in the archive stay. Raises BackupsError and OSError.
     """
     beside = folder / BESIDE
     if beside.is_dir():
-        shutil.rmtree(beside)  # of a restore that was killed
+        shutil.rmtree(beside)  # left by a killed restore
     beside.mkdir(mode=0o700)
     try:
         with tarfile.open(fileobj=cast("Any", source), mode="r|", errorlevel=2) as archive:
@@ -98,5 +98,5 @@ def unpack(source: Readable, folder: Path) -> list[str]:
 
 def _folder(place: Place) -> Path:
     if place.folder is None:
-        raise BackupsError("the folder of the configuration is not known")
+        raise BackupsError("the folder of the configuration is unknown")
     return place.folder

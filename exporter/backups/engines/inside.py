@@ -1,6 +1,6 @@
-"""Programs inside a store's container: asked for a short answer, or with a stream to or from them.
+"""Programs inside a store's container, run for a short answer or with a stream.
 
-A password is read there, from the container's own secret file, into the program's environment: it is in no argument,
+A password is read there, from the container's own secret file into the program's environment: it is never an argument,
 and never leaves the container.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from exporter.backups.engines.shape import Ended, Place, Readable, Writable
 
 ASK_SECONDS = 120.0
-"""For an answer that is short."""
+"""Time limit for a short answer."""
 _PAUSE_SECONDS = 0.3
 _ENDING_SECONDS = 10.0
 
@@ -40,7 +40,7 @@ exec "$@"
 
 
 class Bounded:
-    """Keeps what is written, up to a limit. More than that raises BackupsError."""
+    """A buffer with a limit. Writing more raises BackupsError."""
 
     def __init__(self, limit: int, what: str) -> None:
         self.kept = bytearray()
@@ -48,7 +48,7 @@ class Bounded:
         self._what = what
 
     def write(self, data: bytes) -> None:
-        """Keep `data`, too."""
+        """Append `data`."""
         if len(self.kept) + len(data) > self._limit:
             raise BackupsError(f"{self._what} failed: the answer is longer than {self._limit:,} bytes")
         self.kept += data
@@ -62,7 +62,7 @@ def ask(
     limit: int = ANSWER_BYTES,
     seconds: float = ASK_SECONDS,
 ) -> bytes:
-    """Return the answer of a program that gets `given`. Raises BackupsError if it is too long or the program fails."""
+    """Return a program's answer to the input `given`. Raises BackupsError if it is too long or the program fails."""
     answer = Bounded(limit, place.steps.current)
     ended = _execute(place, argv, io.BytesIO(given), answer, seconds)
     if ended.status:
@@ -71,7 +71,7 @@ def ask(
 
 
 def succeeds(place: Place, argv: Sequence[str], *, answer: bytes | None = None) -> bool:
-    """True if a program that asks for no password succeeds, and where one is given, with this answer."""
+    """True if a program that needs no password succeeds and, if `answer` is given, prints it."""
     said = Bounded(ANSWER_BYTES, place.steps.current)
     ended = place.host.execute(
         place.container, argv, target=said, seconds=min(ASK_SECONDS, place.seconds_left)
@@ -86,19 +86,19 @@ def stream(
     source: Readable | None = None,
     target: Writable | None = None,
 ) -> None:
-    """Run a program for as long as it takes, within the time of the whole run. Raises BackupsError if it fails."""
+    """Run a program, limited only by the deadline of the whole run. Raises BackupsError if it fails."""
     ended = _execute(place, argv, source or io.BytesIO(), target, place.seconds_left)
     if ended.status:
         raise place.steps.failed(ended.said)
 
 
 def wait_until_ready(place: Place, ready: Callable[[Place], bool]) -> None:
-    """Return when the store is ready. Raises BackupsError if it stops, or is not ready in time."""
+    """Wait until the store is ready. Raises BackupsError if it stops, or is not ready in time."""
     deadline = time.monotonic() + min(place.ready_seconds, place.seconds_left)
     while not ready(place):
         if not place.host.is_running(place.container):
             raise BackupsError(
-                f"{place.name} stopped while it was waited for; see: docker logs {place.container[:12]}"
+                f"{place.name} stopped before it was ready; see: docker logs {place.container[:12]}"
             )
         if time.monotonic() > deadline:
             raise BackupsError(
@@ -109,9 +109,9 @@ def wait_until_ready(place: Place, ready: Callable[[Place], bool]) -> None:
 
 @contextmanager
 def reading(run: Callable[[Writable], object]) -> Iterator[BinaryIO]:
-    """Give what `run` writes as a stream that can be read. When the block ends, raise what `run` has raised.
+    """Yield a readable stream of what `run` writes. At the end of the block, raise the error of `run`.
 
-    If the block itself ends by an error, that one is raised, unless what was read ended early because `run` failed.
+    If the block itself raises, that error is raised, unless its input ended early because `run` failed.
     """
     near, far = os.pipe()
     failed: list[BaseException] = []
@@ -119,7 +119,7 @@ def reading(run: Callable[[Writable], object]) -> Iterator[BinaryIO]:
     def work() -> None:
         try:
             run(_Pipe(far))
-        except BaseException as error:  # noqa: BLE001 - raised below, by whoever reads
+        except BaseException as error:  # noqa: BLE001 - raised below, in the reader
             failed.append(error)
         finally:
             os.close(far)
@@ -130,7 +130,7 @@ def reading(run: Callable[[Writable], object]) -> Iterator[BinaryIO]:
         with open(near, "rb", buffering=0) as source:  # noqa: PTH123 - a descriptor
             yield source
     except BackupsError as error:
-        thread.join(_ENDING_SECONDS)  # one that neither writes nor ends is left alone
+        thread.join(_ENDING_SECONDS)  # a thread that hangs is abandoned
         raise (_cause(failed) or error) from None
     except BaseException:
         thread.join(_ENDING_SECONDS)
@@ -141,11 +141,11 @@ def reading(run: Callable[[Writable], object]) -> Iterator[BinaryIO]:
 
 
 class _ReaderGoneError(Exception):
-    """Nobody reads any more; not an OSError, which would be taken for a connection that broke."""
+    """The reader has gone. Not an OSError, which would be taken for a broken connection."""
 
 
 class _Pipe:
-    """The end of a pipe that is written to: all of what it gets, also when a signal comes in between."""
+    """The write end of a pipe. Writes everything, also when a signal interrupts it."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

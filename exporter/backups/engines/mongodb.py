@@ -1,4 +1,4 @@
-"""MongoDB: mongodump and mongorestore. A dump is no snapshot, so documents are counted before it and after it."""
+"""MongoDB: mongodump and mongorestore. A dump is not a snapshot, so documents are counted before and after it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ const options = `directConnection=true${tls ? '&tls=true&tlsInsecure=true' : ''}
 const server = new Mongo(`mongodb://${login}127.0.0.1:${port}/?${options}`);
 const isData = (name) => !['admin', 'config', 'local'].includes(name);
 """
-# A line of JSON for each collection: database, collection, documents. Users and roles without the administrator, whom
-# the container's own variables create.
+# A line of JSON for each collection: database, collection, documents. Also users and roles, except the administrator,
+# who is created by the container's own variables.
 _COUNT = """
 const tell = (database, name, filter) =>
   print(JSON.stringify([database.getName(), name, Number(database.getCollection(name).countDocuments(filter))]));
@@ -63,7 +63,7 @@ const lines = require('fs').readFileSync(0, 'utf8').split('\n').filter((line) =>
 for (const name of new Set(lines.map((line) => JSON.parse(line)[0]).filter(isData))) server.getDB(name).dropDatabase();
 """
 _VERSION = "print(server.getDB('admin').version());"
-# By the container's own address: while the image creates the first user, its server listens on loopback only.
+# Uses the container's own address: while the image creates the first user, its server listens on loopback only.
 _ANSWERS = """
 host=${1:-$HOSTNAME}
 shift
@@ -79,7 +79,7 @@ def version(place: Place) -> str:
 
 
 def ready(place: Place) -> bool:
-    """True if it answers as a primary, which accepts writes."""
+    """True if the server answers as a primary, which accepts writes."""
     options = ["--port", str(place.subject.port)]
     if place.subject.tls:
         options += ["--tls", "--tlsAllowInvalidCertificates"]
@@ -113,11 +113,11 @@ def load(place: Place, source: Source) -> Restored:
     name, steps = place.name, place.steps
     wait_until_ready(place, ready)
     before, after = _saved(source, name, "counts"), _saved(source, name, "counts-after")
-    # mongorestore leaves alone what is not in the archive, so collections that came since would stay.
-    steps.begin(f"dropping the databases that {name} gets back")
+    # mongorestore does not touch what is not in the archive, so newer collections would stay.
+    steps.begin(f"dropping the databases of {name} that are restored")
     _script(place, _DROP, b"".join(answers.row_line((database,), 0) for database, _ in {**before, **after}))
-    # Users apart: with --drop those who are there would get their old passwords, the administrator as well, though the
-    # secret may have been changed since. Services read the secret, so it wins.
+    # Restore users separately: with --drop, existing users would get their old passwords, also the administrator, but
+    # the secret may have changed since. Services read the secret, so it wins.
     steps.begin(f"restoring {name}")
     _restore(place, source, "--drop", "--nsExclude=admin.system.*")
     if any(number for documents in (before, after) for key, number in documents.items() if key[0] == _ADMIN):
@@ -128,14 +128,14 @@ def load(place: Place, source: Source) -> Restored:
     if wrong := [each for each in compared if not each.good]:
         for each in wrong[:_SHOWN]:
             steps.say(f"{printable(each.what)}: {each.saved} saved, {each.restored} restored")
-        raise BackupsError(f"{name} is not what was saved (see above)")
+        raise BackupsError(f"{name} differs from what was saved (see above)")
     return Restored(tuple(compared))
 
 
 def compare(before: Documents, after: Documents, there: Documents) -> list[Compared]:
-    """Return every collection that was there during the whole dump.
+    """Compare every collection that existed during the whole dump.
 
-    Documents that came or went meanwhile may be there or not, and users who were there before the restore stay.
+    Documents that were added or removed during the dump may be there or not. Users who existed before the restore stay.
     """
     return [
         Compared(
@@ -152,7 +152,7 @@ def compare(before: Documents, after: Documents, there: Documents) -> list[Compa
 
 
 def _documents(place: Place) -> Documents:
-    # mongosh has warnings on its standard output as well, such as of a configuration that it does not understand.
+    # mongosh also prints warnings to standard output, for example about a configuration that it does not understand.
     lines = [line for line in _script(place, _COUNT).splitlines() if line.startswith(b'["')]
     return _parsed(lines, place.name)
 
@@ -187,7 +187,7 @@ def _script(place: Place, script: str, given: bytes = b"") -> bytes:
 
 
 def _tool(place: Place, tool: str, *options: str) -> list[str]:
-    # Not --quiet: that would hide why it failed, too.
+    # Not --quiet: that would also hide why it failed.
     server = ["--host=127.0.0.1", f"--port={place.subject.port}"]
     if place.subject.tls:
         server += ["--ssl", "--tlsInsecure"]

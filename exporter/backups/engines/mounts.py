@@ -1,4 +1,4 @@
-"""A container's storage as another container gets it, and what throw-away containers may do with it."""
+"""Mounts of a container's storage in a throw-away container, and the capabilities to use it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SECRETS = "/run/secrets"
 
 
 def mount_of(place: Place, path: str) -> Mount:
-    """Return the mount of the container on which `path` lies; secrets are never such a mount. Raises BackupsError.
+    """Return the container's mount that contains `path`, but never one of secrets. Raises BackupsError.
 
-    Not Docker's `--volumes-from`: an engine refuses it where the container has a tmpfs, too.
+    Docker's `--volumes-from` is not used: an engine refuses it if the container also has a tmpfs.
     """
     covering = [
         mount
@@ -28,6 +28,6 @@ def mount_of(place: Place, path: str) -> Mount:
     nearest = max(covering, key=lambda mount: len(mount.target), default=None)
     if nearest is None or not nearest.writable or f"{nearest.target}/".startswith(f"{_SECRETS}/"):
         raise BackupsError(
-            f"the path {printable(path)} of {place.name} lies on no volume that the container writes to"
+            f"the path {printable(path)} of {place.name} is not on a volume that the container can write to"
         )
     return nearest

@@ -1,4 +1,4 @@
-"""gzip on the way into a backup and out of it."""
+"""gzip streams into and out of a backup."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _LEVEL = 6
 
 @contextmanager
 def packed(target: Writable) -> Iterator[Writable]:
-    """Give a stream whose bytes go to `target` compressed."""
+    """Yield a stream whose bytes are compressed and written to `target`."""
     with gzip.GzipFile(fileobj=cast("Any", target), mode="wb", compresslevel=_LEVEL, mtime=0) as file:
         yield file
 
 
 class Unpacked:
-    """What was compressed, read again. `first` comes before it."""
+    """A stream that uncompresses `source`. The bytes `first` come before its content."""
 
     def __init__(self, source: Readable, first: bytes = b"") -> None:
         self._first = first
         self._file = gzip.GzipFile(fileobj=cast("Any", source), mode="rb")
 
     def read(self, size: int) -> bytes:
-        """Return at most `size` bytes; none at the end. Raises BackupsError if the stream is cut off."""
+        """Return at most `size` bytes, and none at the end. Raises BackupsError if the stream is truncated."""
         if self._first:
             given, self._first = self._first[:size], self._first[size:]
             return given
         try:
             return self._file.read(size)
         except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise BackupsError("a file of the backup is not whole: it cannot be uncompressed") from None
+            raise BackupsError("a file of the backup is damaged: it cannot be uncompressed") from None

@@ -24,7 +24,7 @@ _COUNT_BYTES = 64 * 1024 * 1024
 _SHOWN = 20
 _SNAPSHOT = re.compile(rb"[0-9A-Za-z-]{1,64}\n")
 _EXISTS = b"ERROR:  42710"
-"""duplicate_object: the role or tablespace is there already."""
+"""duplicate_object: the role or tablespace already exists."""
 
 _LIST = """
 SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname COLLATE "C"
@@ -43,7 +43,7 @@ WHERE c.relkind = 'r' AND c.relpersistence <> 't'
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 \gexec
 """
-"""One line of JSON for each table: schema, table, rows. An extension brings its own tables, a dump does not."""
+"""One line of JSON for each table: schema, table, rows. Tables of extensions are not part of a dump."""
 
 _NAMES = rb"""
 SELECT 'before_restore_' || md5(:'name') AS aside \gset
@@ -84,16 +84,16 @@ ALTER ROLE :"user" PASSWORD :'password';
 \endif
 """
 _COMPLAINTS = 'exec "$@" 2>&1 >/dev/null'
-"""Runs a program whose complaints are its answer."""
+"""Runs a program and returns its error output as the answer."""
 
 
 def version(place: Place) -> str:
-    """Return what SHOW server_version says."""
+    """Return the server's version, from SHOW server_version."""
     return answers.text(ask(place, psql(place, "template1", "-c", "SHOW server_version")), "the version")
 
 
 def ready(place: Place) -> bool:
-    """True if it answers by TCP: the socket answers while the image still sets up a new data folder."""
+    """True if the server answers by TCP; the socket answers already while the image sets up a new data folder."""
     argv = ["pg_isready", "-q", "-h", "127.0.0.1", "-U", place.user, "-d", "template1"]
     return succeeds(place, argv)
 
@@ -107,7 +107,7 @@ def count(place: Place) -> Counts:
 
 
 def save(place: Place, target: Target) -> Counts:
-    """Dump roles, tablespaces and each database; the rows of one are those of the snapshot that is dumped."""
+    """Dump roles, tablespaces and each database, and count the rows of each in the snapshot of its dump."""
     name, steps = place.name, place.steps
     steps.begin(f"listing the databases of {name}")
     target.fact("version", version(place))
@@ -125,7 +125,7 @@ def save(place: Place, target: Target) -> Counts:
 
 
 def load(place: Place, source: Source) -> Restored:
-    """Create each database again next to the old one, which goes when the new one has the rows that were saved."""
+    """Restore each database next to the old one, which is dropped once the new one has the saved rows."""
     name, steps = place.name, place.steps
     wait_until_ready(place, ready)
     steps.begin(f"restoring the roles and tablespaces of {name}")
@@ -160,7 +160,7 @@ def _save_database(place: Place, target: Target, database: str, number: str) -> 
         connected.send(_BEGIN)
         snapshot = connected.line()
         if not _SNAPSHOT.fullmatch(snapshot):
-            raise BackupsError(f"{place.steps.current} failed: it gave no snapshot")
+            raise BackupsError(f"{place.steps.current} failed: PostgreSQL returned no snapshot")
         connected.send(_COUNT + b"\\echo end\n")
         rows = _parsed(connected.lines_until(b"end\n", _COUNT_BYTES), database)
         with target.file(f"{number}.counts", "counts", database) as file:
@@ -197,13 +197,15 @@ def _load_database(place: Place, source: Source, database: str) -> list[Compared
     if wrong := [each for each in compared if not each.good]:
         for each in wrong[:_SHOWN]:
             steps.say(f"{printable(each.what)}: {each.saved} saved, {each.restored} restored")
-        raise BackupsError(f"the database {printable(database)} of {name} is not what was saved (see above)")
+        raise BackupsError(
+            f"the database {printable(database)} of {name} differs from what was saved (see above)"
+        )
     ask(place, administration, given=_FORGET)
     return compared
 
 
 def compare(database: str, saved: Rows, restored: Rows) -> list[Compared]:
-    """Return every table, with the rows that it had and has; a table that is on one side alone is not good."""
+    """Compare the rows of every table. A table that is only on one side is not good."""
     return [
         Compared(
             ".".join((database, *key)),

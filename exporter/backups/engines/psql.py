@@ -1,4 +1,4 @@
-"""psql in a store's container: its arguments, and a session that stays open while another program uses its snapshot."""
+"""psql in a store's container: its arguments, and a session that stays open while pg_dump uses its snapshot."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 _LINE_BYTES = 64 * 1024
 ANSWER_SECONDS = 60.0
-"""For a statement that has nothing to read. To count rows may take as long as the run."""
+"""Time limit for a statement that reads no data. Counting rows may take as long as the run."""
 
 
 def psql(place: Place, database: str, *options: str) -> list[str]:
-    """Return the arguments of psql without a person's settings: bare rows, and the first error is the last."""
+    """Return psql's arguments: no settings of a user, bare rows, and stop at the first error."""
     settings = ["env", "LC_ALL=C", "PGOPTIONS=-c lc_messages=C -c client_min_messages=error"]
     quiet = ["psql", "-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]
     return [*settings, *quiet, "-U", place.user, "-d", conninfo(database), *options]
 
 
 def conninfo(database: str) -> str:
-    """Return connection settings; a bare name with an equals sign in it would be taken for such."""
+    """Return a database's name as connection settings, since a bare name with an equals sign would be read as such."""
     name = database.replace("\\", "\\\\").replace("'", "\\'")
     return f"dbname='{name}'"
 
@@ -45,14 +45,14 @@ class Session:
         self._kept = b""
 
     def send(self, statements: bytes) -> None:
-        """Send constant text. Raises BackupsError if psql has ended."""
+        """Send constant text. Raises BackupsError if psql has exited."""
         try:
             self._given.write(statements)
         except BrokenPipeError:
             raise self._place.steps.failed() from None
 
     def line(self, seconds: float = ANSWER_SECONDS) -> bytes:
-        """Return the next line, with its end. Raises BackupsError if there is none in time, or it is too long."""
+        """Return the next line, with its newline. Raises BackupsError if it is late or too long."""
         deadline = time.monotonic() + min(seconds, self._place.seconds_left)
         while b"\n" not in self._kept and len(self._kept) <= _LINE_BYTES:
             ready, _, _ = select.select([self._said], [], [], max(0.0, deadline - time.monotonic()))
@@ -68,7 +68,7 @@ class Session:
         return line + end
 
     def lines_until(self, end: bytes, limit: int) -> Iterator[bytes]:
-        """Yield lines until one is `end`. Raises BackupsError if they are more than `limit` bytes together."""
+        """Yield lines until one is `end`. Raises BackupsError if they have more than `limit` bytes in total."""
         while (line := self.line(self._place.seconds_left)) != end:
             limit -= len(line)
             if limit < 0:
@@ -88,4 +88,4 @@ def session(place: Place, database: str) -> Iterator[Session]:
         try:
             yield Session(place, given, raw)
         finally:
-            given.close()  # or psql, and who waits for it, would go on
+            given.close()  # otherwise psql would not exit, and its reader would hang

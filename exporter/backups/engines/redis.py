@@ -1,4 +1,4 @@
-"""Redis: a save that it began after it was asked for, copied as a file, and read again by a Redis that starts."""
+"""Redis: trigger a new save and copy its file; to restore, start Redis on that file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _PAUSE_SECONDS = 0.2
 _COUNT_BYTES = 1024
 _CHECKED_BYTES = 4 * 1024 * 1024
-"""redis-check-rdb says a line or two for each database and script."""
+"""redis-check-rdb prints a line or two for each database and script."""
 _KEYS = re.compile(rb"\] ([0-9]{1,18}) keys read")
 _EXPIRES = re.compile(rb"\] ([0-9]{1,18}) expires")
 _SPACE = re.compile(rb"keys=([0-9]{1,18}),expires=([0-9]{1,18})")
@@ -42,19 +42,19 @@ set -e
 what=$1
 cd -- "$2"
 aside=.before-restore
-others() { # COMMAND...: for each file that is not aside; not by find, which goes on when the command fails
+others() { # COMMAND...: for each file but the old data; not by find, which goes on when the command fails
   for each in * .[!.]* ..?*; do
     if [ "$each" != "$aside" ] && there "./$each"; then "$@" "./$each"; fi
   done
 }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
-move() { # of a move that was cut off, what is aside already is the one worth keeping
+move() { # after an interrupted move, the copy in the folder of old data is the one to keep
   if there "$aside/$1"; then rm -rf -- "$1"; else mv -- "$1" "$aside/"; fi
 }
 move_up() { mv -f -- "$1" ..; }
 rm -rf "$aside.old"
 case $what in
-  aside) # of a restore that was killed, too
+  aside) # also completes a restore that was killed
     mkdir -p "$aside"
     if [ -e "$aside/.complete" ]; then
       others rm -rf --
@@ -75,7 +75,7 @@ case $what in
     (cd -- "$aside" && others move_up)
     rmdir "$aside"
     ;;
-  forget) # in one step: partial data is never taken for what was there before
+  forget) # in one step, so that partial data is never taken for the old data
     mv "$aside" "$aside.old"
     rm -rf "$aside.old"
     ;;
@@ -85,12 +85,12 @@ sync
 
 
 def version(place: Place) -> str:
-    """Return what INFO says."""
+    """Return the server's version, from INFO."""
     return answers.text(_information(place, "server").get(b"redis_version", b""), "the version")
 
 
 def ready(place: Place) -> bool:
-    """True if it answers PING, which it does when it has loaded its data."""
+    """True if Redis answers PING, which it does once its data is loaded."""
     try:
         return _redis(place, "PING") == b"PONG"
     except BackupsError:
@@ -104,19 +104,19 @@ def count(place: Place) -> Counts:
 
 
 def data_folder(place: Place) -> str:
-    """Return where a Redis that runs keeps its data in its container."""
+    """Return the data folder of a running Redis, in its container."""
     return answers.folder(_setting(place, "dir"), f"the folder of {place.name}")
 
 
 def save(place: Place, target: Target) -> Counts:
-    """Ask for a save, wait for it, and copy its file."""
+    """Trigger a save, wait for it, and copy its file."""
     name, steps = place.name, place.steps
-    steps.begin(f"asking {name} for a save")
+    steps.begin(f"triggering a save of {name}")
     target.fact("version", version(place))
     folder = answers.folder(_setting(place, "dir"), f"the folder of {name}")
     file = answers.file_name(_setting(place, "dbfilename"), f"the file of {name}")
     _wait_until_saved(place)
-    steps.begin(f"copying what {name} has saved")
+    steps.begin(f"copying the save of {name}")
     copy = ["sh", "-c", _COPY, "sh", folder, file]
     checked = ask(place, [*copy, "check"], limit=_CHECKED_BYTES, seconds=place.seconds_left)
     with target.file("dump.rdb", "rdb") as stored:
@@ -132,11 +132,11 @@ def save(place: Place, target: Target) -> Counts:
 
 
 def load(place: Place, source: Source) -> Restored:
-    """Move aside what is there, start Redis on what was saved, and compare the keys; on failure move it back."""
+    """Move the old data aside, start Redis on the saved data, and compare the keys; on failure move it back."""
     name, steps, host = place.name, place.steps, place.host
     folder = answers.folder((place.path or source.fact("dir")).encode(), f"the folder of {name}")
     mount = mount_of(place, folder)
-    steps.begin(f"moving aside what {name} has")
+    steps.begin(f"moving the old data of {name} aside")
     host.stop(place.container)
     _files(place, mount, "aside", folder)
     try:
@@ -156,9 +156,9 @@ def _load_file(place: Place, source: Source, mount: Mount, folder: str) -> Compa
     host.start(place.container)
     wait_until_ready(place, ready)
     if answers.folder(_setting(place, "dir"), f"the folder of {name}") != folder:
-        raise BackupsError(f"{name} no longer keeps its data in {folder}, where it was saved from")
+        raise BackupsError(f"{name} no longer keeps its data in {folder}, the folder it was saved from")
     file = answers.file_name(_setting(place, "dbfilename"), f"the file of {name}")
-    # With an append-only file the dump is not read. But a dump is a good beginning of one, in every version from 5 on.
+    # With an append-only file Redis does not read the dump. But from version 5 on, a dump is a valid start of it.
     log = ""
     if _setting(place, "appendonly") == b"yes":
         log = answers.file_name(_setting(place, "appendfilename"), f"the log of {name}")
@@ -175,7 +175,8 @@ def _load_file(place: Place, source: Source, mount: Mount, folder: str) -> Compa
         raise BackupsError(f"the backup of {name} does not say how many keys were saved")
     saved, there = (int(found[1]), int(found[2])), _there(place)
     steps.say(
-        f"{saved[0]} keys were saved, {saved[1]} of which expire; {there[0]} are there, {there[1]} of which expire"
+        f"{saved[0]} keys were saved, {saved[1]} of which expire; "
+        f"{there[0]} keys were restored, {there[1]} of which expire"
     )
     if not same(saved, there):
         raise BackupsError(f"{name} does not have the keys that were saved")
@@ -183,17 +184,17 @@ def _load_file(place: Place, source: Source, mount: Mount, folder: str) -> Compa
 
 
 def same(saved: tuple[int, int], there: tuple[int, int]) -> bool:
-    """True if no key is missing but those that have expired since: `(keys, of which expire)` then and now."""
+    """True if no key is missing except expired ones. Both are `(keys, of which expire)`."""
     return there[0] - there[1] == saved[0] - saved[1] and there[1] <= saved[1]
 
 
 def _wait_until_saved(place: Place) -> None:
-    """Return when a save that began after it was asked for went well. Raises BackupsError."""
+    """Trigger a save, and wait until one that began after this call has succeeded. Raises BackupsError."""
     name, steps = place.name, place.steps
-    # The time of the last save has whole seconds, so within the same second a new one could not be told from it.
+    # The time of the last save is in whole seconds, so a new save within the same second could not be recognised.
     before = _last_save(place)
     while answers.number(_redis(place, "TIME").partition(b"\n")[0], f"the time of {name}") <= before:
-        _pause(place, f"the clock of {name} stands still")
+        _pause(place, f"the clock of {name} did not advance until the time limit")
     while not (answer := _redis(place, "BGSAVE", "SCHEDULE", may_fail=True)).startswith(b"Background saving"):
         if not _is_saving(place):
             raise steps.failed(answer)
@@ -203,7 +204,7 @@ def _wait_until_saved(place: Place) -> None:
         _pause(place, f"{name} did not finish its save by the time limit")
         state = _information(place, "persistence")
         if state.get(b"rdb_bgsave_in_progress") == b"0" and state.get(b"rdb_last_bgsave_status") != b"ok":
-            raise BackupsError(f"{name} could not save: its last save failed")
+            raise BackupsError(f"{name} could not save; see: docker logs {place.container[:12]}")
 
 
 def _pause(place: Place, late: str) -> None:
@@ -231,13 +232,13 @@ def _information(place: Place, section: str) -> dict[bytes, bytes]:
 
 
 def _setting(place: Place, key: str) -> bytes:
-    """Return a value of CONFIG GET; empty where this version does not know the key."""
+    """Return a value of CONFIG GET; empty if this version does not know the key."""
     _, _, value = _redis(place, "CONFIG", "GET", key).partition(b"\n")
     return value
 
 
 def _redis(place: Place, *command: str, may_fail: bool = False) -> bytes:
-    """Return the answer to a command. An error is a failure, or with `may_fail` the answer. Raises BackupsError."""
+    """Return the answer to a command. With `may_fail`, an error is returned; otherwise it raises BackupsError."""
     subject = place.subject
     argv = ["redis-cli", *(() if may_fail else ("-e",)), "-p", str(subject.port)]
     if subject.tls:

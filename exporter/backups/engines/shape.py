@@ -1,13 +1,13 @@
-"""The one shape of an engine of backups: how a kind of store, a volume or the configuration is saved and put back.
+"""The interface of a backup engine: how a kind of store, a volume or the configuration is saved and restored.
 
-Each module of this package is such an engine; `ENGINES` of the package is the table of them. An engine knows its
-store's own programs and nothing of backups: not where a backup is, how it is encrypted or sealed, what is stopped
-meanwhile, or whether it works on what serves customers or on a drill's throw-away container.
+Each module of this package is an engine; the package's `ENGINES` lists them. An engine knows its store's own programs
+and nothing about backups: not where a backup is, how it is encrypted or sealed, what is stopped during a restore, or
+whether it works on production or on a drill's throw-away container.
 
     save: Place → Target      load: Source → Place
 
-What a container answers is hostile: bytes with a limit on size and time, parsed by type (`answers.py`), and never
-evaluated. Programs get constant text; names go along as data.
+Answers of containers are not trusted: they are limited in size and time, parsed by type (`answers.py`) and never
+evaluated. Programs get constant text; names are passed as data.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DAY = 86400.0
 _CHUNK = 64 * 1024
 
 Counts = dict[str, int]
-"""How much there is, for a person: `{"forms.public.orders": 6}`, `{"files": 12, "bytes": 40960}`."""
+"""Counts for people: `{"forms.public.orders": 6}`, `{"files": 12, "bytes": 40960}`."""
 
 
 class Readable(Protocol):
@@ -41,7 +41,7 @@ class Readable(Protocol):
 
 
 def read_all(source: Readable, limit: int) -> bytes:
-    """Return all that is left of a stream. Raises BackupsError if that is more than `limit` bytes."""
+    """Return the rest of a stream. Raises BackupsError if that is more than `limit` bytes."""
     kept = bytearray()
     while piece := source.read(min(_CHUNK, limit + 1 - len(kept))):
         kept += piece
@@ -56,7 +56,7 @@ class Writable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a program in a container ended. `said`: the end of its standard error."""
+    """The result of a program in a container. `said`: the end of its standard error."""
 
     status: int
     said: bytes = b""
@@ -73,7 +73,7 @@ class Mount:
 
 
 class Host(Protocol):
-    """What an engine does on a Docker host. Every call has a deadline; losing the Docker engine raises."""
+    """The actions of an engine on a Docker host. Every call has a deadline, and raises if Docker stops answering."""
 
     def execute(
         self,
@@ -102,46 +102,46 @@ class Host(Protocol):
         target: Writable | None = None,
         seconds: float,
     ) -> Ended:
-        """Run a program in a container of its own, which has no network and a read-only root, and is removed.
+        """Run a program in a new container without a network and with a read-only root, and remove the container.
 
-        `capabilities`: all others are dropped; None leaves those that containers usually have.
+        `capabilities`: all others are dropped; None keeps Docker's default ones.
         """
 
     def is_running(self, container: str) -> bool:
         """True if the container's first process runs."""
 
     def image(self, container: str) -> str:
-        """Return the name of its image, as it was started by."""
+        """Return the name of the image that the container was started from."""
 
     def user(self, container: str) -> str:
-        """Return the user of its image, or an empty text for root."""
+        """Return the user of the container's image, or an empty text for root."""
 
     def mounts(self, container: str) -> tuple[Mount, ...]:
-        """Return its volumes and bind mounts."""
+        """Return the container's volumes and bind mounts."""
 
     def start(self, container: str) -> None:
-        """Start a container that is stopped."""
+        """Start a stopped container."""
 
     def stop(self, container: str) -> None:
-        """Stop a container, with the time that it has for its end."""
+        """Stop a container, with its grace period."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a subject's data is, or is to be: what serves customers, or what a drill has started for itself.
+    """The place of a subject's data, in production or in a drill's throw-away container.
 
     Attributes:
-        container: id of the store's container; of SQLite, of the one that has the file's volume, running or not.
-        volume: the Docker engine's name of a volume.
-        folder, files: of the configuration: where it is, and what of it the catalog names.
+        container: id of the store's container. SQLite: the one that has the file's volume, running or not.
+        volume: Docker's name of a volume.
+        folder, files: the configuration's folder, and the files in it that the catalog names.
         path: SQLite's file in the container; for `load` of Redis its data folder, if it is not the saved one.
-        user, secret: how to log in. The secret is the name of a file in the container's /run/secrets; empty where
-            no password is asked for.
+        user, secret: how to log in. The secret is the name of a file in the container's /run/secrets; empty if no
+            password is needed.
         address: where MongoDB listens; empty for the container's own address.
-        mounts: instead of the container's own, for a drill of SQLite, which has no container.
-        helper_image: has sh, tar, find and stat.
-        python_image: has python3; empty for the container's own image.
-        deadline: of the whole run, on the monotonic clock.
+        mounts: replace the container's mounts, for a drill of SQLite, which has no container.
+        helper_image: an image with sh, tar, find and stat.
+        python_image: an image with python3; empty for the container's own image.
+        deadline: end of the whole run, on the monotonic clock.
     """
 
     subject: Subject
@@ -163,23 +163,23 @@ class Place:
 
     @property
     def name(self) -> str:
-        """The subject's name in the catalog."""
+        """Return the subject's name in the catalog."""
         return self.subject.name
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the whole run must be over, at most a day; 0 if it is."""
+        """Return the seconds left of the whole run, at most a day; 0 if its time is up."""
         return max(0.0, min(self.deadline - time.monotonic(), _DAY))
 
 
 class Target(Protocol):
-    """The half-made backup of one subject."""
+    """The unfinished backup of one subject."""
 
     def file(self, path: str, content: str, what: str = "") -> AbstractContextManager[Writable]:
-        """Open a new file of the backup, which is encrypted where the catalog says so, and noted when it is whole.
+        """Open a new file of the backup. It is encrypted if the catalog says so, and noted when it is complete.
 
-        `content` is how `load` asks for it, such as `database` or `counts`; `what` is the object, such as a
-        database's name. A file whose block ends by an error is removed.
+        `load` asks for it by `content`, such as `database` or `counts`, and by `what`, the object, such as a
+        database's name. If the block ends with an error, the file is removed.
         """
 
     def fact(self, key: str, value: str) -> None:
@@ -187,23 +187,23 @@ class Target(Protocol):
 
 
 class Source(Protocol):
-    """One subject as a verified backup holds it. Its texts are hostile even so."""
+    """One subject of a verified backup. Its texts are still not trusted."""
 
     def objects(self, content: str) -> tuple[str, ...]:
-        """Return the objects of all files with this content, in the order in which they were saved."""
+        """Return the objects of all files with this content, in the order they were saved."""
 
     def open(self, content: str, what: str | None = None) -> AbstractContextManager[Readable]:
-        """Open a file, decrypted. The block's end raises BackupsError if it could not be read to its end."""
+        """Open a file for decrypted reading. At its end the block raises BackupsError if the file is not complete."""
 
     def fact(self, key: str) -> str:
-        """Return what was noted when it was saved, or an empty text."""
+        """Return a fact that was noted at the backup, or an empty text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One thing that was counted when it was saved and after it was put back: `forms.public.orders`, 6 and 6.
+    """One thing that was counted at the backup and after the restore: `forms.public.orders`, 6 and 6.
 
-    `good` is False where they differ by more than they may: a document can come or go while MongoDB is saved.
+    `good` is False if they differ by more than is allowed: documents can come or go while MongoDB is saved.
     """
 
     what: str
@@ -214,35 +214,34 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What `load` has put back, for a person. `files`: the configuration's."""
+    """The result of `load`, for people. `files`: files of the configuration."""
 
     compared: tuple[Compared, ...] = ()
     files: tuple[str, ...] = ()
 
 
 class Engine(Protocol):
-    """A module of this package. All functions raise BackupsError with one sentence; what the host raises passes."""
+    """A module of this package. All functions raise BackupsError with one sentence; errors of the host pass through."""
 
     def version(self, place: Place) -> str:
-        """Return the version of the store that runs, or an empty text where there is none to ask for."""
+        """Return the version of the running store, or an empty text if it has none."""
 
     def ready(self, place: Place) -> bool:
-        """True if the store answers and accepts what `load` does; asked again until it does, or time is up."""
+        """True if the store is ready for `load`; called again until it is, or time is up."""
 
     def count(self, place: Place) -> Counts:
-        """Count what is there now: rows, documents, keys or files."""
+        """Count the current data: rows, documents, keys or files."""
 
     def save(self, place: Place, target: Target) -> Counts:
-        """Save all of it from what runs, as of one moment where the store can do that; return what was saved.
+        """Save everything from the running store and return the counts; a snapshot, if the store can make one.
 
         Changes nothing that the store or its users can see.
         """
 
     def load(self, place: Place, source: Source) -> Restored:
-        """Put back what was saved, and compare it with what was counted then.
+        """Restore what was saved, and compare it with the counts taken then.
 
-        Whoever calls this has stopped the services that write. PostgreSQL and MongoDB run, Redis and SQLite need not.
-        A PostgreSQL database, Redis and an SQLite file that cannot be put back are as before when this raises; of a
-        MongoDB, a volume and the configuration nothing of before is kept. Killed at any moment and called again, it
-        completes what it began.
+        The caller has stopped the services that write. PostgreSQL and MongoDB must run, Redis and SQLite need not. If
+        this raises, a PostgreSQL database, a Redis or an SQLite file has its old data; the old data of a MongoDB, a
+        volume or the configuration is not kept. If it is killed at any moment, the next call completes it.
         """

@@ -1,4 +1,4 @@
-"""SQLite: its own online copy, by a Python that sees the service's volume, whether the service runs or not."""
+"""SQLite: its online backup, by a Python with the service's volume. The service need not run."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _COUNT_BYTES = 4 * 1024 * 1024
 
-# The copy is made next to the file, where there is room for it. First line out, and first line in: quick_check and the
-# rows of each table, as JSON. What is not what that line says does not take the file's place.
+# The copy is made next to the file, where there is room for it. The first line of output and of input is JSON with
+# quick_check and the rows of each table. A copy that does not match that line never replaces the file.
 _PROGRAM = """
 import json, os, shutil, sqlite3, sys, urllib.parse
 
@@ -42,7 +42,7 @@ def facts(file):
     checks = [line for (line,) in base.execute("PRAGMA quick_check")]
     base.close()
     if checks != ["ok"]:
-        sys.exit("quick_check of " + repr(path) + ": " + checks[0])
+        sys.exit("quick_check of " + repr(path) + " failed: " + checks[0])
     return json.dumps({"quick_check": "ok", "tables": rows})
 
 
@@ -74,10 +74,10 @@ try:
             shutil.copyfileobj(sys.stdin.buffer, file)
         found = facts_of_copy()
         if found != expected:
-            sys.exit(repr(path) + " stays as it is: " + found + " was to be restored, and " + expected + " was saved")
+            sys.exit(repr(path) + " was not replaced: the restored copy has " + found + " instead of " + expected)
         if os.path.exists(path):
             shutil.copymode(path, copy)
-        for suffix in ("-wal", "-shm", "-journal"):  # first: an old log next to a new file would be replayed into it
+        for suffix in ("-wal", "-shm", "-journal"):  # first: an old log would be replayed into the new file
             if os.path.lexists(path + suffix):
                 os.unlink(path + suffix)
         os.replace(copy, path)
@@ -93,7 +93,7 @@ finally:
 
 
 class _FirstLine:
-    """Keeps the first line of what is written, and passes the rest on."""
+    """A stream that keeps the first line of what is written, and passes on the rest."""
 
     def __init__(self, rest: Writable | None) -> None:
         self.line = b""
@@ -105,7 +105,7 @@ class _FirstLine:
             line, self._ended, data = _split(self.line + data)
             self.line = line
             if len(line) > _COUNT_BYTES:
-                raise BackupsError("the answer on the rows of the tables is too long")
+                raise BackupsError("the list of tables and their rows is too long")
         if data and self._rest is not None:
             self._rest.write(data)
 
@@ -116,7 +116,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: a file needs nothing that runs."""
+    """Return True: a file needs nothing that runs."""
     return True
 
 
@@ -128,7 +128,7 @@ def count(place: Place) -> Counts:
 
 
 def save(place: Place, target: Target) -> Counts:
-    """Copy the file while it may be written to, check the copy, and count its rows."""
+    """Copy the file, which may be in use, check the copy, and count its rows."""
     name = place.name
     place.steps.begin(f"copying the file of {name}")
     with target.file("database.gz", "sqlite") as file, packed(file) as rest:
@@ -141,9 +141,9 @@ def save(place: Place, target: Target) -> Counts:
 
 
 def load(place: Place, source: Source) -> Restored:
-    """Put the file back if its rows are those that were counted; otherwise the old one stays."""
+    """Restore the file if its rows match the saved counts; otherwise the old file stays."""
     name = place.name
-    place.steps.begin(f"restoring the file of {name}, if its rows are those that were saved,")
+    place.steps.begin(f"restoring the file of {name}")
     with source.open("counts") as file:
         expected = read_all(file, _COUNT_BYTES).strip()
     saved = _tables(expected, name)
@@ -185,5 +185,5 @@ def _tables(line: bytes, name: str) -> Counts:
     except (ValueError, KeyError, TypeError, RecursionError):
         good = False
     if not good:
-        raise BackupsError(f"the rows of {name} were not counted: the answer is of another kind")
+        raise BackupsError(f"the rows of {name} were not counted: the answer is not as expected")
     return dict(tables)

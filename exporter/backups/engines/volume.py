@@ -1,4 +1,4 @@
-"""A volume: a tar of all that is in it, with one checksum of names, owners, modes and contents."""
+"""A volume: a tar archive of everything in it, with one checksum of names, owners, modes and contents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def version(place: Place) -> str:  # noqa: ARG001 - the shape of an engine
 
 
 def ready(place: Place) -> bool:  # noqa: ARG001 - the shape of an engine
-    """True: a volume needs nothing that runs."""
+    """Return True: a volume needs nothing that runs."""
     return True
 
 
@@ -38,7 +38,7 @@ def count(place: Place) -> Counts:
 
 
 def save(place: Place, target: Target) -> Counts:
-    """Pack the volume, and make its checksum while it passes by."""
+    """Pack the volume, and compute its checksum on the way."""
     place.steps.begin(f"packing the volume {place.name}")
     with target.file("volume.tar.gz", "volume") as file, packed(file) as archive:
         text = _inventory(place, archive)
@@ -48,7 +48,7 @@ def save(place: Place, target: Target) -> Counts:
 
 
 def load(place: Place, source: Source) -> Restored:
-    """Empty the volume, unpack into it what was saved, and compare the checksums."""
+    """Empty the volume, unpack the saved files into it, and compare the checksums."""
     name, steps = place.name, place.steps
     steps.begin(f"filling the volume {name}")
     with source.open("volume") as file:
@@ -70,7 +70,7 @@ def load(place: Place, source: Source) -> Restored:
     if expected != found:
         for what, number in saved.items():
             steps.say(f"{what}: {number} saved, {restored[what]} restored")
-        raise BackupsError(f"the volume {name} is not what was saved (see above)")
+        raise BackupsError(f"the volume {name} differs from what was saved (see above)")
     return Restored(tuple(Compared(what, number, restored[what]) for what, number in saved.items()))
 
 
@@ -98,5 +98,5 @@ def _counts(text: str, name: str) -> Counts:
     except (ValueError, KeyError, TypeError, RecursionError):
         counts = {}
     if not counts or not all(type(number) is int and number >= 0 for number in counts.values()):
-        raise BackupsError(f"the backup of {name} does not say what was in the volume")
+        raise BackupsError(f"the backup of {name} has no valid counts of the volume's files")
     return counts

@@ -51,7 +51,7 @@ WRAPPERS = {
     ),
     "rollback": Wrapper(
         "rollback",
-        "Rolls back to what ran before the last good deploy, or further.",
+        "Rolls back to the release before the last successful deploy, or to an older one.",
         "[SERVICE] [--to TAG|ID] [--list] [--dry-run] [--yes]",
     ),
     "status": Wrapper("status", "Shows what runs in an environment, and what is wrong.", "[--json]"),

@@ -1,4 +1,4 @@
-"""How each engine's own program, inside the store's container, changes a password: one module an engine."""
+"""Password changes with each engine's own client in the store's container: one module per engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What an engine's module says: which question to ask inside a container, with passwords on standard input alone.
+"""The interface of an engine's module: questions to run in a container, with passwords on standard input only.
 
-A command line and an environment can be read by every process of the container, and by whoever can ask the Docker
-engine; standard input cannot.
+A command line and an environment can be read by every process in the container, and by everybody with access to the
+Docker engine. Standard input cannot.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A program of the container and its standard input; it was answered with yes if standard output is `yes`."""
+    """A program in the container and its standard input. The answer is yes if standard output is `yes`."""
 
     argv: tuple[str, ...]
     given: bytes = field(repr=False)
@@ -28,9 +28,9 @@ class Question:
 class StoreEngine:
     """One engine. A password is one line of UTF-8.
 
-    `title`: its name as people write it. `enter`: can the password be changed by one who knows this value? `change`:
-    log in with the first value, and set the second. `accepts`: does this value log in, as it does for services?
-    `keeps_both`: the old value logs in, too, until the store starts again.
+    `title`: display name. `enter`: can this value be used to change the password? `change`: log in with the first
+    value, and set the second. `accepts`: can services log in with this value? `keeps_both`: the old value also works
+    until the store is restarted.
     """
 
     title: str
@@ -39,4 +39,4 @@ class StoreEngine:
     accepts: Callable[[Login, bytes], Question]
     keeps_both: bool = False
     restarts: bool = True
-    """Whether the store must start again for its own tools (backups, health check) to know the new value."""
+    """True if the store must be restarted before its own tools (backups, health check) use the new value."""

@@ -1,4 +1,4 @@
-"""MongoDB: changeUserPassword by mongosh, which reads the passwords from its standard input."""
+"""MongoDB: changeUserPassword in mongosh, which reads the passwords from standard input."""
 
 from __future__ import annotations
 

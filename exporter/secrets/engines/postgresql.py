@@ -1,7 +1,7 @@
-"""PostgreSQL: ALTER ROLE over the server's own socket, where the official image asks for no password.
+"""PostgreSQL: ALTER ROLE over the server's own socket, where the official image needs no password.
 
-The server gets what it would make of the password, a SCRAM verifier, so neither its log nor pg_stat_statements can
-hold the password itself.
+The server gets the SCRAM verifier of the password, which it would otherwise compute itself. So the password cannot
+appear in its log or in pg_stat_statements.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from exporter.secrets.inventory import Login
 
 ITERATIONS = 4096
-"""The server's own default; a generated password has more bits than any number of them adds."""
+"""The server's default; more would not make a generated password noticeably stronger."""
 _SALT_BYTES = 16
 _DATABASE = "template1"
-# The host is the container's address: the image lets everybody in who comes by loopback.
+# The host is the container's address, because the image accepts any login over loopback.
 _PSQL = (
     'exec env LC_ALL=C psql -X -w -q -A -t -v ON_ERROR_STOP=1 -v "host=$HOSTNAME" "$@"',
     "psql",
@@ -46,14 +46,14 @@ def _change(login: Login, _known: bytes, new: bytes) -> Question:
 
 
 def _accepts(login: Login, value: bytes) -> Question:
-    # As a URI nothing needs quotes, which \connect treats in ways of its own.
+    # In a URI nothing needs quotes, which \connect handles in its own way.
     start, end = f"postgresql://{quote(login.user, '')}:{quote(value, '')}@", f":{login.port}/{_DATABASE}"
     script = f"\\set where '{start}' :host '{end}'\n\\connect -reuse-previous=off :where\nSELECT 'yes';\n"
     return _psql(login, script)
 
 
 def verifier(password: bytes, salt: bytes | None = None) -> str:
-    """Return what PostgreSQL stores of a password (RFC 5803)."""
+    """Return the verifier that PostgreSQL stores for a password (RFC 5803)."""
     salt = urandom(_SALT_BYTES) if salt is None else salt
     salted = hashlib.pbkdf2_hmac("sha256", _prepared(password), salt, ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -63,7 +63,7 @@ def verifier(password: bytes, salt: bytes | None = None) -> str:
 
 
 def _prepared(password: bytes) -> bytes:
-    """PostgreSQL takes a password as it is where SASLprep refuses it, and so do its clients."""
+    """Return the password after SASLprep, or unchanged if SASLprep rejects it, like PostgreSQL and its clients."""
     try:
         return saslprep(password.decode()).encode()
     except ValueError:

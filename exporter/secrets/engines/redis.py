@@ -1,6 +1,6 @@
-"""Redis: the new password is added to the user's, by its hash, so both log in until the server starts again.
+"""Redis: the hash of the new password is added to the user, so both passwords work until the server is restarted.
 
-compose.yaml makes the list of users from the secret at each start; then the new password alone is in it.
+compose.yaml makes the list of users from the secret at each start, so after a restart only the new password works.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _change(login: Login, known: bytes, new: bytes) -> Question:
 
 
 def _quoted(text: bytes) -> str:
-    """Quote as redis-cli reads a word: each byte by its number."""
+    """Quote a word for redis-cli, with each byte as a number."""
     return '"' + "".join(f"\\x{byte:02x}" for byte in text) + '"'
 
 

@@ -34,7 +34,7 @@ def test_nobody_takes_for_whole_what_is_there_by_half(
     assert again in deploy.stderr
     # A backup of it would eventually push out the good ones.
     assert site.script("backup", "db").returncode == 1
-    assert "not worth saving" in site.marker("db")["last_run"]["error"]
+    assert "is incomplete, so it was not saved" in site.marker("db")["last_run"]["error"]
     other = site.script("restore", backup, "cache", "--yes")
     assert other.returncode == 1
     assert again in other.stderr
@@ -61,7 +61,7 @@ def test_what_a_killed_script_had_started_is_waited_for(
                 env=site.variables(**gate.variables()),
             )
         try:
-            waits = "waiting for what a killed command left running"
+            waits = "waiting for programs that a killed command left running"
             until(lambda: waits in said.read_text() or other.poll() is not None, waits, 60)
             script.open()
             assert other.wait(110) == 0, said.read_text()
@@ -82,7 +82,7 @@ def test_two_at_once(site: Site, saved: tuple[str, dict[str, Any]], gate: Gate) 
         ):
             done = site.script(*other)
             assert done.returncode == 1
-            assert "under way" in done.stderr
+            assert "is running; try again" in done.stderr
         status, said = script.end()
     assert status == 0, said
 

@@ -44,7 +44,7 @@ def test_a_drill_needs_no_application(
     backup, _ = saved
     refused = site.script("restore", "--drill", **fresh)
     assert refused.returncode == 1
-    assert "name a copy of it with --key FILE" in refused.stderr
+    assert "give a copy of it with --key FILE" in refused.stderr
     done = site.script("restore", "--drill", "latest", "--key", str(tmp_path / "key"), "--json", **fresh)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -73,7 +73,7 @@ def test_the_dry_run_says_what_is_missing(
             assert done.returncode == 1
             assert "missing: the secret db_password" in done.stderr
             assert "missing: the image registry.invalid/no:1" in done.stderr
-            assert "2 things are missing; nothing was changed" in done.stderr
+            assert "2 problems, see above; nothing was changed" in done.stderr
             assert site.engine.docker("ps", "-aq") == ""
             assert not os.path.lexists(tmp_path / "state" / "restoring")
     finally:
@@ -92,4 +92,4 @@ def test_a_bare_host_is_restored_without_asking_and_keeps_the_key(
     assert key.stat().st_mode & 0o7777 == 0o400
     again = site.script("restore", backup, "--bare", **fresh)
     assert again.returncode == 1
-    assert "--bare is for a host without containers of shop in staging" in again.stderr
+    assert "--bare needs a host without containers of shop in staging" in again.stderr
