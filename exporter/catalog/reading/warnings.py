@@ -52,7 +52,7 @@ _SWITCH = frozenset(
 )
 """A name that begins with one of these is a switch."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET_VALUE = re.compile(
+SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|rk)_live_\w{16,}|sk-[\w-]{32,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{40,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -75,8 +75,13 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
     for path, name, value in _named_values(catalog, ()):
         if name.lower() in known:
             continue
-        if _SECRET_VALUE.search(value) or (is_secret_name(name) and _is_value(value)):
+        if is_secret(name, value):
             yield path, f"{quoted(name)} looks like a secret that is written out; {_HOW}"
+
+
+def is_secret(name: str, value: str) -> bool:
+    """True if a value with this name is probably a secret that is written out."""
+    return bool(SECRET_VALUE.search(value)) or (is_secret_name(name) and _is_value(value))
 
 
 def is_secret_name(name: str) -> bool:
