@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.reading.problems import CatalogPath, Problem, path_text
@@ -16,6 +15,7 @@ from exporter.catalog.values.words import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 Scalar = str | int | float | bool | None
 """What Compose makes of a scalar: `222:22` is text, `017` is 15, `no` is text."""

@@ -44,9 +44,10 @@ def read_dot_env(file: Path) -> DotEnv | None:
     Raises:
         OSError: it is no regular file, is too large or cannot be read; `strerror` is a sentence's end.
     """
-    if not file.exists() or file.is_dir():  # Compose ignores a folder of this name
-        return None
-    raw = read_in_time(file, MAX_BYTES)
+    try:
+        raw = read_in_time(file, MAX_BYTES)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None  # Compose ignores a folder of this name
     if len(raw) > MAX_BYTES:
         raise OSError(0, f"it is larger than {MAX_BYTES // 1024**2} MiB")
     return _parse(raw.decode("utf-8-sig", "replace").replace("\r\n", "\n"))

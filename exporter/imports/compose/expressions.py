@@ -88,20 +88,31 @@ def by_default(text: str) -> str | None:
         return None
 
 
+def braced_spans(text: str) -> list[tuple[int, int]]:
+    """Return where each `${…}` begins and ends; not those within others."""
+    spans, index = [], 0
+    while (index := text.find("$", index)) >= 0:
+        if text.startswith("${", index):
+            end = _closing(text, index) + 1
+            if end <= index:
+                break
+            spans.append((index, end))
+            index = end
+        else:
+            index += 2 if text.startswith("$$", index) else 1
+    return spans
+
+
 def split(text: str, separator: str) -> list[str]:
     """Split a text at a separator of one character, except within `${…}`."""
-    pieces, start, index = [], 0, 0
-    while index < len(text):
-        if text.startswith("$$", index):
-            index += 2
-            continue
-        if text.startswith("${", index):
-            index = max(_closing(text, index), index)
-        elif text[index] == separator:
-            pieces.append(text[start:index])
-            start = index + 1
-        index += 1
-    return [*pieces, text[start:]]
+    pieces, start = [""], 0
+    for begin, end in [*braced_spans(text), (len(text), len(text))]:
+        first, *others = text[start:begin].split(separator)
+        pieces[-1] += first
+        pieces += others
+        pieces[-1] += text[begin:end]
+        start = end
+    return pieces
 
 
 def _by_default(expression: Expression) -> str | None:

@@ -42,6 +42,12 @@ _PLAIN_FROM, _PLAIN_TO = -4, 6
 """Powers of ten between which Go writes a number without an exponent."""
 
 
+class DateText(str):
+    """Text without quotes that Compose takes for a date: some of its versions refuse it, others rewrite it."""
+
+    __slots__ = ()
+
+
 def scalar(event: Any) -> Scalar:
     """Return the value of a scalar's event.
 
@@ -57,12 +63,7 @@ def scalar(event: Any) -> Scalar:
         return _CONSTANTS[text]
     if text[0] not in _NUMBER_START or len(text) > _MAX_DIGITS:
         return text
-    return _number(text)
-
-
-def is_date(text: str) -> bool:
-    """True if Compose takes unquoted text for a date, which some of its versions refuse and others rewrite."""
-    return bool(_DATE.fullmatch(text))
+    return DateText(text) if _DATE.fullmatch(text) else _number(text)
 
 
 def container_text(value: Scalar) -> str | None:

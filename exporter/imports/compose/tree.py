@@ -24,7 +24,9 @@ _COMPOSE = Dialect(
     scalar,
     empty="is empty; a Compose file has the key services",
     tags=None,
-    give_way={RESET: OVERRIDE},  # Compose drops the key before it merges mappings, and the merged one replaces others
+    give_way={
+        RESET: OVERRIDE
+    },  # Compose drops the key before it merges mappings, and the merged one replaces others
 )
 
 
