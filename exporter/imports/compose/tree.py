@@ -12,6 +12,7 @@ from exporter.imports.compose.scalars import scalar
 from exporter.imports.project import Place, SourceError, Value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from exporter.catalog.reading.yaml_nodes import Node
@@ -30,15 +31,17 @@ _COMPOSE = Dialect(
 )
 
 
-def read_documents(source: Source) -> list[Value]:
-    """Read a file's documents, each of which is a mapping.
+def read_documents(
+    source: Source, dialect: Dialect = _COMPOSE, prepare: Callable[[str], str] = str
+) -> list[Value]:
+    """Read a file's documents, each of which is a mapping. `prepare` may change the text before.
 
     Raises:
         SourceError: it cannot be read, or is not that.
     """
     assert source.file is not None  # noqa: S101 - the reader gives every source its file
     try:
-        documents, duplicates = parse_documents(_text(source.file, source.name), _COMPOSE)
+        documents, duplicates = parse_documents(prepare(_text(source.file, source.name)), dialect)
     except YamlError as error:
         raise SourceError([_problem(source.name, error)]) from None
     if duplicates:

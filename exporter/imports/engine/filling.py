@@ -75,11 +75,12 @@ def _shared(written: Value | None, running: Value | None) -> Value | None:
     if running is None:
         return written
     merged = _members(written)
+    named = {real.content for own in merged.values() if (real := own.child("name")) is not None}
     for name, value in _members(running).items():
         real = value.child("name")
         own = merged.get(name)
         if own is None:
-            merged[name] = value
+            merged |= {} if real is not None and real.content in named else {name: value}
         elif real is not None and own.child("name") is None:
             merged[name] = Value({**_members(own), "name": real}, own.place)
     return Value(merged, (written or running).place)

@@ -45,7 +45,8 @@ class Shared:
                 {
                     "driver": described.text("Driver").replace("bridge", ""),
                     "internal": described.flag("Internal"),
-                    "attachable": described.flag("Attachable"),
+                    # Compose 1 sets it for every network; only an overlay has a use for it.
+                    "attachable": described.text("Driver") == "overlay" and described.flag("Attachable"),
                     "enable_ipv6": described.flag("EnableIPv6"),
                     "driver_opts": self._options("network", name, described),
                 }
