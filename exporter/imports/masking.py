@@ -14,11 +14,11 @@ _FOUND = re.compile(
     r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#\s@:]*:(?P<password>[^/?#\s@]+)@"
     r"|\b(?P<login>PASS|AUTH|LOGIN)[ \t]+(?P<word>[^\r\n]+)"
     r"|(?<![\w$.{/-])(?P<dash>--?)?(?P<name>[A-Za-z][\w.-]*)"
-    r"""(?:["']?\s*[=:]\s*["']?|(?(dash)[ \t]+["']?|(?!)))(?:(?i:basic|bearer|token)[ \t]+)?"""
-    r"""(?P<value>[^\s"'&,;<>|)}]+)"""
+    r"""(?:["']?\s*[=:]\s*["']?|(?(dash)[ \t]+["']?|(?!)))"""
     rf"|(?P<token>{SECRET_VALUE.pattern})"
 )
-"""A password in a URL; a value with a name; a login of a line protocol; a token that is recognisable by itself."""
+"""A password in a URL; a login of a line protocol; a name before a value; a token that is recognisable by itself."""
+_VALUE = re.compile(r"""(?:(?i:basic|bearer|token)[ \t]+)?(?P<value>[^\s"'&,;<>|)}]+)""")
 _NOT_NAME = re.compile(r"[^A-Z0-9]+")
 _REFERENCE = re.compile(r"\$[\w{($]")
 
@@ -31,12 +31,11 @@ def masked(text: str, reference: Callable[[str], str], literal: Callable[[str], 
     pieces: list[str] = []
     end = at = 0
     while match := _FOUND.search(text, at):
-        span = _secret(match)
-        if span is None:
-            # A name that is none, as in `a b password=x`, may hide the next one.
-            at = max(match.start() + 1, match.end("name") if match["name"] else match.end())
+        found = _secret(match)
+        if found is None:
+            at = max(match.start() + 1, match.end())
             continue
-        name, begin, at = span
+        name, begin, at = found
         pieces += [literal(text[end:begin]), reference(name)]
         end = at
     return "".join((*pieces, literal(text[end:])))
@@ -64,11 +63,16 @@ def secret_name(*parts: str) -> str:
 
 
 def _secret(match: re.Match[str]) -> tuple[str, int, int] | None:
-    """Return the secret's name and where its value is; None if the match is none."""
+    """Return what the secret is for and where its value is; None if the match is none."""
     if match["token"] is not None:
         return "TOKEN", *match.span("token")
-    group = "password" if match["password"] else "word" if match["login"] else "value"
     name = match["name"] or "password"
-    if _REFERENCE.match(match[group]) or (match["name"] and not is_secret(name, match[group])):
+    if match["name"] is None:
+        group = "password" if match["password"] else "word"
+    elif is_secret_name(name) and (value := _VALUE.match(match.string, match.end())):
+        match, group = value, "value"
+    else:
+        return None
+    if _REFERENCE.match(match[group]) or (group == "value" and not is_secret(name, match[group])):
         return None
     return secret_name(name), *match.span(group)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from exporter.host.engine_values import EngineFacts
 from exporter.host.failures import NotThere
+from exporter.imports.compose.checks import check_forms
 from exporter.imports.engine.reading import EngineContent, read_engine
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def content(*containers: dict[str, Any], only: Collection[str] = (), **more: Any
 def model(*containers: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return the Compose model of the only project."""
     [found] = content(*containers, **more).projects
+    check_forms(found.project)
     return found.project.model
 
 

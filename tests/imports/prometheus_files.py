@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.loading import validate_file
+from exporter.catalog.loading import load_catalog, validate_file
 from exporter.imports.prometheus.reading import Imported, read_prometheus
 from exporter.outputs.checks import Rendering
 from exporter.outputs.registry import OUTPUTS
@@ -184,7 +184,8 @@ def probe(folder: Path, module: str, target: str, **params: str) -> tuple[dict[s
         "relabel_configs: [{source_labels: [__address__], target_label: __param_target}]}]\n"
     )
     found = read_prometheus(write(folder, prometheus, f"modules:\n  m: {module}\n"))
-    valid(found, folder)
+    (folder / "config.yaml").write_text(json.dumps({"project": "shop", **found.catalog}))
+    load_catalog(folder / "config.yaml")
     [service] = found.services
     [made] = service.keys["probes"]
     return made, [str(note).replace(f"{folder}/", "") for note in found.notes]

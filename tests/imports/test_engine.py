@@ -10,8 +10,11 @@ import pytest
 from exporter.host.engine import connected
 from exporter.host.failures import EngineLost
 from exporter.imports.engine.filling import with_files
+from exporter.imports.engine.reading import read_engine
 from exporter.imports.project import Place, Project, Source, mistake, placed
+from tests.host.fake_engine import fake_engine
 from tests.imports.engines import (
+    IMAGE,
     Scripted,
     container,
     content,
@@ -600,3 +603,18 @@ def test_files_that_cannot_be_used_leave_what_runs(tmp_path: Path, *, present: b
     assert {*found.model["services"]} == {"web", "old"}
     assert "so it is described as it runs" in str(found.notes[-1])
     assert ("a file.yml:1:1: is not a Compose file" in str(found.notes[-1])) is present
+
+
+def test_the_engine_is_asked_over_its_socket() -> None:
+    data = {"Type": "volume", "Name": "shop_data", "Destination": "/d", "RW": True}
+    with fake_engine() as fake:
+        made = container("shop_web_1", "web", Mounts=[data])
+        fake.holds(made)
+        fake.answers[f"GET /images/{IMAGE['Id']}/json"] = 200, IMAGE
+        fake.answers["GET /networks/shop_default"] = 200, network("default")
+        fake.answers["GET /volumes/shop_data"] = 200, volume("data")
+        with connected(fake.where) as engine:
+            [found] = read_engine(engine).projects
+    assert found.project.model["volumes"] == {"data": {"name": "shop_data"}}
+    assert found.project.model["networks"] == {"default": {"name": "shop_default"}}
+    assert found.project.model["services"]["web"]["volumes"] == ["data:/d"]
