@@ -234,7 +234,7 @@ def test_what_grows_without_end_is_refused_in_time(tmp_path: Path, case: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["${" * 20_000, "$" * 40_001, "{" * 20_000 + "}" * 20_000, "${A:-x}" * 5_000]
+    "text", ["${" * 20_000, "$" * 40_001, "{" * 20_000 + "}" * 20_000, "${A:-x}" * 2_000]
 )
 def test_long_texts_take_linear_time(tmp_path: Path, text: str) -> None:
     write(

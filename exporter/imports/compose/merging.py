@@ -124,7 +124,7 @@ def _pairs(merger: Merger, base: Value, over: Value, path: ModelPath) -> Value:
 def _hosts(merger: Merger, base: Value, over: Value, path: ModelPath) -> Value:
     """Merge `extra_hosts`, where a name may have several addresses: only an equal line is dropped."""
     first, second = _sequence(base, base, over, path), _sequence(over, base, over, path)
-    known = {item.content for item in first if isinstance(item.content, str)}
+    known = [item.content for item in first]
     return merger.joined(base, first, [item for item in second if item.content not in known])
 
 
