@@ -43,16 +43,16 @@ PORTS: dict[Any, list[tuple[str, str, str, str, bool]]] = {
 }
 
 WRONG_PORTS = {
-    "8000-8002:80-81": "the 3 ports 8000-8002 of the host do not fit the 2 ports 80-81 of the container",
-    "8080:80-81": "the 1 ports 8080 of the host do not fit the 2 ports 80-81",
-    "9-8": '"9-8" is no port',
-    "70000:80": '"70000" is no port',
-    "web:80": '"web" is no port',
-    "8080:": "names no port of the container",
-    "": "names no port of the container",
-    "0": "names no port of the container",
-    "1.2.3:80:80": '"1.2.3" is no IP address',
-    "80/http": '"http" is no protocol',
+    "8000-8002:80-81": "3 ports of the host (8000-8002) do not fit 2 ports of the container (80-81)",
+    "8080:80-81": "1 ports of the host (8080) do not fit 2 ports of the container (80-81)",
+    "9-8": '"9-8" is not a port',
+    "70000:80": '"70000" is not a port',
+    "web:80": '"web" is not a port',
+    "8080:": "does not name a port of the container",
+    "": "does not name a port of the container",
+    "0": "does not name a port of the container",
+    "1.2.3:80:80": '"1.2.3" is not an IP address',
+    "80/http": '"http" is not a protocol',
 }
 
 VOLUMES = ("data", "named")

@@ -1,7 +1,7 @@
 """A `command` or `entrypoint` of one text, split as Compose splits it.
 
 Compose is no shell: it knows quotes and backslashes, and drops everything from the first `;`, `&`, `|`, `<` or `>` on
-that stands outside of quotes.
+outside quotes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _SPACE = frozenset(" \t\r\n")
 _ENDS = frozenset(";&|<>")
 _PAIRS = {"'": '"(', '"': "'(", "`": "'\"(", "(": "'\"`"}
 """What opens and closes something, and within what it does not."""
-_UNBALANCED = "quotes or parentheses do not pair up; Compose refuses this, so write the command as a list"
+_UNBALANCED = "unbalanced quotes or parentheses, which Compose rejects; write the command as a list"
 
 
 class ShellWordsError(ValueError):

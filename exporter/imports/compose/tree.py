@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.yaml_nodes import Node
     from exporter.imports.project import Source
 
-MAX_BYTES = 5 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+"""Twenty times the largest file of a public application that we know of."""
 RESET, OVERRIDE = "!reset", "!override"
 
 _COMPOSE = Dialect(
@@ -30,8 +31,8 @@ _COMPOSE = Dialect(
 )
 
 
-def read_documents(source: Source) -> list[Value]:
-    """Read a file's documents, each of which is a mapping.
+def read_documents(source: Source) -> tuple[list[Value], int]:
+    """Read a file's documents, each of which is a mapping. Returns them, and how many values they hold.
 
     Raises:
         SourceError: it cannot be read, or is not that.
@@ -44,7 +45,8 @@ def read_documents(source: Source) -> list[Value]:
     if duplicates:
         raise SourceError(_problem(source.name, error) for error in duplicates)
     converter = _Converter(source)
-    return [converter.value(document, document.line, document.column) for document in documents]
+    values = [converter.value(document, document.line, document.column) for document in documents]
+    return values, sum(document.size for document in documents)
 
 
 class _Converter:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Identity = str | None
-"""What an entry names; None: something of its own."""
+"""What an entry is about; None: unlike any other."""
 
 
 def unique(tree: Value) -> Value:

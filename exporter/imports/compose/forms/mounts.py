@@ -95,9 +95,9 @@ def kind_of_source(source: str, volumes: Collection[str]) -> str:
 def _short(text: str, path: ModelPath, volumes: Collection[str]) -> Mount:
     parts = _drives_joined(split(text, ":"))
     if not all(parts):
-        raise FormError("is no mount: there is nothing on one side of a colon", path)
+        raise FormError("is not a mount: one side of a colon is empty", path)
     if len(parts) > _PARTS:
-        raise FormError("is no mount: there are too many colons", path)
+        raise FormError("is not a mount: too many colons", path)
     if len(parts) == 1:
         if has_variable(text) and ":" in (by_default(text) or ":"):
             return Mount(text, path, UNKNOWN)

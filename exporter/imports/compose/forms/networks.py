@@ -60,7 +60,7 @@ def attachments(value: Any) -> tuple[Attachment, ...]:
 
 
 def extra_hosts(value: Any) -> tuple[ExtraHost, ...]:
-    """Return the hosts; a name that stands in several entries has the addresses of all.
+    """Return the hosts; a name in several entries has the addresses of all.
 
     Raises:
         FormError: an entry has no address.
@@ -82,7 +82,7 @@ def _entry(text: str, path: ModelPath) -> tuple[str, tuple[str, ...]]:
     for separator in "=:":
         name, *rest = split(text, separator)
         if rest and (not name or ":" in name):
-            raise FormError(f"{quoted(name)} is no host name; write NAME=ADDRESS", path)
+            raise FormError(f"{quoted(name)} is not a host name; write NAME=ADDRESS", path)
         if rest:
             return name, tuple(_bare(address) for address in split(separator.join(rest), ","))
     raise FormError("has no address; write NAME=ADDRESS", path)

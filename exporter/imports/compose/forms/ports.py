@@ -124,7 +124,7 @@ def _short(text: str, path: ModelPath) -> Port:
     if has_variable(text):
         return _with_variables(port, parts)
     if port.protocol not in _PROTOCOLS:
-        raise FormError(f"{quoted(protocol)} is no protocol; there are {', '.join(_PROTOCOLS)}", path)
+        raise FormError(f"{quoted(protocol)} is not a protocol; known: {', '.join(_PROTOCOLS)}", path)
     if port.host_ip:
         _check_address(port.host_ip, path)
     return _fitting(port)
@@ -165,11 +165,11 @@ def _fitting(port: Port) -> Port:
     """Check a port without variables."""
     targets, published = _numbers(port.target, port.path), _numbers(port.published, port.path)
     if targets is None or not targets.start:
-        raise FormError("names no port of the container", port.path)
+        raise FormError("does not name a port of the container", port.path)
     if published and len(targets) not in (1, len(published)):
         raise FormError(
-            f"the {len(published)} ports {port.published} of the host do not fit "
-            f"the {len(targets)} ports {port.target} of the container",
+            f"{len(published)} ports of the host ({port.published}) do not fit "
+            f"{len(targets)} ports of the container ({port.target})",
             port.path,
         )
     return port
@@ -182,7 +182,7 @@ def _numbers(text: str, path: ModelPath) -> range | None:
     found = _RANGE.fullmatch(text)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (-1, -1)
     if not 0 <= first <= last <= MAX_PORT:
-        raise FormError(f"{quoted(text)} is no port, nor a range of them such as 8000-8010", path)
+        raise FormError(f"{quoted(text)} is not a port or a range such as 8000-8010", path)
     return range(first, last + 1)
 
 
@@ -191,5 +191,5 @@ def _check_address(text: str, path: ModelPath) -> None:
         ipaddress.ip_address(text)
     except ValueError:
         raise FormError(
-            f"{quoted(text)} is no IP address; an address of the host goes before the ports", path
+            f"{quoted(text)} is not an IP address; write HOST_IP:HOST_PORT:CONTAINER_PORT", path
         ) from None
