@@ -1,1 +1,1 @@
-"""What a team has already: read from Compose files or a running engine, as one `Project`."""
+"""Imports of existing applications, from Compose files or a running engine, as one `Project`."""

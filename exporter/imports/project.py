@@ -2,6 +2,7 @@
 
 `read_project` of `imports/compose/reading.py` makes it from files. Nothing in it is resolved: `${VAR:-default}` is
 text, an env file is a path, and the only values that were taken from a `.env` are those of Compose's own variables.
+A `$` of the container itself is `$$`, as in a Compose file: sources without variables have to double it.
 """
 
 from __future__ import annotations

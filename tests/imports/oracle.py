@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from exporter.imports.compose.forms.ports import Port, single
 from exporter.imports.compose.forms.resources import file_resource, resource
 from exporter.imports.compose.forms.service import read
 from exporter.imports.compose.scalars import container_text
@@ -91,6 +92,7 @@ def _plain(value: Any, key: str = "") -> Any:
     if key in _ONE_OR_MANY and isinstance(value, str):
         return [value]
     if isinstance(value, list | tuple):
-        items = [_plain(item) for item in value]
+        each = [one for item in value for one in (single(item) if isinstance(item, Port) else (item,))]
+        items = [_plain(item) for item in each]
         return sorted(items, key=str) if key in _UNORDERED else items
     return value if isinstance(value, bool) else container_text(value)

@@ -14,7 +14,7 @@ from exporter.imports.compose.forms.limits import Amount, devices, gpus, resourc
 from exporter.imports.compose.forms.mounts import BIND, TMPFS, UNKNOWN, VOLUME, mounts, tmpfs
 from exporter.imports.compose.forms.networks import extra_hosts
 from exporter.imports.compose.forms.pairs import pairs
-from exporter.imports.compose.forms.ports import Port, exposed, ports
+from exporter.imports.compose.forms.ports import Port, exposed, ports, single
 from exporter.imports.compose.forms.resources import file_resource, resource
 from exporter.imports.compose.forms.service import Service, service
 from exporter.imports.compose.forms.units import seconds, size_bytes
@@ -43,15 +43,16 @@ PORTS: dict[Any, list[tuple[str, str, str, str, bool]]] = {
 }
 
 WRONG_PORTS = {
-    "8000-8002:80-81": "the 3 ports 8000-8002 of the host do not fit the 2 ports 80-81 of the container",
-    "8080:80-81": "the 1 ports 8080 of the host do not fit the 2 ports 80-81",
-    "9-8": '"9-8" is no port',
-    "70000:80": '"70000" is no port',
-    "web:80": '"web" is no port',
-    "8080:": "names no port of the container",
-    "": "names no port of the container",
-    "1.2.3:80:80": '"1.2.3" is no IP address',
-    "80/http": '"http" is no protocol',
+    "8000-8002:80-81": "3 ports of the host (8000-8002) do not fit 2 ports of the container (80-81)",
+    "8080:80-81": "1 ports of the host (8080) do not fit 2 ports of the container (80-81)",
+    "9-8": '"9-8" is not a port',
+    "70000:80": '"70000" is not a port',
+    "web:80": '"web" is not a port',
+    "8080:": "does not name a port of the container",
+    "": "does not name a port of the container",
+    "0": "does not name a port of the container",
+    "1.2.3:80:80": '"1.2.3" is not an IP address',
+    "80/http": '"http" is not a protocol',
 }
 
 VOLUMES = ("data", "named")
@@ -76,7 +77,9 @@ MOUNTS = {
 @pytest.mark.parametrize("entry", PORTS)
 def test_ports(entry: Any) -> None:
     found = [
-        (port.host_ip, port.published, port.target, port.protocol, port.certain) for port in ports([entry])
+        (port.host_ip, port.published, port.target, port.protocol, port.certain)
+        for written in ports([entry])
+        for port in single(written)
     ]
     assert found == PORTS[entry]
 
@@ -119,9 +122,10 @@ def test_other_mounts() -> None:
         ("size=1m", "mode=1777"),
         (),
     ]
-    for wrong in ("data:", ":/b", "data:/b:ro:c", {"target": "/x"}, [[]]):
+    wrong: tuple[Any, ...] = ("data:", ":/b", "data:/b:ro:c", {"target": "/x"}, [[]])
+    for entry in wrong:
         with pytest.raises(FormError):
-            mounts([wrong])
+            mounts([entry])
 
 
 @pytest.mark.parametrize(
@@ -255,6 +259,12 @@ def test_extra_hosts() -> None:
         {"a": ["10.0.0.1", "::1"], "b": "host-gateway"},
     ):
         assert [(host.name, host.addresses) for host in extra_hosts(value)] == expected
+
+
+@pytest.mark.parametrize("entry", ["a", ":1.1.1.1", "=1.1.1.1", "a:b=1.1.1.1", ["a=1"]])
+def test_what_is_no_host(entry: Any) -> None:
+    with pytest.raises(FormError):
+        extra_hosts([entry])
 
 
 def test_resources() -> None:

@@ -24,7 +24,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "another file": (
         {"compose.yaml": "apiVersion: v1\nkind: Pod\n"},
-        "compose.yaml:1:1: has no services, so it is not a Compose file",
+        "compose.yaml:1:1: has no services; it is not a Compose file",
     ),
     "the first format": (
         {"compose.yaml": "web: {image: x}\n"},
@@ -32,7 +32,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "an unknown version": (
         {"compose.yaml": "version: '4'\nservices: {a: {image: x}}"},
-        'compose.yaml:1:1: version: "4" is no version of Compose files',
+        'compose.yaml:1:1: version: "4" is not a version of the Compose file format',
     ),
     "a key twice": (
         {"compose.yaml": "services:\n  a: {image: x}\n  a: {image: y}\n"},
@@ -52,14 +52,14 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
             "compose.yaml": "services:\n  a:\n    image: x\n    ports: ['1:1']",
             "compose.override.yaml": "services:\n  a:\n    ports: {1: 1}",
         },
-        "compose.override.yaml:3:5: services.a.ports: a mapping here cannot be merged with a list in ",
+        "compose.override.yaml:3:5: services.a.ports: a mapping cannot be merged with a list at ",
     ),
     "environment that disagrees": (
         {
             "compose.yaml": "services:\n  a:\n    image: x\n    environment: [A=1]",
             "compose.override.yaml": "services:\n  a:\n    environment: 5",
         },
-        "compose.override.yaml:3:5: services.a.environment: one value here cannot be merged with a list in ",
+        "compose.override.yaml:3:5: services.a.environment: a single value cannot be merged with a list at ",
     ),
     "services in a circle": (
         {"compose.yaml": "services:\n  a: {extends: b}\n  b: {extends: c}\n  c: {extends: a}"},
@@ -106,7 +106,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "ranges of ports": (
         {"compose.yaml": "services:\n  a:\n    image: x\n    ports:\n      - 80\n      - 8000-8002:80-81"},
-        "compose.yaml:6:9: services.a.ports[1]: the 3 ports 8000-8002 of the host do not fit",
+        "compose.yaml:6:9: services.a.ports[1]: 3 ports of the host (8000-8002) do not fit",
     ),
     "an expression": (
         {"compose.yaml": "services:\n  a:\n    image: x\n    environment:\n      P: ${P:-s3cret"},
@@ -114,7 +114,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a wrong form": (
         {"compose.yaml": "services:\n  a:\n    image: x\n    healthcheck:\n      test: [curl]"},
-        "compose.yaml:5:7: services.a.healthcheck.test: a list begins with CMD",
+        "compose.yaml:5:7: services.a.healthcheck.test: the list must begin with CMD",
     ),
     "a wrong volume": (
         {"compose.yaml": "services: {a: {image: x}}\nvolumes:\n  v: {driver: [a]}"},
@@ -123,7 +123,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     "no file": ({"other.yaml": ""}, "there is no Compose file here; Compose looks for compose.yaml"),
     "a name": (
         {"compose.yaml": "services: {a: {image: x}}", ".env": "COMPOSE_PROJECT_NAME=A b"},
-        "is no name of a project",
+        "is not a project name",
     ),
     "a merge key": ({"compose.yaml": "services: {a: {<<: 5}}"}, "the merge key << takes a mapping"),
 }
@@ -206,7 +206,17 @@ BOMBS: dict[str, tuple[dict[str, str], str]] = {
         },
         "more than 200 files",
     ),
-    "a large file": ({"compose.yaml": "#" * (5 * 1024 * 1024 + 1)}, "is larger than 5 MiB"),
+    "a large file": ({"compose.yaml": "#" * (1024 * 1024 + 1)}, "is larger than 1 MiB"),
+    "many values": (
+        {
+            "compose.yaml": f"include: [{', '.join(f'm{i}.yaml' for i in range(20))}]",
+            **dict.fromkeys(
+                (f"m{i}.yaml" for i in range(20)),
+                f"x: &x [{'a, ' * 10_000}]\nx-y: [{'*x, ' * 45}]\nservices: {{a: {{image: x}}}}",
+            ),
+        },
+        "more than 2000000 values",
+    ),
     "merging": (
         {
             "compose.yaml": "services:\n  s0: {image: x, environment: {"
@@ -214,7 +224,7 @@ BOMBS: dict[str, tuple[dict[str, str], str]] = {
             + "}}\n"
             + "".join(f"  s{i}: {{extends: s0, environment: {{A: 1}}}}\n" for i in range(1, 200))
         },
-        "the files merge into more than 500000 values",
+        "merging the files produces more than 500000 values",
     ),
     "nested variables": (
         {"compose.yaml": "services: {a: {image: '" + "${A:-" * 1000 + "}" * 1000 + "'}}"},
@@ -234,7 +244,7 @@ def test_what_grows_without_end_is_refused_in_time(tmp_path: Path, case: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["${" * 20_000, "$" * 40_001, "{" * 20_000 + "}" * 20_000, "${A:-x}" * 5_000]
+    "text", ["${" * 20_000, "$" * 40_001, "{" * 20_000 + "}" * 20_000, "${A:-x}" * 2_000]
 )
 def test_long_texts_take_linear_time(tmp_path: Path, text: str) -> None:
     write(

@@ -91,7 +91,7 @@ def test_the_name_is_that_of_compose(
 def test_a_given_name_wins(tmp_path: Path) -> None:
     write(tmp_path, {"compose.yaml": f"name: n\n{ONE}"})
     assert read_project(tmp_path, name="given", environment={"COMPOSE_PROJECT_NAME": "e"}).name == "given"
-    with pytest.raises(SourceError, match="is no name of a project"):
+    with pytest.raises(SourceError, match="is not a project name"):
         read_project(tmp_path, name="Not This", environment={})
 
 
@@ -178,11 +178,11 @@ def test_sources_know_their_folder_and_the_names_of_their_env_file(tmp_path: Pat
 
 
 NOTES = {
-    "a remote include": ("include: ['https://github.com/a/b.git']", "a remote file is not fetched"),
-    "an OCI include": ("include: ['oci://docker.io/a/b']", "a remote file is not fetched"),
-    "a remote base": ("", "a remote file is not fetched"),
+    "a remote include": ("include: ['https://github.com/a/b.git']", "remote files are not fetched"),
+    "an OCI include": ("include: ['oci://docker.io/a/b']", "remote files are not fetched"),
+    "a remote base": ("", "remote files are not fetched"),
     "an include by a variable": ("include: ['${X}/a.yaml']", '"${X}/a.yaml" depends on a variable'),
-    "an include by a default": ("include: ['${X:-b.yaml}']", 'read by its default, "b.yaml"'),
+    "an include by a default": ("include: ['${X:-b.yaml}']", 'its default "b.yaml" was read'),
     "an unknown key": ("volume: {}", 'Compose has no such key; did you mean "volumes"?'),
 }
 
@@ -209,6 +209,16 @@ def test_an_env_file_that_cannot_be_read_is_noted(tmp_path: Path) -> None:
     assert "larger than 1 MiB" in str(read(tmp_path).notes[0])
     write(tmp_path, {".env": "COMPOSE_PROJECT_NAME=$OTHER\n"})
     assert "COMPOSE_PROJECT_NAME refers to other variables" in str(read(tmp_path).notes[0])
+
+
+def test_env_files_that_are_missing_are_noted(tmp_path: Path) -> None:
+    entries = "[a.env, {path: b.env, required: false}, '${C}.env', there.env]"
+    write(
+        tmp_path, {"compose.yaml": f"services: {{a: {{image: x, env_file: {entries}}}}}", "there.env": "A=1"}
+    )
+    notes = [note for note in read(tmp_path).notes if note.path]
+    assert [(note.path[-1], str(note.place).endswith("compose.yaml:1")) for note in notes] == [(0, True)]
+    assert 'there is no file "a.env"; Compose does not start without it' in str(notes[0])
 
 
 def test_an_env_file_gives_names_only(tmp_path: Path) -> None:

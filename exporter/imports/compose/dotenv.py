@@ -33,7 +33,7 @@ class DotEnv:
 
     names: frozenset[str] = frozenset()
     own: dict[str, str] = field(default_factory=dict)
-    """Values of `OWN_VARIABLES`, as far as no other variable stands in them."""
+    """Values of `OWN_VARIABLES`, unless they refer to other variables."""
     unresolved: frozenset[str] = frozenset()
     """Names of `OWN_VARIABLES` whose value refers to other variables."""
 

@@ -51,7 +51,7 @@ def settings(folders: Iterable[Path], environment: Mapping[str, str]) -> Setting
         names |= found.names
         own = {**found.own, **own}
         notes += [
-            Note(f"{folder / '.env'}: {name} refers to other variables, so it is ignored")
+            Note(f"{folder / '.env'}: {name} refers to other variables and is ignored")
             for name in sorted(found.unresolved)
         ]
     own |= {name: environment[name] for name in OWN_VARIABLES if environment.get(name)}
@@ -84,7 +84,9 @@ def main_files(folder: Path, own: Mapping[str, str], notes: list[Note]) -> list[
     laid_over = [name for name in OVERRIDES if (folder / name).exists()]
     for chosen, *others in (found, laid_over or [""]):
         if others:
-            notes.append(Note(f"{folder}: {chosen} is read, {', '.join(others)} is not, as Compose does it"))
+            notes.append(
+                Note(f"{folder}: only {chosen} was read, not {', '.join(others)}; Compose does the same")
+            )
     return [folder / name for name in found[:1] + laid_over[:1]]
 
 
@@ -100,7 +102,7 @@ def project_name(
         if name:
             if normalised(name) != name:
                 sentence = (
-                    f"{quoted(name)} is no name of a project; use lower-case letters, digits, - and _, "
+                    f"{quoted(name)} is not a project name; use lower-case letters, digits, - and _, "
                     "and begin with a letter or digit"
                 )
                 raise SourceError([Problem(origin, 0, 0, "", sentence)])
@@ -115,7 +117,7 @@ def project_name(
     name = normalised(folder.name)
     if not name:
         sentence = (
-            f"{printable(folder.name)!r} gives no name for the project; write the key name into the file"
+            f"{printable(folder.name)!r} cannot be turned into a project name; set the key name in the file"
         )
         raise SourceError([Problem(str(folder), 0, 0, "", sentence)])
     return name, "folder"

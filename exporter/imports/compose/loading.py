@@ -17,7 +17,7 @@ from exporter.imports.compose.merging import Merger, settled
 from exporter.imports.compose.references import local_file
 from exporter.imports.compose.shape import SECTIONS, check_document
 from exporter.imports.compose.tree import RESET, read_documents
-from exporter.imports.project import Source, Value, mistake
+from exporter.imports.project import Place, Source, Value, mistake
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from exporter.imports.project import ModelPath, Note
 
 MAX_FILES = 200
+MAX_VALUES = 2_000_000
+"""Of all files together, with aliases expanded."""
 MAX_CHAIN = 50
 """Services that extend one another, and files that include one another."""
 
@@ -48,6 +50,7 @@ class Loader:
         """The key `name` of the main files."""
         self._notes = notes
         self._merger = Merger()
+        self._values = 0
         self._scopes: dict[tuple[str, frozenset[str]], _Scope] = {}
 
     def load(self, files: Sequence[Path], origin: Source, including: tuple[Path, ...] = ()) -> Value:
@@ -60,8 +63,7 @@ class Loader:
         for index, file in enumerate(files):
             role = "override" if index and origin.role == "main" else origin.role
             source = self._source(file, role, origin.folder, origin.variables)
-            for document in read_documents(source):
-                check_document(document)
+            for document in self._documents(source):
                 if not including and (name := document.child("name")):
                     self.names.append(name)
                 whole = self._with_included(document, source, including)
@@ -74,6 +76,15 @@ class Loader:
         source = Source(os.path.normpath(file), role, file.absolute(), folder or file.parent, variables)
         self.sources.append(source)
         return source
+
+    def _documents(self, source: Source) -> list[Value]:
+        documents, values = read_documents(source)
+        self._values += values
+        if self._values > MAX_VALUES:
+            raise mistake(f"this file brings the project to more than {MAX_VALUES} values", Place(source))
+        for document in documents:
+            check_document(document)
+        return documents
 
     def _with_included(self, document: Value, source: Source, including: tuple[Path, ...]) -> Value:
         include = document.child("include")
@@ -122,7 +133,7 @@ class Loader:
             return []
         inner = (*path, "env_file")
         found = [local_file(value, folder, inner, self._notes) for value in _texts(written, entry, inner)]
-        return [file for file in found if file is not None]
+        return [file for file in found if file is not None and str(file) != os.devnull]
 
     def _laid_on(self, included: Value, document: Value) -> Value:
         """Return the document with the resources of what it includes; its own win where both have one."""
@@ -200,8 +211,7 @@ class Loader:
         self._exist([file], written, path)
         source = self._source(file, "extends", file.parent, variables)
         tree: Value | None = None
-        for document in read_documents(source):
-            check_document(document)
+        for document in self._documents(source):
             tree = document if tree is None else self._merger.merge(tree, document)
         services = settled(tree, self._notes).child("services") if tree else None
         content = services.content if services else None
@@ -211,7 +221,7 @@ class Loader:
 
     def _limit(self, files: int, value: Value, path: ModelPath) -> None:
         if len(self.sources) + files > MAX_FILES:
-            raise mistake(f"more than {MAX_FILES} files belong together", value.place, path)
+            raise mistake(f"the project has more than {MAX_FILES} files", value.place, path)
 
     def _exist(self, files: Sequence[Path], value: Value, path: ModelPath) -> None:
         for file in files:

@@ -1,4 +1,4 @@
-"""What Compose makes of two values at the same place: of two files, of a service and its base, or of an include.
+"""Merges two values as Compose does: of two files, of a service and its base, or of an include.
 
 Mappings merge key by key, lists are joined, and the rest is replaced. `_RULES` lists what Compose does otherwise.
 `!reset` removes and `!override` replaces what came before. A removed key stays in the tree as a value with the tag
@@ -22,7 +22,7 @@ MAX_MERGED = 500_000
 """Values that merging may produce: a thousand services that each extend one of 400 values fit."""
 
 _ANY = "*"
-_DATE = "Compose takes this for a date, and not all of its versions accept one; write it in quotes"
+_DATE = "Compose reads this as a date, and some versions reject dates; write it in quotes"
 
 
 class Merger:
@@ -75,7 +75,7 @@ class Merger:
         """Raise when the limit is reached."""
         self._merged += values
         if self._merged > MAX_MERGED:
-            raise mistake(f"the files merge into more than {MAX_MERGED} values", place)
+            raise mistake(f"merging the files produces more than {MAX_MERGED} values", place)
 
 
 def settled(value: Value, notes: list[Note]) -> Value:
@@ -124,7 +124,7 @@ def _pairs(merger: Merger, base: Value, over: Value, path: ModelPath) -> Value:
 def _hosts(merger: Merger, base: Value, over: Value, path: ModelPath) -> Value:
     """Merge `extra_hosts`, where a name may have several addresses: only an equal line is dropped."""
     first, second = _sequence(base, base, over, path), _sequence(over, base, over, path)
-    known = {item.content for item in first if isinstance(item.content, str)}
+    known = [item.content for item in first]
     return merger.joined(base, first, [item for item in second if item.content not in known])
 
 
@@ -245,7 +245,7 @@ def _rule(path: ModelPath) -> Callable[[Merger, Value, Value, ModelPath], Value]
 
 def _disagree(base: Value, over: Value, path: ModelPath) -> Exception:
     sentence = (
-        f"{_kind(over)} here cannot be merged with {_kind(base)} in {base.place}; write both in one form"
+        f"{_kind(over)} cannot be merged with {_kind(base)} at {base.place}; write both in the same form"
     )
     return mistake(sentence, over.place, path)
 
@@ -256,5 +256,5 @@ def _kind(value: Value) -> str:
         if isinstance(value.content, dict)
         else "a list"
         if isinstance(value.content, list)
-        else "one value"
+        else "a single value"
     )

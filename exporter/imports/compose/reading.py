@@ -11,11 +11,12 @@ Compose's short and long forms as small types.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.imports.compose import files as search
-from exporter.imports.compose.checks import check_forms
+from exporter.imports.compose.checks import check_forms, missing_env_files
 from exporter.imports.compose.loading import Loader
 from exporter.imports.compose.shape import check_whole
 from exporter.imports.compose.unique import unique
@@ -67,4 +68,4 @@ def read_project(
         project_name, name_from, folder, tuple(loader.sources), tree, profiles, tuple(dict.fromkeys(notes))
     )
     check_forms(project)
-    return project
+    return replace(project, notes=(*project.notes, *missing_env_files(project)))

@@ -32,13 +32,13 @@ def local_file(value: Value, folder: Path, path: ModelPath, notes: list[Note]) -
     if has_variable(text):
         by_name = by_default(text)
         if by_name is None:
-            notes.append(Note(f"{quoted(text)} depends on a variable, so it is not read", path, value.place))
+            notes.append(Note(f"{quoted(text)} depends on a variable and was not read", path, value.place))
             return None
-        notes.append(Note(f"read by its default, {quoted(by_name)}", path, value.place))
+        notes.append(Note(f"its default {quoted(by_name)} was read", path, value.place))
         text = by_name
     if _REMOTE.match(text):
         notes.append(
-            Note("a remote file is not fetched, so what it defines is missing here", path, value.place)
+            Note("remote files are not fetched; what this one defines is missing here", path, value.place)
         )
         return None
     return folder / os.path.expanduser(text)  # noqa: PTH111 - which refuses an unknown ~user

@@ -1,4 +1,4 @@
-"""What a Compose file looks like from afar: top-level keys, and sections of named mappings."""
+"""Checks the outline of a Compose file: top-level keys, and sections of named mappings."""
 
 from __future__ import annotations
 
@@ -57,14 +57,12 @@ def check_whole(tree: Value, first: Place, notes: list[Note]) -> None:
         ):
             sentence = "is in Compose's first format, which Compose 2 cannot read; put services below the key services"
         else:
-            sentence = "has no services, so it is not a Compose file, or only a part of one"
+            sentence = "has no services; it is not a Compose file, or only part of one"
         raise mistake(sentence, first)
     assert isinstance(services.content, dict)  # noqa: S101 - as `check_document` has seen
     for name, service in services.content.items():
         if service.content is None:
-            raise mistake(
-                "is empty; a service has at least image or build", service.place, ("services", name)
-            )
+            raise mistake("is empty; set at least image or build", service.place, ("services", name))
     for key, value in tree.content.items():
         if key not in KEYS and not key.startswith("x-"):
             near = nearest(key, KEYS)
@@ -75,5 +73,5 @@ def check_whole(tree: Value, first: Place, notes: list[Note]) -> None:
 def _check_version(version: Value) -> None:
     text = "a list" if isinstance(version.content, dict | list) else container_text(version.content) or ""
     if not _VERSION.fullmatch(text):
-        sentence = f"{quoted(text)} is no version of Compose files; remove this key, which Compose 2 ignores"
+        sentence = f"{quoted(text)} is not a version of the Compose file format; remove this key, Compose 2 ignores it"
         raise mistake(sentence, version.place, ("version",))

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.yaml_nodes import Node
     from exporter.imports.project import Source
 
-MAX_BYTES = 5 * 1024 * 1024
+MAX_BYTES = 1024 * 1024
+"""Twenty times the largest file of a public application that we know of."""
 RESET, OVERRIDE = "!reset", "!override"
 
 _COMPOSE = Dialect(
@@ -33,8 +34,10 @@ _COMPOSE = Dialect(
 
 def read_documents(
     source: Source, dialect: Dialect = _COMPOSE, prepare: Callable[[str], str] = str
-) -> list[Value]:
-    """Read a file's documents, each of which is a mapping. `prepare` may change the text before.
+) -> tuple[list[Value], int]:
+    """Read a file's documents, each of which is a mapping. Return them, and how many values they hold.
+
+    `prepare` may change the text before.
 
     Raises:
         SourceError: it cannot be read, or is not that.
@@ -47,7 +50,8 @@ def read_documents(
     if duplicates:
         raise SourceError(_problem(source.name, error) for error in duplicates)
     converter = _Converter(source)
-    return [converter.value(document, document.line, document.column) for document in documents]
+    values = [converter.value(document, document.line, document.column) for document in documents]
+    return values, sum(document.size for document in documents)
 
 
 class _Converter:

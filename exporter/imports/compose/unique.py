@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Identity = str | None
-"""What an entry names; None: something of its own."""
+"""What an entry is about; None: unlike any other."""
 
 
 def unique(tree: Value) -> Value:
@@ -115,7 +115,9 @@ def _grant(folder: str) -> Callable[[Value], Identity]:
 
 
 def _env_file(value: Value) -> Identity:
-    return value.content if isinstance(value.content, str) else _child(value, "path")
+    text = value.content if isinstance(value.content, str) else _child(value, "path")
+    # Two files that extend each other may both say ./.env and mean their own.
+    return text and posixpath.join(str(value.place.source.folder or ""), text)
 
 
 _KEYED = (

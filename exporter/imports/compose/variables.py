@@ -56,7 +56,7 @@ def unset(found: Iterable[Use]) -> Note | None:
     if not names:
         return None
     listed = ", ".join(sorted(names)[:_MAX_NAMED]) + (", …" if len(names) > _MAX_NAMED else "")
-    return Note(f"no .env file defines {listed}; they have to come from the shell, or are empty")
+    return Note(f"no .env file defines {listed}; set them in the shell, otherwise they are empty")
 
 
 def _texts(tree: Value) -> Iterator[tuple[ModelPath, Value]]:

@@ -45,7 +45,8 @@ def read_config(path: Path, role: str = "main") -> Value:
     Raises:
         SourceError: it cannot be read, or is no mapping in YAML.
     """
-    return read_documents(Source(str(path), role, path, path.parent), _DIALECT)[0]
+    [document], _ = read_documents(Source(str(path), role, path, path.parent), _DIALECT)
+    return document
 
 
 def read_target_groups(path: Path) -> list[Value]:
@@ -55,7 +56,7 @@ def read_target_groups(path: Path) -> list[Value]:
         SourceError: it cannot be read, or is no list.
     """
     source = Source(str(path), "targets", path, path.parent)
-    [document] = read_documents(source, _DIALECT, _under_key)
+    [document], _ = read_documents(source, _DIALECT, _under_key)
     return [_moved(group) for group in items(document.child(_LIST))]
 
 

@@ -1,4 +1,4 @@
-"""What all forms share: the error of a wrong one, and texts of scalars."""
+"""Shared by all forms: the error, and texts of scalars."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class FormError(ValueError):
-    """A value in no form that Compose accepts. `path` leads from the key's value to the part that is wrong."""
+    """A value that Compose rejects. `path` leads from the key's value to the part that is wrong."""
 
     def __init__(self, sentence: str, path: ModelPath = ()) -> None:
         super().__init__(sentence)

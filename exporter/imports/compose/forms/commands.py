@@ -68,7 +68,7 @@ def healthcheck(value: Any) -> Healthcheck | None:
     """Return a health check; None if there is none.
 
     Raises:
-        FormError: it is in no form that Compose has.
+        FormError: Compose rejects it.
     """
     if value is None:
         return None
@@ -97,7 +97,7 @@ def _test(value: Any) -> tuple[tuple[str, ...], bool, bool]:
         return (), False, False
     first, rest = words[0], words[1:]
     if first not in ("NONE", "CMD", "CMD-SHELL"):
-        raise FormError("a list begins with CMD, CMD-SHELL or NONE", ("test",))
+        raise FormError("the list must begin with CMD, CMD-SHELL or NONE", ("test",))
     return (rest, first == "CMD-SHELL", first == "NONE") if first != "NONE" else ((), False, True)
 
 

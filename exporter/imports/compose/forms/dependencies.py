@@ -49,7 +49,7 @@ def dependencies(value: Any) -> tuple[Dependency, ...]:
         options = mapping_of(entry, (name,))
         condition = optional(options, "condition", (name,)) or STARTED
         if condition not in CONDITIONS and not has_variable(condition):
-            sentence = f"{quoted(condition)} is no condition; there are {', '.join(CONDITIONS)}"
+            sentence = f"{quoted(condition)} is not a condition; known: {', '.join(CONDITIONS)}"
             raise FormError(sentence, (name, "condition"))
         required, restart = flag(options, "required", True), flag(options, "restart", False)
         found.append(

@@ -95,13 +95,13 @@ def kind_of_source(source: str, volumes: Collection[str]) -> str:
 def _short(text: str, path: ModelPath, volumes: Collection[str]) -> Mount:
     parts = _drives_joined(split(text, ":"))
     if not all(parts):
-        raise FormError("is no mount: there is nothing on one side of a colon", path)
+        raise FormError("is not a mount: one side of a colon is empty", path)
     if len(parts) > _PARTS:
-        raise FormError("is no mount: there are too many colons", path)
+        raise FormError("is not a mount: too many colons", path)
     if len(parts) == 1:
         if has_variable(text) and ":" in (by_default(text) or ":"):
             return Mount(text, path, UNKNOWN)
-        return Mount(text, path, VOLUME, target=posixpath.normpath(text))
+        return Mount(text, path, VOLUME, target=_clean(text))
     source, target = parts[:2]
     options = parts[2].split(",") if len(parts) == _PARTS else []
     return Mount(
@@ -109,7 +109,7 @@ def _short(text: str, path: ModelPath, volumes: Collection[str]) -> Mount:
         path,
         kind_of_source(source, volumes),
         source,
-        target if has_variable(target) else posixpath.normpath(target),
+        _clean(target),
         "ro" in options,
         tuple(option for option in options if option not in ("ro", "rw")),
     )
@@ -130,11 +130,19 @@ def _long(entry: dict[str, Any], path: ModelPath) -> Mount:
     return Mount("", path, kind, source, target, read_only, (), rest)
 
 
+def _clean(target: str) -> str:
+    """Return a path without double slashes and dots, as Compose makes it."""
+    return target if has_variable(target) else re.sub("^//+", "/", posixpath.normpath(target))
+
+
 def _drives_joined(parts: list[str]) -> list[str]:
-    """Return the parts with the colon of a Windows drive put back: `C:\\data:/data`."""
+    """Return the parts with the colon of a Windows drive put back: `C:\\data:/data`.
+
+    Compose takes every single letter for a drive, so `a:/b` is no volume `a`.
+    """
     joined: list[str] = []
     for part in parts:
-        if joined and _DRIVE.fullmatch(joined[-1]) and part[:1] in ("\\", "/"):
+        if joined and _DRIVE.fullmatch(joined[-1]):
             joined[-1] += f":{part}"
         else:
             joined.append(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.values.words import quoted
 from exporter.imports.compose.expressions import split
 from exporter.imports.compose.forms.base import FormError, items_of, mapping_of, optional, text_of, texts_of
 
@@ -59,7 +60,7 @@ def attachments(value: Any) -> tuple[Attachment, ...]:
 
 
 def extra_hosts(value: Any) -> tuple[ExtraHost, ...]:
-    """Return the hosts; a name that stands in several entries has the addresses of all.
+    """Return the hosts; a name in several entries has the addresses of all.
 
     Raises:
         FormError: an entry has no address.
@@ -80,6 +81,8 @@ def extra_hosts(value: Any) -> tuple[ExtraHost, ...]:
 def _entry(text: str, path: ModelPath) -> tuple[str, tuple[str, ...]]:
     for separator in "=:":
         name, *rest = split(text, separator)
+        if rest and (not name or ":" in name):
+            raise FormError(f"{quoted(name)} is not a host name; write NAME=ADDRESS", path)
         if rest:
             return name, tuple(_bare(address) for address in split(separator.join(rest), ","))
     raise FormError("has no address; write NAME=ADDRESS", path)

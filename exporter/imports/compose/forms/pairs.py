@@ -40,7 +40,7 @@ def pairs(value: Any) -> tuple[Pair, ...]:
 def _entry(text: str, path: ModelPath) -> Pair:
     name, equals, value = text.partition("=")
     if name != name.rstrip():
-        raise FormError("there is a space before the =, which Compose refuses", path)
+        raise FormError("remove the space before =; Compose rejects it", path)
     return Pair(name, value if equals else None, path)
 
 

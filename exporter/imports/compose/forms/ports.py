@@ -1,4 +1,7 @@
-"""`ports` and `expose`: ranges, host addresses, protocols, and entries that are a variable."""
+"""`ports` and `expose`: ranges, host addresses, protocols, and entries that are a variable.
+
+Ranges stay ranges: a media server may publish ten thousand ports in one entry. `single` yields them one by one.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from exporter.imports.compose.expressions import by_default, has_variable, split
 from exporter.imports.compose.forms.base import FormError, items_of, number_of, optional, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from exporter.imports.project import ModelPath
 
 MAX_PORT = 65535
@@ -23,15 +28,15 @@ _RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One port of a container; an entry with a range makes several."""
+    """A port of a container, or a range of them."""
 
     raw: str
     """The entry as written; empty for the long form."""
     path: ModelPath
     target: str = ""
-    """The container's port as text. Empty where the whole entry is one variable without a default."""
+    """The container's port or range as text. Empty where the whole entry is one variable without a default."""
     published: str = ""
-    """The host's port, a range of them to choose from, or empty: any free one."""
+    """The host's port; a range where `target` is one too, or to choose from; empty: any free one."""
     host_ip: str = ""
     """The host's address; empty: all of them."""
     protocol: str = "tcp"
@@ -43,12 +48,12 @@ class Port:
 
     @property
     def number(self) -> int | None:
-        """The container's port, by the default of a variable; None if it is not known."""
+        """The container's port, by the default of a variable; None if it is not known or a range."""
         return number_of(self.target)
 
     @property
     def published_number(self) -> int | None:
-        """The host's port, by the default of a variable; None if it is not known or any free one."""
+        """The host's port, by the default of a variable; None if it is not known, a range, or any free one."""
         return number_of(self.published)
 
 
@@ -58,13 +63,26 @@ def ports(value: Any) -> tuple[Port, ...]:
     Raises:
         FormError: an entry is no port, or its ranges do not fit each other.
     """
-    found: list[Port] = []
-    for path, entry in items_of(value):
-        found += _long(entry, path) if isinstance(entry, dict) else _short(text_of(entry, path), path)
+    found = [
+        _long(entry, path) if isinstance(entry, dict) else _short(text_of(entry, path), path)
+        for path, entry in items_of(value)
+    ]
     bindings = {
-        (port.host_ip, port.published, port.target, port.protocol, port.certain): port for port in found
+        (port.host_ip, port.published, port.target or port.raw, port.protocol): port for port in found
     }
     return tuple(bindings.values())
+
+
+def single(port: Port) -> Iterator[Port]:
+    """Yield each port of a range; the port itself where it is none, or a variable decides."""
+    targets, published = _numbers(port.target, port.path), _numbers(port.published, port.path)
+    if targets is None or len(targets) == 1:
+        yield port
+        return
+    for index, target in enumerate(targets):
+        yield replace(
+            port, target=str(target), published=str(published[index]) if published else port.published
+        )
 
 
 def exposed(value: Any) -> tuple[Port, ...]:
@@ -73,13 +91,10 @@ def exposed(value: Any) -> tuple[Port, ...]:
     Raises:
         FormError: an entry is no port.
     """
-    found: list[Port] = []
-    for path, entry in items_of(value):
-        found += _short(text_of(entry, path), path)
-    return tuple(found)
+    return tuple(_short(text_of(entry, path), path) for path, entry in items_of(value))
 
 
-def _long(entry: dict[str, Any], path: ModelPath) -> list[Port]:
+def _long(entry: dict[str, Any], path: ModelPath) -> Port:
     target = optional(entry, "target", path)
     if target is None:
         raise FormError("the key target is missing", path)
@@ -96,10 +111,10 @@ def _long(entry: dict[str, Any], path: ModelPath) -> list[Port]:
     )
     _numbers(target, (*path, "target"))
     _numbers(port.published, (*path, "published"))
-    return [port]
+    return port
 
 
-def _short(text: str, path: ModelPath) -> list[Port]:
+def _short(text: str, path: ModelPath) -> Port:
     whole, _, protocol = _protocol(text)
     parts = split(whole, ":")
     target, published, address = parts[-1], parts[-2] if len(parts) > 1 else "", ":".join(parts[:-2])
@@ -109,38 +124,36 @@ def _short(text: str, path: ModelPath) -> list[Port]:
     if has_variable(text):
         return _with_variables(port, parts)
     if port.protocol not in _PROTOCOLS:
-        raise FormError(f"{quoted(protocol)} is no protocol; there are {', '.join(_PROTOCOLS)}", path)
+        raise FormError(f"{quoted(protocol)} is not a protocol; known: {', '.join(_PROTOCOLS)}", path)
     if port.host_ip:
         _check_address(port.host_ip, path)
-    return _expanded(port)
+    return _fitting(port)
 
 
-def _with_variables(port: Port, parts: list[str]) -> list[Port]:
+def _with_variables(port: Port, parts: list[str]) -> Port:
     """Return the ports of an entry with variables, which may hold more than one of its parts."""
     if len(parts) == 1:
         return _only_variable(port)
     pieces = split(by_default(port.published) or "", ":") if len(parts) == _WITHOUT_ADDRESS else []
     if len(pieces) > 1:
         # `${BIND:-127.0.0.1:8080}:80` holds the address and the port.
-        return [replace(port, host_ip=":".join(pieces[:-1]), published=pieces[-1], certain=False)]
+        return replace(port, host_ip=":".join(pieces[:-1]), published=pieces[-1], certain=False)
     if not (has_variable(port.target) or has_variable(port.published)):
-        return _expanded(port)
+        return _fitting(port)
     known = number_of(port.target) is not None and number_of(port.published) is not None
-    return [replace(port, certain=known or len(parts) > _WITHOUT_ADDRESS)]
+    return replace(port, certain=known or len(parts) > _WITHOUT_ADDRESS)
 
 
-def _only_variable(port: Port) -> list[Port]:
-    """Return the ports of `${PORTS}`, which may hold all of `IP:PORT:PORT/udp`, by what its default holds."""
+def _only_variable(port: Port) -> Port:
+    """Return the port of `${PORTS}`, which may hold all of `IP:PORT:PORT/udp`, by what its default holds."""
     literal = by_default(port.raw)
     try:
-        known = _short(literal, port.path) if literal else []
+        known = _short(literal, port.path) if literal else None
     except FormError:
-        known = []
+        known = None
     if not known:
-        return [replace(port, target="", certain=False)]
-    if literal and literal.isdigit():
-        return [port]
-    return [replace(inner, raw=port.raw, certain=False) for inner in known]
+        return replace(port, target="", certain=False)
+    return port if literal and literal.isdigit() else replace(known, raw=port.raw, certain=False)
 
 
 def _protocol(text: str) -> tuple[str, str, str]:
@@ -148,22 +161,18 @@ def _protocol(text: str) -> tuple[str, str, str]:
     return (text, "", "") if len(pieces) == 1 else ("/".join(pieces[:-1]), "/", pieces[-1])
 
 
-def _expanded(port: Port) -> list[Port]:
+def _fitting(port: Port) -> Port:
+    """Check a port without variables."""
     targets, published = _numbers(port.target, port.path), _numbers(port.published, port.path)
-    if targets is None:
-        raise FormError("names no port of the container", port.path)
-    if published is None:
-        return [replace(port, target=str(number)) for number in targets]
-    if len(targets) == 1:
-        return [port]
-    if len(targets) != len(published):
+    if targets is None or not targets.start:
+        raise FormError("does not name a port of the container", port.path)
+    if published and len(targets) not in (1, len(published)):
         raise FormError(
-            f"the {len(published)} ports {port.published} of the host do not fit "
-            f"the {len(targets)} ports {port.target} of the container",
+            f"{len(published)} ports of the host ({port.published}) do not fit "
+            f"{len(targets)} ports of the container ({port.target})",
             port.path,
         )
-    both = zip(targets, published, strict=True)
-    return [replace(port, target=str(target), published=str(host)) for target, host in both]
+    return port
 
 
 def _numbers(text: str, path: ModelPath) -> range | None:
@@ -173,7 +182,7 @@ def _numbers(text: str, path: ModelPath) -> range | None:
     found = _RANGE.fullmatch(text)
     first, last = (int(found[1]), int(found[2] or found[1])) if found else (-1, -1)
     if not 0 <= first <= last <= MAX_PORT:
-        raise FormError(f"{quoted(text)} is no port, nor a range of them such as 8000-8010", path)
+        raise FormError(f"{quoted(text)} is not a port or a range such as 8000-8010", path)
     return range(first, last + 1)
 
 
@@ -182,5 +191,5 @@ def _check_address(text: str, path: ModelPath) -> None:
         ipaddress.ip_address(text)
     except ValueError:
         raise FormError(
-            f"{quoted(text)} is no IP address; before the ports stands one of the host", path
+            f"{quoted(text)} is not an IP address; write HOST_IP:HOST_PORT:CONTAINER_PORT", path
         ) from None

@@ -30,7 +30,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class FileResource:
-    """A secret or config. Where its value stands in the file, only that is said, never what it is."""
+    """A secret or config. A value in the file itself is never kept."""
 
     key: str
     name: str | None
@@ -39,7 +39,7 @@ class FileResource:
     environment: str | None
     """The name of a variable that holds it."""
     has_content: bool
-    """True if the value stands in the Compose file: `content`."""
+    """True if the Compose file holds the value: `content`."""
     rest: dict[str, Any] = field(default_factory=dict)
     """Other keys: driver, labels, template_driver, …"""
 
@@ -89,7 +89,7 @@ def _external(mapping: dict[str, Any]) -> tuple[str | None, bool | str]:
         return name, flag(mapping, "external", False) or False
     old = optional(external, "name", ("external",))
     if name and old and name != old:
-        raise FormError("name and external.name differ; keep name", ("external", "name"))
+        raise FormError("name and external.name differ; remove external.name", ("external", "name"))
     return name or old, True
 
 

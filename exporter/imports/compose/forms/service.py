@@ -98,11 +98,21 @@ class Service:
     """Keys without a form here, as written: those that are passed through, noted or unknown."""
 
 
+def services(model: dict[str, Any]) -> dict[str, Service]:
+    """Return all services of a project's model, which `read_project` has checked.
+
+    Raises:
+        FormError: Compose rejects the form of a key.
+    """
+    volumes = model.get("volumes") or {}
+    return {name: service(name, value, volumes) for name, value in model["services"].items()}
+
+
 def service(name: str, value: Any, volumes: Collection[str] = ()) -> Service:
     """Return a service's forms. `volumes`: the keys of the top-level `volumes`.
 
     Raises:
-        FormError: one key is in no form that Compose accepts; the path begins with that key.
+        FormError: Compose rejects the form of a key; the path begins with that key.
     """
     found, errors = read(name, value, volumes)
     if errors:

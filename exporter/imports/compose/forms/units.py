@@ -41,7 +41,7 @@ def seconds(text: str | None, path: ModelPath = ()) -> float | None:
         return 0.0
     steps = _STEP.findall(literal)
     if "".join(number + unit for number, unit in steps) != literal:
-        raise FormError(f"{quoted(text)} is no duration such as 30s or 1m30s", path)
+        raise FormError(f"{quoted(text)} is not a duration such as 30s or 1m30s", path)
     return float(sum(float(number) * _SECONDS[unit] for number, unit in steps))
 
 
@@ -58,5 +58,5 @@ def size_bytes(text: str | None, path: ModelPath = ()) -> int | None:
     if not found:
         if has_variable(text or "") or literal == "-1":
             return None
-        raise FormError(f"{quoted(text)} is no size such as 512m or 2g", path)
+        raise FormError(f"{quoted(text)} is not a size such as 512m or 2g", path)
     return int(float(found[1]) * 1024 ** _POWERS.index((found[2] or "_").lower()))
