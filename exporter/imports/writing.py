@@ -19,6 +19,8 @@ _PLAIN = re.compile(r"[A-Za-z./_][A-Za-z0-9./_@%+-]*(?::[A-Za-z0-9./_@%+-]+)*|[0
 _WORDS = frozenset("true false yes no on off null y n ~ . .. .nan .inf".split())
 _SWITCHES = frozenset({"managed", "auth"})
 """Keys that are on or off."""
+_BLOCKS = frozenset({"services", "stores", "environments"})
+"""Sections whose entries have a line for each key."""
 _WIDTH = 100
 _OWNERS = """\
 # Who is notified. Write an address and remove the signs # in front:
@@ -84,7 +86,7 @@ def _entry(
     extra = [f"{indent}  # {flow_line}" for flow_line in _suggestions(suggested.get(path, {}))]
     if depth and not extra and not _has_inner(path, comments, suggested):
         line = f"{indent}{name}: {flow(value, key)}"
-        if len(line) <= _WIDTH and (depth > 1 or not value or not isinstance(value, dict)):
+        if len(line) <= _WIDTH and (depth > 1 or path[0] not in _BLOCKS or not isinstance(value, dict) or not value):
             yield line + comment
             return
     if isinstance(value, dict) and (value or extra):

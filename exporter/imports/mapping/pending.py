@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from exporter.catalog.catalog import Catalog
+from exporter.catalog.keys.container.healthcheck import HealthCheck
 from exporter.catalog.keys.services import Service
 from exporter.catalog.keys.stores import Store
+from exporter.catalog.values import references
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,6 +26,26 @@ def take_out(catalog: dict[str, Any]) -> list[str]:
     for section, model in (("services", Service), ("stores", Store)):
         for name, keys in catalog.get(section, {}).items():
             left += _without(keys, model, (section, name))
+            if "healthcheck" in keys:
+                left += _without(keys["healthcheck"], HealthCheck, (section, name, "healthcheck"))
+                if not keys["healthcheck"]:
+                    del keys["healthcheck"]
+            left += _variables(keys.get("environment", {}), (section, name, "environment"))
+    return left
+
+
+def _variables(environment: dict[str, Any], path: tuple[str, ...]) -> list[str]:
+    """Remove variables without a value, and write secrets as files, where the catalog has no other way."""
+    if hasattr(references, "parse_variable_value"):
+        return []
+    left = []
+    for name, value in [*environment.items()]:
+        if isinstance(value, dict):
+            environment[name] = {"secret": value["secret"]}
+            left.append(".".join((*path, name, "as")))
+        elif value is None:
+            del environment[name]
+            left.append(".".join((*path, name)))
     return left
 
 

@@ -33,13 +33,13 @@ def service_keys(service: Service, names: Mapping[str, str], draft: Draft) -> di
     if service.image:
         keys["image"] = draft.text(service.image, ("services", service.name, "image"))
         draft.row(Outcome.CARRIED, ("services", service.name, "image"))
+    if draft.own and service.build:
+        keys["build"] = _build(service, draft)
     keys |= probed(service, names[service.name], draft)
     if ports.is_public(service) and not draft.own:
         # With --own the published ports are carried, and a gateway has to be written first.
         keys["public"] = True
     keys |= shared_keys(service, names, draft)
-    if draft.own and service.build:
-        keys["build"] = _build(service, draft)
     if draft.own and service.read_only is not None:
         keys["read_only"] = service.read_only
     if replicas := _replicas(service):
@@ -214,7 +214,7 @@ def _limits(service: Service, draft: Draft) -> dict[str, Any]:
         if value is None:
             draft.row(Outcome.LEFT, path, "depends on a variable, or is no limit; write a number")
         else:
-            found[key] = value
+            found[key] = _mebibytes(value) if key == "memory" else value
             draft.row(Outcome.CHANGED, path, f"is resources.{key} in the catalog")
     return found
 
@@ -229,6 +229,10 @@ def _limit(key: str, text: str) -> Any:
     if number <= 0:
         return None
     return int(number) if key == "processes" or number == int(number) else number
+
+
+def _mebibytes(size: int) -> int | str:
+    return f"{size // 2**20}Mi" if size % 2**20 == 0 else size
 
 
 def _replicas(service: Service) -> int | None:

@@ -83,8 +83,8 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
         places = {row.place for row in rows if row.outcome == Outcome.SECRET}
         written = (row for row in owning if row.outcome == Outcome.SECRET and row.place not in places)
         rows += [replace(row, sentence="a secret is written here; it was not copied") for row in written]
-    pending = take_out(catalog)
     catalog = {key: value for key, value in catalog.items() if value not in ({}, [])}
+    pending = take_out(catalog)
     known = local.get("services", {}).keys() | local.get("stores", {}).keys()
     unreachable = tuple(name for name in names.values() if name not in known)
     return Made(
