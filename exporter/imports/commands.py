@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads it at run time
 from typing import Annotated, Optional
 
 import typer
@@ -20,7 +20,9 @@ app = typer.Typer()
 def init(
     sources: Annotated[
         Optional[list[str]],  # noqa: UP045 - typer reads it at run time
-        typer.Argument(metavar="[FOLDER|FILE…]", help="A folder with Compose files; default: the current one."),
+        typer.Argument(
+            metavar="[FOLDER|FILE…]", help="A folder with Compose files; default: the current one."
+        ),
     ] = None,
     origin: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -37,7 +39,9 @@ def init(
     json: Json = False,
     out: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--out", "-o", metavar="FILE", help="The file to write; default: config.yaml in the folder."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The file to write; default: config.yaml in the folder."
+        ),
     ] = None,
 ) -> None:
     """Write a catalog for an application that exists: from its Compose files, or from what runs.

@@ -65,7 +65,8 @@ def initialize(
     show("")
     if dry_run:
         show(text)
-    show(f"{'Would write' if dry_run else 'Written'}: {printable(str(file))}, {'valid' if not problems else 'not valid yet'}")
+    done, state = "Would write" if dry_run else "Written", "not valid yet" if problems else "valid"
+    show(f"{done}: {printable(str(file))}, {state}")
     for problem in problems:
         show(f"  {problem}")
     show(f"Next: {next_command}")
@@ -96,7 +97,9 @@ def _smallest(folder: Path, ask: Callable[[str, str], str] | None) -> Made:
         service = label(ask("Name of a service to watch", service))
         url = ask("URL that tells its health", url)
     catalog = {"project": project, "services": {service: {"health": url.replace("${", "$${")}}}
-    return Made(catalog, {("services", service): "runs already: without image and build it is only watched"}, ())
+    return Made(
+        catalog, {("services", service): "runs already: without image and build it is only watched"}, ()
+    )
 
 
 def _head(read: Sequence[str], made: Made) -> str:
@@ -122,5 +125,3 @@ def _next(file: Path, *, own: bool, valid: bool) -> str:
         return f"correct these lines, then: exporter validate {file}"
     config = "" if file == Path(NAME) else f" --config {file}"
     return f"exporter {'gen' if own else 'run'}{config}"
-
-

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 MAX_ROWS = 200
 
 
-def lines(made: Made, sources: Iterable[str], notes: Iterable[Note], project: Project | None) -> Iterator[str]:
+def lines(
+    made: Made, sources: Iterable[str], notes: Iterable[Note], project: Project | None
+) -> Iterator[str]:
     """Yield the report, without what was written."""
     yield f"Read: {', '.join(map(printable, sources)) or 'nothing'}"
     yield ""
@@ -50,10 +52,13 @@ def lines(made: Made, sources: Iterable[str], notes: Iterable[Note], project: Pr
     if made.owning or any(row.outcome == Outcome.OWNING for row in made.rows):
         kept = sum(row.outcome == Outcome.OWNING for row in made.rows)
         yield ""
-        yield f"To deploy it from the catalog, use --own: {kept} more keys are carried, {len(owning)} need your attention"
+        more = f"{kept} more keys are carried, {len(owning)} need your attention"
+        yield f"To deploy it from the catalog, use --own: {more}"
     count = Counter(row.outcome for row in made.rows)
     yield ""
-    yield "Keys: " + (", ".join(f"{number} {outcome.value}" for outcome, number in sorted(count.items())) or "none")
+    yield "Keys: " + (
+        ", ".join(f"{number} {outcome.value}" for outcome, number in sorted(count.items())) or "none"
+    )
 
 
 def entries(made: Made, project: Project | None) -> list[dict[str, str]]:
@@ -71,7 +76,9 @@ def entries(made: Made, project: Project | None) -> list[dict[str, str]]:
     ]
 
 
-def as_json(made: Made, sources: Iterable[str], notes: Iterable[Note], project: Project | None) -> dict[str, Any]:
+def as_json(
+    made: Made, sources: Iterable[str], notes: Iterable[Note], project: Project | None
+) -> dict[str, Any]:
     """Return the report for programs."""
     return {
         "sources": list(sources),
@@ -114,7 +121,9 @@ def _probe(keys: Mapping[str, Any]) -> str:
         path = health if isinstance(health, str) else health.get("path", "/")
         return printable(f"http {keys.get('port', '')}{path}")
     if "probes" in keys:
-        kinds = {kind for probe in keys["probes"] for kind in probe if kind not in ("name", "interval", "timeout")}
+        kinds = {
+            kind for probe in keys["probes"] for kind in probe if kind not in ("name", "interval", "timeout")
+        }
         return f"{', '.join(sorted(kinds))} {keys.get('port', '')}".strip()
     return "its containers only"
 

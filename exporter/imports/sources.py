@@ -52,7 +52,9 @@ def read_source(sources: Sequence[str], *, given: bool) -> Found:
             raise mistake("there is no such file or folder", Place(Source(str(path))))
     if paths[0].is_dir():
         if len(paths) > 1:
-            raise mistake("a folder cannot be combined with others; name the files", Place(Source(str(paths[0]))))
+            raise mistake(
+                "a folder cannot be combined with others; name the files", Place(Source(str(paths[0])))
+            )
         return _folder(paths[0], given=given)
     if any(_is_prometheus(path) for path in paths):
         return Found(targets=read_prometheus(paths), folder=Path())

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
     from exporter.imports.project import ModelPath
 
-_PLAIN = re.compile(r"[A-Za-z./_][A-Za-z0-9./_@%+-]*(?::[A-Za-z0-9./_@%+-]+)*|[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)")
-_WORDS = frozenset("true false yes no on off null y n ~ . .. .nan .inf".split())
+_PLAIN = re.compile(
+    r"[A-Za-z./_][A-Za-z0-9./_@%+-]*(?::[A-Za-z0-9./_@%+-]+)*|[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)"
+)
+_WORDS = frozenset(
+    ["true", "false", "yes", "no", "on", "off", "null", "y", "n", "~", ".", "..", ".nan", ".inf"]
+)
 _SWITCHES = frozenset({"managed", "auth"})
 """Keys that are on or off."""
 _BLOCKS = frozenset({"services", "stores", "environments"})
@@ -65,7 +69,9 @@ def write_new(file: Path, text: str) -> None:
             os.fsync(stream.fileno())
         os.link(temporary, file)  # unlike a rename, this fails if there is one
     except FileExistsError:
-        raise mistake("already exists and is never overwritten; choose another file with --out", place) from None
+        raise mistake(
+            "already exists and is never overwritten; choose another file with --out", place
+        ) from None
     except OSError as error:
         raise mistake(f"cannot be written: {error.strerror}", place) from None
     finally:
@@ -86,7 +92,9 @@ def _entry(
     extra = [f"{indent}  # {flow_line}" for flow_line in _suggestions(suggested.get(path, {}))]
     if depth and not extra and not _has_inner(path, comments, suggested):
         line = f"{indent}{name}: {flow(value, key)}"
-        if len(line) <= _WIDTH and (depth > 1 or path[0] not in _BLOCKS or not isinstance(value, dict) or not value):
+        if len(line) <= _WIDTH and (
+            depth > 1 or path[0] not in _BLOCKS or not isinstance(value, dict) or not value
+        ):
             yield line + comment
             return
     if isinstance(value, dict) and (value or extra):
@@ -102,7 +110,9 @@ def _entry(
         yield f"{indent}{name}: {flow(value, key)}{comment}"
 
 
-def _has_inner(path: ModelPath, comments: Mapping[ModelPath, str], suggested: Mapping[ModelPath, Any]) -> bool:
+def _has_inner(
+    path: ModelPath, comments: Mapping[ModelPath, str], suggested: Mapping[ModelPath, Any]
+) -> bool:
     return any(len(other) > len(path) and other[: len(path)] == path for other in (*comments, *suggested))
 
 
@@ -118,7 +128,11 @@ def flow(value: Any, key: str = "") -> str:
     if value is None:
         return "null"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(str(name))}: {flow(inner, str(name))}" for name, inner in value.items()) + "}"
+        return (
+            "{"
+            + ", ".join(f"{_scalar(str(name))}: {flow(inner, str(name))}" for name, inner in value.items())
+            + "}"
+        )
     if isinstance(value, list | tuple):
         return "[" + ", ".join(flow(item) for item in value) + "]"
     return _scalar(value) if isinstance(value, str) else str(value)
@@ -141,10 +155,19 @@ def _is_number(text: str) -> bool:
 
 def _escape(char: str) -> str:
     number = ord(char)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+    return (
+        f"\\x{number:02x}"
+        if number < 0x100
+        else f"\\u{number:04x}"
+        if number < 0x10000
+        else f"\\U{number:08x}"
+    )
 
 
 def refuse_existing(file: Path) -> None:
     """Raise SourceError if a file is there, before anything is read."""
     if file.is_symlink() or file.exists():
-        raise mistake(f"already exists and is never overwritten; choose another file with {quoted('--out FILE')}", Place(Source(str(file))))
+        raise mistake(
+            f"already exists and is never overwritten; choose another file with {quoted('--out FILE')}",
+            Place(Source(str(file))),
+        )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from exporter.imports.compose.expressions import has_variable
-from exporter.imports.masking import masked, secret_name
 from exporter.imports.mapping.values import catalog_text
+from exporter.imports.masking import masked, secret_name
 from exporter.imports.project import plain
 
 if TYPE_CHECKING:
@@ -68,7 +68,9 @@ class Draft:
             self.row(Outcome.CHANGED, path, f"is read from the variable {variable}")
         else:
             self.secrets.setdefault(known, {})
-            self.comments.setdefault(("secrets", known), f"its value is written in {self.project.place(path)}")
+            self.comments.setdefault(
+                ("secrets", known), f"its value is written in {self.project.place(path)}"
+            )
             self.row(Outcome.SECRET, path, f"its value was not copied; put it into ./secrets/{known}")
         return known
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.reading.warnings import is_secret, is_secret_name
+from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.values import literal, only_variable
 
 if TYPE_CHECKING:
@@ -24,6 +25,12 @@ def reference(pair: Pair, path: ModelPath, name: str, draft: Draft) -> str:
     """Return the name of a secret of the catalog for a variable that holds one."""
     variable = only_variable(pair.value or "") if pair.value else pair.name
     if variable:
+        if pair.value and is_secret(variable, literal(pair.value)):
+            draft.row(
+                Outcome.SECRET,
+                path,
+                f"the default of {variable} is a secret; it was not copied, set the variable",
+            )
         return draft.secret(path, variable, variable=variable)
     return draft.secret(path, f"{name}_{pair.name}")
 

@@ -26,14 +26,30 @@ _TCP = re.compile(r"/dev/tcp/([\w.:-]+)/([0-9]+)")
 _REQUEST = re.compile(r"(?:GET|HEAD) (/\S*) HTTP/")
 _FETCH = re.compile(r"""(?:fetch|http\.get)\(\s*['"](https?://[^'"$`]+)['"]""")
 _OWN = frozenset(
-    "pg_isready psql redis-cli valkey-cli mysqladmin mariadb-admin mysql mariadb healthcheck.sh mongosh mongo sqlcmd".split()
+    [
+        "pg_isready",
+        "psql",
+        "redis-cli",
+        "valkey-cli",
+        "mysqladmin",
+        "mariadb-admin",
+        "mysql",
+        "mariadb",
+        "healthcheck.sh",
+        "mongosh",
+        "mongo",
+        "sqlcmd",
+    ]
 )
 _WITH_VALUE = {
-    "curl": frozenset("oHXmAudbeTwxr") | {"output", "header", "request", "max-time", "connect-timeout", "retry"}
+    "curl": frozenset("oHXmAudbeTwxr")
+    | {"output", "header", "request", "max-time", "connect-timeout", "retry"}
     | {"retry-delay", "user-agent", "user", "data", "write-out", "retry-max-time", "cacert"},
     "wget": frozenset("OTtUo") | {"output-document", "timeout", "tries", "header", "user-agent"},
 }
-_CANNOT = frozenset({"unix-socket", "abstract-unix-socket", "data", "d", "X", "request", "post-data", "T", "u", "user", "x"})
+_CANNOT = frozenset(
+    {"unix-socket", "abstract-unix-socket", "data", "d", "X", "request", "post-data", "T", "u", "user", "x"}
+)
 """Options of curl after which it is another question than a plain GET."""
 
 
@@ -61,7 +77,12 @@ def test_of(check: Healthcheck | None, names: Collection[str]) -> Test | None:
     if check.by_shell:
         return _shell(check.test[0], names)
     words = [literal(word) for word in check.test]
-    if words[:1] and words[0].rpartition("/")[2] in ("sh", "bash") and len(words) == 3 and words[1].endswith("c"):
+    if (
+        words[:1]
+        and words[0].rpartition("/")[2] in ("sh", "bash")
+        and len(words) == 3
+        and words[1].endswith("c")
+    ):
         return _shell(words[2], names)
     return _command(words, "", names)
 
@@ -162,7 +183,11 @@ def _url(text: str, names: Collection[str]) -> Test:
     if url.scheme not in ("http", "https") or url.username or not _is_own(url.hostname or "", names):
         return CONTAINER
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
-    if not path.isprintable() or " " in path or any(is_secret(*pair.partition("=")[::2]) for pair in url.query.split("&")):
+    if (
+        not path.isprintable()
+        or " " in path
+        or any(is_secret(*pair.partition("=")[::2]) for pair in url.query.split("&"))
+    ):
         return CONTAINER
     return Test("http", port or {"http": 80, "https": 443}[url.scheme], path, url.scheme)
 

@@ -45,9 +45,14 @@ _EXACT: dict[str, Known] = {
         "mysql mariadb linuxserver/mariadb percona percona/percona-server bitnami/mysql bitnami/mariadb "
         "bitnamilegacy/mysql bitnamilegacy/mariadb mysql/mysql-server",
     ),
-    **dict.fromkeys(("clickhouse", "clickhouse/clickhouse-server", "yandex/clickhouse-server"), Known(8123, path="/ping")),
+    **dict.fromkeys(
+        ("clickhouse", "clickhouse/clickhouse-server", "yandex/clickhouse-server"), Known(8123, path="/ping")
+    ),
     **dict.fromkeys(("memcached",), Known(11211)),
-    **dict.fromkeys(("elasticsearch", "elasticsearch/elasticsearch", "opensearchproject/opensearch"), Known(9200, path="/_cluster/health")),
+    **dict.fromkeys(
+        ("elasticsearch", "elasticsearch/elasticsearch", "opensearchproject/opensearch"),
+        Known(9200, path="/_cluster/health"),
+    ),
     **dict.fromkeys(("minio", "minio/minio"), Known(9000, path="/minio/health/live")),
     **dict.fromkeys(("rabbitmq", "bitnami/rabbitmq"), Known(5672)),
     **dict.fromkeys(("apache/kafka", "bitnami/kafka", "confluentinc/cp-kafka"), Known(9092)),

@@ -7,9 +7,36 @@ need one.
 from __future__ import annotations
 
 SAME = frozenset(
-    "cap_drop configs container_name devices entrypoint command expose extra_hosts gpus group_add healthcheck hostname "
-    "init logging network_mode networks platform ports privileged pull_policy restart security_opt shm_size "
-    "stop_signal sysctls tmpfs ulimits user working_dir".split()
+    [
+        "cap_drop",
+        "configs",
+        "container_name",
+        "devices",
+        "entrypoint",
+        "command",
+        "expose",
+        "extra_hosts",
+        "gpus",
+        "group_add",
+        "healthcheck",
+        "hostname",
+        "init",
+        "logging",
+        "network_mode",
+        "networks",
+        "platform",
+        "ports",
+        "privileged",
+        "pull_policy",
+        "security_opt",
+        "shm_size",
+        "stop_signal",
+        "sysctls",
+        "tmpfs",
+        "ulimits",
+        "user",
+        "working_dir",
+    ]
 )
 """Carried unchanged in meaning, with --own. `read_only` is only a service's."""
 
@@ -17,10 +44,41 @@ RENAMED = {"cap_add": "capabilities", "stop_grace_period": "stop_grace"}
 """The same value under the catalog's name."""
 
 PASSED = frozenset(
-    "blkio_config cgroup cgroup_parent cpu_period cpu_quota cpu_rt_period cpu_rt_runtime cpu_shares cpuset "
-    "mem_reservation mem_swappiness memswap_limit oom_kill_disable oom_score_adj storage_opt device_cgroup_rules runtime "
-    "userns_mode uts ipc pid dns dns_opt dns_search domainname mac_address stdin_open tty annotations label_file "
-    "post_start pre_stop models".split()
+    [
+        "blkio_config",
+        "cgroup",
+        "cgroup_parent",
+        "cpu_period",
+        "cpu_quota",
+        "cpu_rt_period",
+        "cpu_rt_runtime",
+        "cpu_shares",
+        "cpuset",
+        "mem_reservation",
+        "mem_swappiness",
+        "memswap_limit",
+        "oom_kill_disable",
+        "oom_score_adj",
+        "storage_opt",
+        "device_cgroup_rules",
+        "runtime",
+        "userns_mode",
+        "uts",
+        "ipc",
+        "pid",
+        "dns",
+        "dns_opt",
+        "dns_search",
+        "domainname",
+        "mac_address",
+        "stdin_open",
+        "tty",
+        "annotations",
+        "label_file",
+        "post_start",
+        "pre_stop",
+        "models",
+    ]
 )
 """Under `compose:`, as they are written."""
 

@@ -43,6 +43,8 @@ def local_address(service: Service, port: int, seen: dict[str, Any]) -> str | No
 
     `seen`: what the engine says is published, by port of the container.
     """
+    if service.network_mode == "host":
+        return f"localhost:{port}"
     for address in seen.get(f"{port}/tcp", ()):
         host, _, number = str(address).rpartition(":")
         return f"{_reachable(host.strip('[]'))}:{number}"

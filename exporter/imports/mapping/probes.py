@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     """Return the keys `port`, `health` and `probes` of a service."""
     path = ("services", service.name)
-    test = test_of(service.healthcheck, {service.name, service.hostname or "", service.container_name or ""} - {""})
+    test = test_of(
+        service.healthcheck, {service.name, service.hostname or "", service.container_name or ""} - {""}
+    )
     image = known(service.image)
     port = (test.port if test else None) or ports.health_port(service) or (image.port if image else None)
     keys: dict[str, Any] = {"port": port} if port else {}
@@ -32,13 +34,19 @@ def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
         draft.row(Outcome.CARRIED, (*path, "healthcheck"), "also a TCP probe")
         keys["probes"] = [{"name": "port", "tcp": {}}]
     elif test and test.kind == "container":
-        draft.row(Outcome.CARRIED, (*path, "healthcheck"), "cannot be asked from outside; the container's own health")
+        draft.row(
+            Outcome.CARRIED,
+            (*path, "healthcheck"),
+            "cannot be asked from outside; the container's own health",
+        )
     elif image and image.path:
         keys["health"] = image.path
     if port and not keys.keys() & {"health", "probes"}:
         keys["probes"] = [{"name": "port", "tcp": {}}]
     if not port and (service.ports or service.expose):
-        draft.row(Outcome.LEFT, path, "several ports and no health test; write port, and health if it speaks HTTP")
+        draft.row(
+            Outcome.LEFT, path, "several ports and no health test; write port, and health if it speaks HTTP"
+        )
     return keys
 
 
@@ -51,7 +59,9 @@ def _http(test: Test, name: str, draft: Draft, path: tuple[str, str]) -> Any:
         keys["body"] = test.contains.replace("${", "$${")
     headers: dict[str, Any] = {}
     for header, value in test.headers:
-        if is_secret(header, value):
+        if header.lower() == "authorization" and value.lower().startswith("bearer "):
+            keys["bearer_token"] = {"secret": draft.secret((*path, "healthcheck"), f"{name}_token")}
+        elif is_secret(header, value):
             headers[header] = {"secret": draft.secret((*path, "healthcheck"), f"{name}_{header}")}
         else:
             headers[header] = value.replace("${", "$${")

@@ -13,7 +13,7 @@ from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import variables
 from exporter.imports.mapping.keys import DEPLOY_LEFT, LIMITS, NOTED, PASSED, REFUSED, RENAMED, SAME
 from exporter.imports.mapping.probes import probed
-from exporter.imports.mapping.values import catalog_text
+from exporter.imports.mapping.values import catalog_text, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     from exporter.imports.project import ModelPath
 
 _CONDITIONS = {HEALTHY: "healthy", COMPLETED: "completed"}
-_WATCHED = frozenset({"image", "build", "depends_on", "links", "profiles", "healthcheck", "ports", "expose", "labels"})
+_POLICIES = frozenset({"no", "always", "on-failure", "unless-stopped"})
+_SWARM_POLICIES = {"none": "no", "on-failure": "on-failure", "any": "always"}
+_WATCHED = frozenset(
+    {"image", "build", "depends_on", "links", "profiles", "healthcheck", "ports", "expose", "labels"}
+)
 """Keys that watching uses: for probes, ports, dependencies, descriptions. The others are for owning."""
 
 
@@ -44,6 +48,10 @@ def service_keys(service: Service, names: Mapping[str, str], draft: Draft) -> di
         keys["read_only"] = service.read_only
     if replicas := _replicas(service):
         keys["replicas"] = replicas
+    mode = service.network_mode or ""
+    other = names.get(mode.removeprefix("service:")) if mode.startswith("service:") else None
+    if other and not draft.own and "port" in keys:
+        keys["address"] = f"{mode.removeprefix('service:')}:{keys['port']}"
     return keys
 
 
@@ -52,18 +60,29 @@ def shared_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dic
     path: ModelPath = ("services", service.name)
     keys: dict[str, Any] = {}
     if names[service.name] != service.name:
-        keys["containers"] = {"service": service.name}
         draft.row(Outcome.CHANGED, path, f"is called {names[service.name]} in the catalog")
+    if not draft.own and not draft.project.name:
+        keys["containers"] = {"name": _container(service, draft)}
+    elif not draft.own and names[service.name] != service.name:
+        keys["containers"] = {"service": service.name}
     if needs := _depends_on(service, names, draft):
         keys["depends_on"] = needs
     if service.profiles:
         keys["profiles"] = list(service.profiles)
-        draft.row(Outcome.CARRIED, (*path, "profiles"), "runs on demand, so it is not missing while it does not run")
+        draft.row(
+            Outcome.CARRIED, (*path, "profiles"), "runs on demand, so it is not missing while it does not run"
+        )
     if not draft.own:
         _rows_for_owning(path, draft)
         return keys
     keys |= _owned(service, names, draft)
     return keys
+
+
+def _container(service: Service, draft: Draft) -> str:
+    """Return the name of the container of a service without a project."""
+    seen = draft.plain(("services", service.name, SEEN, "containers")) or [service.name]
+    return str(seen[0])
 
 
 def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str, Any]:
@@ -90,6 +109,10 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
         elif key not in _HANDLED and not key.startswith("x-"):
             draft.row(Outcome.LEFT, here, "is no key of Compose that is known here")
     keys |= _values(service, draft)
+    if restart := _restart(service, draft):
+        keys["restart"] = restart
+    if str(keys.get("healthcheck", {}).get("retries", "")).isdigit():
+        keys["healthcheck"]["retries"] = int(keys["healthcheck"]["retries"])
     if "network_mode" in keys and str(keys["network_mode"]).startswith("service:"):
         other = str(keys["network_mode"]).removeprefix("service:")
         keys["network_mode"] = f"service:{names.get(other, other)}"
@@ -99,7 +122,23 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
 
 
 _HANDLED = frozenset(
-    "image build environment env_file labels volumes depends_on links profiles secrets deploy scale read_only extends".split()
+    [
+        "image",
+        "build",
+        "environment",
+        "env_file",
+        "labels",
+        "volumes",
+        "depends_on",
+        "links",
+        "profiles",
+        "secrets",
+        "deploy",
+        "scale",
+        "read_only",
+        "extends",
+        "restart",
+    ]
 ) | set(LIMITS)
 
 
@@ -113,7 +152,9 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
         draft.row(Outcome.CARRIED, here)
     if service.labels:
         here = (*path, "labels")
-        keys["labels"] = {pair.name: draft.text(pair.value or "", (*here, *pair.path)) for pair in service.labels}
+        keys["labels"] = {
+            pair.name: draft.text(pair.value or "", (*here, *pair.path)) for pair in service.labels
+        }
         draft.row(Outcome.CARRIED, here)
     if service.env_file:
         here = (*path, "env_file")
@@ -124,6 +165,10 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
         draft.row(Outcome.CARRIED, (*path, "volumes"))
     if service.secrets:
         keys["secrets"] = [grant.source for grant in service.secrets]
+        for grant in service.secrets:
+            if grant.target != f"/run/secrets/{grant.source}" or grant.uid or grant.gid or grant.mode:
+                sentence = f"its target, owner and mode are left out: it is /run/secrets/{grant.source}"
+                draft.row(Outcome.CHANGED, (*path, "secrets", *grant.path), sentence)
         draft.row(Outcome.CARRIED, (*path, "secrets"))
     if limits := _limits(service, draft):
         keys["resources"] = limits
@@ -153,6 +198,29 @@ def mounts(service: Service, draft: Draft, without: str = "") -> list[Any]:
     return found
 
 
+def _restart(service: Service, draft: Draft) -> str | None:
+    """Return when the engine restarts it: by `restart`, or by what Swarm reads."""
+    path: ModelPath = ("services", service.name, "restart")
+    if service.restart:
+        policy, _, count = literal(service.restart).partition(":")
+        if policy not in _POLICIES:
+            draft.row(Outcome.LEFT, path, "depends on a variable; write the policy")
+            return None
+        if count or "$" in service.restart:
+            draft.row(Outcome.CHANGED, path, f"is {policy}, without a variable or a number of attempts")
+        return policy
+    written = ("services", service.name, "deploy", "restart_policy", "condition")
+    condition = draft.plain(written)
+    if condition is None:
+        return None
+    policy = _SWARM_POLICIES.get(str(condition), "")
+    if not policy:
+        draft.row(Outcome.LEFT, written, "is no policy")
+        return None
+    draft.row(Outcome.CHANGED, written, f"is restart: {policy} in the catalog")
+    return policy
+
+
 def _env_file(entry: Any, path: ModelPath, draft: Draft) -> Any:
     file = draft.file(entry.file if entry.file.startswith((".", "/", "$", "~")) else f"./{entry.file}", path)
     extra = {} if entry.required is True else {"required": entry.required}
@@ -178,7 +246,9 @@ def _depends_on(service: Service, names: Mapping[str, str], draft: Draft) -> Any
     if not needs:
         return None
     draft.row(Outcome.CARRIED, (*path, "depends_on"))
-    plain_needs = all(need.keys() == {"condition"} and need["condition"] != "completed" for need in needs.values())
+    plain_needs = all(
+        need.keys() == {"condition"} and need["condition"] != "completed" for need in needs.values()
+    )
     if not draft.own and plain_needs:
         return list(needs)
     return {name: need["condition"] if need.keys() == {"condition"} else need for name, need in needs.items()}
@@ -188,13 +258,19 @@ def _build(service: Service, draft: Draft) -> Any:
     build = service.build
     assert build is not None  # noqa: S101 - as the caller checked
     path = ("services", service.name, "build")
-    context = build.context if build.context.startswith((".", "/", "~", "$")) or "://" in build.context else f"./{build.context}"
+    context = (
+        build.context
+        if build.context.startswith((".", "/", "~", "$")) or "://" in build.context
+        else f"./{build.context}"
+    )
     keys: dict[str, Any] = {"context": draft.file(context, path)}
     keys["dockerfile"] = build.dockerfile or "Dockerfile"
     if build.target:
         keys["target"] = draft.text(build.target, path)
     if build.args:
-        keys["arguments"] = {pair.name: draft.text(pair.value or "", (*path, "args", *pair.path)) for pair in build.args}
+        keys["arguments"] = {
+            pair.name: draft.text(pair.value or "", (*path, "args", *pair.path)) for pair in build.args
+        }
     draft.row(Outcome.CARRIED, path)
     if build.dockerfile_inline:
         draft.row(Outcome.LEFT, (*path, "dockerfile_inline"), "write it into a Dockerfile")
@@ -244,5 +320,3 @@ def _rows_for_owning(path: ModelPath, draft: Draft) -> None:
     for key in draft.plain(path) or {}:
         if key not in _WATCHED and key != SEEN and not key.startswith("x-"):
             draft.row(Outcome.OWNING, (*path, key))
-
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.stores import ENGINES
+from exporter.imports.compose.forms.pairs import Pair
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import reference
@@ -16,29 +17,45 @@ from exporter.imports.mapping.values import literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from exporter.imports.compose.forms.pairs import Pair
     from exporter.imports.compose.forms.service import Service
     from exporter.imports.mapping.draft import Draft
     from exporter.imports.project import ModelPath
 
-_USERNAMES = (
-    "POSTGRES_USER POSTGRESQL_USERNAME MONGO_INITDB_ROOT_USERNAME MONGODB_ROOT_USER MYSQL_USER MARIADB_USER".split()
-)
-_PASSWORDS = (
-    "POSTGRES_PASSWORD POSTGRESQL_PASSWORD MONGO_INITDB_ROOT_PASSWORD MONGODB_ROOT_PASSWORD MYSQL_PASSWORD "
-    "MARIADB_PASSWORD REDIS_PASSWORD VALKEY_PASSWORD".split()
-)
-_DATABASES = (
-    "POSTGRES_DB POSTGRESQL_DATABASE MONGO_INITDB_DATABASE MONGODB_DATABASE MYSQL_DATABASE MARIADB_DATABASE".split()
-)
-_OPEN = {"POSTGRES_HOST_AUTH_METHOD": "trust", "ALLOW_EMPTY_PASSWORD": "yes", "MYSQL_ALLOW_EMPTY_PASSWORD": "yes"}
+_USERNAMES = [
+    "POSTGRES_USER",
+    "POSTGRESQL_USERNAME",
+    "MONGO_INITDB_ROOT_USERNAME",
+    "MONGODB_ROOT_USER",
+    "MYSQL_USER",
+    "MARIADB_USER",
+]
+_PASSWORDS = [
+    "POSTGRES_PASSWORD",
+    "POSTGRESQL_PASSWORD",
+    "MONGO_INITDB_ROOT_PASSWORD",
+    "MONGODB_ROOT_PASSWORD",
+    "MYSQL_PASSWORD",
+    "MARIADB_PASSWORD",
+    "REDIS_PASSWORD",
+    "VALKEY_PASSWORD",
+]
+_DATABASES = [
+    "POSTGRES_DB",
+    "POSTGRESQL_DATABASE",
+    "MONGO_INITDB_DATABASE",
+    "MONGODB_DATABASE",
+    "MYSQL_DATABASE",
+    "MARIADB_DATABASE",
+]
 _REQUIREPASS = "--requirepass"
 
 
 def is_store(service: Service) -> bool:
     """True if its image is a known store that the catalog has; a built image needs more evidence."""
     image = known(service.image)
-    return bool(image and image.engine in HAVE and not service.build and "sentinel" not in service.name.lower())
+    return bool(
+        image and image.engine in HAVE and not service.build and "sentinel" not in service.name.lower()
+    )
 
 
 def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str, Any]:
@@ -48,7 +65,11 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
     assert image is not None  # noqa: S101 - as `is_store` says
     keys: dict[str, Any] = {"engine": image.engine}
     name, _ = split_image(service.image or "")
-    if name == ENGINES[image.engine].image and version(service.image or "") and "$" not in (service.image or ""):
+    if (
+        name == ENGINES[image.engine].image
+        and version(service.image or "")
+        and "$" not in (service.image or "")
+    ):
         keys["version"] = version(service.image or "")
     else:
         keys["image"] = draft.text(service.image or "", (*path, "image"))
@@ -62,7 +83,9 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
         _own_data(service, image.engine, keys, shared, draft)
     for entry in service.ports:
         if ports.is_everywhere(entry):
-            draft.row(Outcome.CHANGED, (*path, "ports", *entry.path), "anybody on the network can reach this store")
+            draft.row(
+                Outcome.CHANGED, (*path, "ports", *entry.path), "anybody on the network can reach this store"
+            )
     return keys | shared
 
 
@@ -70,7 +93,7 @@ def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     here: ModelPath = ("services", service.name, "environment")
     given = {pair.name: pair for pair in service.environment}
     keys: dict[str, Any] = {}
-    if user := _first(given, _USERNAMES):
+    if (user := _first(given, _USERNAMES)) and user.value:
         keys["username"] = draft.text(literal(user.value or ""), (*here, *user.path))
     if password := _first(given, _PASSWORDS):
         keys["password"] = {"secret": reference(password, (*here, *password.path), name, draft)}
@@ -81,13 +104,13 @@ def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     elif service.command and _REQUIREPASS in service.command.words:
         index = service.command.words.index(_REQUIREPASS) + 1
         word = service.command.words[index] if index < len(service.command.words) else ""
-        from exporter.imports.compose.forms.pairs import Pair
-
         pair = Pair("password", word, ())
         keys["password"] = {"secret": reference(pair, ("services", service.name, "command"), name, draft)}
-    if "password" not in keys and draft.own:
+    if "password" not in keys and draft.own and not service.env_file:
         keys["auth"] = False
         draft.row(Outcome.CHANGED, ("services", service.name), "no password was found; auth: off says so")
+    elif "password" not in keys and draft.own:
+        keys["password"] = {"secret": draft.secret((*here[:2], "env_file"), f"{name}_password")}
     if (database := _first(given, _DATABASES)) and literal(database.value or ""):
         keys["databases"] = [literal(database.value or "")]
     return keys
@@ -97,7 +120,9 @@ def _first(given: Mapping[str, Pair], names: list[str]) -> Pair | None:
     return next((given[name] for name in names if name in given), None)
 
 
-def _own_data(service: Service, engine: str, keys: dict[str, Any], shared: dict[str, Any], draft: Draft) -> None:
+def _own_data(
+    service: Service, engine: str, keys: dict[str, Any], shared: dict[str, Any], draft: Draft
+) -> None:
     """Move what the catalog writes about a store itself: its data, and the variables of its login."""
     data = ENGINES[engine].data
     for mount in service.volumes:
@@ -113,6 +138,10 @@ def _own_data(service: Service, engine: str, keys: dict[str, Any], shared: dict[
         shared["environment"] = environment
     if "password" in keys and _REQUIREPASS in str(shared.get("command", "")):
         del shared["command"]
-        draft.row(Outcome.CHANGED, ("services", service.name, "command"), "the catalog starts the store with its password")
+        draft.row(
+            Outcome.CHANGED,
+            ("services", service.name, "command"),
+            "the catalog starts the store with its password",
+        )
     if secrets := [each for each in shared.pop("secrets", []) if {"secret": each} != keys.get("password")]:
         shared["secrets"] = secrets

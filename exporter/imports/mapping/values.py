@@ -34,13 +34,20 @@ def only_variable(text: str) -> str | None:
 def literal(text: str) -> str:
     """Return a text with the defaults of its variables; with their names where there is none."""
     known = by_default(text)
-    return known if known is not None else "".join(
-        part.text if isinstance(part, Text) else by_default(f"{_written(part)}") or "" for part in parse(text)
+    return (
+        known
+        if known is not None
+        else "".join(
+            part.text if isinstance(part, Text) else by_default(f"{_written(part)}") or ""
+            for part in parse(text)
+        )
     )
 
 
 def _written(part: Variable) -> str:
-    inner = "".join(each.text.replace("$", "$$") if isinstance(each, Text) else _written(each) for each in part.operand)
+    inner = "".join(
+        each.text.replace("$", "$$") if isinstance(each, Text) else _written(each) for each in part.operand
+    )
     return f"${{{part.name}{part.operator}{inner}}}"
 
 
@@ -63,6 +70,8 @@ def _piece(part: Text | Variable, left: list[tuple[str, str]]) -> str:
 def _operand(expression: Expression) -> str | None:
     """Return a default without variables; None if it cannot be written in the catalog."""
     if any(True for _ in variables(expression)):
-        return by_default("".join(_written(part) if isinstance(part, Variable) else part.text for part in expression))
+        return by_default(
+            "".join(_written(part) if isinstance(part, Variable) else part.text for part in expression)
+        )
     text = "".join(part.text for part in expression if isinstance(part, Text))
     return None if set(text) & set("${}") else text

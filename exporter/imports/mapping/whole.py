@@ -1,8 +1,8 @@
 """Entry point: a `Project` in, the keys of a catalog out, with comments and a row about each key of the source.
 
-    made = map_project(read_project(Path("shop")), own=False, target=Path("shop"))
-    made.catalog    # as a catalog is written
-    made.rows       # what became of each key, with file and line
+made = map_project(read_project(Path("shop")), own=False, target=Path("shop"))
+made.catalog    # as a catalog is written
+made.rows       # what became of each key, with file and line
 """
 
 from __future__ import annotations
@@ -26,8 +26,18 @@ if TYPE_CHECKING:
 
     from exporter.imports.project import ModelPath, Project
 
-_NETWORK_KEYS = "name external internal driver attachable enable_ipv6 driver_opts ipam labels".split()
-_VOLUME_KEYS = "name external driver driver_opts labels".split()
+_NETWORK_KEYS = [
+    "name",
+    "external",
+    "internal",
+    "driver",
+    "attachable",
+    "enable_ipv6",
+    "driver_opts",
+    "ipam",
+    "labels",
+]
+_VOLUME_KEYS = ["name", "external", "driver", "driver_opts", "labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +61,18 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     draft = Draft(project, own, target)
     found = services(project.model)
     names = catalog_names(found)
-    catalog: dict[str, Any] = {"project": label(project.name)}
-    if label(project.name) != project.name:
-        draft.comments["project",] = f"in Compose: {project.name}"
+    name = project.name or target.absolute().name
+    catalog: dict[str, Any] = {"project": label(name)}
+    if project.name and label(name) != name:
+        draft.comments["project",] = f"in Compose: {name}"
     if not own:
         catalog["managed"] = False
-        catalog["observe"] = {"projects": [project.name], "networks": _networks(project)}
+        observed = {"projects": [project.name] if project.name else [], "networks": _networks(project)}
+        catalog["observe"] = {key: value for key, value in observed.items() if value}
     catalog["services"] = {
-        names[name]: service_keys(service, names, draft) for name, service in found.items() if not is_store(service)
+        names[name]: service_keys(service, names, draft)
+        for name, service in found.items()
+        if not is_store(service)
     }
     catalog["stores"] = {
         names[name]: store_keys(service, names, draft) for name, service in found.items() if is_store(service)
@@ -68,7 +82,8 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
         draft.comments[section, names[name]] = str(project.place(("services", name)))
     if own:
         catalog |= _shared(project, draft)
-    catalog["secrets"] = {**_secrets(project, draft), **draft.secrets}
+        catalog["secrets"] = _secrets(project, draft)
+    catalog["secrets"] = {**catalog.get("secrets", {}), **draft.secrets}
     local = {} if own else _local(project, names, catalog)
     if local:
         catalog["environments"] = {"local": local, "stack": {}}
@@ -102,7 +117,9 @@ def in_order(rows: Iterable[Row], project: Project) -> tuple[Row, ...]:
     """Return rows in the order of the sources and their lines."""
     sources = {source: index for index, source in enumerate(project.sources)}
     return tuple(
-        sorted(rows, key=lambda row: (sources.get(row.place.source, len(sources)), row.place.line, str(row.path)))
+        sorted(
+            rows, key=lambda row: (sources.get(row.place.source, len(sources)), row.place.line, str(row.path))
+        )
     )
 
 
@@ -123,7 +140,10 @@ def _networks(project: Project) -> list[str]:
         if "network_mode" not in value:
             used |= dict.fromkeys(value.get("networks") or ("default",))
     return [
-        str((declared.get(name) or {}).get("name") or (name if (declared.get(name) or {}).get("external") else f"{project.name}_{name}"))
+        str(
+            (declared.get(name) or {}).get("name")
+            or (name if (declared.get(name) or {}).get("external") else f"{project.name}_{name}")
+        )
         for name in used
     ]
 
@@ -145,11 +165,17 @@ def _local(project: Project, names: dict[str, str], catalog: dict[str, Any]) -> 
 
 def _shared(project: Project, draft: Draft) -> dict[str, Any]:
     made: dict[str, Any] = {}
-    for section, known in (("networks", _NETWORK_KEYS), ("volumes", _VOLUME_KEYS), ("configs", ["file", "content", "environment"])):
+    for section, known in (
+        ("networks", _NETWORK_KEYS),
+        ("volumes", _VOLUME_KEYS),
+        ("configs", ["file", "content", "environment"]),
+    ):
         entries: dict[str, Any] = {}
         for name, value in (project.model.get(section) or {}).items():
             path = (section, name)
-            entries[name] = {key: draft.converted(inner, path) for key, inner in (value or {}).items() if key in known}
+            entries[name] = {
+                key: draft.converted(inner, path) for key, inner in (value or {}).items() if key in known
+            }
             if "file" in entries[name]:
                 entries[name]["file"] = draft.file(str(value["file"]), path)
             draft.row(Outcome.CARRIED, path)
