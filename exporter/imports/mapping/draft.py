@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from exporter.imports.compose.expressions import has_variable
 from exporter.imports.mapping.values import catalog_text
-from exporter.imports.masking import masked, secret_name
+from exporter.imports.masking import masked, masked_words, secret_name
 from exporter.imports.project import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.imports.project import ModelPath, Place, Project
 
 
@@ -78,19 +80,28 @@ class Draft:
         """Return a value of the source as the catalog writes it: `$` in its way, and no secret."""
         if isinstance(value, dict):
             return {key: self.converted(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
+            # The value of an option may be the next word.
+            words = masked_words(value, self._reference(path))
+            return [self._written(word, path) for word in words]
         if isinstance(value, list | tuple):
             return [self.converted(inner, (*path, index)) for index, inner in enumerate(value)]
         return self.text(value, path) if isinstance(value, str) else value
 
     def text(self, value: str, path: ModelPath) -> str:
         """Return one text as the catalog writes it."""
+        return self._written(masked(value, self._reference(path)), path)
 
+    def _reference(self, path: ModelPath) -> Callable[[str], str]:
         def reference(name: str) -> str:
             variable = secret_name(str(path[1]) if len(path) > 1 else "", name)
             self.row(Outcome.SECRET, path, f"its value was not copied; set the variable {variable}")
             return f"${{{variable}}}"
 
-        text, left = catalog_text(masked(value, reference))
+        return reference
+
+    def _written(self, value: str, path: ModelPath) -> str:
+        text, left = catalog_text(value)
         for name, why in left:
             self.row(Outcome.CHANGED, path, f"{why} of the variable {name} is left out; set it")
         return text
