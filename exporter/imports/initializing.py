@@ -19,7 +19,7 @@ from exporter.imports.writing import catalog_text, refuse_existing, write_new
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from exporter.imports.project import Note
+    from exporter.imports.project import ModelPath, Note
     from exporter.imports.sources import Found
 
 NAME = "config.yaml"
@@ -82,7 +82,9 @@ def _made(
         return map_project(project, own=own, target=target), project.notes, read
     if found.targets is not None:
         targets = found.targets
-        comments = {("services", service.name): str(service.place) for service in targets.services}
+        comments: dict[ModelPath, str] = {
+            ("services", service.name): str(service.place) for service in targets.services
+        }
         read = tuple(dict.fromkeys(source.name for source in targets.sources))
         catalog = {"project": label(target.absolute().name), **targets.catalog}
         return Made(catalog, comments, ()), targets.notes, read

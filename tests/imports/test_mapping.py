@@ -12,6 +12,7 @@ from exporter.imports.mapping.health import test_of as made_of
 from exporter.imports.mapping.images import known, version
 from exporter.imports.mapping.values import catalog_text
 from exporter.imports.mapping.whole import Made, map_project
+from tests.imports.engines import container, content
 from tests.imports.files import read, write
 
 if TYPE_CHECKING:
@@ -189,3 +190,16 @@ def test_keys_that_are_left_out_have_a_row(tmp_path: Path) -> None:
         "odd": Outcome.LEFT,
         "dns": Outcome.PASSED,
     }
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_running_project_without_files(tmp_path: Path, own: bool) -> None:
+    found = content(container("web1", "web", config_Env=["DB_PASSWORD=hunter2"]), container("loose"))
+    [running] = found.projects
+    made = map_project(running.project, own=own, target=tmp_path)
+    assert made.catalog["project"] == "shop"
+    assert made.catalog["services"]["web"]["port"] == 80
+    assert found.loose is not None
+    alone = map_project(found.loose, own=own, target=tmp_path / "My Folder")
+    assert alone.catalog["project"] == "my-folder"
+    assert "hunter2" not in str((made.catalog, alone.catalog))
