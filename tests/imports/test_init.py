@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from exporter.imports.commands import app
 from tests.imports.files import write
@@ -14,7 +14,6 @@ from tests.imports.files import write
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
 
 SHOP = """\
 name: shop
