@@ -9,6 +9,7 @@ class Commands(LazyGroup):
     """The commands of `exporter.cli` and those of this table."""
 
     table = {  # noqa: RUF012 - a ClassVar of LazyGroup
+        "init": Lazy("exporter.imports.commands", "Write a catalog for an existing application.", "init"),
         "backup": Lazy(
             "exporter.backups.backup_command", "Save stores, volumes and configuration.", "backup"
         ),

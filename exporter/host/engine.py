@@ -99,6 +99,8 @@ class Engine(StorageCalls):
             swarm=isinstance(swarm, dict) and swarm.get("ControlAvailable") is True,
             now=_text(info.get("SystemTime")),
             images=info["Images"] if isinstance(info.get("Images"), int) else 0,
+            log_driver=_text(info.get("LoggingDriver")),
+            runtime=_text(info.get("DefaultRuntime")),
         )
 
     @property
@@ -120,13 +122,17 @@ class Engine(StorageCalls):
     def labelled(self, labels: Mapping[str, str]) -> list[Container]:
         """Return all containers with these labels, except those that are removed meanwhile."""
         filters = {"label": [f"{name}={value}" for name, value in labels.items()]}
-        with self._call("the list of containers"):
-            listed = self._client.containers(all=True, filters=filters)
         found = []
-        for row in listed if isinstance(listed, list) else []:
+        for row in self.listed(filters):
             with suppress(NotThere):
-                found.append(self.container(_text(_json(row).get("Id"))))
+                found.append(self.container(_text(row.get("Id"))))
         return found
+
+    def listed(self, filters: Mapping[str, list[str]] | None = None) -> list[Json]:
+        """Return the engine's short description of each container, stopped ones too."""
+        with self._call("the list of containers"):
+            rows = self._client.containers(all=True, filters=filters)
+        return [_json(row) for row in rows] if isinstance(rows, list) else []
 
     def container(self, id_or_name: str) -> Container:
         """Return one container."""
@@ -317,10 +323,8 @@ class Engine(StorageCalls):
 
     def image(self, name: str) -> Image | None:
         """Return an image by name or id; None if the engine does not have it."""
-        try:
-            with self._call(f"the image {shown(name)}"):
-                described = _json(self._client.inspect_image(name))
-        except NotThere:
+        described = self.inspect_image(name)
+        if described is None:
             return None
         config = described.get("Config")
         config = config if isinstance(config, dict) else {}
@@ -336,6 +340,14 @@ class Engine(StorageCalls):
             if isinstance(labels, dict)
             else {},
         )
+
+    def inspect_image(self, name: str) -> dict[str, Any] | None:
+        """Return the engine's whole description of an image; None if the engine does not have it."""
+        try:
+            with self._call(f"the image {shown(name)}"):
+                return _json(self._client.inspect_image(name))
+        except NotThere:
+            return None
 
     def pull(self, name: str) -> None:
         """Pull an image from its registry. Raises Refused if the registry does not have it."""

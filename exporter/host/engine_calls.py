@@ -54,6 +54,8 @@ def failures(where: str, what: str) -> Iterator[None]:
         raise NotThere(_refusal(what, error)) from None
     except APIError as error:
         raise Refused(_refusal(what, error)) from None
+    except RecursionError:
+        raise Refused(f"the engine's answer to {what} is nested too deep to be read") from None
     except (DockerException, RequestException, ConnectionError, TimeoutError, BrokenPipeError) as error:
         raise EngineLost(silent(where, error, what)) from None
 

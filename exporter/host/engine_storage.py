@@ -36,6 +36,14 @@ class StorageCalls(Calls):
             listed = self._client.networks(filters={"label": filters(labels)})
         return sorted(as_text(as_json(row).get("Name")) for row in listed if isinstance(row, dict))
 
+    def network(self, name: str) -> Json | None:
+        """Return the description of a network; None if there is none."""
+        try:
+            with self._call(f"the network {shown(name)}"):
+                return as_json(self._client.inspect_network(name))
+        except NotThere:
+            return None
+
     def remove_network(self, name: str) -> None:
         """Remove a network; a missing one is ignored."""
         with suppress(NotThere), self._call(f"the removal of the network {shown(name)}"):

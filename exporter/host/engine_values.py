@@ -22,6 +22,9 @@ class EngineFacts:
     swarm: bool
     now: str
     images: int
+    log_driver: str = ""
+    """Default of containers, as is `runtime`."""
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True)

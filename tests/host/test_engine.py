@@ -83,3 +83,9 @@ def test_no_json_is_no_answer(fake: FakeEngine) -> None:
     fake.answers["GET /info"] = 200, b"<html>"
     with connected(fake.where) as engine, pytest.raises(EngineLost):
         engine.facts()
+
+
+def test_an_answer_that_is_nested_too_deep_is_refused(fake: FakeEngine) -> None:
+    fake.answers["GET /containers/json"] = 200, b"[" * 100_000
+    with connected(fake.where) as engine, pytest.raises(Refused, match="nested too deep"):
+        engine.listed()

@@ -55,7 +55,7 @@ _SWITCH = frozenset(
 )
 """A name that begins with one of these is a switch."""
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-_SECRET_VALUE = re.compile(
+SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|rk)_live_\w{16,}|sk-[\w-]{32,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{40,}"
     r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -86,11 +86,6 @@ def warnings(catalog: Catalog, tree: Node) -> Iterator[Finding]:
             yield path, f"{quoted(name)} looks like a secret that is written out; {HOW}"
 
 
-def is_secret(name: str, value: str) -> bool:
-    """True if the value, which is written out, is probably a secret: by its name, or by its form."""
-    return bool(_SECRET_VALUE.search(value)) or (is_secret_name(name) and _is_value(value))
-
-
 def _unchecked(catalog: Catalog) -> Iterator[Finding]:
     """Yield conditions for which the catalog has no check. The image can have one; if not, Compose does not start."""
     sections: dict[str, Mapping[str, Container]] = {"services": catalog.services, "stores": catalog.stores}
@@ -117,6 +112,11 @@ def _without_tls(catalog: Catalog) -> Iterator[Finding]:
                 "over TLS only; write tls: {ca: FILE}, or tls: {verify: false} for MySQL's own certificate"
             )
             yield ("stores", name, "engine"), why
+
+
+def is_secret(name: str, value: str) -> bool:
+    """True if the value, which is written out, is probably a secret: by its name, or by its form."""
+    return bool(SECRET_VALUE.search(value)) or (is_secret_name(name) and _is_value(value))
 
 
 def is_secret_name(name: str) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.reading.yaml_scalars import YamlError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from exporter.catalog.reading.problems import CatalogPath
     from exporter.catalog.reading.yaml_scalars import Scalar
 
@@ -26,6 +28,8 @@ class Node:
     """How many levels of lists and mappings it holds, itself included."""
     comment: str | None = None
     """The first word, in quotes, of a comment in place of the value: it may have been meant as text."""
+    tag: str | None = None
+    """A tag of the dialect's own, such as Compose's `!reset`."""
 
     def at(self, path: CatalogPath) -> tuple[Node, int]:
         """Return the deepest value on `path` that exists, and how many parts of the path lead to it."""
@@ -75,14 +79,18 @@ def merge_sources(node: Node, line: int, column: int) -> list[Node]:
     return sources
 
 
-def merge_into(target: Node, sources: list[Node]) -> None:
-    """Merge: keys of the mapping itself win, then those of the first source that has them."""
+def merge_into(target: Node, sources: list[Node], give_way: Mapping[str, str]) -> None:
+    """Add the keys of the sources. Keys of the mapping itself win, then those of the first source that has them.
+
+    A key whose tag is in `give_way` yields to that of a source, which gets the other tag.
+    """
     assert isinstance(target.value, dict)  # noqa: S101 - only mappings merge
     assert target.keys is not None  # noqa: S101 - as above
     for source in sources:
         assert isinstance(source.value, dict)  # noqa: S101 - checked where the merge was read
         for key, value in source.value.items():
-            if key not in target.value:
-                target.value[key] = value
+            own = target.value.get(key)
+            if own is None or own.tag in give_way:
+                target.value[key] = value if own is None else replace(value, tag=give_way[own.tag or ""])
                 target.keys[key] = (source.keys or {})[key]
                 target.size += value.size

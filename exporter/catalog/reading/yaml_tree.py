@@ -7,7 +7,7 @@ schema: only `true` and `false` are booleans, `5432:5432` and `2026-01-01` stay 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -18,7 +18,9 @@ from exporter.catalog.reading.yaml_scalars import YamlError, place, scalar_value
 from exporter.catalog.reading.yaml_syntax import begins_comment, control_character, syntax_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from exporter.catalog.reading.yaml_scalars import Scalar
 
 MAX_BYTES = 5 * 1024 * 1024
 
@@ -32,16 +34,49 @@ _MAX_ALIASED_NODES = 500_000
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the files of one program use YAML."""
+
+    scalar: Callable[[Any], Scalar]
+    """The value of a scalar's event. Raises YamlError for what is not allowed."""
+    empty: str
+    """What to say of a file without a value."""
+    second_document: str | None = None
+    """What to say of a second document; None: several are allowed."""
+    tags: frozenset[str] | None = frozenset()
+    """Tags of the program's own, which nodes keep; None: any."""
+    give_way: Mapping[str, str] = field(default_factory=dict)
+    """A key with one of these tags yields to the same key of a merged mapping, which gets the tag on the right."""
+
+
+CATALOG = Dialect(
+    scalar_value,
+    empty="is empty; a catalog names at least a project and its services",
+    second_document="a second document begins here; a catalog is one document",
+)
+
+
 def parse(text: str) -> tuple[Node, list[YamlError]]:
     """Parse one document whose root is a mapping. Return it, and every duplicate key.
 
     Raises:
         YamlError: the text is not such a document.
     """
+    documents, duplicates = parse_documents(text, CATALOG)
+    return documents[0], duplicates
+
+
+def parse_documents(text: str, dialect: Dialect) -> tuple[list[Node], list[YamlError]]:
+    """Read all documents; the root of each is a mapping. Returns them, at least one, and every duplicate key.
+
+    Raises:
+        YamlError: the text is not that.
+    """
     control = control_character(text)
     if control:
         raise control
-    builder = _Builder(text)
+    builder = _Builder(text, dialect)
     try:
         return builder.build()
     except yaml.MarkedYAMLError as error:
@@ -63,12 +98,13 @@ class _Open:
 
 
 class _Builder:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, dialect: Dialect) -> None:
         self._text = text
+        self._dialect = dialect
         self._loader = _LOADER(text)
         self._anchors: dict[str, Node | None] = {}
         self._stack: list[_Open] = []
-        self._root: Node | None = None
+        self._roots: list[Node] = []
         self._nodes = 0
         self._aliased = 0
         self._errors: list[YamlError] = []
@@ -81,7 +117,7 @@ class _Builder:
         index = self._stack[-1].index
         return index if self._text[index : index + 1] in ("{", "[") else None
 
-    def build(self) -> tuple[Node, list[YamlError]]:
+    def build(self) -> tuple[list[Node], list[YamlError]]:
         handlers: dict[type, Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._mapping,
@@ -98,16 +134,18 @@ class _Builder:
                     handler(event)
         finally:
             self._loader.dispose()
-        root = self._root
-        if root is None or root.value is None:
-            raise YamlError("is empty; a catalog names at least a project and its services", 1, 1)
-        if not isinstance(root.value, dict):
-            raise YamlError("is not a mapping of keys to values", root.line, root.column)
-        return root, self._errors
+        roots = [root for root in self._roots if root.value is not None]
+        if not roots:
+            raise YamlError(self._dialect.empty, 1, 1)
+        for root in roots:
+            if not isinstance(root.value, dict):
+                raise YamlError("is not a mapping of keys to values", root.line, root.column)
+        return roots, self._errors
 
     def _document(self, event: Any) -> None:
-        if self._root is not None:
-            raise YamlError("a second document begins here; a catalog is one document", *place(event))
+        if self._roots and self._dialect.second_document:
+            raise YamlError(self._dialect.second_document, *place(event))
+        self._anchors.clear()
 
     def _scalar(self, event: Any) -> None:
         line, column = place(event)
@@ -115,7 +153,7 @@ class _Builder:
         if parent and parent.key is None and parent.node.keys is not None:
             self._key(parent, event, line, column)
             return
-        node = Node(scalar_value(event), line, column)
+        node = Node(self._dialect.scalar(event), line, column, tag=self._own_tag(event))
         if not event.value:
             node.comment = begins_comment(self._text, event.end_mark.index)
         self._add(node, event.anchor)
@@ -141,14 +179,14 @@ class _Builder:
 
     def _mapping(self, event: Any) -> None:
         line, column = place(event)
-        self._open(Node({}, line, column, {}), event)
+        self._open(Node({}, line, column, {}, tag=self._own_tag(event)), event)
 
     def _sequence(self, event: Any) -> None:
         line, column = place(event)
-        self._open(Node([], line, column), event)
+        self._open(Node([], line, column, tag=self._own_tag(event)), event)
 
     def _open(self, node: Node, event: Any) -> None:
-        if event.tag not in _CONTAINER_TAGS:
+        if event.tag not in _CONTAINER_TAGS and node.tag is None:
             raise unknown_tag(event)
         parent = self._stack[-1] if self._stack else None
         if parent and parent.key is None and parent.node.keys is not None:
@@ -158,6 +196,12 @@ class _Builder:
             self._anchors[event.anchor] = None
         self._stack.append(_Open(node, event.anchor, event.start_mark.index))
 
+    def _own_tag(self, event: Any) -> str | None:
+        tag: str | None = event.tag
+        if tag is None or not tag.startswith("!") or tag == "!":
+            return None
+        return tag if self._dialect.tags is None or tag in self._dialect.tags else None
+
     def _check_depth(self, levels: int, line: int, column: int) -> None:
         if len(self._stack) + levels > MAX_DEPTH:
             raise YamlError(f"is nested more than {MAX_DEPTH} levels deep", line, column)
@@ -165,7 +209,7 @@ class _Builder:
     def _end(self, _event: Any) -> None:
         done = self._stack.pop()
         if done.merges:
-            merge_into(done.node, done.merges)
+            merge_into(done.node, done.merges, self._dialect.give_way)
         done.node.depth += 1
         self._add(done.node, done.anchor)
 
@@ -194,7 +238,7 @@ class _Builder:
         if anchor:
             self._anchors[anchor] = node
         if not self._stack:
-            self._root = node
+            self._roots.append(node)
             return
         parent = self._stack[-1]
         container = parent.node

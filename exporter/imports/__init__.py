@@ -1,0 +1,1 @@
+"""Imports of existing applications, from Compose files or a running engine, as one `Project`."""

@@ -1,0 +1,1 @@
+"""Compose files, read by Compose's rules and without resolving a variable."""

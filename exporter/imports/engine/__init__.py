@@ -1,0 +1,1 @@
+"""Reads the projects of a running engine."""
