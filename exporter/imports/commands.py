@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from exporter.host.command import operation
-from exporter.options import DryRun, Json
+from exporter.options import DryRun, Json  # noqa: TC001 - typer reads them at run time
 
 app = typer.Typer()
 
