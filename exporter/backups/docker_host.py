@@ -8,12 +8,13 @@ from typing import IO, TYPE_CHECKING, cast
 
 from exporter.backups.engines.shape import Ended, Mount
 from exporter.backups.subjects import BackupsError
+from exporter.catalog.planning.places import fixed_volumes
 from exporter.host.containers import PROJECT_LABEL
 from exporter.host.engine import Helper, connected
 from exporter.host.failures import EngineLost, OperationError, Refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from exporter.backups.engines.shape import Readable, Writable
     from exporter.host.containers import Container
@@ -31,16 +32,21 @@ _REMOVE_SECONDS = 60.0
 def docker_host(site: Site, label: str = HELPER_LABEL) -> Iterator[DockerHost]:
     """Connect to an environment's engine. Raises EngineLost."""
     with connected(site.docker_host) as engine:
-        yield DockerHost(engine, site.compose_project, label)
+        yield DockerHost(engine, site.compose_project, label, fixed_volumes(site.catalog))
 
 
 class DockerHost:
-    """The engines' Host on a real Docker engine. `label`: the label of throw-away containers."""
+    """The engines' Host on a real Docker engine. `label`: the label of throw-away containers. `fixed`: the engine's
+    names of volumes that do not have the name that Compose gives them.
+    """
 
-    def __init__(self, engine: Engine, project: str, label: str = HELPER_LABEL) -> None:
+    def __init__(
+        self, engine: Engine, project: str, label: str = HELPER_LABEL, fixed: Mapping[str, str] | None = None
+    ) -> None:
         self.engine = engine
         self.project = project
         self._label = label
+        self._fixed = fixed or {}
 
     def execute(
         self,
@@ -123,7 +129,9 @@ class DockerHost:
         return next((each for each in found if each.running), found[0] if found else None)
 
     def volume_of(self, name: str) -> str | None:
-        """Return Docker's name of a volume of the catalog; an external volume has the same name in both."""
+        """Return Docker's name of a volume of the catalog; None if the volume does not exist."""
+        if fixed := self._fixed.get(name):
+            return fixed if self.engine.volume(fixed) is not None else None
         # Compose 1 labels a volume that has an explicit name with that name, Compose 2 with the key in the file.
         for label in (name, f"{self.project}_{name}"):
             found = self.engine.volumes({PROJECT_LABEL: self.project, VOLUME_LABEL: label})
@@ -131,7 +139,7 @@ class DockerHost:
                 raise BackupsError(f"{len(found)} volumes match {name}: {', '.join(found)}")
             if found:
                 return found[0]
-        return name if self.engine.volume(name) is not None else None
+        return None
 
     def need_image(self, image: str) -> None:
         """Pull an image if it is not on this host. Raises BackupsError."""

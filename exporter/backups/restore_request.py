@@ -19,6 +19,7 @@ from exporter.backups.restore_plan import WrongNameError, choose, plan_restore, 
 from exporter.backups.restoring import Restoring, left_sentence
 from exporter.backups.subjects import BackupsError, backups_folder, chosen, subjects
 from exporter.backups.work import keyring, remove_leftovers
+from exporter.catalog.planning.places import fixed_volumes
 from exporter.host.command import confirm
 from exporter.host.compose import find_compose
 from exporter.host.containers import PROJECT_LABEL
@@ -60,7 +61,7 @@ def run_request(run: Run, site: Site, request: Request) -> Answer:
     settings = Settings.of(site.variables)
     with ExitStack() as stack:
         engine = stack.enter_context(connected(site.docker_host))
-        host = DockerHost(engine, site.compose_project)
+        host = DockerHost(engine, site.compose_project, fixed=fixed_volumes(site.catalog))
         stack.enter_context(backups_locked(folder, site.environment))
         if not request.dry_run:
             remove_leftovers(folder, host, run.screen.say)

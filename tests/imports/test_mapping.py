@@ -203,3 +203,15 @@ def test_a_running_project_without_files(tmp_path: Path, own: bool) -> None:
     alone = map_project(found.loose, own=own, target=tmp_path / "My Folder")
     assert alone.catalog["project"] == "my-folder"
     assert "hunter2" not in str((made.catalog, alone.catalog))
+
+
+def test_volumes_that_exist_keep_their_data(tmp_path: Path) -> None:
+    mounted = "services: {web: {image: x, volumes: ['data:/a', 'named:/b', 'theirs:/c']}}"
+    declared = "volumes: {data: , named: {name: elsewhere}, theirs: {external: true}}"
+    write(tmp_path, {"compose.yaml": f"name: my_shop\n{mounted}\n{declared}\n"})
+    made = map_project(read(tmp_path), own=True, target=tmp_path)
+    assert made.catalog["volumes"] == {
+        "data": {"name": "my_shop_data"},
+        "named": {"name": "elsewhere"},
+        "theirs": {"external": True},
+    }

@@ -174,6 +174,10 @@ def _shared(project: Project, draft: Draft) -> dict[str, Any]:
             }
             if "file" in entries[name]:
                 entries[name]["file"] = draft.file(str(value["file"]), path)
+            if section == "volumes" and project.name and not entries[name].keys() & {"name", "external"}:
+                # The catalog's Compose project has another name, and would start with an empty volume.
+                entries[name]["name"] = f"{project.name}_{name}"
+                draft.comments[path] = "the volume that exists, so that its data stays"
             draft.row(Outcome.CARRIED, path)
             for key in (value or {}).keys() - {*known}:
                 if not key.startswith("x-"):
