@@ -13,7 +13,7 @@ from exporter.catalog.reading.host_ports import check_ports
 from exporter.catalog.reading.problems import CatalogError, Problem, path_text
 from exporter.catalog.reading.source import Source, environment_names, open_source
 from exporter.catalog.reading.text_walk import misplaced
-from exporter.catalog.reading.validation import Reduced, validate
+from exporter.catalog.reading.validation import Reduced, absence, validate
 from exporter.catalog.reading.warnings import warnings
 from exporter.catalog.reading.watching import check_observed, check_watched
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
@@ -169,8 +169,12 @@ def _load(source: Source, environment: str | None) -> _Loaded:
     plan, uses, plan_findings = build_plan(catalog)
     findings += [(left.written(path), sentence) for path, sentence in check(catalog, merged)]
     findings += misplaced(catalog, merged, left)
-    below = {path[:2] for path in left.removed}
-    findings += [finding for finding in check_watched(catalog) if finding[0][:2] not in below]
+    incomplete = names | {path[:2] for path in left.removed}
+    findings += [
+        (path, absence(sentence, merged.at(path)[0]))
+        for path, sentence in check_watched(catalog)
+        if path[:2] not in incomplete
+    ]
     findings += check_observed(catalog, compose_project(catalog))
     # These may miss only what was removed from their service or section.
     touched = {path[:2] for path in left.removed if path[-1] in _MISSED or len(path) < 2}

@@ -33,7 +33,7 @@ services:
     depends_on: {db: {condition: started, x-a: 1}}
     probes: [{name: a, tcp: 80, x-a: 1}]
   api: {<<: *common, build: {context: ., x-a: 1}, restart: "no", port: 81}
-stores: {db: {engine: redis, x-a: 1}}
+stores: {db: {engine: redis, auth: off, x-a: 1}}
 volumes: {data: {x-a: 1}}
 secrets: {key: {x-a: 1}}
 environments: {test: {x-a: 1, x-b: , services: {web: {x-note: ~, x-more: 2}}}}
@@ -63,7 +63,8 @@ def test_the_schema_for_editors_allows_them() -> None:
     [
         (
             "services: {web: {x-image: web}}",
-            "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or probes",
+            "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or "
+            "probes, or managed: off if somebody else runs its containers",
         ),
         (
             "services: {web: {port: 80, x-a: 1, prot: 1}}",

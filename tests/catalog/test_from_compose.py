@@ -88,7 +88,7 @@ ANSWERS = {
     "resources here (cpu, memory and processes); deploy.placement is not supported: only a Swarm reads it, so "
     "remove it; write deploy.labels as compose: {deploy: {labels: …}}",
     "deploy: 3": "deploy is called replicas, resources and restart here (see the section deploy)",
-    "zzz: 3": "known: description, owner, image",
+    "zzz: 3": "known: description, owner, managed, containers, image",
 }
 
 

@@ -158,7 +158,7 @@ MISTAKES = [
         """,
         (
             "config.yaml:2:12: services.web: nothing to watch or to deploy; give it an image, a build, a "
-            "port, health or probes"
+            "port, health or probes, or managed: off if somebody else runs its containers"
         ),
     ),
     Mistake(
@@ -1398,8 +1398,8 @@ SHORT_FORMS = {
         "so write the text in quotes"
     ),
     "services:\n  web:\n    image: #shop": (
-        "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or probes; "
-        '"image" is empty, since "#shop" begins a comment'
+        "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or probes, or "
+        'managed: off if somebody else runs its containers; "image" is empty, since "#shop" begins a comment'
     ),
     "services: {web: {image: w, volumes: {source: ./a, target: /a, readonly: true}}}": (
         'services.web.volumes.readonly: unknown key; did you mean "read_only"?'

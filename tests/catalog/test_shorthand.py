@@ -136,6 +136,6 @@ CATALOGS = {
 
 @pytest.mark.parametrize(("short", "long"), CATALOGS.values(), ids=CATALOGS)
 def test_catalogs(short: str, long: str, write: Write) -> None:
-    rest = "" if "stores:" in short else "stores: {db: {engine: postgresql}}\n"
+    rest = "" if "stores:" in short else "stores: {db: {engine: postgresql, auth: off}}\n"
     rest += "" if "secrets:" in short and "services:" not in short else "secrets: {key: {env: KEY}}\n"
     assert load_catalog(write(f"{short}\n{rest}")) == load_catalog(write(f"{long}\n{rest}"))

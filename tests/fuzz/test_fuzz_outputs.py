@@ -111,11 +111,11 @@ SMALL = {
     ),
     "a variable from a file": (
         "services: {web: {image: 'w:1', environment: {A: {file: x}}}}",
-        "2:46: services.web.environment.A: reaches its container as a file",
+        "2:46: services.web.environment.A: reaches its container as a whole",
     ),
     "a store's password from a variable": (
         "stores: {db: {engine: redis, password: '${P}'}}",
-        "2:30: stores.db.password: reaches its container as a file",
+        "2:30: stores.db.password: reaches its container as a whole",
     ),
     "a password without a user": (
         "stores: {db: {engine: mongodb, password: {secret: a}}}\nsecrets: {a: }",

@@ -76,7 +76,7 @@ def test_status_shows_what_is_watched(tmp_path: Path, engine: FakeEngine) -> Non
         "db": (False, "healthy"),
     }
     assert rows["exporter"]["managed"] is True
-    assert found["problems"] == ["worker is exited 3"]
+    assert found["problems"] == ["worker exited with status 3"]
     assert found["next"] == "exporter check -e staging worker"
     assert "only watched, never deployed or backed up from here: web, worker, login, db" in found["notes"]
     assert (found["stores"], done.exit_code) == ([], 1)
@@ -88,7 +88,7 @@ def test_status_says_how_the_stack_alone_is_started(tmp_path: Path, engine: Fake
     engine.holds()
     found = json.loads(run(site, engine, "status", "--json").stdout)
     assert (found["problems"][0], found["next"]) == (
-        "nothing runs",
+        "nothing is running",
         "exporter compose -e staging -- up --detach",
     )
 

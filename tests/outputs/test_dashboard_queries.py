@@ -112,6 +112,7 @@ EXTRA = {
     "pattern": "error",
     "source": "cgroup",
     "version": "7.4",
+    "product": "redis",
     "role": "primary",
     "cause": "memory",
     "policy": "noeviction",

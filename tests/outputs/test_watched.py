@@ -117,8 +117,8 @@ def test_what_is_only_watched_is_in_no_file_that_deploys(tmp_path: Path) -> None
 def test_secrets_that_only_others_read_are_not_made_here(text: str, tmp_path: Path) -> None:
     found = inventory(catalog_of(tmp_path, text))
     assert "theirs" not in found
-    # Probes read both, but nothing here is the password of a store that could be rotated.
-    assert found["both"].users == ()
+    # The exporter's probes read it, but it is not the password of a store here that could be rotated.
+    assert found["both"].users == ("exporter",)
     assert found["db_password"].stores == ()
 
 

@@ -114,11 +114,14 @@ def _sentence(detail: ErrorDetails, path: CatalogPath, tree: Node, *, hint: bool
     node, depth = tree.at(path)
     if depth == len(path) and node.value is None and node.comment:
         return f"{text}; {node.comment} begins a comment, so write the text in quotes"
-    if isinstance(node.value, dict) and isinstance(detail.get("ctx", {}).get("error"), AbsenceError):
-        # The missing value may be there, after a #.
-        for key, inner in node.value.items():
-            if inner.value is None and inner.comment:
-                return f"{text}; {quoted(key)} is empty, since {inner.comment} begins a comment"
+    return absence(text, node) if isinstance(detail.get("ctx", {}).get("error"), AbsenceError) else text
+
+
+def absence(text: str, node: Node) -> str:
+    """Return the sentence on a missing value of a mapping; it may be there, after a #."""
+    for key, inner in node.value.items() if isinstance(node.value, dict) else ():
+        if inner.value is None and inner.comment:
+            return f"{text}; {quoted(key)} is empty, since {inner.comment} begins a comment"
     return text
 
 
