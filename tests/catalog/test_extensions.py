@@ -63,8 +63,10 @@ def test_the_schema_for_editors_allows_them() -> None:
     [
         (
             "services: {web: {x-image: web}}",
-            "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or "
-            "probes, or managed: off if somebody else runs its containers",
+            (
+                "services.web: nothing to watch or to deploy; give it an image, a build, a port, health or "
+                "probes, or managed: off if somebody else runs its containers"
+            ),
         ),
         (
             "services: {web: {port: 80, x-a: 1, prot: 1}}",
