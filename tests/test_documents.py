@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from exporter import __version__
 from exporter.cli import app
@@ -50,6 +52,17 @@ STORES = """\
   cache: {image: "redis:7"}
 volumes: {db-data: }
 """
+PRODUCTION = """\
+project: shop
+environments: {production: {}}
+services: {web: {image: "nginx:1.29", port: 80, health: /, depends_on: [db, documents]}}
+stores:
+  db: {engine: postgresql, password: {secret: db_password}, backup: {schedule: "0 3 * * *"}}
+  documents: {engine: mongodb, username: root, password: {secret: db_password}, backup: {schedule: "0 3 * * *"}}
+secrets: {db_password: {generate: 32}}
+"""
+NOT_HERE = {"--install": "changes this machine", "--tag": "waits half a minute for the engine"}
+"""Options of commands that are only parsed, and why."""
 SILENCE = ("nowhere.sock", "fetching server API version")
 """Texts by which the exporter and the versions of Compose show that they tried to contact the engine."""
 
@@ -232,3 +245,31 @@ def test_moving_in(tmp_path: Path, web: int) -> None:
     done = newcomer.type(begin, own, cwd=newcomer.shop)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "db-data" in (newcomer.shop / "deploy/default/compose.yaml").read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="exporter secrets needs root")
+@pytest.mark.parametrize("page", ["secrets.md", "deploy.md"])
+def test_the_commands_for_an_environment(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the commands of a page's shell blocks in their order: each ends with a sentence about the engine, which does
+    not answer, or does its work without it.
+    """
+    (tmp_path / "config.yaml").write_text(PRODUCTION)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    for variable in ("SECRETS_FOLDER", "STATE_FOLDER", "BACKUP_FOLDER"):
+        monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    assert CliRunner().invoke(app, ["gen"]).exit_code == 0
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message", "first"]):
+        subprocess.run([*git, *words], check=True)
+    lines = [
+        shlex.split(line, comments=True)
+        for block in blocks((ROOT / "docs" / page).read_text(encoding="utf-8"))
+        for line in block.splitlines()
+    ]
+    run = [words[1:] for words in lines if words[:1] == ["exporter"] and not NOT_HERE.keys() & {*words}]
+    assert len(run) >= 5
+    for words in run:
+        result = CliRunner().invoke(app, words)
+        assert result.exit_code in (0, 1, 3), f"{words}: {result.output}"
+        assert isinstance(result.exception, SystemExit | None), words
