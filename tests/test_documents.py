@@ -107,6 +107,23 @@ def test_the_makefile_has_the_target(page: str, words: tuple[str, ...]) -> None:
     assert {word for word in words if "=" not in word} <= targets
 
 
+@pytest.mark.parametrize("page", [*PAGES, GENERATED], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for link, anchor in re.findall(
+        r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text(encoding="utf-8")
+    ):
+        target = page.parent / link if link else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in _anchors(target.read_text(encoding="utf-8")), f"{link}#{anchor}"
+
+
+def _anchors(text: str) -> set[str]:
+    """Return the anchors of the headings of a page, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def test_only_the_readme_names_the_package_and_says_that_it_is_not_published() -> None:
     naming = {page for program in ("pip", "pipx") for page, words in commands(program)}
     assert naming == {"README.md"}
