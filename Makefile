@@ -11,10 +11,12 @@ SCRIPTS := .ci/run tools/apt-install tools/compose-2 tools/debian-servers tools/
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-system fuzz mutants bench lint format docs lock clean
+.PHONY: help install run test test-system fuzz mutants bench lint format docs lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+install: $(VENV)/.runtime ## install the command exporter into .venv
 
 run: $(VENV)/.runtime ## start the daemon on the example catalog, with simulated services
 	$(BIN)/python -m exporter run --demo $(ARGS)

@@ -165,10 +165,10 @@ def test_nothing_private_of_another_package_is_imported(file: Path) -> None:
     assert not {name for name in names if name.split(".")[0] in ("ctypes", "cffi")}
 
 
-def _rows(heading: str) -> list[list[str]]:
-    """Return the cells of the first table below a heading of docs/architecture.md, without its header."""
+def _rows(above: str) -> list[list[str]]:
+    """Return the cells of the first table below a text of docs/architecture.md, without its header."""
     text = (PACKAGE.parent / "docs/architecture.md").read_text(encoding="utf-8")
-    lines = text.partition(f"\n## {heading}\n")[2].splitlines()
+    lines = text.partition(f"\n{above}")[2].splitlines()
     table = itertools.takewhile(
         lambda line: line.startswith("|"), itertools.dropwhile(lambda line: not line.startswith("|"), lines)
     )
@@ -178,9 +178,17 @@ def _rows(heading: str) -> list[list[str]]:
 def test_the_documentation_lists_the_rooms_and_what_they_may_import() -> None:
     documented = {
         row[0].strip("`").removeprefix("exporter/").rstrip("/"): set(filter(None, row[2].split(", ")))
-        for row in _rows("Packages")
+        for row in _rows("## Packages\n")
     }
     assert documented == MAY_IMPORT
+
+
+def test_the_documentation_lists_the_layers_of_the_catalog_from_the_bottom_up() -> None:
+    documented = [row[0].strip("`").removeprefix("catalog/") for row in _rows("The catalog has layers.")]
+    layers = [layer.removesuffix(".py").rstrip("/") for layer in documented]
+    small = {"base", "report"}
+    """Single modules that no layer is named after."""
+    assert layers == [layer for layer in CATALOG if layer not in small]
 
 
 LEAST_LOOKUPS = 20
@@ -188,7 +196,7 @@ LEAST_LOOKUPS = 20
 
 
 def test_every_place_of_the_look_ups_exists() -> None:
-    rows = _rows("Where to look")
+    rows = _rows("## Where to look\n")
     assert len(rows) >= LEAST_LOOKUPS
     for what, places in rows:
         found = re.findall(r"`(exporter/[^`]+)`", places)
@@ -197,7 +205,7 @@ def test_every_place_of_the_look_ups_exists() -> None:
             assert (PACKAGE.parent / place).exists(), f"{what}: {place}"
 
 
-@pytest.mark.parametrize("row", _rows("Where to look"), ids=lambda row: row[0])
+@pytest.mark.parametrize("row", _rows("## Where to look\n"), ids=lambda row: row[0])
 def test_a_place_of_the_look_ups_has_what_is_looked_for(row: list[str]) -> None:
     """Check that names in the code, such as those of metrics and alerts, occur as whole words in the places listed."""
     names = [name for name in re.findall(r"`([a-z_]+)`", row[0]) if len(name) > 3]

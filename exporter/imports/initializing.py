@@ -107,7 +107,8 @@ def _smallest(folder: Path, ask: Callable[[str, str], str] | None) -> Made:
 def _head(read: Sequence[str], made: Made) -> str:
     begun = f"Made by exporter init from {', '.join(read)}." if read else "Made by exporter init."
     watched = "\nmanaged: off means that everything runs already, and is watched and never changed."
-    return f"{begun}\nEvery key: docs/catalog.md{watched if made.catalog.get('managed') is False else ''}"
+    keys = "Every key: docs/catalog.md of the exporter"
+    return f"{begun}\n{keys}{watched if made.catalog.get('managed') is False else ''}"
 
 
 def _problems(text: str, name: str) -> list[str]:

@@ -72,7 +72,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that a person should know, and that is no mistake."""
+    """Information for a person that is not a mistake."""
 
     sentence: str
     path: ModelPath = ()

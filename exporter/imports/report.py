@@ -1,4 +1,4 @@
-"""What a person sees of an import: sources, services, secrets, and what became of each key. No value of a secret."""
+"""The report of an import: sources, services, secrets, and what became of each key. It contains no secret's value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_ROWS = 200
 def lines(
     made: Made, sources: Iterable[str], notes: Iterable[Note], project: Project | None
 ) -> Iterator[str]:
-    """Yield the report, without what was written."""
+    """Yield the report, without the catalog."""
     yield f"Read: {', '.join(map(printable, sources)) or 'nothing'}"
     yield ""
     yield from _table(

@@ -1,4 +1,4 @@
-"""The text of a catalog that was made: YAML with comments. It never overwrites a file."""
+"""The text of an imported catalog: YAML with comments. Writing never overwrites a file."""
 
 from __future__ import annotations
 

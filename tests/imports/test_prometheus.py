@@ -75,7 +75,7 @@ def test_what_has_no_counterpart_is_told_with_its_line(tmp_path: Path) -> None:
         "dont_fragment: cannot be written in the catalog; it is left out",
         "validate_authority_rrs: cannot be written in the catalog; it is left out",
         'unix: its prober "unix" has no counterpart; its targets are left out',
-        "rule_files: stays with your Prometheus; the catalog makes its own",
+        "rule_files: stays with your Prometheus; the catalog generates its own",
         'no file matches "absent/*.yml"; what it names is missing',
         'kubernetes_sd_configs: targets of "pods" that come from there are not in a file; add them yourself',
         "basic_auth: a scrape in the catalog has no such key; it is left out",

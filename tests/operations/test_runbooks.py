@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import typer
 
 from exporter.cli import app
 from tests.components import compose_2, require
+from tests.documents import ROOT, calls, texts, without_redirections
 
-RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNBOOKS = ROOT / "docs/runbooks"
 PROGRAMS = ("exporter", "docker")
 STANDS_FOR = {"ENVIRONMENT": "staging", "SERVICE": "web", "STORE": "web", "CONTAINER": "web-1", "TAG": "v1"}
 SERVICES = ("web", "exporter", "prometheus", "alertmanager")
@@ -23,36 +26,9 @@ SILENCE = ("nowhere.sock", "Couldn't connect", "fetching server API version")
 """Texts by which the versions of Compose show that they tried to contact the engine."""
 
 
-def texts(page: str) -> list[str]:
-    """Return the lines of shell blocks, and code within sentences."""
-    blocks = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
-    rest = re.sub(r"```.*?```", "", page, flags=re.DOTALL)
-    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    return lines + re.findall(r"`([^`\n]+)`", rest)
-
-
-def calls(text: str) -> list[list[str]]:
-    """Return the calls of PROGRAMS in a line of shell, each as its words; `a $(b)` counts as two."""
-    inner = re.findall(r"\$\(([^()]*)\)", text)
-    lexer = shlex.shlex(re.sub(r"\$\([^()]*\)", "VALUE", text), posix=True, punctuation_chars="|&;<>")
-    lexer.whitespace_split = True
-    found: list[list[str]] = [[]]
-    try:
-        for word in lexer:
-            if set(word) <= set("|&;"):
-                found.append([])
-            else:
-                found[-1].append(word)
-    except ValueError:
-        found = []  # text such as `it's`, which is not a command
-    commands = [words for words in found if words and words[0] in PROGRAMS and len(words) > 1]
-    return [*commands, *(words for text in inner for words in calls(text))]
-
-
 def cut(words: list[str]) -> list[str]:
     """Return the words without redirections, and with a value for each placeholder."""
-    ends = [index for index, word in enumerate(words) if set(word) & set("<>") and len(word) < 3]
-    return [STANDS_FOR.get(word, word) for word in words[: ends[0] if ends else None]]
+    return [STANDS_FOR.get(word, word) for word in without_redirections(words)]
 
 
 ALL = sorted(
@@ -60,7 +36,7 @@ ALL = sorted(
         tuple(cut(words))
         for page in RUNBOOKS.glob("*.md")
         for text in texts(page.read_text(encoding="utf-8"))
-        for words in calls(text)
+        for words in calls(text, PROGRAMS)
     }
 )
 EXPORTER = [words[1:] for words in ALL if words[0] == "exporter"]
@@ -82,7 +58,7 @@ def compose_calls() -> list[tuple[str, ...]]:
 def test_there_are_commands_in_runbooks() -> None:
     assert len(EXPORTER) > 30
     assert len(compose_calls()) > 8
-    assert calls("a | exporter check -e X $(docker ps -q) > f; docker 'a b'") == [
+    assert calls("a | exporter check -e X $(docker ps -q) > f; docker 'a b'", PROGRAMS) == [
         ["exporter", "check", "-e", "X", "VALUE", ">", "f"],
         ["docker", "a b"],
         ["docker", "ps", "-q"],

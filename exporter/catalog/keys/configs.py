@@ -1,4 +1,4 @@
-"""The key `configs`: files of configuration that containers get."""
+"""The key `configs`: configuration files that containers get."""
 
 from __future__ import annotations
 

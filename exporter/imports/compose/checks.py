@@ -23,7 +23,7 @@ def check_forms(project: Project) -> None:
     """Check every service, volume, network, secret and config.
 
     Raises:
-        SourceError: Compose rejects the form of some.
+        SourceError: Compose rejects the form of one of them.
     """
     problems = [
         problem(error.sentence, project.place((*path, *error.path)), (*path, *error.path))

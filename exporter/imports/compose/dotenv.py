@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"(?:^|[ \t])#.*")
 
 @dataclass(frozen=True, slots=True)
 class DotEnv:
-    """What may be known of a `.env`."""
+    """The part of a `.env` that is kept."""
 
     names: frozenset[str] = frozenset()
     own: dict[str, str] = field(default_factory=dict)
@@ -42,7 +42,7 @@ def read_dot_env(file: Path) -> DotEnv | None:
     """Read a `.env`; None if there is none.
 
     Raises:
-        OSError: it is no regular file, is too large or cannot be read; `strerror` is a sentence's end.
+        OSError: it is no regular file, is too large or cannot be read; `strerror` completes a sentence.
     """
     try:
         raw = read_in_time(file, MAX_BYTES)

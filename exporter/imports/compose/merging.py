@@ -79,7 +79,7 @@ class Merger:
 
 
 def settled(value: Value, notes: list[Note]) -> Value:
-    """Return a value without what was reset and without tags. Tags that nobody knows are noted."""
+    """Return a value without what was reset and without tags. Unknown tags are noted."""
     made: dict[int, dict[str, Value] | list[Value]] = {}
     unknown: set[str] = set()
 

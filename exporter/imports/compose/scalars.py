@@ -43,7 +43,7 @@ _PLAIN_FROM, _PLAIN_TO = -4, 6
 
 
 class DateText(str):
-    """Text without quotes that Compose takes for a date: some of its versions refuse it, others rewrite it."""
+    """Text without quotes that Compose reads as a date: some of its versions refuse it, others rewrite it."""
 
     __slots__ = ()
 

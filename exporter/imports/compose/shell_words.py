@@ -21,7 +21,7 @@ class ShellWordsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What Compose makes of a command."""
+    """A command as Compose splits it."""
 
     words: tuple[str, ...]
     dropped: str = ""

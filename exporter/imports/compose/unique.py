@@ -1,4 +1,4 @@
-"""Entries of lists that name the same thing: the last one wins, and takes the place of the first.
+"""Entries of lists that name the same thing: the last one replaces the first.
 
 Compose merges lists by joining them, so `ports` of an override would otherwise hold each port twice.
 """

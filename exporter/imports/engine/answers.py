@@ -1,4 +1,4 @@
-"""Parts of an engine's answers, taken by type and within limits: labels and names in them are anybody's text."""
+"""Parts of an engine's answers, taken by type and within limits: anybody can write labels and names."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Part:
         return 0 if isinstance(found, bool) or abs(found) >= 1 << 63 else found
 
     def flag(self, key: str) -> bool:
-        """True if the engine says so."""
+        """Return a boolean; False if there is none."""
         return self._typed(key, bool, False)
 
     def _typed(self, key: str, wanted: type[T], empty: T) -> T:

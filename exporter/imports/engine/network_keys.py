@@ -13,7 +13,7 @@ _SHORT_ID = 12
 
 
 def network_keys(containers: list[Found], shared: Shared) -> dict[str, Any]:
-    """Return the network keys of a service; the first container stands for all."""
+    """Return the network keys of a service; the first container is used for all."""
     found = containers[0]
     host, config = found.described.part("HostConfig"), found.described.part("Config")
     mode = host.text("NetworkMode")
@@ -52,7 +52,7 @@ def bound_ports(found: Found) -> dict[str, list[str]]:
 
 
 def _published(host: Part) -> list[str]:
-    """Return the ports in Compose's short form. A port of the host that the engine chose is not written down."""
+    """Return the ports in Compose's short form. Ports of the host that the engine chose are omitted."""
     found = []
     for port, bindings in host.listed("PortBindings").items():
         for each in bindings:

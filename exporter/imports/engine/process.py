@@ -133,9 +133,7 @@ class _Text:
 
     def _reference(self, name: str) -> str:
         variable = secret_name(self._found.service, name)
-        note = Note(
-            f"a secret is written out there; ${{{variable}}} stands in its place", place=self._found.place
-        )
+        note = Note(f"a secret is written out there; ${{{variable}}} replaces it", place=self._found.place)
         if note not in self._notes:
             self._notes.append(note)
         return f"${{{variable}}}"

@@ -92,7 +92,7 @@ def _project(name: str, inventory: Inventory, engine: Engine, facts: EngineFacts
 
 
 def _service(containers: list[Found], shared: Shared, facts: EngineFacts) -> dict[str, Any]:
-    """Return the keys of one service. Its first running container stands for all."""
+    """Return the keys of one service. Its first running container is used for all."""
     found = containers[0]
     keys = {
         **process_keys(found, shared.notes),
@@ -106,7 +106,7 @@ def _service(containers: list[Found], shared: Shared, facts: EngineFacts) -> dic
     if len(containers) > 1:
         keys["scale"] = len(containers)
         if len({image_name(each) for each in containers}) > 1:
-            sentence = f"its {len(containers)} containers have different images; this one stands for all"
+            sentence = f"its {len(containers)} containers have different images; this one is used for all"
             shared.notes.append(Note(sentence, place=found.place))
     elif found.name not in _usual_names(found):
         keys["container_name"] = found.name
@@ -145,7 +145,7 @@ def _folder(services: dict[str, list[Found]]) -> Path:
 
 
 def _config_files(inventory: Inventory, name: str) -> tuple[Path, ...]:
-    """Return the Compose files that the newest labels name; the label divides them by commas."""
+    """Return the Compose files that the newest labels name; the label separates them by commas."""
     for containers in inventory.services[name].values():
         for each in containers:
             text, folder = each.labels.get(CONFIG_FILES_LABEL, ""), each.labels.get(WORKING_DIR_LABEL, "")

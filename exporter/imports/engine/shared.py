@@ -1,4 +1,4 @@
-"""What the services of a project share: networks, volumes and secrets, under their names in Compose."""
+"""Networks, volumes and secrets that the services of a project share, under their names in Compose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health tests of containers as probes from outside. What is no plain command stays the container's own health."""
+"""Health tests of containers as probes from outside. Without a plain command, only the container's health is used."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _CANNOT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """What a test becomes: `http` with `path` and `port`, `tcp` with `port`, `own` of a store, or `container`."""
+    """The probe for a test: `http` with `path` and `port`, `tcp` with `port`, `own` of a store, or `container`."""
 
     kind: str
     port: int | None = None

@@ -1,4 +1,4 @@
-"""Known images: which are stores, and which have an address that tells their health."""
+"""Known images: which are stores, and which have a URL that shows their health."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VERSION = re.compile(r"v?[0-9]+(?:\.[0-9]+)*(?:-[\w.-]+)?")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What an image is. `engine`: the store; `path`: of an HTTP service's health; both empty: a port that answers."""
+    """A known image. `engine`: the store; `path`: of an HTTP service's health; both empty: a port that answers."""
 
     port: int
     engine: str = ""

@@ -1,4 +1,4 @@
-"""What becomes of each key of a Compose service: one table.
+"""How each key of a Compose service is carried over: one table.
 
 Keys that the catalog has under Compose's name are carried as they are; `services.py` has the functions of those that
 need one.

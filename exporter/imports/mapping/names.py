@@ -1,4 +1,4 @@
-"""Names of the source and of the catalog: most stay, some are no names here."""
+"""Names of the source and of the catalog: most are kept, some are not valid here."""
 
 from __future__ import annotations
 

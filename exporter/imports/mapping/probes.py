@@ -37,7 +37,7 @@ def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
         draft.row(
             Outcome.CARRIED,
             (*path, "healthcheck"),
-            "cannot be asked from outside; the container's own health",
+            "cannot be a probe from outside; the container's own health is used",
         )
     elif image and image.path:
         keys["health"] = image.path

@@ -107,7 +107,7 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
         elif key in REFUSED:
             draft.row(Outcome.LEFT, here, f"cannot be deployed from the catalog: {REFUSED[key]}")
         elif key not in _HANDLED and not key.startswith("x-"):
-            draft.row(Outcome.LEFT, here, "is no key of Compose that is known here")
+            draft.row(Outcome.LEFT, here, "is not a known key of Compose")
     keys |= _values(service, draft)
     if restart := _restart(service, draft):
         keys["restart"] = restart
@@ -215,7 +215,7 @@ def _restart(service: Service, draft: Draft) -> str | None:
         return None
     policy = _SWARM_POLICIES.get(str(condition), "")
     if not policy:
-        draft.row(Outcome.LEFT, written, "is no policy")
+        draft.row(Outcome.LEFT, written, "is not a restart policy")
         return None
     draft.row(Outcome.CHANGED, written, f"is restart: {policy} in the catalog")
     return policy
@@ -288,7 +288,7 @@ def _limits(service: Service, draft: Draft) -> dict[str, Any]:
         path = ("services", service.name, *amount.path)
         value = _limit(key, catalog_text(amount.text)[0] if "$" not in amount.text else "")
         if value is None:
-            draft.row(Outcome.LEFT, path, "depends on a variable, or is no limit; write a number")
+            draft.row(Outcome.LEFT, path, "depends on a variable or is not a limit; write a number")
         else:
             found[key] = _mebibytes(value) if key == "memory" else value
             draft.row(Outcome.CHANGED, path, f"is resources.{key} in the catalog")

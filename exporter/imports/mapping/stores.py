@@ -107,7 +107,7 @@ def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
         keys["password"] = {"secret": reference(pair, ("services", service.name, "command"), name, draft)}
     if "password" not in keys and draft.own and not service.env_file:
         keys["auth"] = False
-        draft.row(Outcome.CHANGED, ("services", service.name), "no password was found; auth: off says so")
+        draft.row(Outcome.CHANGED, ("services", service.name), "no password was found, so it has auth: off")
     elif "password" not in keys and draft.own:
         keys["password"] = {"secret": draft.secret((*here[:2], "env_file"), f"{name}_password")}
     if (database := _first(given, _DATABASES)) and literal(database.value or ""):

@@ -1,4 +1,4 @@
-"""Jobs of prometheus.yml and their targets, after relabelling: whom Prometheus asks, and for what."""
+"""Jobs of prometheus.yml and their targets, after relabelling: what Prometheus scrapes, and how."""
 
 from __future__ import annotations
 
@@ -71,7 +71,9 @@ class Jobs:
         self.times = _times(shared, Times(INTERVAL, TIMEOUT))
         for key in members(config).keys() & _STAYS:
             place = config.content[key].place if isinstance(config.content, dict) else config.place
-            self.notes.append(Note("stays with your Prometheus; the catalog makes its own", (key,), place))
+            self.notes.append(
+                Note("stays with your Prometheus; the catalog generates its own", (key,), place)
+            )
         for job in self._jobs(config):
             self._add(job)
 

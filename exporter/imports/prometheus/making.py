@@ -1,4 +1,4 @@
-"""What mapping a module needs around it: notes, and secrets that become references."""
+"""Shared by all parts of an import: notes, and secrets that become references."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Making:
         self.notes[Note(sentence, tuple(filter(None, key.split("."))), place)] = None
 
     def lost(self, key: str, place: Place, why: str = "") -> None:
-        """Say that a key of a module has no counterpart."""
+        """Note that a key of a module has no counterpart."""
         self.note(f"cannot be written in the catalog{f': {why}' if why else ''}; it is left out", place, key)
 
     def secret(self, place: Place, *parts: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A module and a target of it: one probe of the catalog, or a note why there is none."""
+"""Turns a module and a target into a probe of the catalog, or into a note why there is none."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PORTS = {**DEFAULT_PORTS, "ws": 80, "wss": 443}
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A probe and whom it asks. `port` is None where the protocol has none."""
+    """A probe and its target. `port` is None where the protocol has none."""
 
     host: str
     port: int | None

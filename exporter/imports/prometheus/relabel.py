@@ -1,4 +1,4 @@
-"""Prometheus's relabelling: which targets a job has, and with which parameters they are asked for."""
+"""Prometheus's relabelling: which targets a job has, and the parameters of their scrapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probes and scrapes by whom they ask: services of the catalog, with names and times."""
+"""Probes and scrapes by their target: services of the catalog, with names and times."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The key `configs` of a service or store: which of the catalog's `configs` are files in the container."""
+"""The key `configs` of a service or store: the `configs` of the catalog that are files in the container."""
 
 from __future__ import annotations
 

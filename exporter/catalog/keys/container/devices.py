@@ -22,7 +22,7 @@ class Gpus(Model):
     )
     device_ids: tuple[Interpolated, ...] = Field(default=(), description="Which ones.")
     capabilities: tuple[Interpolated, ...] = Field(
-        default=(), description="What they must be able to do; default: gpu."
+        default=(), description="Capabilities that they must have; default: gpu."
     )
     options: Annotated[dict[str, Interpolated], pairs(dict[str, Interpolated | bool])] = Field(
         default={}, description="Options of the driver."

@@ -11,4 +11,4 @@ from exporter.catalog.values.references import VariableValue
 Variables = Annotated[
     dict[VariableName, VariableValue | None], pairs(dict[VariableName, VariableValue | bool | None])
 ]
-"""A variable without a value has the one of the environment in which Compose runs, if it is set there."""
+"""A variable without a value gets it from the environment in which Compose runs, if it is set there."""

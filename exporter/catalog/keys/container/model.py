@@ -90,7 +90,7 @@ class Container(Model):
         default={},
         description="Environment variables, as a mapping or a list of NAME=value; values may hold references. "
         "{secret: NAME} sets the path of its file as VARIABLE_FILE, {secret: NAME, as: variable} the value itself. "
-        "One without a value has that of the environment in which Compose runs.",
+        "A variable without a value gets it from the environment in which Compose runs.",
     )
     env_file: EnvFiles = Field(default=(), description="Files with further variables, which Compose reads.")
     secrets: Annotated[tuple[SecretName, ...], one_or_many(SecretName)] = Field(
@@ -185,7 +185,7 @@ class Container(Model):
     devices: Devices = Field(
         default=(), description="Devices of the host, such as /dev/ttyUSB0:/dev/ttyUSB0."
     )
-    gpus: GpuRequests = Field(default=(), description="Graphics processors: all, or a list of requests.")
+    gpus: GpuRequests = Field(default=(), description="GPUs: all, or a list of requests.")
     group_add: Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)] = Field(
         default=(), description="Further groups of its user."
     )
@@ -195,7 +195,7 @@ class Container(Model):
     security_opt: Annotated[tuple[Interpolated, ...], one_or_many(Interpolated)] = Field(
         default=(), description="Further options of the engine's security."
     )
-    privileged: bool = Field(default=False, description="Give it all access to the host.")
+    privileged: bool = Field(default=False, description="Give it full access to the host.")
     logging: LogDriver | None = Field(
         default=None, description="Driver of its log; default: files with the rotation of defaults.logging."
     )

@@ -87,7 +87,7 @@ def healthcheck(value: Any) -> Healthcheck | None:
 
 
 def _test(value: Any) -> tuple[tuple[str, ...], bool, bool]:
-    """Return the words, whether a shell runs them, and whether there is to be no check."""
+    """Return the words, whether a shell runs them, and whether the check is disabled."""
     if value is None:
         return (), False, False
     if isinstance(value, str):

@@ -23,7 +23,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Limits and reservations of a service, whichever of Compose's two ways they are written in."""
+    """Limits and reservations of a service, in either of Compose's two forms."""
 
     cpus: Amount | None = None
     memory: Amount | None = None

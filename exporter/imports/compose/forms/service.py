@@ -143,7 +143,7 @@ def read(name: str, value: Any, volumes: Collection[str] = ()) -> tuple[Service,
 
 
 def logging(value: Any) -> Logging | None:
-    """Return how a service logs; None if that is not said.
+    """Return how a service logs; None if it is not written.
 
     Raises:
         FormError: it is no mapping.
