@@ -52,6 +52,11 @@ def least(container: Service | Store) -> int:
     return int(not container.deployed and (named or only))
 
 
+def on_demand(catalog: Catalog, name: str, container: Service | Store) -> bool:
+    """True if a person starts it on the watched engine, by a profile: while it does not run, nothing is wrong."""
+    return bool(container.profiles) and contained(catalog, name, container)
+
+
 def own_volumes(catalog: Catalog) -> dict[str, Volume]:
     """Return the catalog's volumes without those that only somebody else's containers mount, or that are unused in a
     catalog that only watches: their names on the engine are not known.
