@@ -121,6 +121,14 @@ MISTAKES = {
         "a: {image: 'a:1', depends_on: b}\n  b: {image: 'b:1', profiles: x}",
         "needs b, which only starts with the profile x",
     ),
+    "a profile of the container whose network it is": (
+        "a: {image: 'a:1', network_mode: 'service:b'}\n  b: {image: 'b:1', profiles: x}",
+        "needs b, which only starts with the profile x",
+    ),
+    "public without networks": (
+        "a: {image: 'a:1', public: true, network_mode: none}",
+        "public puts it on the edge network",
+    ),
     "a test": ("a: {image: 'a:1', healthcheck: {test: [pg_isready]}}", "begins with CMD or CMD-SHELL"),
     "a variable twice": ("a: {image: 'a:1', environment: [A=1, A=2]}", '"A" is in this list twice'),
     "one place for two mounts": (

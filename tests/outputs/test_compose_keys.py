@@ -156,6 +156,10 @@ REFUSED = {
         ),
         "the gateway cannot reach a, which has network_mode host",
     ),
+    "the network of another that is only watched": (
+        "services: {a: {image: 'a:1', network_mode: 'service:b'}, b: {image: 'b:1', managed: off}}",
+        "services.a.network_mode uses the network of b, which is not deployed here",
+    ),
     "no name of an image": ("services: {a._b: {build: .}}", "its name cannot be the name of an image"),
 }
 
