@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Any
 
 from exporter.host.engine_calls import Calls, as_json, as_text, as_texts
 from exporter.host.engine_values import Image
 from exporter.host.failures import NotThere, Refused
 from exporter.host.shown import shown
-
-if TYPE_CHECKING:
-    from exporter.host.containers import Json
 
 
 class ImageCalls(Calls):
@@ -37,7 +34,7 @@ class ImageCalls(Calls):
             else {},
         )
 
-    def inspect_image(self, name: str) -> Json | None:
+    def inspect_image(self, name: str) -> dict[str, Any] | None:
         """Return the engine's whole description of an image; None if the engine does not have it."""
         try:
             with self._call(f"the image {shown(name)}"):

@@ -1,4 +1,4 @@
-"""What a person sees of an import: sources, services, secrets, and what became of each key. No value of a secret."""
+"""The report of an import: sources, services, secrets, and what became of each key. No value of a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `exporter init` reads: a folder, files, an engine, or nothing at all."""
+"""Sources of `exporter init`: a folder, files, an engine, or nothing at all."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class BackupsPlan:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which containers belong to a service that somebody else runs: one `name`, or those of a Compose service.
+    """The containers of a service that somebody else runs: one `name`, or those of a Compose service.
 
     Without `service`, the Compose service has the name in the catalog; without `project`, it is in any of the
     catalog's projects.

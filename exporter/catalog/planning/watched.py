@@ -1,4 +1,4 @@
-"""What is known of the containers of services that somebody else runs."""
+"""Containers of services that somebody else runs: which they are, and how many there must be."""
 
 from __future__ import annotations
 

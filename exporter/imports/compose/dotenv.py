@@ -29,7 +29,7 @@ _COMMENT = re.compile(r"(?:^|[ \t])#.*")
 
 @dataclass(frozen=True, slots=True)
 class DotEnv:
-    """What may be known of a `.env`."""
+    """The part of a `.env` that is kept."""
 
     names: frozenset[str] = frozenset()
     own: dict[str, str] = field(default_factory=dict)

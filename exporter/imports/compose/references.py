@@ -1,4 +1,4 @@
-"""Which files a text in `include` or `extends` means: local ones, and those that Compose would fetch."""
+"""Files that a text in `include` or `extends` means: local ones, and those that Compose would fetch."""
 
 from __future__ import annotations
 

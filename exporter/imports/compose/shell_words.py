@@ -21,7 +21,7 @@ class ShellWordsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What Compose makes of a command."""
+    """The words that Compose makes of a command."""
 
     words: tuple[str, ...]
     dropped: str = ""

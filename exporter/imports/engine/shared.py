@@ -1,4 +1,4 @@
-"""What the services of a project share: networks, volumes and secrets, under their names in Compose."""
+"""Resources that the services of a project share: networks, volumes and secrets, under their names in Compose."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Outcome(StrEnum):
-    """What became of a key of the source."""
+    """The outcome for a key of the source."""
 
     CARRIED = "carried"
     CHANGED = "changed"

@@ -1,4 +1,4 @@
-"""What becomes of each key of a Compose service: one table.
+"""The table of a Compose service's keys, with what each becomes.
 
 Keys that the catalog has under Compose's name are carried as they are; `services.py` has the functions of those that
 need one.

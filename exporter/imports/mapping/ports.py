@@ -1,4 +1,4 @@
-"""Which port tells a service's health, where it is published on this machine, and whether it is public."""
+"""The port that tells a service's health, its address on this machine, and whether it is public."""
 
 from __future__ import annotations
 

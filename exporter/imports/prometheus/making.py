@@ -1,4 +1,4 @@
-"""What mapping a module needs around it: notes, and secrets that become references."""
+"""Notes, and secrets that become references."""
 
 from __future__ import annotations
 
