@@ -121,6 +121,10 @@ MISTAKES = {
         "a: {image: 'a:1', depends_on: b}\n  b: {image: 'b:1', profiles: x}",
         "needs b, which only starts with the profile x",
     ),
+    "a profile more": (
+        "a: {image: 'a:1', depends_on: b, profiles: [x, y]}\n  b: {image: 'b:1', profiles: x}",
+        "needs b, which only starts with the profile x",
+    ),
     "a profile of the container whose network it is": (
         "a: {image: 'a:1', network_mode: 'service:b'}\n  b: {image: 'b:1', profiles: x}",
         "needs b, which only starts with the profile x",

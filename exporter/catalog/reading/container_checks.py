@@ -106,7 +106,7 @@ def _profiles(
     place: CatalogPath, container: Container, other: str, needed: Container, instead: str = ""
 ) -> Iterator[Finding]:
     """Yield a place that needs another container, which a profile starts that does not start this one."""
-    if needed.profiles and not set(container.profiles) & set(needed.profiles):
+    if not container.starts_with(needed):
         profiles = " or ".join(needed.profiles)
         sentence = (
             f"needs {other}, which only starts with the profile {profiles}; write the same profiles here"

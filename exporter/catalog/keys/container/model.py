@@ -236,6 +236,10 @@ class Container(Model):
         mode = self.network_mode or ""
         return mode.removeprefix(SERVICE) if mode.startswith(SERVICE) else None
 
+    def starts_with(self, other: Container) -> bool:
+        """True if Compose starts the other one whenever it starts this one: by the profiles of both."""
+        return not other.profiles or (bool(self.profiles) and set(self.profiles) <= set(other.profiles))
+
     @property
     def deployed(self) -> bool:
         """True if the catalog deploys it; False if it is only watched, because somebody else runs it."""
