@@ -118,7 +118,7 @@ def test_secrets_that_only_others_read_are_not_made_here(text: str, tmp_path: Pa
     found = inventory(catalog_of(tmp_path, text))
     assert "theirs" not in found
     # Probes read both, but nothing here is the password of a store that could be rotated.
-    assert found["both"].users == ()
+    assert found["both"].users == ("exporter",)
     assert found["db_password"].stores == ()
 
 
