@@ -167,6 +167,13 @@ WHOLE = {
     "a generated network": ("networks: {edge: }", "is taken by a generated network"),
     "an external volume with settings": ("volumes: {a: {external: true, labels: [a]}}", "is used as it is"),
     "a config without a source": ("configs: {a: {}}", "a config needs file, content or environment"),
+    "a file of SQLite with keys of a container": (
+        (
+            "services: {w: {image: 'w:1', volumes: './d:/d'}}\n"
+            "stores: {f: {engine: sqlite, service: w, path: /d/f, ports: 80, command: x}}"
+        ),
+        "a sqlite store is a file inside a service and has no command or ports",
+    ),
     "a config with two": ("configs: {a: {file: a, content: b}}", "remove all but one of file, content"),
 }
 
