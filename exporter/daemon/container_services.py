@@ -95,12 +95,18 @@ class ContainerServices:
         if info.one_of_several and all(each.identity.of_swarm for each in here):
             return None
         plan = self._plans[service]
+        if plan.on_demand:
+            return None
         if plan.deployed or plan.wanted is not None or plan.ends:
             return plan.wanted
         current = [each for each in here if each.identity.id not in self.old]
         if plan.may_end:
             current = [each for each in current if not each.completed]
         return max(len(current), plan.least) or None
+
+    def runs(self, service: str) -> bool:
+        """True if a container of the service is known to run."""
+        return running(self._of[service].values()) > 0
 
     def _sort_out(self, service: str, but: str) -> list[Container]:
         """Find the old containers of a service again; return those whose status changed, except `but`."""

@@ -120,6 +120,10 @@ class ContainerWatch:
         found = {name: self._services.wanted(name, info) for name in self._services.names if knows(name)}
         return {name: wanted for name, wanted in found.items() if wanted is not None}
 
+    def runs(self, service: str) -> bool:
+        """True if a container of the service is known to run."""
+        return self._services.runs(service)
+
     def views(self) -> tuple[ContainerView, ...]:
         """Return a view of each container, for the API and the page."""
         return tuple(self._view(container) for container in self._discovery.containers.values())

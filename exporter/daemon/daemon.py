@@ -103,7 +103,7 @@ class Daemon:
 
     def waiting_for(self) -> int:
         """Return the number of targets that have not finished a first run."""
-        return sum(watch.result is None for watch in self.watches.values())
+        return sum(watch.result is None and not watch.rests for watch in self.watches.values())
 
     async def reload(self) -> None:
         """Load the plan again. Nothing changes unless all of it is valid. Reloads requested during a reload are merged
@@ -153,7 +153,7 @@ class Daemon:
             [
                 (
                     *(each.name, each.logs, each.deployed, each.claim, each.contained),
-                    *(each.replicas, each.wanted, each.least, each.ends, each.may_end),
+                    *(each.replicas, each.wanted, each.least, each.ends, each.may_end, each.on_demand),
                 )
                 for each in plan.services
             ],
@@ -195,7 +195,7 @@ class Daemon:
         except CompileError as error:
             raise LoadError(str(error)) from None
         series = Series(target.service, target.probe, target.target, protocol, bounds)
-        watch = Watch(target, probe, series, self.own)
+        watch = Watch(target, probe, series, self.own, self._runs)
         if (
             old is not None
             and same_bounds
@@ -204,6 +204,10 @@ class Daemon:
         ):
             watch.inherit(old)
         return watch
+
+    def _runs(self, service: str) -> bool:
+        """True if a container of the service is known to run."""
+        return self._containers is not None and self._containers.runs(service)
 
     async def refresh(self) -> None:
         """Read the containers that are due, for the next output. Waits for no engine and no disk."""

@@ -33,6 +33,7 @@ WORST: tuple[State, ...] = ("down", "unknown", "up")
 """A service's state is that of its worst probe."""
 WORDS: tuple[ServiceWord, ...] = ("up", "down", "unknown", "unwatched")
 NOTHING = Surroundings()
+_ON_DEMAND = "it is started on demand, and does not run"
 
 
 def snapshot(plan: Plan, watches: Iterable[Watch], surroundings: Surroundings = NOTHING) -> Snapshot:
@@ -88,7 +89,7 @@ def _service(
         "depends_on": list(service.depends_on),
         "deployed": service.deployed,
         "runbook": service.runbook,
-        **(_by_probes(watches) if watches else _by_containers(service, current, wanted, surroundings)),
+        **_judged(service, watches, current, wanted, surroundings),
         "containers_wanted": wanted,
         "containers_running": running(current) if counted and _is_here(service, current, wanted) else None,
         "probes": [_probe(watch) for watch in watches],
@@ -100,6 +101,21 @@ def _service(
 def _containers(views: list[ContainerView], guard: Guard) -> list[ContainerState]:
     states = [guard.value("page", partial(container_state, view)) for view in views]
     return [state for state in states if state is not None]
+
+
+def _judged(
+    service: ServicePlan,
+    watches: list[Watch],
+    containers: list[Container],
+    wanted: int | None,
+    surroundings: Surroundings,
+) -> Judged:
+    if service.on_demand and not running(containers):
+        docker = surroundings.docker
+        known = docker is None or docker.up
+        detail = _ON_DEMAND if docker is None or docker.up else docker.error
+        return {"state": "unwatched" if known else "unknown", "reason": None, "detail": detail, "since": None}
+    return _by_probes(watches) if watches else _by_containers(service, containers, wanted, surroundings)
 
 
 def _by_probes(watches: list[Watch]) -> Judged:

@@ -12,6 +12,8 @@ from exporter.probes.base import VOID_MEANINGS
 from exporter.probes.clock import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from exporter.catalog.planning.plan import Target
     from exporter.metrics.own import OwnMetrics
     from exporter.metrics.series import Series
@@ -33,14 +35,23 @@ TELL_SECONDS = 60.0
 log = logging.getLogger(__name__)
 
 
+def _is_unknown(service: str) -> bool:  # noqa: ARG001 - no container is watched
+    return False
+
+
 class Watch:
-    """A target and its history. At most one run is active at a time."""
+    """A target and its history. At most one run is active at a time.
+
+    `runs`: returns True if a container of the service runs. Without one, a target that is started on demand rests: it
+    is not probed, and has no state and no series.
+    """
 
     __slots__ = (
         "_again",
         "_down_at",
         "_measured_at",
         "_own",
+        "_runs",
         "_stopped",
         "_task",
         "_unmeasured",
@@ -55,11 +66,19 @@ class Watch:
         "target",
     )
 
-    def __init__(self, target: Target, probe: Probe, series: Series, own: OwnMetrics) -> None:
+    def __init__(
+        self,
+        target: Target,
+        probe: Probe,
+        series: Series,
+        own: OwnMetrics,
+        runs: Callable[[str], bool] = _is_unknown,
+    ) -> None:
         self.target = target
         self.probe = probe
         self.series = series
         self._own = own
+        self._runs = runs
         self._task: asyncio.Task[None] | None = None
         self.result: ProbeResult | None = None
         self.since: float | None = None
@@ -85,6 +104,11 @@ class Watch:
             return "unknown"
         return "up" if self.result.success else "down"
 
+    @property
+    def rests(self) -> bool:
+        """True while it is not probed, because it is started on demand and does not run."""
+        return self.target.on_demand and not self._runs(self.target.service)
+
     def inherit(self, other: Watch) -> None:
         """Take over the counts and state of the same series from an earlier catalog."""
         self.series = other.series
@@ -97,7 +121,9 @@ class Watch:
         """Start the run that was due at `due` (monotonic clock), or count it as missed if one is still active."""
         if self._stopped:
             return
-        if self._task is not None:
+        if self.rests:
+            self._rest()
+        elif self._task is not None:
             self.miss(1)
         else:
             self._task = asyncio.create_task(self._run(due))
@@ -109,6 +135,8 @@ class Watch:
 
     def miss(self, rounds: int) -> None:
         """Count runs that could not start."""
+        if self.rests:
+            return
         self.missed += rounds
         self._own.probes_missed.inc(rounds)
         log.warning(
@@ -145,7 +173,16 @@ class Watch:
             self._own.running -= 1
             self._task = None
 
+    def _rest(self) -> None:
+        """Forget the state of what no longer runs."""
+        self.result = self.since = self._down_at = None
+        self._unmeasured, self._measured_at = 0, clock()
+        self.series.forget()
+
     def _finish(self, result: ProbeResult) -> None:
+        if self.rests:
+            self._rest()
+            return
         if result.void is not None:
             self._own.count_void(result.void)
             _tell(result.void)

@@ -94,6 +94,6 @@ def moved_to(target: Target, port: int) -> Target:
             proxy=None,
             ip_protocol="any",
         )
-        return replace(target, target=url, spec=moved)
+        return replace(target, target=url, spec=moved, on_demand=False)
     tcp = replace(cast("TcpSpec", spec), host=LOOPBACK, port=port, ip_protocol="any")
-    return replace(target, target=f"{LOOPBACK}:{port}", spec=tcp)
+    return replace(target, target=f"{LOOPBACK}:{port}", spec=tcp, on_demand=False)

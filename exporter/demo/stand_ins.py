@@ -131,7 +131,8 @@ def _named(part: Part) -> ServicePlan:
     """Return the service with a description that says that it is simulated."""
     if not part.targets:
         return part.service
-    return replace(part.service, description=f"Simulated: {part.service.description}".removesuffix(": "))
+    description = f"Simulated: {part.service.description}".removesuffix(": ")
+    return replace(part.service, description=description, on_demand=False)
 
 
 async def _start(demo: Demo, part: Part, mood: Mood, clock: Clock, sleep: Sleep) -> list[Target]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import contextmanager, suppress
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING
 
 from exporter.host.containers import (
     ONEOFF_LABEL,
@@ -25,10 +25,11 @@ from exporter.host.containers import (
 from exporter.host.engine_calls import CALL_SECONDS, failures, silent
 from exporter.host.engine_calls import as_json as _json
 from exporter.host.engine_calls import as_text as _text
-from exporter.host.engine_calls import as_texts as _texts
+from exporter.host.engine_creation import CreationCalls
+from exporter.host.engine_images import ImageCalls
 from exporter.host.engine_storage import StorageCalls
 from exporter.host.engine_values import Ended, EngineFacts, Helper, Image
-from exporter.host.failures import EngineLost, NotThere, OperationError, Refused
+from exporter.host.failures import EngineLost, NotThere, OperationError
 from exporter.host.shown import shown, shown_lines
 from exporter.host.streams import Conversation
 
@@ -80,7 +81,7 @@ def address() -> str:
     return host if isinstance(host, str) and host else "unix:///var/run/docker.sock"
 
 
-class Engine(StorageCalls):
+class Engine(CreationCalls, ImageCalls, StorageCalls):
     """One engine. Each call raises EngineLost, Refused or NotThere, and returns checked values."""
 
     # --- the engine itself ---
@@ -256,121 +257,6 @@ class Engine(StorageCalls):
         if not isinstance(status, int):
             raise EngineLost(f"the engine returned no exit status of {what}")
         return Ended(status, output.out, output.errors, output.size)
-
-    def create(self, helper: Helper, *, open_stdin: bool = False) -> str:
-        """Create a helper's container without starting it, and return its id. The caller removes it."""
-        mounts = [
-            {
-                "Type": "bind" if source.startswith("/") else "volume",
-                "Source": source,
-                "Target": target,
-                "ReadOnly": not writable,
-            }
-            for target, (source, writable) in helper.volumes.items()
-        ]
-        with self._call(f"a container of {shown(helper.image)}"):
-            drop = (
-                {}
-                if helper.capabilities is None
-                else {"cap_drop": ["ALL"], "cap_add": [*helper.capabilities]}
-            )
-            config = self._client.create_host_config(
-                network_mode=helper.network,
-                read_only=helper.read_only,
-                security_opt=["no-new-privileges"],
-                mounts=cast("Any", mounts),
-                log_config=cast("Any", {"Type": "none"}),
-                tmpfs=cast("Any", dict.fromkeys(helper.tmpfs, "")),
-                **cast("Any", drop),
-            )
-            made = self._client.create_container(
-                helper.image,
-                list(helper.argv[1:]),
-                entrypoint=[helper.argv[0]],
-                host_config=cast("Any", config),
-                stdin_open=open_stdin,
-                user=helper.user,
-                environment=dict(helper.environment or {}),
-                labels=dict(helper.labels),
-                **cast("Any", {"use_config_proxy": False}),
-            )
-        return _text(_json(made).get("Id"))
-
-    def create_store(
-        self,
-        image: str,
-        labels: Mapping[str, str],
-        environment: Mapping[str, str],
-        volumes: Sequence[str] = (),
-    ) -> str:
-        """Create, but do not start, a container with its image's program and no network; return its id.
-
-        `volumes`: folders that get an anonymous volume. The caller removes both.
-        """
-        with self._call(f"a container of {shown(image)}"):
-            config = self._client.create_host_config(network_mode="none", security_opt=["no-new-privileges"])
-            made = self._client.create_container(
-                image,
-                host_config=cast("Any", config),
-                environment=dict(environment),
-                labels=dict(labels),
-                volumes=list(volumes),
-                **cast("Any", {"use_config_proxy": False}),
-            )
-        return _text(_json(made).get("Id"))
-
-    # --- images ---
-
-    def image(self, name: str) -> Image | None:
-        """Return an image by name or id; None if the engine does not have it."""
-        described = self.inspect_image(name)
-        if described is None:
-            return None
-        config = described.get("Config")
-        config = config if isinstance(config, dict) else {}
-        labels = config.get("Labels")
-        return Image(
-            id=_text(described.get("Id")),
-            tags=_texts(described.get("RepoTags")),
-            digests=_texts(described.get("RepoDigests")),
-            architecture=_text(described.get("Architecture")),
-            size=described["Size"] if isinstance(described.get("Size"), int) else 0,
-            user=_text(config.get("User")),
-            labels={str(key): str(value) for key, value in labels.items()}
-            if isinstance(labels, dict)
-            else {},
-        )
-
-    def inspect_image(self, name: str) -> dict[str, Any] | None:
-        """Return the engine's whole description of an image; None if the engine does not have it."""
-        try:
-            with self._call(f"the image {shown(name)}"):
-                return _json(self._client.inspect_image(name))
-        except NotThere:
-            return None
-
-    def pull(self, name: str) -> None:
-        """Pull an image from its registry. Raises Refused if the registry does not have it."""
-        with self._patient(), self._call(f"the image {shown(name)}"):
-            self._client.pull(name)
-        if self.image(name) is None:  # errors of a pull are in the text of the answer, with status 200
-            raise Refused(f"the image {shown(name)} could not be pulled")
-
-    def find_in_registry(self, name: str) -> None:
-        """Look up an image in its registry. Raises Refused if it is not there, or the registry cannot be reached."""
-        with self._call(f"the image {shown(name)}"):
-            self._client.inspect_distribution(name)
-
-    def tag(self, image: str, name: str) -> None:
-        """Give an image another name, `REPOSITORY:TAG`."""
-        repository, _, tag = name.rpartition(":")
-        with self._call(f"the tag {shown(name)}"):
-            self._client.tag(image, repository, tag)
-
-    def untag(self, name: str) -> None:
-        """Remove a name of an image, and with its last name the image. A missing image is ignored."""
-        with suppress(NotThere), self._call(f"the removal of the image {shown(name)}"):
-            self._client.remove_image(name)
 
     def _stop(self, id_: str, seconds: int | None) -> None:
         with suppress(NotThere), self._call(f"the stop of {shown(id_[:12])}"):

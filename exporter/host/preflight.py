@@ -85,9 +85,11 @@ class Preflight:
     def _compose(self) -> Iterator[Finding]:
         site = self.host.site
         # Compose reads no file of an environment where one of its env files is missing.
-        problems = [env_file_problem(site, container) for container in env_files(site.catalog)]
-        if missing := next(filter(None, problems), None):
-            yield Finding("compose", State.PROBLEM, missing)
+        problems = [
+            *filter(None, (env_file_problem(site, container) for container in env_files(site.catalog)))
+        ]
+        if problems:
+            yield from (Finding("compose", State.PROBLEM, problem) for problem in problems)
             return
         try:
             command = find_compose()

@@ -19,10 +19,11 @@ from exporter.catalog.loading import load_catalog
 from exporter.catalog.planning.places import compose_project, secrets_folder, state_folder
 from exporter.files import read_regular
 from exporter.host.failures import WRONG_USAGE, OperationError
+from exporter.host.levels import start_levels
 from exporter.host.state import StateFolder
 from exporter.host.tools import run
 from exporter.outputs.compose.conditions import awaited, jobs
-from exporter.outputs.compose.names import GATEWAY, deployed_services, deployed_stores
+from exporter.outputs.compose.names import GATEWAY, deployed_stores
 from exporter.outputs.gateway.http import LOOK_UP_SECONDS
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _FILE_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ServiceFacts:
-    """A deployed service. `level`: one more than the highest that it depends on; stores have 0.
+    """A deployed service. `level`: as `start_levels` has it.
 
     `job`: others wait until it has completed. `awaited`: it must be healthy or completed before another one starts.
     """
@@ -183,14 +184,13 @@ class Site:
     @cached_property
     def services(self) -> tuple[ServiceFacts, ...]:
         """Return the deployed services, lowest level first."""
-        levels = levels_of(self.catalog)
         waited_for, ending = awaited(self.catalog), jobs(self.catalog)
         return tuple(
             ServiceFacts(
                 name, level, service.replicas, name in ending, name in waited_for, bool(service.build)
             )
-            for name, level in levels.items()
-            if (service := self.catalog.services[name]).deployed
+            for name, level in start_levels(self.catalog).items()
+            if (service := self.catalog.services.get(name))
         )
 
     def service(self, name: str) -> ServiceFacts | None:
@@ -201,6 +201,11 @@ class Site:
     def stores(self) -> tuple[str, ...]:
         """Return the stores that have their own container."""
         return tuple(deployed_stores(self.catalog))
+
+    @cached_property
+    def store_levels(self) -> dict[str, int]:
+        """Return the level of each of these stores."""
+        return {name: level for name, level in start_levels(self.catalog).items() if name in self.stores}
 
     @cached_property
     def on_demand(self) -> frozenset[str]:
@@ -309,27 +314,6 @@ def load_site(config: Path, environment: str | None, root: Path | None = None) -
         f"there are no generated files of {name} in {places}; generate them with: exporter gen -c {config}",
         WRONG_USAGE,
     )
-
-
-def levels_of(catalog: Catalog) -> dict[str, int]:
-    """Return the level of each deployed service, lowest first; a service is above everything it depends on."""
-    levels: dict[str, int] = {}
-
-    def level(name: str) -> int:
-        if name not in catalog.services:
-            return 0
-        if name not in levels:
-            levels[name] = 1 + max((level(other) for other in catalog.services[name].depends_on), default=0)
-        return levels[name]
-
-    for name in catalog.services:
-        level(name)
-    there = deployed_services(catalog)
-    return {
-        name: levels[name]
-        for name in sorted(catalog.services, key=lambda each: levels[each])
-        if name in there
-    }
 
 
 def read_variables(file: Path) -> dict[str, str]:

@@ -42,7 +42,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something was written. `line` and `column` count from 1; 0 where there are no lines."""
+    """The place where something was written. `line` and `column` count from 1; 0 where there are no lines."""
 
     source: Source
     line: int = 0
@@ -102,7 +102,7 @@ class Project:
 
     @cached_property
     def model(self) -> dict[str, Any]:
-        """The merged model as dicts, lists and scalars. Aliases share what they point to: do not change it."""
+        """Return the merged model as dicts, lists and scalars. Aliases share what they point to: do not change it."""
         found: dict[str, Any] = plain(self.tree)
         return found
 

@@ -62,7 +62,7 @@ class Context:
         """Return the level of each service, in start order."""
         site = self.site
         services = {each.name: each.level for each in site.services}
-        return levels(site.stores, services, site.gateway, site.all_services)
+        return levels(site.store_levels, services, site.gateway, site.all_services)
 
     def containers(self, *services: str) -> list[Container]:
         """Return the environment's containers, also stopped ones. `services`: only of these."""

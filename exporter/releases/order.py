@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
-STORES = 0
+LOWEST = 0
 _GATEWAY_ABOVE, _OTHERS_ABOVE = 1, 2
 
 
 def levels(
-    stores: Iterable[str], services: Mapping[str, int], gateway: str | None, others: Iterable[str]
+    stores: Mapping[str, int], services: Mapping[str, int], gateway: str | None, others: Iterable[str]
 ) -> dict[str, int]:
-    """Return the level of every name, lowest first: stores, services by their dependencies, the gateway, and `others`,
-    which monitor all of these."""
-    top = max(services.values(), default=STORES)
+    """Return the level of every name, lowest first: stores and services by their dependencies, the gateway, and
+    `others`, which monitor all of these."""
+    top = max((*stores.values(), *services.values()), default=LOWEST)
     found = {
-        **dict.fromkeys(stores, STORES),
+        **stores,
         **services,
         **({gateway: top + _GATEWAY_ABOVE} if gateway else {}),
     }
@@ -34,7 +34,7 @@ def levels(
 
 def batches(names: Collection[str], level: Mapping[str, int]) -> list[tuple[str, ...]]:
     """Return `names` in groups that start one after the other. Names without a level come last."""
-    last = max(level.values(), default=STORES) + 1
+    last = max(level.values(), default=LOWEST) + 1
     place = {name: index for index, name in enumerate(level)}
     ordered = sorted(set(names), key=lambda name: (level.get(name, last), place.get(name, len(place)), name))
     return [tuple(group) for _, group in groupby(ordered, key=lambda name: level.get(name, last))]

@@ -48,7 +48,7 @@ class Work:
 
     @property
     def env_files(self) -> EnvFiles:
-        """The files of the variables that hold secrets."""
+        """Return the files of the variables that hold secrets."""
         return EnvFiles(self.folder, env_files(self.site.catalog))
 
     def states(self) -> list[State]:

@@ -121,6 +121,18 @@ MISTAKES = {
         "a: {image: 'a:1', depends_on: b}\n  b: {image: 'b:1', profiles: x}",
         "needs b, which only starts with the profile x",
     ),
+    "a profile more": (
+        "a: {image: 'a:1', depends_on: b, profiles: [x, y]}\n  b: {image: 'b:1', profiles: x}",
+        "needs b, which only starts with the profile x",
+    ),
+    "a profile of the container whose network it is": (
+        "a: {image: 'a:1', network_mode: 'service:b'}\n  b: {image: 'b:1', profiles: x}",
+        "needs b, which only starts with the profile x",
+    ),
+    "public without networks": (
+        "a: {image: 'a:1', public: true, network_mode: none}",
+        "public puts it on the edge network",
+    ),
     "a test": ("a: {image: 'a:1', healthcheck: {test: [pg_isready]}}", "begins with CMD or CMD-SHELL"),
     "a variable twice": ("a: {image: 'a:1', environment: [A=1, A=2]}", '"A" is in this list twice'),
     "one place for two mounts": (
@@ -155,6 +167,13 @@ WHOLE = {
     "a generated network": ("networks: {edge: }", "is taken by a generated network"),
     "an external volume with settings": ("volumes: {a: {external: true, labels: [a]}}", "is used as it is"),
     "a config without a source": ("configs: {a: {}}", "a config needs file, content or environment"),
+    "a file of SQLite with keys of a container": (
+        (
+            "services: {w: {image: 'w:1', volumes: './d:/d'}}\n"
+            "stores: {f: {engine: sqlite, service: w, path: /d/f, ports: 80, command: x}}"
+        ),
+        "a sqlite store is a file inside a service and has no command or ports",
+    ),
     "a config with two": ("configs: {a: {file: a, content: b}}", "remove all but one of file, content"),
 }
 

@@ -31,9 +31,6 @@ HERE: dict[str, type[Model]] = {
 }
 """The model that has the keys by which a section's keys are called here."""
 
-AGREED = {"capabilities"}
-"""Keys of the catalog that are agreed; the models may not have them yet."""
-
 
 def test_the_schema_is_the_one_of_its_version() -> None:
     assert hashlib.sha256(FILE.read_bytes()).hexdigest() == SHA256
@@ -73,7 +70,7 @@ def test_other_names_are_keys_of_the_catalog() -> None:
     ]
     for section, where in named:
         first, _, second = where.partition(".")
-        assert first in AGREED or first in HERE[section].model_fields
+        assert first in HERE[section].model_fields
         assert not second or second in Resources.model_fields
 
 

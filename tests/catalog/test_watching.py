@@ -240,3 +240,12 @@ def test_the_backup_of_somebody_elses_store(write: Write) -> None:
     plan = load_plan(path)
     assert plan.backups is not None
     assert (plan.backups.names, plan.volumes) == ((), ())
+
+
+def test_what_is_started_on_demand_is_probed_only_if_containers_are_watched(write: Write) -> None:
+    catalog = (
+        "exporter: {containers: {source: SOURCE}}\nservices: {x: {image: 'w:1', port: 80, profiles: tools}}"
+    )
+    assert warned(write(catalog.replace("SOURCE", "auto"))) == []
+    [warning] = warned(write(catalog.replace("SOURCE", "off")))
+    assert "services.x.profiles: is never probed: it is probed only while it runs" in warning

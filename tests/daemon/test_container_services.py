@@ -155,3 +155,13 @@ def test_containers_that_somebody_else_runs(case: str) -> None:
         services.lost(each, removed=True)
     if not (plan.wanted or plan.least):
         assert lines(services, engine()) == []
+
+
+def test_nothing_is_wanted_of_what_is_started_on_demand() -> None:
+    seed = ServicePlan("web", "service", deployed=False, least=1, on_demand=True)
+    services = ContainerServices(replace(PLAN, services=(seed,)))
+    stopped = container("a", state="exited")
+    services.seen(stopped)
+    assert (services.wanted("web", engine()), services.runs("web")) == (None, False)
+    services.seen(container("a"))
+    assert services.runs("web")

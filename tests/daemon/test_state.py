@@ -162,6 +162,17 @@ def test_what_is_not_watched_or_not_deployed_is_unwatched() -> None:
     assert judged(plan=elsewhere) == ("unwatched", "", None)
 
 
+def test_what_is_started_on_demand_is_not_down_while_it_does_not_run() -> None:
+    seed = Plan("p", "e", "127.0.0.1", 1, (ServicePlan("worker", "service", on_demand=True),), ())
+    resting = ("unwatched", "it is started on demand, and does not run", None)
+    assert judged(plan=seed) == resting
+    assert judged(view(state="exited", exit_code=0), plan=seed) == resting
+    assert judged(docker=None, plan=seed) == resting
+    assert judged(docker=AWAY, plan=seed) == ("unknown", AWAY.error, None)
+    assert judged(view(), plan=seed) == ("up", "", 1000.0)
+    assert judged(view(health="unhealthy"), plan=seed)[0] == "down"
+
+
 class _Never:
     async def run(self, deadline: float) -> ProbeResult:
         raise NotImplementedError

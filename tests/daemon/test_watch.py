@@ -78,12 +78,15 @@ class Bench:
         *,
         interval: float = 15.0,
         own: OwnMetrics | None = None,
+        on_demand: bool = False,
     ) -> None:
         self.clock = clock
+        self.running = {name}
         self.probe = ScriptedProbe()
         self.own = own or OwnMetrics()
-        target = Target(name, probe, "http://x/", interval, 5.0, HttpSpec("http://x/"))
-        self.watch = Watch(target, self.probe, Series(name, probe, "http://x/", "http", (0.1, 1.0)), self.own)
+        target = Target(name, probe, "http://x/", interval, 5.0, HttpSpec("http://x/"), on_demand)
+        series = Series(name, probe, "http://x/", "http", (0.1, 1.0))
+        self.watch = Watch(target, self.probe, series, self.own, lambda service: service in self.running)
 
     async def run(self, result: ProbeResult, seconds: float = 15.0) -> None:
         """Do one run that ends `seconds` later with `result`."""
@@ -531,3 +534,39 @@ def test_after_a_void_run_was_made_up_for_it_can_be_stopped(
         assert bench.probe.closed == 2
 
     run(monkeypatch, Times(), main())
+
+
+def test_what_is_started_on_demand_is_probed_only_while_it_runs(
+    clock: Clock, told: Callable[[], list[str]]
+) -> None:
+    async def main() -> None:
+        bench = Bench(clock, on_demand=True)
+        watch = bench.watch
+        await bench.run(DOWN)
+        assert (watch.state, watch.rests, bool(watch.series.chunks)) == ("down", False, True)
+        bench.running.clear()
+        watch.start(clock.now)
+        watch.miss(3)
+        await bench.settled()
+        assert (watch.state, watch.since, watch.series.chunks) == ("unknown", None, None)
+        assert (watch.rests, watch.missed, bench.probe.runs, watch.series.failures) == (True, 0, 1, 1)
+        bench.running.add("web")
+        told()
+        await bench.run(UP)
+        assert (watch.state, told()) == ("up", [])
+
+    asyncio.run(main())
+
+
+def test_a_result_that_arrives_after_it_was_stopped_does_not_count(clock: Clock) -> None:
+    async def main() -> None:
+        bench = Bench(clock, on_demand=True)
+        bench.watch.start(clock.now)
+        await asyncio.sleep(0)
+        bench.running.clear()
+        assert bench.probe.answer is not None
+        bench.probe.answer.set_result(DOWN)
+        await bench.settled()
+        assert (bench.watch.state, bench.watch.series.failures) == ("unknown", 0)
+
+    asyncio.run(main())

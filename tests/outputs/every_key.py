@@ -71,7 +71,7 @@ stores:
     volume: ./postgres
     volumes: ["./init:/docker-entrypoint-initdb.d/own:ro"]
     shm_size: 256m
-  cache.1: {engine: redis, networks: [back], depends_on: db, container_name: "${NAME:-cache}"}
+  cache.1: {engine: redis, auth: off, networks: [back], depends_on: db, container_name: "${NAME:-cache}"}
 networks:
   default: {labels: {team: shop}}
   front: {driver: bridge, ipam: {config: [{subnet: 172.30.0.0/24}]}, labels: [a=b], driver_opts: {x: 1}}

@@ -366,3 +366,30 @@ def test_a_thousand_services_are_few_rules(tmp_path: Path) -> None:
     alerts = [rule for rule in rules_of(catalog) if "alert" in rule]
     assert len(alerts) < 40
     check_rules(written(tmp_path, catalog))
+
+
+def test_no_alert_misses_what_is_started_on_demand(tmp_path: Path) -> None:
+    catalog = catalog_of(
+        tmp_path,
+        """
+services:
+  web: {image: "w:1", port: 80, metrics: /metrics}
+  seed: {image: "s:1", port: 80, metrics: /metrics, profiles: seed}
+stores:
+  db: {engine: redis, auth: off}
+  cache: {engine: redis, auth: off, profiles: seed}
+""",
+    )
+    missing = ("ServiceAbsent", "ScrapeTargetDown", "ServiceNotRunning", "ReplicasMissing")
+    rules = [rule["expr"] for name in missing for rule in alerts_of(catalog, name)]
+    assert rules
+    assert not [expr for expr in rules if "seed" in expr or "cache" in expr]
+    assert "seed" in str(alerts_of(catalog, "ServiceDown"))
+    assert "cache" in str(alerts_of(catalog, "StoreDown"))
+    plan = build_plan(catalog)[0]
+    assert {target.service: target.on_demand for target in plan.targets} == {
+        "web": False,
+        "seed": True,
+        "db": False,
+        "cache": True,
+    }

@@ -141,6 +141,22 @@ def test_conditions_are_kept(depends: str, check: str, condition: str, tmp_path:
     assert service["depends_on"] == {"b": {"condition": condition}}
 
 
+@pytest.mark.parametrize(
+    ("own", "other", "waits"),
+    [("[]", "[]", True), ("[]", "[x]", False), ("[x]", "[x, y]", True), ("[x, y]", "[x]", False)],
+)
+def test_nothing_waits_for_what_its_profiles_do_not_start(
+    own: str, other: str, waits: bool, tmp_path: Path
+) -> None:
+    text = (
+        f"project: x\nservices:\n  a: {{image: 'a:1', profiles: {own}, depends_on: {{b: {{optional: true}}}}}}\n"
+        f"  b: {{image: 'b:1', port: 80, profiles: {other}}}\ngateway: {{host: a.test, routes: {{/: b}}}}\n"
+    )
+    services = compose_of(catalog_of(tmp_path, text))["services"]
+    assert ("depends_on" in services["a"]) == waits
+    assert ("depends_on" in services["gateway"]) == (other == "[]")
+
+
 REFUSED = {
     "no network in common": (
         (
@@ -155,6 +171,10 @@ REFUSED = {
             "gateway: {host: a.test, routes: {/: a}}"
         ),
         "the gateway cannot reach a, which has network_mode host",
+    ),
+    "the network of another that is only watched": (
+        "services: {a: {image: 'a:1', network_mode: 'service:b'}, b: {image: 'b:1', managed: off}}",
+        "services.a.network_mode uses the network of b, which is not deployed here",
     ),
     "no name of an image": ("services: {a._b: {build: .}}", "its name cannot be the name of an image"),
 }

@@ -313,3 +313,12 @@ def test_the_data_of_a_store_survives_down(tmp_path: Path, keys: str, volume: st
     [mount] = compose["services"]["db"]["volumes"]
     assert mount == {"type": "volume", "source": volume, "target": "/data"}
     assert compose["volumes"] == {volume: {"name": f"shop-default_{volume}"}}
+
+
+@pytest.mark.parametrize("own", ["{secret: other, as: variable}", "'${ROOT}'"])
+def test_a_variable_of_the_catalog_replaces_the_file_of_the_generated_one(own: str, tmp_path: Path) -> None:
+    store = f"{{engine: mysql, username: a, password: {{secret: pass}}, environment: {{MYSQL_ROOT_PASSWORD: {own}}}}}"
+    text = f"project: shop\nservices: {{}}\nstores: {{db: {store}}}\nsecrets: {{pass: , other: }}\n"
+    environment = compose_of(catalog_of(tmp_path, text))["services"]["db"]["environment"]
+    assert "MYSQL_ROOT_PASSWORD_FILE" not in environment
+    assert environment["MYSQL_PASSWORD_FILE"] == "/run/secrets/pass"

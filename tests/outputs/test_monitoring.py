@@ -285,6 +285,14 @@ REFUSED = {
         "services: {}\nstores: {db: {engine: redis, volume: prometheus-data}}",
         "the volume prometheus-data has the name of one in the generated monitoring stack",
     ),
+    "a network": (
+        "services: {web: {image: 'w:1', networks: docker}}\nnetworks: {docker: }",
+        "networks.docker the network docker has the name of one in the generated monitoring stack",
+    ),
+    "a network that is passed through": (
+        f"{WEB}\ncompose: {{networks: {{monitoring: {{}}}}}}",
+        "compose.networks.monitoring the network monitoring has the name of one",
+    ),
     "a folder": (
         f"{WEB}\nbackup: {{directory: '/a:b'}}",
         'backup.directory "/a:b" contains one of : { }, which Compose cannot mount; use another folder',

@@ -59,7 +59,9 @@ def test_what_is_removed_comes_last_and_what_stays_is_one_line() -> None:
 
 
 def test_services_start_after_what_they_depend_on() -> None:
-    level = levels(["db", "cache"], {"migrate": 1, "web": 3, "api": 2}, "gateway", ["exporter", "grafana"])
+    level = levels(
+        {"db": 0, "cache": 0}, {"migrate": 1, "web": 3, "api": 2}, "gateway", ["exporter", "grafana"]
+    )
     names = ["grafana", "web", "gateway", "unknown", "db", "api", "exporter", "migrate"]
     assert batches(names, level) == [
         ("db",),

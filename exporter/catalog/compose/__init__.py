@@ -1,1 +1,1 @@
-"""What Compose itself can say: the specification's JSON Schema, and what each of its keys is called in the catalog."""
+"""Keys of Compose itself: the specification's JSON Schema, and the name of each key in the catalog."""

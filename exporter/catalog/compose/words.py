@@ -1,4 +1,4 @@
-"""What keys of Compose are called in the catalog.
+"""Names of Compose's keys in the catalog.
 
 Only keys with another name, and keys that are not supported, are listed. A key that a model of the catalog has is the
 same there. Every other one goes below `compose:`.

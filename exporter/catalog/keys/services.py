@@ -150,3 +150,12 @@ class Service(Container):
         if self.managed and not self.deployable:
             raise AbsenceError("managed: on needs an image or a build to deploy; write one of them")
         return self
+
+    @model_validator(mode="after")
+    def _on_the_edge(self) -> Self:
+        if self.public and self.network_mode:
+            raise ValueError(
+                f"public puts it on the edge network, which it cannot join with network_mode {self.network_mode}; "
+                "remove one of them"
+            )
+        return self

@@ -50,10 +50,24 @@ ENGINES: dict[str, EngineDefaults] = {
 """Engines that run in their own container; SQLite is a file in the container of a service."""
 
 _FILE_KEYS = ("service", "path")
-_SERVER_KEYS = (
-    *("version", "image", "port", "host_port", "username", "password", "auth", "databases", "volume", "tls"),
-    "compose",
+_OF_A_FILE = frozenset(
+    [
+        *_FILE_KEYS,
+        "engine",
+        "check_interval",
+        "backup",
+        "description",
+        "owner",
+        "managed",
+        "depends_on",
+        "probes",
+        "probe",
+        "slo",
+        "alerts",
+        "runbook",
+    ]
 )
+"""Keys that mean something for a file inside a service. The others are of a container."""
 
 
 def _checked_volume(text: str) -> str:
@@ -126,8 +140,7 @@ class Store(Container):
             missing = [key for key in _FILE_KEYS if key not in written]
             if missing:
                 raise AbsenceError(f"a sqlite store needs {' and '.join(missing)}")
-            wrong = [key for key in _SERVER_KEYS if key in written]
-            if wrong:
+            if wrong := sorted(written - _OF_A_FILE):
                 raise ValueError(f"a sqlite store is a file inside a service and has no {' or '.join(wrong)}")
         elif wrong := [key for key in _FILE_KEYS if key in written]:
             raise ValueError(f"only a sqlite store has {' and '.join(wrong)}")

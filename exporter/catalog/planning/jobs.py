@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exporter.catalog.planning.watched import contained, replicas
+from exporter.catalog.planning.watched import contained, on_demand, replicas
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -42,12 +42,12 @@ def wanted(catalog: Catalog) -> dict[str, int]:
     services = {
         name: service.replicas if service.deployed else replicas(service)
         for name, service in catalog.services.items()
-        if contained(catalog, name, service) and name not in ending and not service.profiles
+        if contained(catalog, name, service) and name not in ending and not on_demand(catalog, name, service)
     }
     stores = {
         name: 1 if store.deployed else replicas(store)
         for name, store in catalog.stores.items()
-        if contained(catalog, name, store) and not store.profiles
+        if contained(catalog, name, store) and not on_demand(catalog, name, store)
     }
     return {name: number for name, number in {**services, **stores}.items() if number is not None}
 

@@ -27,6 +27,8 @@ class Target:
     timeout: float
     """Seconds, never more than `interval`."""
     spec: ProbeSpec
+    on_demand: bool = False
+    """True if it is probed only while a container of its service runs."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -95,7 +97,7 @@ class BackupsPlan:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Which containers belong to a service that somebody else runs: one `name`, or those of a Compose service.
+    """The containers of a service that somebody else runs: one `name`, or those of a Compose service.
 
     Without `service`, the Compose service has the name in the catalog; without `project`, it is in any of the
     catalog's projects.
@@ -139,6 +141,8 @@ class ServicePlan:
     may_end: bool = False
     """True if nobody knows whether it is a job: somebody else runs it, and nothing probes it. Then it is one if the
     engine does not restart a container that has exited with 0."""
+    on_demand: bool = False
+    """True if a person starts it, by a profile of Compose: while it does not run, nothing is wrong."""
     logs: LogsPlan | None = None
 
 

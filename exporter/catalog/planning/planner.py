@@ -23,7 +23,7 @@ from exporter.catalog.planning.plan import (
 from exporter.catalog.planning.secret_paths import absolute
 from exporter.catalog.planning.stores import volume_path
 from exporter.catalog.planning.targets import targets
-from exporter.catalog.planning.watched import claim, contained, least, own_volumes, projects
+from exporter.catalog.planning.watched import claim, contained, least, on_demand, own_volumes, projects
 
 if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
@@ -90,6 +90,7 @@ def _service_plan(catalog: Catalog, parts: Parts, name: str, container: Service 
         metrics_scheme=metrics.scheme if metrics else "http",
         metrics_interval=(metrics.interval or catalog.defaults.metrics_interval) if metrics else None,
         replicas=service.replicas if service else 1,
+        on_demand=on_demand(catalog, name, container),
         logs=_logs(container),
     )
 

@@ -16,6 +16,7 @@ from exporter.catalog.planning.plan import Target
 from exporter.catalog.planning.protocols import spec_of
 from exporter.catalog.planning.stores import store_specs
 from exporter.catalog.planning.times import times
+from exporter.catalog.planning.watched import on_demand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,10 @@ def targets(catalog: Catalog, parts: Parts) -> list[Target]:
         except ValueError as error:
             parts.findings.append((asked.address_path, str(error)))
             continue
+        rests = on_demand(catalog, asked.service, asked.container)
         found += [
-            Target(asked.service, probe, label, interval, timeout, spec) for probe, label, spec in specs
+            Target(asked.service, probe, label, interval, timeout, spec, rests)
+            for probe, label, spec in specs
         ]
     return found
 

@@ -1,4 +1,4 @@
-"""What is known of the containers of services that somebody else runs."""
+"""Containers of services that somebody else runs: which they are, and how many there must be."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def least(container: Service | Store) -> int:
     named = container.containers is not None
     only = isinstance(container, Service) and not container.probed and not container.deployable
     return int(not container.deployed and (named or only))
+
+
+def on_demand(catalog: Catalog, name: str, container: Service | Store) -> bool:
+    """True if a person starts it on the watched engine, by a profile: while it does not run, nothing is wrong."""
+    return bool(container.profiles) and contained(catalog, name, container)
 
 
 def own_volumes(catalog: Catalog) -> dict[str, Volume]:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.services import Service
     from exporter.catalog.reading.problems import CatalogPath, Finding
 
-_PROFILE = "write the same profiles here, or optional: true"
-
 
 def check_containers(catalog: Catalog) -> Iterator[Finding]:
     """Yield what one service or store says that does not fit together with itself or with another one."""
@@ -34,6 +32,10 @@ def check_containers(catalog: Catalog) -> Iterator[Finding]:
             for other, how in container.depends_on.items():
                 if other in containers:
                     yield from _dependency(path, container, other, containers[other], how)
+            if container.network_of in containers:
+                yield from _profiles(
+                    (*path, "network_mode"), container, container.network_of, containers[container.network_of]
+                )
     for name, service in catalog.services.items():
         yield from _one_only(("services", name), service)
 
@@ -96,8 +98,17 @@ def _dependency(
             place,
             f"waits until {other} is healthy, but its healthcheck is disabled; write condition: started",
         )
-    if how.needed and needed.profiles and not set(container.profiles) & set(needed.profiles):
-        yield (
-            place,
-            f"needs {other}, which only starts with the profile {' or '.join(needed.profiles)}; {_PROFILE}",
+    if how.needed:
+        yield from _profiles(place, container, other, needed, ", or optional: true")
+
+
+def _profiles(
+    place: CatalogPath, container: Container, other: str, needed: Container, instead: str = ""
+) -> Iterator[Finding]:
+    """Yield a place that needs another container, which a profile starts that does not start this one."""
+    if not container.starts_with(needed):
+        profiles = " or ".join(needed.profiles)
+        sentence = (
+            f"needs {other}, which only starts with the profile {profiles}; write the same profiles here"
         )
+        yield place, sentence + instead

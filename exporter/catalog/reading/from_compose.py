@@ -1,4 +1,4 @@
-"""What a key of Compose is here: the same key, another one, a key below `compose:`, or not supported."""
+"""Meaning of a key of Compose in the catalog: the same key, another one, a key below `compose:`, or not supported."""
 
 from __future__ import annotations
 

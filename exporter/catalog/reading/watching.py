@@ -46,13 +46,27 @@ _OWN = (
 
 
 def watched_warnings(catalog: Catalog) -> Iterator[Finding]:
-    """Yield backups of stores that say themselves that somebody else runs them."""
+    """Yield backups of stores that say themselves that somebody else runs them, and probes that never run."""
+    yield from _never_probed(catalog)
     for name, store in catalog.stores.items():
         if store.backup and (store.managed is False or store.runs_elsewhere(name)) and not store.deployed:
             yield (
                 ("stores", name, "backup"),
                 "has no effect: the store is only watched, and whoever runs it backs it up; remove it",
             )
+
+
+def _never_probed(catalog: Catalog) -> Iterator[Finding]:
+    """Yield services of profiles whose containers are not watched: they are probed only while they run."""
+    if catalog.exporter.containers.source != "off":
+        return
+    for section, containers in (("services", catalog.services), ("stores", catalog.stores)):
+        for name, container in containers.items():
+            if container.profiles and (container.deployed or container.containers):
+                yield (
+                    (section, name, "profiles"),
+                    "is never probed: it is probed only while it runs, and exporter.containers.source is off",
+                )
 
 
 def _made_up(catalog: Catalog) -> Iterator[Finding]:

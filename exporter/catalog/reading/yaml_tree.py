@@ -36,7 +36,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the files of one program use YAML."""
+    """Rules by which the files of one program use YAML."""
 
     scalar: Callable[[Any], Scalar]
     """The value of a scalar's event. Raises YamlError for what is not allowed."""

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from exporter.catalog.values.scalars import parse_text
 from exporter.catalog.values.texts import Interpolated
+from exporter.catalog.values.variables import WRITTEN
 
 _PIECE = re.compile(
     r"""(?P<space>\s+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|\\(?P<escaped>.)"""
@@ -16,7 +17,6 @@ _PIECE = re.compile(
     re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-_REFERENCE = re.compile(r"\$\{[^}]*\}")
 
 
 class Unsplit(str):
@@ -60,7 +60,7 @@ def _words(value: object) -> object:
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         return value
     text = parse_text(value)
-    words = split(_REFERENCE.sub("x", text))
+    words = split(WRITTEN.sub("x", text))
     return (Unsplit(text),) if "${" in text else words
 
 

@@ -8,10 +8,10 @@ from typing import Annotated
 from exporter.catalog.values.references import MAY_REFER
 from exporter.catalog.values.scalars import value_type
 from exporter.catalog.values.texts import parse_interpolated, without_variables
+from exporter.catalog.values.variables import fields
 from exporter.catalog.values.words import shown
 
 _RANGE = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
-_PIECE = re.compile(r"\$\{[^}]*\}|\[[^\]]*\]|[^:/]|[:/]")
 _MOST = 65535
 PROTOCOLS = ("tcp", "udp", "sctp")
 HOW = "write 80, 8080:80, 127.0.0.1:8080:80, 8080-8090:80-90 or 53:53/udp"
@@ -46,32 +46,18 @@ def split_port(text: str) -> dict[str, str]:
     Raises:
         ValueError: it has another form.
     """
-    fields, protocol = _fields(text)
-    if len(fields) > 3 or not fields[-1] or (len(fields) == 2 and not fields[0]):
+    numbers, *rest = fields(text, "/", brackets=True)
+    parts, protocol = fields(numbers, brackets=True), "/".join(rest) if rest else "tcp"
+    if len(parts) > 3 or not parts[-1] or (len(parts) == 2 and not parts[0]):
         raise ValueError(f"{shown(text)} does not publish a port; {HOW}")
     if protocol not in PROTOCOLS:
         raise ValueError(f"{shown(text)}: the protocol is one of {', '.join(PROTOCOLS)}")
-    long = {"target": fields[-1], "protocol": protocol}
-    if len(fields) > 1 and fields[-2]:
-        long["published"] = fields[-2]
-    if len(fields) > 2 and fields[0]:
-        long["host_ip"] = fields[0].removeprefix("[").removesuffix("]")
+    long = {"target": parts[-1], "protocol": protocol}
+    if len(parts) > 1 and parts[-2]:
+        long["published"] = parts[-2]
+    if len(parts) > 2 and parts[0]:
+        long["host_ip"] = parts[0].removeprefix("[").removesuffix("]")
     return long
-
-
-def _fields(text: str) -> tuple[list[str], str]:
-    """Return what is between the colons outside of variables and brackets, and the protocol after the slash."""
-    fields, protocol = [""], None
-    for piece in _PIECE.findall(text):
-        if protocol is not None:
-            protocol += piece
-        elif piece == ":":
-            fields.append("")
-        elif piece == "/":
-            protocol = ""
-        else:
-            fields[-1] += piece
-    return fields, "tcp" if protocol is None else protocol
 
 
 PortText = Annotated[

@@ -11,6 +11,10 @@ from exporter.catalog.values.secret_text import EnvironmentReference, SecretErro
 HOW = (
     "write ${NAME}, ${NAME:-default}, ${NAME:?message} or ${NAME:+text}, or $${ for the characters themselves"
 )
+WRITTEN = re.compile(r"\$\{[^}]*\}")
+"""A reference as it is written."""
+_PIECE = re.compile(rf"{WRITTEN.pattern}|.", re.DOTALL)
+_BRACKETS = re.compile(rf"{WRITTEN.pattern}|\[[^\]]*\]|.", re.DOTALL)
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])([^${}]*))?")
 
 
@@ -61,3 +65,14 @@ def parse_variable(inside: str) -> EnvironmentReference:
         raise ValueError(f"${{…}} must hold the name of an environment variable and nothing else; {HOW}")
     name, operator, word = match.groups()
     return Variable(name, operator, word) if operator else EnvironmentReference(name)
+
+
+def fields(text: str, separator: str = ":", *, brackets: bool = False) -> list[str]:
+    """Return what is between the separators that are in no reference and, with `brackets`, in no `[…]`."""
+    found = [""]
+    for piece in (_BRACKETS if brackets else _PIECE).findall(text):
+        if piece == separator:
+            found.append("")
+        else:
+            found[-1] += piece
+    return found

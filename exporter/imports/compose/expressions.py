@@ -46,7 +46,7 @@ class Variable:
 
     @property
     def default(self) -> Expression | None:
-        """The parts of its default; None if it has none."""
+        """Return the parts of its default; None if it has none."""
         return self.operand if self.operator in _DEFAULT else None
 
 

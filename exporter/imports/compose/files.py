@@ -1,4 +1,4 @@
-"""Which files make a project: Compose's own search, COMPOSE_FILE, and the project's name."""
+"""Files of a project: Compose's own search, COMPOSE_FILE, and the project's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a project uses variables of Compose, and which of them have no value that we know of."""
+"""Variables of Compose in a project: where they are used, and which of them have no known value."""
 
 from __future__ import annotations
 

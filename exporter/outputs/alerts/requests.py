@@ -66,8 +66,7 @@ def _bound(under: Decimal) -> str:
 
 def probed_names(catalog: Catalog) -> list[str]:
     """Return the services and stores that the daemon probes, like `Planner`."""
-    services = [name for name, s in catalog.services.items() if s.health or s.probes or s.port is not None]
-    return [*services, *catalog.stores]
+    return [*(name for name, service in catalog.services.items() if service.probed), *catalog.stores]
 
 
 def service_rules(catalog: Catalog, probed: list[str]) -> Iterator[RecordingRule]:

@@ -128,7 +128,7 @@ SERVICE_RECIPES = (
         keeps=PROBE,
     ),
     Recipe(
-        "ServiceAbsent", "alerts", "probed",
+        "ServiceAbsent", "alerts", "always probed",
         expr=f"(\n  <each>\n)\n{EXPORTER_ANSWERS}",
         each="absent(probe_success{<who>})",
         summary="{{ $labels.service }} is not monitored",
@@ -141,7 +141,7 @@ SERVICE_RECIPES = (
         ),
     ),
     Recipe(
-        "ScrapeTargetDown", "alerts", "measured",
+        "ScrapeTargetDown", "alerts", "always measured",
         expr='(up{job="services",<who>} == 0)\nor\n(\n  <each>\n)',
         each='absent(up{job="services",<who>})',
         summary="Metrics of {{ $labels.service }} are not scraped",

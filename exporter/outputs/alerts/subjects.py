@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from exporter.catalog.keys.services import Service
 from exporter.catalog.planning.jobs import jobs, wanted
 from exporter.catalog.planning.planner import volume_names
-from exporter.catalog.planning.watched import contained, own_volumes
+from exporter.catalog.planning.watched import contained, on_demand, own_volumes
 from exporter.outputs.alerts.backup_age import first_due, max_age
 from exporter.outputs.alerts.model import Subject
 from exporter.outputs.alerts.requests import probed_names
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.container.model import Container
+    from exporter.catalog.keys.stores import Store
     from exporter.outputs.alerts.slo import Objective
 
 HUNDRED = Decimal(100)
@@ -30,7 +31,7 @@ EXPORTER = "exporter"
 def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tuple[Subject, ...]]:
     """Return subjects by kind, each kind in the order of the catalog."""
     probed = set(probed_names(catalog))
-    containers: dict[str, Container] = {**catalog.services, **catalog.stores}
+    containers: dict[str, Service | Store] = {**catalog.services, **catalog.stores}
     all_ = {name: _subject(catalog, name, container) for name, container in containers.items()}
     servers = {name: store for name, store in catalog.stores.items() if store.engine != "sqlite"}
     sections = (catalog.services, catalog.stores)
@@ -38,7 +39,8 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
     watched = catalog.exporter.containers.source != "off"
     numbers, ending = wanted(catalog), jobs(catalog)
     # The exporter knows how many containers somebody else's service has.
-    own = {*numbers, *ending, *(name for name in runs if containers[name].profiles)}
+    rests = {name for name, container in containers.items() if on_demand(catalog, name, container)}
+    own = {*numbers, *ending, *rests}
     theirs = [name for name in runs if name not in own]
     must_run = [name for name in runs if numbers.get(name) or name in theirs]
     owner = catalog.defaults.owner
@@ -46,7 +48,12 @@ def subjects_of(catalog: Catalog, promises: Iterable[Objective]) -> dict[str, tu
         "probed": tuple(all_[name] for name in containers if name in probed),
         "probed services": tuple(all_[name] for name in catalog.services if name in probed),
         "probed stores": tuple(all_[name] for name in catalog.stores if name in probed),
+        # The daemon probes what is started on demand only while it runs, so then it has no series of probes.
+        "always probed": tuple(all_[name] for name in containers if name in probed and name not in rests),
         "measured": tuple(all_[name] for name, service in catalog.services.items() if service.metrics),
+        "always measured": tuple(
+            all_[name] for name, service in catalog.services.items() if service.metrics and name not in rests
+        ),
         "containers": tuple(all_[name] for name in runs) if watched else (),
         "wanted": tuple(all_[name] for name in must_run) if watched else (),
         "replicas": tuple(all_[name] for name in must_run if name in theirs or numbers[name] > 1)

@@ -65,5 +65,5 @@ def _when(catalog: Catalog, container: Container, name: str, dependency: Depende
         return None
     if not dependency.needed:
         # Compose refuses to wait for what no profile has started.
-        return "started" if set(needed.profiles) <= set(container.profiles) else None
+        return "started" if container.starts_with(needed) else None
     return dependency.condition or ("healthy" if has_check(catalog, needed) else "started")

@@ -56,7 +56,8 @@ def gateway_keys(catalog: Catalog, gateway: Gateway) -> dict[str, Any]:
     keys |= {"networks": [EDGE], "ports": _ports(catalog, gateway), **_mounts(gateway)}
     # Only started: nginx resolves names while it runs, and a gateway without one service is better than none.
     routed = dict.fromkeys(route.service for route in gateway.routes.values())
-    services = deployed_services(catalog)
+    # Compose refuses to depend on what is started on demand.
+    services = {name for name, service in deployed_services(catalog).items() if not service.profiles}
     if depends := {name: {"condition": "service_started"} for name in routed if name in services}:
         keys["depends_on"] = depends
     if gateway.image is None:

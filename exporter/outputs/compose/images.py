@@ -6,6 +6,7 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.values.variables import WRITTEN
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.text import ROOT, interpolated, literal, required
 from exporter.outputs.contexts import check_context, images_folder
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.services import Build, Service
 
-_VARIABLE = re.compile(r"\$\{[^}]*\}")
 _REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*")
 TAG = "TAG"
 _TAG_HINT = "set it to the deployed release, such as its commit"
@@ -22,7 +22,7 @@ _TAG_HINT = "set it to the deployed release, such as its commit"
 
 def is_pinned(image: str) -> bool:
     """True if the image has a tag or a digest, or ends with a variable, which may contain one."""
-    shape = _VARIABLE.sub("$", image)
+    shape = WRITTEN.sub("$", image)
     last = shape.rpartition("/")[2]
     return ":" in last or "@" in shape or last.endswith("$")
 

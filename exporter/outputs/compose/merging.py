@@ -7,9 +7,9 @@ Compose, null removes a key.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.values.variables import fields
 from exporter.outputs.yaml_text import Note
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _NAMED: Mapping[Path, Any] = {("depends_on",): {"condition": "service_started"}}
 _HOSTS = frozenset({("extra_hosts",), ("build", "extra_hosts")})
 _SHORT: Mapping[Path, str] = {("build",): "context"}
 """Mappings for which a text is short, and the key that it sets."""
-_PIECE = re.compile(r"\$\{[^}]*\}|[^:]|:")
-"""A variable may hold a colon."""
 
 
 class NoRemovalError(Exception):
@@ -131,13 +129,8 @@ def _target(item: Any) -> object:
     """Return the path inside the container of a mount, device or folder in memory, in its long or short form."""
     if isinstance(item, dict):
         return item.get("target")
-    fields = [""]
-    for piece in _PIECE.findall(item):
-        if piece == ":":
-            fields.append("")
-        else:
-            fields[-1] += piece
-    return fields[1] if len(fields) > 1 else fields[0]
+    parts = fields(item)
+    return parts[1] if len(parts) > 1 else parts[0]
 
 
 def _granted(item: Any) -> object:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.container.volumes import Bind, Mount
 from exporter.catalog.keys.stores import Store
 from exporter.catalog.keys.volumes import Volume
+from exporter.catalog.values.variables import WRITTEN
 from exporter.outputs.compose.images import host_path
 from exporter.outputs.compose.names import deployed_services, deployed_stores, volume_name
 from exporter.outputs.compose.options import named
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from exporter.catalog.reading.problems import CatalogPath
 
 _SEPARATOR = ":"
-_REFERENCE = re.compile(r"\$\{[^}]*\}")
 SOURCES = "/app"
 """The folder of the sources in images of the recipes."""
 
@@ -56,7 +55,7 @@ def _folder(written: Mount, source: str, target: str) -> dict[str, Any] | str:
     words = ["ro"] if written.read_only else []
     words += filter(None, (options.selinux, options.propagation, written.consistency))
     short = (options.selinux or options.create_host_path) and not options.recursive
-    if short and not any(_SEPARATOR in _REFERENCE.sub("", text) for text in (source, target)):
+    if short and not any(_SEPARATOR in WRITTEN.sub("", text) for text in (source, target)):
         return f"{source}:{target}{':' if words else ''}{','.join(words)}"
     keys: dict[str, Any] = {
         "type": "bind",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.container.networks import Attachment
     from exporter.catalog.keys.networks import Network, Range
     from exporter.catalog.keys.services import Service
+    from exporter.catalog.keys.stores import Store
 
 
 def service_networks(catalog: Catalog, name: str, service: Service) -> list[str] | dict[str, Any]:
@@ -72,8 +73,19 @@ def own_networks(catalog: Catalog) -> list[str]:
 
 
 def check_networks(catalog: Catalog) -> Iterator[OutputError]:
-    """Yield services that share no network with what they depend on, or that the gateway cannot reach."""
-    there = {**deployed_services(catalog), **deployed_stores(catalog)}
+    """Yield containers whose network cannot be as the catalog says, services that share no network with what they
+    depend on, and those that the gateway cannot reach.
+    """
+    there: dict[str, Service | Store] = {**deployed_services(catalog), **deployed_stores(catalog)}
+    for name, container in there.items():
+        section = "services" if name in catalog.services else "stores"
+        other = container.network_of
+        if other in {**catalog.services, **catalog.stores} and other not in there:
+            yield OutputError(
+                f"uses the network of {other}, which is not deployed here; write container:NAME of a "
+                "container that somebody else runs",
+                *(section, name, "network_mode"),
+            )
     for name, service in deployed_services(catalog).items():
         if service.network_mode:
             continue

@@ -47,8 +47,11 @@ def store_keys(catalog: Catalog, name: str, store: Store) -> tuple[dict[str, Any
     settings = _settings(name, store)
     own = granted(store, ("stores", name))
     password = [secret] if (secret := _password(name, store)) else []
+    # The images refuse a variable and its file together.
+    given = {f"{variable}_FILE" for variable in (*own.environment, *own.variables)}
+    made = {key: value for key, value in settings.environment.items() if key not in given}
     access = Granted(
-        {**settings.environment, **own.environment},
+        {**made, **own.environment},
         tuple(dict.fromkeys([*password, *own.secrets])),
         own.variables,
     )

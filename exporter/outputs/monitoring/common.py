@@ -12,9 +12,10 @@ from exporter.outputs.compose.networks import own_networks
 from exporter.outputs.compose.text import generated, interpolated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.catalog.catalog import Catalog
+    from exporter.catalog.reading.problems import CatalogPath
 
 EXPORTER = "exporter"
 DOCKER_PROXY = "docker-proxy"
@@ -71,7 +72,22 @@ def check_names(catalog: Catalog) -> None:
                     f"the volume {name} has the name of one in the generated monitoring stack; give it another name",
                     *path,
                 )
+    for path in _networks(catalog):
+        with refusals.gathered():
+            # Whoever is on the network of the proxy reads all that the engine tells, without a login.
+            if path[-1] in (MONITORING, DOCKER):
+                raise OutputError(
+                    f"the network {path[-1]} has the name of one in the generated monitoring stack; give it another "
+                    "name",
+                    *path,
+                )
     refusals.end()
+
+
+def _networks(catalog: Catalog) -> Iterator[CatalogPath]:
+    """Yield the places of the networks of compose.yaml that the catalog names."""
+    yield from (("networks", name) for name in own_networks(catalog))
+    yield from (("compose", "networks", name) for name in catalog.compose.get("networks") or ())
 
 
 def stack_service(

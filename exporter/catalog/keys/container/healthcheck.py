@@ -14,7 +14,7 @@ _SHELL, _PLAIN, _NONE = "CMD-SHELL", "CMD", "NONE"
 
 
 class CheckTimes(Model):
-    """How often the engine runs a container's health check."""
+    """Times of a container's health check."""
 
     interval: Duration = Field(default=30.0, description="Time between two checks.")
     timeout: Duration = Field(default=10.0, description="Time limit of one check.")

@@ -166,8 +166,8 @@ class Container(Model):
     extra_hosts: ExtraHosts = Field(default={}, description="Further hosts and their addresses.")
     profiles: Annotated[tuple[ContainerName, ...], one_or_many(ContainerName)] = Field(
         default=(),
-        description="Compose profiles. It is started on demand with one of them, never by a deploy, and is not "
-        "missing if it does not run.",
+        description="Compose profiles. It is started on demand with one of them, never by a deploy. While none of "
+        "its containers runs, it is not probed and not missing.",
     )
     init: bool | None = Field(
         default=None, description="Run an init process; default: true for an image built by a recipe."
@@ -235,6 +235,10 @@ class Container(Model):
         """Return the service or store whose network it uses."""
         mode = self.network_mode or ""
         return mode.removeprefix(SERVICE) if mode.startswith(SERVICE) else None
+
+    def starts_with(self, other: Container) -> bool:
+        """True if Compose starts the other one whenever it starts this one: by the profiles of both."""
+        return not other.profiles or (bool(self.profiles) and set(self.profiles) <= set(other.profiles))
 
     @property
     def deployed(self) -> bool:

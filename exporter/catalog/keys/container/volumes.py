@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -10,9 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from exporter.catalog.base import AbsenceError, Model, one_or_many
 from exporter.catalog.values.sizes import ByteSize
 from exporter.catalog.values.texts import Interpolated, without_variables
+from exporter.catalog.values.variables import fields
 from exporter.catalog.values.words import shown
 
-_PIECE = re.compile(r"\$\{[^}]*\}|[^:]|:")
 _PATH = (".", "/", "~")
 _MODES: dict[str, dict[str, object]] = {
     "rw": {},
@@ -133,18 +132,13 @@ def _shorthand(value: object) -> object:
     """Return the long form of `source:target`, `source:target:options` or the path of an anonymous volume."""
     if not isinstance(value, str):
         return value
-    fields = [""]
-    for piece in _PIECE.findall(value):
-        if piece == ":":
-            fields.append("")
-        else:
-            fields[-1] += piece
-    if len(fields) == 1 and value.startswith("/"):
+    parts = fields(value)
+    if len(parts) == 1 and value.startswith("/"):
         return {"target": value}
-    options = fields[2].split(",") if len(fields) > 2 else []
-    if len(fields) not in (2, 3) or not all(fields) or not fields[1].startswith(("/", "${")):
+    options = parts[2].split(",") if len(parts) > 2 else []
+    if len(parts) not in (2, 3) or not all(parts) or not parts[1].startswith(("/", "${")):
         raise ValueError(f"{shown(value)} is not a mount; {HOW}")
-    long: dict[str, object] = {"source": fields[0], "target": fields[1]}
+    long: dict[str, object] = {"source": parts[0], "target": parts[1]}
     for option in options:
         if option not in _MODES:
             raise ValueError(f"{shown(value)}: the option {shown(option)} is not one of {', '.join(_MODES)}")

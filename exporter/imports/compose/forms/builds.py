@@ -11,7 +11,7 @@ from exporter.imports.compose.forms.pairs import Pair, pairs
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How an image is built."""
+    """The build of an image."""
 
     context: str = "."
     dockerfile: str | None = None

@@ -1,4 +1,4 @@
-"""What a service may take: memory, CPUs, processes, open files, devices, GPUs; and how many replicas it has."""
+"""Limits of a service: memory, CPUs, processes, open files, devices, GPUs; and how many replicas it has."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Port:
     """The entry as written; empty for the long form."""
     path: ModelPath
     target: str = ""
-    """The container's port or range as text. Empty where the whole entry is one variable without a default."""
+    """Return the container's port or range as text. Empty where the whole entry is one variable without a default."""
     published: str = ""
     """The host's port; a range where `target` is one too, or to choose from; empty: any free one."""
     host_ip: str = ""
@@ -53,7 +53,7 @@ class Port:
 
     @property
     def published_number(self) -> int | None:
-        """The host's port, by the default of a variable; None if it is not known, a range, or any free one."""
+        """Return the host's port, by the default of a variable; None if it is not known, a range, or any free one."""
         return number_of(self.published)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Logging:
-    """Where a service logs to."""
+    """The driver of a service's log."""
 
     driver: str | None = None
     options: tuple[Pair, ...] = ()
