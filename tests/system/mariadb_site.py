@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = "staging"
 PROJECT = f"shop-{ENVIRONMENT}"
 USER = "app"
-PASSWORD = 'it\'s "a" pa$$\\word `id` #: {x} ü%41'
+PASSWORD = 'it\'s "a" pa$$\\word `id` #: {x} %41'
 DATABASES = ("shop", "-rf $HOME;e*")
 _CONTENT = r"""
 CREATE TABLE `t ``$(id) ü` (id INT PRIMARY KEY AUTO_INCREMENT, text TEXT, raw BLOB);

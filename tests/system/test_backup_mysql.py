@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import pytest
 from tests.docker_engine import DockerEngine
 from tests.system.local_images import import_mariadb
 from tests.system.mariadb_site import DATABASES, ENVIRONMENT, PASSWORD, MariadbSite
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariadbSite]:
         try:
             site.start()
             site.fill()
+            time.sleep(3)  # only a table that was not written to for two seconds is certain
             yield site
         finally:
             site.destroy()
@@ -107,4 +110,6 @@ def test_its_password_is_rotated(site: MariadbSite) -> None:
     assert (site.logs_in(new), site.logs_in(old)) == (True, False)
     assert new not in said
     site.exporter("secrets", "check", "-e", ENVIRONMENT)
+    site.compose("restart", "db")
+    until(lambda: site.logs_in(new), "the server", 60)
     assert site.backup()[0]

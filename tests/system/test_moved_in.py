@@ -47,7 +47,6 @@ services:
     user: "1000:1000"
     extra_hosts: ["old.example:192.0.2.7"]
     ulimits: {nofile: 2048}
-    init: true
   seed:
     <<: *common
     command: ["true"]
@@ -172,7 +171,7 @@ def test_services_with_their_ports_files_and_settings(engine: DockerEngine, fold
     assert moving.inside("worker", "sh", "-c", "id -u; id -g; ulimit -n") == "1000\n1000\n2048"
     assert "192.0.2.7\told.example" in moving.inside("worker", "cat", "/etc/hosts")
     assert "hands" in moving.inspect("worker", "{{json .NetworkSettings.Networks}}")
-    assert '"/scratch"' in moving.inspect("worker", "{{json .HostConfig.Tmpfs}}")
+    assert "tmpfs /scratch tmpfs" in moving.inside("worker", "cat", "/proc/mounts")
     running = moving.engine.docker("ps", "--all", "--format", "{{.Names}}").split()
     assert not [name for name in running if "seed" in name]
     moving.compose("down", "--volumes", "--timeout", "1")
