@@ -45,7 +45,8 @@ exec postgres -D "$PGDATA" -c listen_addresses='*' -c fsync=off -c shared_buffer
 """
 _MARIADB_PROGRAMS = ("mariadbd", "mariadb", "mariadb-admin", "mariadb-dump")
 _MARIADB_FILES = Path("/usr/share/mysql")
-# Makes the system tables as mariadb-install-db does, and users and databases as the official image does.
+# Makes the system tables as mariadb-install-db does, and users and databases as the official image does. While it does,
+# a line has one statement.
 _MARIADB_ENTRY = r"""#!/bin/sh
 set -eu
 data=/var/lib/mysql
@@ -57,15 +58,17 @@ if [ ! -d $data/mysql ]; then
   password=$(quoted "$(from_file MARIADB_ROOT_PASSWORD)")
   user=${MARIADB_USER:-} database=${MARIADB_DATABASE:-}
   {
-    echo "USE mysql; SET @auth_root_socket = NULL;"
+    echo "USE mysql;"
+    echo "SET @auth_root_socket = NULL;"
     cd SHARE
     cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql \
       maria_add_gis_sp_bootstrap.sql mysql_sys_schema.sql
-    echo "USE mysql; DELETE FROM global_priv WHERE user = '' OR user = 'root' AND host <> 'localhost';"
+    echo "DELETE FROM mysql.global_priv WHERE user = '' OR user = 'root' AND host <> 'localhost';"
     echo "FLUSH PRIVILEGES;"
     echo "ALTER USER root@localhost IDENTIFIED BY '$password';"
     if [ "${MARIADB_ROOT_HOST:-%}" = % ]; then
-      echo "CREATE USER root@'%' IDENTIFIED BY '$password'; GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
+      echo "CREATE USER root@'%' IDENTIFIED BY '$password';"
+      echo "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
     fi
     if [ -n "$database" ]; then echo "CREATE DATABASE \`$database\`;"; fi
     if [ -n "$user" ]; then
