@@ -48,7 +48,7 @@ FACTS = ("version", "image", "dir", "dbfilename")
 ENCRYPTION = ("", "age", "gpg")
 CONTENTS: dict[tuple[str, str], dict[str, bool]] = {
     ("store", "postgresql"): {"globals": False, "database": True, "counts": True},
-    ("store", "mysql"): {"accounts": False, "database": True, "counts": True, "counts-after": True},
+    ("store", "mysql"): {"accounts": False, "database": True, "counts": True},
     ("store", "mongodb"): {"archive": False, "counts": False, "counts-after": False},
     ("store", "redis"): {"rdb": False, "counts": False},
     ("store", "sqlite"): {"sqlite": False, "counts": False},

@@ -176,6 +176,18 @@ def test_a_store_of_its_own(tmp_path: Path) -> None:
     }
 
 
+def test_volumes_keep_their_names_and_so_their_data(tmp_path: Path) -> None:
+    volumes = "{data: , nfs: {driver: local}, real: {name: other}, theirs: {external: true}}"
+    write(tmp_path, {"compose.yaml": f"name: old_shop\nservices: {{a: {{image: x}}}}\nvolumes: {volumes}\n"})
+    made = map_project(read(tmp_path), own=True, target=tmp_path)
+    assert made.catalog["volumes"] == {
+        "data": {"name": "old_shop_data"},
+        "nfs": {"name": "old_shop_nfs", "driver": "local"},
+        "real": {"name": "other"},
+        "theirs": {"external": True},
+    }
+
+
 def test_keys_that_are_left_out_have_a_row(tmp_path: Path) -> None:
     made = _map(
         tmp_path,

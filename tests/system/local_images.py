@@ -2,8 +2,9 @@
 
 - POSTGRESQL replaces postgres:17: the machine's PostgreSQL; its entry point reads the official image's variables.
 - REDIS replaces redis:7.4: the machine's Redis.
+- MARIADB replaces mariadb:11.8: the machine's MariaDB; its entry point, too, reads the official image's variables.
 
-Both have the official images' users, folders and volumes.
+All have the official images' users, folders and volumes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 POSTGRESQL = "stand-in-postgres:local"
 REDIS = "stand-in-redis:local"
+MARIADB = "stand-in-mariadb:local"
 
 _PROGRAMS = ("postgres", "initdb", "psql", "pg_dump", "pg_dumpall", "pg_restore", "pg_isready")
 _MODULES = ("plpgsql.so", "dict_snowball.so")
@@ -40,6 +42,44 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   fi
 fi
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c fsync=off -c shared_buffers=16MB
+"""
+_MARIADB_PROGRAMS = ("mariadbd", "mariadb", "mariadb-admin", "mariadb-dump")
+_MARIADB_FILES = Path("/usr/share/mysql")
+# Makes the system tables as mariadb-install-db does, and users and databases as the official image does. While it does,
+# a line has one statement.
+_MARIADB_ENTRY = r"""#!/bin/sh
+set -eu
+data=/var/lib/mysql
+from_file() { file=$(eval "printf %s \"\${$1_FILE:-}\""); if [ -n "$file" ]; then cat "$file"; fi; }
+quoted() { printf %s "$1" | sed "s/[\\]/&&/g; s/'/''/g"; }
+set -- mariadbd --no-defaults --datadir=$data --socket=/run/mysqld/mysqld.sock --lc-messages-dir=SHARE "$@"
+if [ ! -d $data/mysql ]; then
+  mkdir -p $data/mysql
+  password=$(quoted "$(from_file MARIADB_ROOT_PASSWORD)")
+  user=${MARIADB_USER:-} database=${MARIADB_DATABASE:-}
+  {
+    echo "USE mysql;"
+    echo "SET @auth_root_socket = NULL;"
+    cd SHARE
+    cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql \
+      maria_add_gis_sp_bootstrap.sql mysql_sys_schema.sql
+    echo "DELETE FROM mysql.global_priv WHERE user = '' OR user = 'root' AND host <> 'localhost';"
+    echo "FLUSH PRIVILEGES;"
+    echo "ALTER USER root@localhost IDENTIFIED BY '$password';"
+    if [ "${MARIADB_ROOT_HOST:-%}" = % ]; then
+      echo "CREATE USER root@'%' IDENTIFIED BY '$password';"
+      echo "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;"
+    fi
+    if [ -n "$database" ]; then echo "CREATE DATABASE \`$database\`;"; fi
+    if [ -n "$user" ]; then
+      echo "CREATE USER '$user'@'%' IDENTIFIED BY '$(quoted "$(from_file MARIADB_PASSWORD)")';"
+      echo "GRANT ALL ON \`$database\`.* TO '$user'@'%';"
+    fi
+    cat /docker-entrypoint-initdb.d/*.sql 2>/dev/null || true
+  } | "$@" --bootstrap --innodb-log-file-size=4M
+fi
+exec "$@" --port=3306 --skip-name-resolve --innodb-buffer-pool-size=16M --innodb-log-file-size=4M \
+  --innodb-flush-log-at-trx-commit=0
 """
 _USER = """
 RUN echo '{user}:x:999:999::/:/bin/sh' >>/etc/passwd && mkdir -p {folders} && chown 999:999 {folders}
@@ -85,6 +125,24 @@ def import_redis(engine: DockerEngine) -> None:
         "redis-programs:local",
         _USER.format(user="redis", folders="/data", data="/data") + start,
     )
+
+
+def import_mariadb(engine: DockerEngine) -> None:
+    """Import MARIADB."""
+    root = Root()
+    for name in _MARIADB_PROGRAMS:
+        program = Path(require(name)).resolve()
+        root.program(program)
+        root.link(f"/usr/bin/{name}", str(program))
+    for path in (*_MARIADB_FILES.glob("*.sql"), *(_MARIADB_FILES / "charsets").iterdir()):
+        root.file(str(path), path.read_bytes())
+    message_file = _MARIADB_FILES / "english/errmsg.sys"
+    root.file(str(message_file), message_file.read_bytes())
+    root.file("/usr/bin/entry", _MARIADB_ENTRY.replace("SHARE", str(_MARIADB_FILES)).encode(), 0o755)
+    root.import_as(engine, "mariadb-programs:local")
+    data = "/var/lib/mysql"
+    user = _USER.format(user="mysql", folders=f"{data} /run/mysqld", data=data)
+    _build(engine, MARIADB, "mariadb-programs:local", user + 'ENV PATH=/usr/bin:/bin\nENTRYPOINT ["entry"]\n')
 
 
 def _build(engine: DockerEngine, image: str, base: str, text: str) -> None:

@@ -14,14 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from tests.components import require
 from tests.daemon.running import RunningDaemon, running_daemon
-from tests.docker_engine import IMAGE, DockerEngine
+from tests.docker_engine import IMAGE
+from tests.system.separate_engine import SeparateEngine
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.docker_engine import DockerEngine
+
+pytestmark = pytest.mark.timeout(400)
 
 PROJECT = "old_shop"
 THEIRS = f"""
@@ -53,7 +59,7 @@ STATES = {"web": "up", "worker": "up", "seed": "up", "broken": "down", "alone": 
 def engine() -> Iterator[DockerEngine]:
     with (
         tempfile.TemporaryDirectory(prefix="wat", dir="/tmp") as folder,
-        DockerEngine(Path(folder)) as engine,
+        SeparateEngine(Path(folder)) as engine,
     ):
         yield engine
 
@@ -100,6 +106,26 @@ def exporter(engine: DockerEngine, config: Path, *words: str) -> subprocess.Comp
     )
 
 
+def stack_reaches_them(engine: DockerEngine, folder: Path) -> None:
+    """Assert that the generated exporter joins their network. Its image has nothing but busybox here."""
+    file = folder / "deploy/test/compose.monitoring.yaml"
+    image = yaml.safe_load(file.read_text())["services"]["exporter"]["image"]
+    engine.docker("tag", IMAGE, image.replace("${TAG}", "1"))
+    program = [require("docker-compose"), "-p", "shop-test", "-f", str(file)]
+    variables = {"DOCKER_HOST": engine.host, "STATE_FOLDER": str(folder / "state"), "TAG": "1"}
+    (folder / "state").mkdir(exist_ok=True)
+    options = ("--rm", "--no-deps", "--entrypoint", "wget", "exporter", "-qO-", "http://web/etc/hosts")
+    done = subprocess.run(
+        [*program, "run", *options],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "localhost" in done.stdout
+
+
 def test_it_is_watched_and_never_changed(engine: DockerEngine, tmp_path: Path) -> None:
     with project_of_somebody_else(engine, tmp_path):
         exited = "{{.State.Status}}"
@@ -119,6 +145,7 @@ def test_it_is_watched_and_never_changed(engine: DockerEngine, tmp_path: Path) -
         made = exporter(engine, config, "gen", "-e", "test", "--out", str(tmp_path))
         assert made.returncode == 0, made.stderr
         assert not (tmp_path / "deploy/test/compose.yaml").exists()
+        stack_reaches_them(engine, tmp_path)
         status = exporter(engine, config, "status", "-e", "test", "--json")
         rows = {row["name"]: row for row in json.loads(status.stdout)["services"]}
         assert {name: rows[name]["managed"] for name in STATES} == dict.fromkeys(STATES, False)
@@ -127,4 +154,7 @@ def test_it_is_watched_and_never_changed(engine: DockerEngine, tmp_path: Path) -
             refused = exporter(engine, config, *command, "-e", "test")
             assert refused.returncode == 2, refused.stderr
             assert "only watched" in refused.stderr
+        removed = exporter(engine, config, "destroy", "--yes", "--volumes", "-e", "test")
+        assert removed.returncode == 0, removed.stderr
+        assert "what is only watched stays" in removed.stdout + removed.stderr
         assert everything(engine) == before

@@ -1,6 +1,7 @@
-"""MySQL and MariaDB: one dump per database, each a snapshot, with rows counted before and after it.
+"""MySQL and MariaDB: one dump per database, each a snapshot, with the rows of each table.
 
-Another connection cannot count in a dump's snapshot. MariaDB's accounts are saved too; mysqldump has no option for it.
+Another connection cannot count in a dump's snapshot. So rows are counted before it, and are certain only for tables
+that nobody writes to until it is complete. MariaDB's accounts are saved too; mysqldump has no option for it.
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from exporter.backups.steps import printable
 from exporter.backups.subjects import BackupsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from exporter.backups.engines.shape import Counts, Place, Source, Target
 
-Rows = dict[tuple[str, ...], int]
+STILL = "still"
+CHANGING = "changing"
+Rows = dict[tuple[str, str], int]
+"""Rows of each table, by its name and STILL or CHANGING: not certain."""
+Counted = dict[str, tuple[str, int]]
+"""When each table was last written to, empty if that is not certain, and its rows."""
 
 _COUNT_BYTES = 64 * 1024 * 1024
 _COUNT_SECONDS = 3600.0
@@ -80,13 +86,24 @@ SELECT HEX(schema_name) FROM information_schema.schemata
 WHERE LOWER(schema_name) NOT IN ('information_schema', 'performance_schema', 'mysql', 'sys', 'ndbinfo')
 ORDER BY HEX(schema_name);
 """
-_COUNT = r"""
-SELECT CONCAT('SELECT ''', HEX(table_schema), ''', ''', HEX(table_name), ''', COUNT(*) FROM `',
-  REPLACE(table_schema, '`', '``'), '`.`', REPLACE(table_name, '`', '``'), '`;')
-FROM information_schema.tables
-WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND HEX(table_schema) = '%s' ORDER BY HEX(table_name);
+# When a table was last written to, in seconds. Of a partitioned table that is not known, and in the current second more
+# can be written. MySQL keeps such times for a day, unless the session forbids it; MariaDB skips that comment.
+_TABLES = r"""
+/*!80000 SET SESSION information_schema_stats_expiry = 0 */;
+SELECT {shown}
+FROM (
+  SELECT HEX(table_schema) AS a, HEX(table_name) AS b,
+    CONCAT('`', REPLACE(table_schema, '`', '``'), '`.`', REPLACE(table_name, '`', '``'), '`') AS quoted,
+    IF(create_options LIKE '%partitioned%' OR update_time > NOW() - INTERVAL 2 SECOND, '',
+      CONCAT_WS(' ', create_time, '/', update_time)) AS written
+  FROM information_schema.tables
+  WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND HEX(table_schema) = '{database}'
+) AS found
+ORDER BY b;
 """
-"""Prints a statement for each table, whose answer is the names in hexadecimal and the rows."""
+_NOT_COUNTED = "a, b, written, 0"
+_COUNTED = r"CONCAT('SELECT ''', a, ''', ''', b, ''', ''', written, ''', COUNT(*) FROM ', quoted, ';')"
+"""A statement for each table, whose answer are the same columns, with the rows."""
 _MISSING = re.compile(rb"ERROR (?:1146|1305|1147|1141) .*")
 """A right to a table or a routine that does not exist any more."""
 
@@ -109,12 +126,12 @@ def count(place: Place) -> Counts:
     place = _entered(place)
     counts: Counts = {}
     for database in _databases(place):
-        counts |= _shown(database, _rows(place, database))
+        counts |= _shown(database, {table: rows for table, (_, rows) in _counted(place, database).items()})
     return counts
 
 
 def save(place: Place, target: Target) -> Counts:
-    """Dump each database, with its rows counted before and after, and MariaDB's accounts."""
+    """Count the rows of each database and dump it, then dump MariaDB's accounts."""
     place = _entered(place)
     name, steps = place.name, place.steps
     steps.begin(f"listing the databases of {name}")
@@ -151,17 +168,28 @@ def load(place: Place, source: Source) -> Restored:
     return Restored(tuple(compared))
 
 
-def compare(before: Rows, after: Rows, there: Rows) -> list[Compared]:
-    """Compare every table that existed during the whole dump. Rows that came or went during it may be there or not."""
+def certain(counted: Counted, written: Mapping[str, str]) -> Rows:
+    """Return the rows of the tables that were there before and after the dump.
+
+    `counted`: when each was last written to and its rows, before the dump. `written`: the same times after it.
+    """
+    return {
+        (table, STILL if time and written[table] == time else CHANGING): rows
+        for table, (time, rows) in counted.items()
+        if table in written
+    }
+
+
+def compare(saved: Rows, there: Mapping[str, int]) -> list[Compared]:
+    """Compare every table. One that was written to during the dump can have any number of rows."""
     return [
         Compared(
-            ".".join(key),
-            after[key],
-            there.get(key, 0),
-            key in there and min(before[key], after[key]) <= there[key] <= max(before[key], after[key]),
+            table,
+            rows,
+            there.get(table, 0),
+            table in there and (state == CHANGING or there[table] == rows),
         )
-        for key in after
-        if key in before
+        for (table, state), rows in saved.items()
     ]
 
 
@@ -201,26 +229,30 @@ def _databases(place: Place) -> tuple[str, ...]:
 
 
 def _save_database(place: Place, target: Target, database: str, number: str) -> Counts:
-    before = _rows(place, database)
+    counted = _counted(place, database)
     dump = _tool(place, _ONE, ("mariadb-dump", "mysqldump"), *_DUMP, "--databases", "--", database)
     with target.file(f"{number}.sql", "database", database) as file:
         stream(place, dump, target=file)
-    after = _rows(place, database)
-    for path, content, rows in (("before", "counts", before), ("after", "counts-after", after)):
-        with target.file(f"{number}.{path}", content, database) as file:
-            for key, number_of_rows in rows.items():
-                file.write(answers.row_line(key, number_of_rows))
-    return _shown(database, after)
+    saved = certain(counted, _written(place, database))
+    with target.file(f"{number}.counts", "counts", database) as file:
+        for key, rows in saved.items():
+            file.write(answers.row_line(key, rows))
+    if changing := sum(state == CHANGING for _, state in saved):
+        place.steps.say(
+            f"tables of the database {printable(database)} that were written to during the dump: {changing}; "
+            "a restore does not compare their rows"
+        )
+    return _shown(database, {table: rows for (table, _), rows in saved.items()})
 
 
 def _load_database(place: Place, source: Source, database: str) -> list[Compared]:
     name, steps = place.name, place.steps
     steps.begin(f"restoring the database {printable(database)} of {name}")
-    before, after = (_saved(source, content, database) for content in ("counts", "counts-after"))
+    saved = _saved(source, database)
     with source.open("database", database) as file:
         stream(place, _client(place), source=file)
     steps.begin(f"comparing the rows of the database {printable(database)} of {name}")
-    compared = compare(before, after, _rows(place, database))
+    compared = compare(saved, {table: rows for table, (_, rows) in _counted(place, database).items()})
     if wrong := [each for each in compared if not each.good]:
         for each in wrong[:_SHOWN]:
             steps.say(f"{printable(each.what)}: {each.saved} saved, {each.restored} restored")
@@ -245,23 +277,35 @@ def _load_accounts(place: Place, source: Source) -> None:
         raise BackupsError(f"the accounts of {name} could not be restored")
 
 
-def _rows(place: Place, database: str) -> Rows:
-    """Count the rows of a database's tables. Its name goes to the server in hexadecimal."""
-    given = (_COUNT % database.encode().hex().upper()).encode()
-    argv = _tool(place, _TWICE, ("mariadb", "mysql"), *_QUIET)
-    rows: Rows = {}
+def _counted(place: Place, database: str) -> Counted:
+    """Return when each table of a database was last written to, and then its rows."""
+    return _tables(place, _tool(place, _TWICE, ("mariadb", "mysql"), *_QUIET), database, _COUNTED)
+
+
+def _written(place: Place, database: str) -> dict[str, str]:
+    """Return when each table of a database was last written to."""
+    found = _tables(place, _client(place), database, _NOT_COUNTED)
+    return {table: time for table, (time, _) in found.items()}
+
+
+def _tables(place: Place, argv: list[str], database: str, shown: str) -> Counted:
+    """Ask for the tables of a database. Its name goes to the server in hexadecimal."""
+    given = _TABLES.format(shown=shown, database=database.encode().hex().upper()).encode()
+    found: Counted = {}
     for line in ask(place, argv, given=given, limit=_COUNT_BYTES, seconds=_COUNT_SECONDS).splitlines():
         schema, *fields = line.split(b"\t")
-        if len(fields) != 2 or _name(schema) != database:
+        if len(fields) != 3 or _name(schema) != database:
             raise BackupsError(f"{place.steps.current} failed: a line of the answer has unexpected fields")
-        rows[(_name(fields[0]),)] = answers.number(fields[1], "the number of rows")
-    return rows
+        time = answers.text(fields[1], "the time of a table")
+        found[_name(fields[0])] = (time, answers.number(fields[2], "the number of rows"))
+    return found
 
 
-def _saved(source: Source, content: str, database: str) -> Rows:
-    with source.open(content, database) as file:
+def _saved(source: Source, database: str) -> Rows:
+    what = f"the rows of the database {printable(database)}"
+    with source.open("counts", database) as file:
         lines: Iterable[bytes] = read_all(file, _COUNT_BYTES).splitlines()
-    return dict(answers.rows(lines, f"the rows of the database {printable(database)}", words=1))
+    return {(table, state): rows for (table, state), rows in answers.rows(lines, what, words=2)}
 
 
 def _name(answer: bytes) -> str:
@@ -291,5 +335,5 @@ def _identifier(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def _shown(database: str, rows: Rows) -> Counts:
-    return {".".join((database, *key)): number for key, number in rows.items()}
+def _shown(database: str, rows: Mapping[str, int]) -> Counts:
+    return {f"{database}.{table}": number for table, number in rows.items()}

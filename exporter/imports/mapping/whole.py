@@ -172,6 +172,9 @@ def _shared(project: Project, draft: Draft) -> dict[str, Any]:
             entries[name] = {
                 key: draft.converted(inner, path) for key, inner in (value or {}).items() if key in known
             }
+            if section == "volumes" and project.name and not {"name", "external"} & entries[name].keys():
+                # Under the catalog's own name for it, a deploy would start on an empty volume.
+                entries[name] = {"name": f"{project.name}_{name}", **entries[name]}
             if "file" in entries[name]:
                 entries[name]["file"] = draft.file(str(value["file"]), path)
             if section == "volumes" and project.name and not entries[name].keys() & {"name", "external"}:
