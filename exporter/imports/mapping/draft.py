@@ -88,6 +88,16 @@ class Draft:
             return [self.converted(inner, (*path, index)) for index, inner in enumerate(value)]
         return self.text(value, path) if isinstance(value, str) else value
 
+    def passed(self, value: Any, path: ModelPath) -> Any:
+        """Return a value of the source for `compose:`, where `$` stays Compose's: the same without secrets."""
+        if isinstance(value, dict):
+            return {key: self.passed(inner, (*path, key)) for key, inner in value.items()}
+        if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
+            return masked_words(value, self._reference(path))
+        if isinstance(value, list | tuple):
+            return [self.passed(inner, (*path, index)) for index, inner in enumerate(value)]
+        return masked(value, self._reference(path)) if isinstance(value, str) else value
+
     def text(self, value: str, path: ModelPath) -> str:
         """Return one text as the catalog writes it."""
         return self._written(masked(value, self._reference(path)), path)

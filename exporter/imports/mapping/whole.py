@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from exporter.imports.project import ModelPath, Project
 
+_TOP = {"name", "version", "services", "networks", "volumes", "configs", "secrets", "include"}
 _NETWORK_KEYS = [
     "name",
     "external",
@@ -36,6 +37,8 @@ _NETWORK_KEYS = [
     "ipam",
     "labels",
 ]
+_SWITCHES = ("internal", "enable_ipv6", "attachable", "external")
+"""Keys of a network that are true or false in the catalog."""
 _VOLUME_KEYS = ["name", "external", "driver", "driver_opts", "labels"]
 
 
@@ -81,6 +84,9 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     if own:
         catalog |= _shared(project, draft)
         catalog["secrets"] = _secrets(project, draft)
+        for key in project.model.keys() - _TOP:
+            if not key.startswith("x-"):
+                draft.row(Outcome.LEFT, (key,), "the catalog has no such key; write it under compose")
     catalog["secrets"] = {**catalog.get("secrets", {}), **draft.secrets}
     local = {} if own else _local(project, names, catalog)
     if local:
@@ -174,6 +180,15 @@ def _shared(project: Project, draft: Draft) -> dict[str, Any]:
             }
             if "file" in entries[name]:
                 entries[name]["file"] = draft.file(str(value["file"]), path)
+            for key in [key for key in _SWITCHES if isinstance(entries[name].get(key), str)]:
+                entries[name].pop(key)
+                entries[name].setdefault("compose", {})[key] = value[key]
+                draft.row(Outcome.PASSED, (*path, key), "only a variable knows the value")
+            if isinstance(old := entries[name].get("external"), dict):
+                entries[name] |= {"external": True, **old}
+            if section == "volumes" and project.name and not entries[name].keys() & {"name", "external"}:
+                # The catalog's Compose project has another name, and would begin with an empty volume.
+                entries[name]["name"] = f"{project.name}_{name}"
             draft.row(Outcome.CARRIED, path)
             for key in (value or {}).keys() - {*known}:
                 if not key.startswith("x-"):
