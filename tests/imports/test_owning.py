@@ -105,8 +105,10 @@ def test_a_service_does_what_it_did(tmp_path: Path, keys: str, expected: dict[st
     ("keys", "expected"),
     [
         (
-            "image: 'postgres:16', environment: {POSTGRES_USER: '${U:-app}', POSTGRES_DB: '${D}', "
-            "POSTGRES_PASSWORD: '${P}'}",
+            (
+                "image: 'postgres:16', environment: {POSTGRES_USER: '${U:-app}', POSTGRES_DB: '${D}', "
+                "POSTGRES_PASSWORD: '${P}'}"
+            ),
             {
                 "engine": "postgresql",
                 "version": "16",
@@ -145,8 +147,10 @@ def test_a_service_does_what_it_did(tmp_path: Path, keys: str, expected: dict[st
         ),
         # The image refuses a password next to a file with one, so both are files.
         (
-            "image: 'mariadb:11', environment: {MYSQL_ROOT_PASSWORD: '${ROOT}', MYSQL_USER: app, "
-            "MYSQL_PASSWORD: '${P}'}",
+            (
+                "image: 'mariadb:11', environment: {MYSQL_ROOT_PASSWORD: '${ROOT}', MYSQL_USER: app, "
+                "MYSQL_PASSWORD: '${P}'}"
+            ),
             {
                 "engine": "mariadb",
                 "version": "11",
@@ -156,8 +160,10 @@ def test_a_service_does_what_it_did(tmp_path: Path, keys: str, expected: dict[st
             },
         ),
         (
-            "image: 'mysql:8', environment: {MYSQL_ROOT_PASSWORD: '${ROOT}', MYSQL_USER: '${U}', "
-            "MYSQL_PASSWORD: '${P}'}",
+            (
+                "image: 'mysql:8', environment: {MYSQL_ROOT_PASSWORD: '${ROOT}', MYSQL_USER: '${U}', "
+                "MYSQL_PASSWORD: '${P}'}"
+            ),
             {
                 "engine": "mysql",
                 "version": "8",

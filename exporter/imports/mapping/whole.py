@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from exporter.imports.project import ModelPath, Project
+    from exporter.imports.project import ModelPath, Place, Project
 
 _TOP = {"name", "version", "services", "networks", "volumes", "configs", "secrets", "include"}
 _NETWORK_KEYS = [
@@ -80,7 +80,7 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     }
     for name in found:
         section = "stores" if names[name] in catalog["stores"] else "services"
-        draft.comments[section, names[name]] = str(project.place(("services", name)))
+        draft.comments[section, names[name]] = str(_place(project, name))
     if own:
         catalog |= _shared(project, draft)
         catalog["secrets"] = _secrets(project, draft)
@@ -122,6 +122,19 @@ def in_order(rows: Iterable[Row], project: Project) -> tuple[Row, ...]:
         sorted(
             rows, key=lambda row: (sources.get(row.place.source, len(sources)), row.place.line, str(row.path))
         )
+    )
+
+
+def _place(project: Project, name: str) -> Place:
+    """Return where a service is written: where it extends one of another file, its first own key."""
+    place = project.place(("services", name))
+    if place.source == project.sources[0]:
+        return place
+    keys = (project.place(("services", name, key)) for key in project.model["services"][name] or {})
+    return min(
+        (each for each in keys if each.source == project.sources[0]),
+        key=lambda each: each.line,
+        default=place,
     )
 
 
