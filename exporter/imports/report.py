@@ -70,6 +70,8 @@ def owned(made: Made, project: Project) -> Iterator[str]:
         f"docker compose -p {old} down"
     )
     yield f"  Variables are read from deploy/{DEFAULT_ENVIRONMENT}/.env: copy your .env there after exporter gen"
+    if any("build" in keys for keys in made.catalog.get("services", {}).values()):
+        yield "  Images that are built get the tag of the release, which exporter deploy sets"
     yield (
         "  Each container keeps only the capabilities that entry points of public images need (hardening: off "
         "keeps all), and rotates its log"

@@ -94,6 +94,7 @@ def _told(made: Made, outcome: Outcome) -> set[str]:
 )
 def test_a_service_does_what_it_did(tmp_path: Path, keys: str, expected: dict[str, Any]) -> None:
     made = _own(tmp_path, f"a: {{image: x, {keys}}}, b: {{image: y}}", "networks: {far: {}}\n")
+    assert made.catalog["services"]["b"]["image"] == "y:latest"
     found = {key: value for key, value in made.catalog["services"]["a"].items() if key != "image"}
     found.pop("port", None)
     found.pop("probes", None)

@@ -85,3 +85,9 @@ def version(image: str) -> str:
     """Return the tag of an image if it is a version."""
     tag = split_image(image)[1]
     return tag if _VERSION.fullmatch(tag) else ""
+
+
+def tagged(image: str) -> str:
+    """Return an image with the tag that it has without one: the catalog requires a version of what it deploys."""
+    last = literal(image).rpartition("/")[2]
+    return image if ":" in last or "@" in image or image.endswith("}") else f"{image}:latest"

@@ -11,6 +11,7 @@ from exporter.imports.mapping.builds import build_keys
 from exporter.imports.mapping.dependencies import dependencies, depends_on, is_apart
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import variables
+from exporter.imports.mapping.images import tagged
 from exporter.imports.mapping.keys import DEPLOY_LEFT, LIMITS, NOTED, PASSED, REFUSED, RENAMED, SAME
 from exporter.imports.mapping.mounts import mounts
 from exporter.imports.mapping.probes import probed
@@ -37,7 +38,8 @@ def service_keys(service: Service, names: Mapping[str, str], draft: Draft) -> di
     """Return the keys of a service in the catalog. `names`: the catalog's names by the real ones."""
     keys: dict[str, Any] = {}
     if service.image:
-        keys["image"] = draft.text(service.image, ("services", service.name, "image"))
+        image = tagged(service.image) if draft.own and not service.build else service.image
+        keys["image"] = draft.text(image, ("services", service.name, "image"))
         draft.row(Outcome.CARRIED, ("services", service.name, "image"))
     if draft.own and service.build:
         keys["build"] = build_keys(service, draft)

@@ -11,7 +11,7 @@ from exporter.imports.compose.forms.pairs import Pair
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import reference
-from exporter.imports.mapping.images import known, split_image, version
+from exporter.imports.mapping.images import known, split_image, tagged, version
 from exporter.imports.mapping.mounts import mounts
 from exporter.imports.mapping.services import shared_keys
 from exporter.imports.mapping.values import literal
@@ -76,7 +76,7 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
     if version(text) and text == f"{ENGINES[image.engine].image}:{version(text)}":
         keys["version"] = version(text)
     else:
-        keys["image"] = draft.text(_tagged(text) if draft.own else text, (*path, "image"))
+        keys["image"] = draft.text(tagged(text) if draft.own else text, (*path, "image"))
     draft.row(Outcome.CARRIED, (*path, "image"), f"a store, {image.engine}")
     if draft.own and not official:
         # The strict hardening of stores is known to suit the official images only.
@@ -100,12 +100,6 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
     return keys | shared
 
 
-def _tagged(image: str) -> str:
-    """Return an image with the tag that it has without one: the catalog would write its own version."""
-    last = literal(image).rpartition("/")[2]
-    return image if ":" in last or "@" in image or image.endswith("}") else f"{image}:latest"
-
-
 def _login(service: Service, engine: str, name: str, draft: Draft) -> dict[str, Any]:
     here: ModelPath = ("services", service.name, "environment")
     given = {pair.name: pair for pair in service.environment}
@@ -118,11 +112,8 @@ def _login(service: Service, engine: str, name: str, draft: Draft) -> dict[str, 
         if text:
             keys[key] = [text.replace("${", "$${")] if key == "databases" else text.replace("${", "$${")
         else:
-            draft.row(
-                Outcome.LEFT,
-                (*here, *pair.path),
-                f"depends on a variable; write {key}, for probes and backups",
-            )
+            sentence = f"is left to the variable; write {key} as well, for probes and backups"
+            draft.row(Outcome.CHANGED, (*here, *pair.path), sentence)
     password = _password(given, service, has_user="username" in keys)
     if isinstance(password, Pair):
         place = (*here, *password.path) if password.path else ("services", service.name, "command")
