@@ -14,7 +14,6 @@ from exporter.imports.mapping.environment import reference
 from exporter.imports.mapping.images import known, split_image, tagged, version
 from exporter.imports.mapping.mounts import mounts
 from exporter.imports.mapping.services import shared_keys
-from exporter.imports.mapping.values import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
