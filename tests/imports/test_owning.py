@@ -225,10 +225,12 @@ def test_a_switch_of_a_network_may_be_a_variable(tmp_path: Path) -> None:
         ("deploy: {resources: {reservations: {cpus: '1'}}}", "deploy.resources.reservations.cpus"),
         ("depends_on: {b: {condition: service_started, restart: true}}", "depends_on.b.restart"),
         ("depends_on: ['${WHICH:-none}']", "depends_on.0"),
+        ("configs: [{source: c, target: /c, mode: 0440}]", "configs.0.mode"),
     ],
 )
 def test_what_is_left_out_has_a_row(tmp_path: Path, keys: str, path: str) -> None:
-    assert path in _told(_own(tmp_path, f"a: {{image: x, {keys}}}, b: {{image: y}}"), Outcome.LEFT)
+    made = _own(tmp_path, f"a: {{image: x, {keys}}}, b: {{image: y}}", "configs: {c: {file: ./c}}\n")
+    assert path in _told(made, Outcome.LEFT)
 
 
 @pytest.mark.parametrize(

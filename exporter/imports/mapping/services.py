@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.imports.compose.forms.units import size_bytes
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.builds import build_keys
@@ -13,10 +12,11 @@ from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import variables
 from exporter.imports.mapping.images import tagged
 from exporter.imports.mapping.keys import DEPLOY_LEFT, LIMITS, NOTED, PASSED, REFUSED, RENAMED, SAME
+from exporter.imports.mapping.limits import limits, replicas
 from exporter.imports.mapping.mounts import mounts
 from exporter.imports.mapping.probes import probed
 from exporter.imports.mapping.unresolved import pass_unresolved
-from exporter.imports.mapping.values import catalog_text, literal
+from exporter.imports.mapping.values import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +50,8 @@ def service_keys(service: Service, names: Mapping[str, str], draft: Draft) -> di
     keys |= shared_keys(service, names, draft)
     if draft.own and isinstance(service.read_only, bool):
         keys["read_only"] = service.read_only
-    if (replicas := _replicas(service, draft)) is not None:
-        keys["replicas"] = replicas
+    if (count := replicas(service, draft)) is not None:
+        keys["replicas"] = count
     mode = service.network_mode or ""
     other = names.get(mode.removeprefix("service:")) if mode.startswith("service:") else None
     if other and not draft.own and "port" in keys:
@@ -101,6 +101,8 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
         if key in SAME:
             keys[key] = draft.converted(value, here)
             draft.row(Outcome.CARRIED, here)
+            if key == "configs":
+                keys[key] = _configs(keys[key], here, draft)
         elif key in RENAMED:
             keys[RENAMED[key]] = draft.converted(value, here)
             draft.row(Outcome.CHANGED, here, f"is {RENAMED[key]} in the catalog")
@@ -127,6 +129,16 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
     if passed:
         keys["compose"] = passed
     return keys
+
+
+def _configs(entries: list[Any], path: ModelPath, draft: Draft) -> list[Any]:
+    for index, entry in enumerate(entries):
+        for key in sorted(set(entry) - {"source", "target"}) if isinstance(entry, dict) else ():
+            del entry[key]
+            draft.row(
+                Outcome.LEFT, (*path, index, key), "the file is that of the host, with its owner and mode"
+            )
+    return entries
 
 
 def _like_compose(check: dict[str, Any]) -> bool:
@@ -232,8 +244,8 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
                 sentence = f"its target, owner and mode are left out: it is /run/secrets/{grant.source}"
                 draft.row(Outcome.CHANGED, (*path, "secrets", *grant.path), sentence)
         draft.row(Outcome.CARRIED, (*path, "secrets"))
-    if limits := _limits(service, draft):
-        keys["resources"] = limits
+    if amounts := limits(service, draft):
+        keys["resources"] = amounts
     for key in DEPLOY_LEFT:
         if draft.project.value((*path, "deploy", *key)) is not None:
             draft.row(Outcome.LEFT, (*path, "deploy", *key), "only Swarm reads it")
@@ -269,49 +281,6 @@ def _env_file(entry: Any, path: ModelPath, draft: Draft) -> Any:
     extra = {} if entry.required is True else {"required": entry.required}
     extra |= {"format": entry.format} if entry.format else {}
     return {"path": file, **extra} if extra else file
-
-
-def _limits(service: Service, draft: Draft) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    given = service.resources
-    for key, amount in (("cpu", given.cpus), ("memory", given.memory), ("processes", given.pids)):
-        if amount is None:
-            continue
-        path = ("services", service.name, *amount.path)
-        value = _limit(key, catalog_text(amount.text)[0] if "$" not in amount.text else "")
-        if value is None:
-            draft.row(Outcome.LEFT, path, "depends on a variable, or is no limit; write a number")
-        else:
-            found[key] = _mebibytes(value) if key == "memory" else value
-            draft.row(Outcome.CHANGED, path, f"is resources.{key} in the catalog")
-    return found
-
-
-def _limit(key: str, text: str) -> Any:
-    try:
-        if key == "memory":
-            return size_bytes(text)
-        number = float(text)
-    except ValueError:
-        return None
-    if number <= 0:
-        return None
-    return int(number) if key == "processes" or number == int(number) else number
-
-
-def _mebibytes(size: int) -> int | str:
-    return f"{size // 2**20}Mi" if size % 2**20 == 0 else size
-
-
-def _replicas(service: Service, draft: Draft) -> int | None:
-    amount = service.resources.replicas
-    if amount is None or amount.text == "1":
-        return None
-    if not amount.text.isdigit():
-        path = ("services", service.name, *amount.path)
-        draft.row(Outcome.LEFT, path, "depends on a variable; write replicas")
-        return None
-    return int(amount.text)
 
 
 def _rows_for_owning(path: ModelPath, draft: Draft) -> None:
