@@ -72,10 +72,16 @@ def owned(made: Made, project: Project) -> Iterator[str]:
     yield f"  Variables are read from deploy/{DEFAULT_ENVIRONMENT}/.env: copy your .env there after exporter gen"
     if any("build" in keys for keys in made.catalog.get("services", {}).values()):
         yield "  Images that are built get the tag of the release, which exporter deploy sets"
+    yield "  A variable without a default must be set; Compose takes it for an empty text"
     yield (
-        "  Each container keeps only the capabilities that entry points of public images need (hardening: off "
-        "keeps all), and rotates its log"
+        "  Containers keep only the capabilities that entry points of public images need, and rotate their logs; "
+        "hardening: off keeps all"
     )
+    if made.catalog.get("stores"):
+        yield (
+            "  Official images of stores run as their own user on a read-only root, read passwords from files, and "
+            "are checked where no health test is written; hardening: image keeps the image's user"
+        )
 
 
 def entries(made: Made, project: Project | None) -> list[dict[str, str]]:

@@ -118,6 +118,15 @@ def test_a_service_does_what_it_did(tmp_path: Path, keys: str, expected: dict[st
                 "environment": {"POSTGRES_USER": "${U:-app}", "POSTGRES_DB": "${D}"},
             },
         ),
+        (
+            "image: 'postgres:16', environment: [POSTGRES_USER, POSTGRES_PASSWORD]",
+            {
+                "engine": "postgresql",
+                "version": "16",
+                "password": {"secret": "postgres_password"},
+                "environment": {"POSTGRES_USER": None},
+            },
+        ),
         # A registry of somebody's own, and a digest, are kept.
         (
             "image: 'registry.test/postgres:16', environment: {POSTGRES_HOST_AUTH_METHOD: trust}",

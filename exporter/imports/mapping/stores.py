@@ -105,9 +105,9 @@ def _login(service: Service, engine: str, name: str, draft: Draft) -> dict[str, 
     keys: dict[str, Any] = {}
     for key, variables in (("username", _USERNAMES), ("databases", _DATABASES)):
         pair = _first(given, variables)
-        if pair is None or not pair.value:
+        if pair is None or pair.value == "":
             continue
-        text = by_default(pair.value)
+        text = by_default(pair.value) if pair.value else None
         if text:
             keys[key] = [text.replace("${", "$${")] if key == "databases" else text.replace("${", "$${")
         else:
@@ -173,6 +173,9 @@ def _own_data(service: Service, keys: dict[str, Any], shared: dict[str, Any], dr
         keys["volume"] = draft.file(mount.source, here)
         if mount.options or mount.rest:
             draft.row(Outcome.CHANGED, here, "the options of the mount are left out")
+    if not any(mount.target == data and mount.source for mount in service.volumes):
+        sentence = "has no volume for its data; the catalog gives it one, called like it with -data"
+        draft.row(Outcome.CHANGED, ("services", service.name), sentence)
     rest = mounts(service, draft, without=data)
     shared.pop("volumes", None)
     if rest:
@@ -188,7 +191,7 @@ def _own_variables(service: Service, keys: dict[str, Any], shared: dict[str, Any
         for pair in service.environment:
             name = pair.name.removesuffix("_FILE")
             if name in (*_USERNAMES, *_DATABASES):
-                if not has_variable(pair.value or ""):
+                if pair.value and not has_variable(pair.value):
                     environment.pop(pair.name, None)
             elif name in (*_PASSWORDS, *_ROOTS):
                 value = environment.pop(pair.name, None)
