@@ -248,6 +248,7 @@ def test_what_is_left_out_has_a_row(tmp_path: Path, keys: str, path: str) -> Non
         "annotations: {API_TOKEN: hunter2}",
         "post_start: [{command: [login, --password, hunter2]}]",
         "environment: {DB_PASSWORD: '${FIRST:-hunter2}'}",
+        "environment: {SA_PASSWORD: hunter2}, healthcheck: {test: 'ask -P hunter2 || exit 1'}",
     ],
 )
 def test_no_secret_passes_through(tmp_path: Path, keys: str) -> None:

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from exporter.imports.project import ModelPath, Place, Project
 
 
+_KEY = 2
+"""Where a path has the key of a service."""
+_COMMANDS = frozenset({"command", "entrypoint", "healthcheck"})
+
+
 class Outcome(StrEnum):
     """What became of a key of the source."""
 
@@ -52,6 +57,8 @@ class Draft:
     target: Path
     rows: dict[Row, None] = field(default_factory=dict)
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    """Values of variables that are secrets, and the variables' names: a command may repeat them."""
     comments: dict[ModelPath, str] = field(default_factory=dict)
     """Comments by the path in the catalog."""
 
@@ -124,6 +131,10 @@ class Draft:
         return reference
 
     def _written(self, value: str, path: ModelPath) -> str:
+        if len(path) > _KEY and path[_KEY] in _COMMANDS:
+            for known, name in self.known.items():
+                if known in value:
+                    value = value.replace(known, self._reference(path)(name))
         text, left = catalog_text(value)
         for name, why in left:
             self.row(Outcome.CHANGED, path, f"{why} of the variable {name} is left out; set it")

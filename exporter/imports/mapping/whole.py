@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.reading.warnings import is_secret
 from exporter.imports.compose.forms.service import services
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
@@ -61,6 +62,12 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     """Return the catalog of an application. `target`: the folder that it is written to."""
     draft = Draft(project, own, target)
     found = services(project.model)
+    draft.known |= {
+        pair.value: pair.name
+        for service in found.values()
+        for pair in service.environment
+        if pair.value and _is_peculiar(pair.value) and is_secret(pair.name, pair.value)
+    }
     names = catalog_names(found)
     name = project.name or target.absolute().name
     catalog: dict[str, Any] = {"project": label(name)}
@@ -123,6 +130,14 @@ def in_order(rows: Iterable[Row], project: Project) -> tuple[Row, ...]:
             rows, key=lambda row: (sources.get(row.place.source, len(sources)), row.place.line, str(row.path))
         )
     )
+
+
+def _is_peculiar(value: str) -> bool:
+    """True if a value is no common word, so that the same text elsewhere is the same secret."""
+    return len(value) > _WORD and "$" not in value and not value.isalpha()
+
+
+_WORD = 5
 
 
 def _place(project: Project, name: str) -> Place:
