@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "demo": {"catalog", "probes"},
     "daemon": {"catalog", "probes", "containers", "storage", "metrics", "releases", "demo"},
     "outputs": {"catalog"},
-    "imports": {"catalog", "host"},
+    "imports": {"catalog", "host", "outputs"},
     "host": {"catalog", "outputs"},
     "secrets": {"catalog", "outputs", "host"},
     "operations": {"catalog", "outputs", "host", "releases", "backups", "storage"},

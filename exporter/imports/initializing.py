@@ -12,9 +12,11 @@ from exporter.catalog.reading.problems import CatalogError
 from exporter.catalog.values.words import printable
 from exporter.imports.mapping.whole import Made, map_project
 from exporter.imports.prometheus.services import label
-from exporter.imports.report import as_json, lines
+from exporter.imports.report import as_json, lines, owned
 from exporter.imports.sources import read_source
 from exporter.imports.writing import catalog_text, refuse_existing, write_new
+from exporter.outputs.checks import Rendering
+from exporter.outputs.registry import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +64,9 @@ def initialize(
         return not problems
     for line in lines(made, read, notes, found.project):
         show(line)
+    if own and found.project is not None:
+        for line in owned(made, found.project):
+            show(line)
     show("")
     if dry_run:
         show(text)
@@ -117,7 +122,7 @@ def _problems(text: str, name: str) -> list[str]:
         file = Path(folder) / name
         file.write_text(text, encoding="utf-8")
         try:
-            validate_file(file, lambda *_, **__: [])
+            validate_file(file, Rendering(OUTPUTS).refused)
         except CatalogError as error:
             return [str(problem).replace(f"{folder}/", "") for problem in error.problems[:100]]
     return []

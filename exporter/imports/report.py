@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.reading.problems import path_text
+from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.words import printable
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping.draft import Outcome
@@ -49,13 +50,38 @@ def lines(
     if made.owning or any(row.outcome == Outcome.OWNING for row in made.rows):
         kept = sum(row.outcome == Outcome.OWNING for row in made.rows)
         yield ""
-        more = f"{kept} more keys are carried, {len(owning)} need your attention"
+        need = "needs" if len(owning) == 1 else "need"
+        more = f"{kept} more keys are carried, {len(owning)} {need} your attention"
         yield f"To deploy it from the catalog, use --own: {more}"
     count = Counter(row.outcome for row in made.rows)
     yield ""
     yield "Keys: " + (
         ", ".join(f"{number} {outcome.value}" for outcome, number in sorted(count.items())) or "none"
     )
+
+
+def owned(made: Made, project: Project) -> Iterator[str]:
+    """Yield what is different from the application that runs once the catalog deploys it."""
+    old, new = printable(project.name), f"{made.catalog['project']}-{DEFAULT_ENVIRONMENT}"
+    yield ""
+    yield "Before the first deploy"
+    yield (
+        f"  It becomes the Compose project {new}; volumes keep their names. Stop the old one first: "
+        f"docker compose -p {old} down"
+    )
+    yield f"  Variables are read from deploy/{DEFAULT_ENVIRONMENT}/.env: copy your .env there after exporter gen"
+    if any("build" in keys for keys in made.catalog.get("services", {}).values()):
+        yield "  Images that are built get the tag of the release, which exporter deploy sets"
+    yield "  A variable without a default must be set; Compose takes it for an empty text"
+    yield (
+        "  Containers keep only the capabilities that entry points of public images need, and rotate their logs; "
+        "hardening: off keeps all"
+    )
+    if made.catalog.get("stores"):
+        yield (
+            "  Official images of stores run as their own user on a read-only root, read passwords from files, and "
+            "are checked where no health test is written; hardening: image keeps the image's user"
+        )
 
 
 def entries(made: Made, project: Project | None) -> list[dict[str, str]]:

@@ -222,6 +222,17 @@ def test_a_variable_that_names_a_store_out_of_reach(write: Write, keys: str) -> 
     assert [line.split(": ", 1)[1] for line in warned(path)] == (expected if place else [])
 
 
+@pytest.mark.parametrize(
+    ("networks", "warns"), [("", False), ("networks: default, ", False), ("networks: far, ", True)]
+)
+def test_a_store_on_the_network_of_all_services(write: Write, networks: str, warns: bool) -> None:
+    path = write(
+        f"services: {{web: {{image: 'w:1', {networks}environment: {{DB_HOST: db}}}}}}\n"
+        "stores: {db: {engine: redis, networks: default}}\nnetworks: {far: {}}\n"
+    )
+    assert bool(warned(path)) == warns
+
+
 def test_a_store_that_no_service_can_reach(write: Write) -> None:
     path = write("services: {web: {image: 'w:1'}}\nstores: {db: {engine: redis}}\n")
     [line] = warned(path)

@@ -43,6 +43,15 @@ def test_a_folder_becomes_a_valid_catalog(
     assert "Written: config.yaml, valid" in result.output
     assert "compose.yaml:4: services.db.environment.POSTGRES_PASSWORD" in result.output
     assert "hunter2" not in result.output + (tmp_path / "config.yaml").read_text()
+    assert ("Before the first deploy" in result.output) == bool(own)
+
+
+def test_what_outputs_refuse_is_not_called_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mongo = "image: 'mongo:7', environment: {MONGO_INITDB_ROOT_PASSWORD: '${P}'}"
+    write(tmp_path, {"compose.yaml": f"services: {{db: {{{mongo}}}}}\n"})
+    result = run(tmp_path, monkeypatch, "--own")
+    assert result.exit_code == 1
+    assert "stores.db: has a password but no user; write username next to it" in result.output
 
 
 def test_a_file_is_never_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,9 +73,10 @@ def test_no_health_test(check: Any) -> None:
         ("${DB_IMAGE:-postgres:15}", "postgresql"),
         ("tensorchord/pgvecto-rs:pg14", "postgresql"),
         ("localhost:5000/redis:7", "redis"),
-        ("valkey/valkey:8", "redis"),
+        ("valkey/valkey:8", "valkey"),
         ("mongo:7", "mongodb"),
-        ("mariadb:11", "mysql"),
+        ("mysql:8.4", "mysql"),
+        ("mariadb:11", "mariadb"),
         ("dpage/pgadmin4", ""),
         ("postgrest/postgrest", ""),
         ("oliver006/redis_exporter", ""),
@@ -172,6 +173,8 @@ def test_a_store_of_its_own(tmp_path: Path) -> None:
         "password": {"secret": "db_postgres_password"},
         "databases": ["shop"],
         "volume": "data",
+        "restart": "no",
+        "networks": ["default"],
         "environment": {"TZ": "UTC"},
     }
 

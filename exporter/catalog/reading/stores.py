@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from exporter.catalog.keys.networks import DEFAULT
 from exporter.catalog.values.constants import DEFAULT_ENVIRONMENT
 from exporter.catalog.values.words import quoted
 
@@ -57,7 +58,8 @@ def store_warnings(catalog: Catalog) -> Iterator[Finding]:
             )
     patterns = {name: re.compile(_HOST.format(name=re.escape(name))) for name in names}
     for service_name, service in services.items():
-        apart = [name for name, store in names.items() if not set(service.networks) & set(store.networks)]
+        own = set(service.networks) or {DEFAULT}
+        apart = [name for name, store in names.items() if not own & set(store.networks)]
         hosts = {name: patterns[name] for name in apart if name not in service.depends_on}
         for variable, template in service.environment.items():
             for name in _unreachable(variable, template, hosts) if template else ():

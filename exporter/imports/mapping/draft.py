@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.reading.warnings import is_secret
 from exporter.imports.compose.expressions import has_variable
 from exporter.imports.mapping.values import catalog_text
 from exporter.imports.masking import masked, masked_words, secret_name
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from exporter.imports.project import ModelPath, Place, Project
+
+
+_KEY = 2
+"""Where a path has the key of a service."""
+_COMMANDS = frozenset({"command", "entrypoint", "healthcheck"})
 
 
 class Outcome(StrEnum):
@@ -51,6 +57,8 @@ class Draft:
     target: Path
     rows: dict[Row, None] = field(default_factory=dict)
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    """Values of variables that are secrets, and the variables' names: a command may repeat them."""
     comments: dict[ModelPath, str] = field(default_factory=dict)
     """Comments by the path in the catalog."""
 
@@ -79,7 +87,10 @@ class Draft:
     def converted(self, value: Any, path: ModelPath) -> Any:
         """Return a value of the source as the catalog writes it: `$` in its way, and no secret."""
         if isinstance(value, dict):
-            return {key: self.converted(inner, (*path, key)) for key, inner in value.items()}
+            return {
+                key: self._secret_entry(key, inner, (*path, key)) or self.converted(inner, (*path, key))
+                for key, inner in value.items()
+            }
         if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
             # The value of an option may be the next word.
             words = masked_words(value, self._reference(path))
@@ -87,6 +98,25 @@ class Draft:
         if isinstance(value, list | tuple):
             return [self.converted(inner, (*path, index)) for index, inner in enumerate(value)]
         return self.text(value, path) if isinstance(value, str) else value
+
+    def passed(self, value: Any, path: ModelPath) -> Any:
+        """Return a value of the source for `compose:`, where `$` stays Compose's: the same without secrets."""
+        if isinstance(value, dict):
+            return {
+                key: self._secret_entry(key, inner, (*path, key)) or self.passed(inner, (*path, key))
+                for key, inner in value.items()
+            }
+        if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
+            return masked_words(value, self._reference(path))
+        if isinstance(value, list | tuple):
+            return [self.passed(inner, (*path, index)) for index, inner in enumerate(value)]
+        return masked(value, self._reference(path)) if isinstance(value, str) else value
+
+    def _secret_entry(self, key: str, value: Any, path: ModelPath) -> str | None:
+        """Return a reference in place of a value whose key says that it is a secret; None if it is none."""
+        if not isinstance(value, str) or has_variable(value) or not is_secret(key, value):
+            return None
+        return self._reference(path)(key)
 
     def text(self, value: str, path: ModelPath) -> str:
         """Return one text as the catalog writes it."""
@@ -101,6 +131,10 @@ class Draft:
         return reference
 
     def _written(self, value: str, path: ModelPath) -> str:
+        if len(path) > _KEY and path[_KEY] in _COMMANDS:
+            for known, name in self.known.items():
+                if known in value:
+                    value = value.replace(known, self._reference(path)(name))
         text, left = catalog_text(value)
         for name, why in left:
             self.row(Outcome.CHANGED, path, f"{why} of the variable {name} is left out; set it")

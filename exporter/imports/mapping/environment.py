@@ -40,8 +40,10 @@ def _variable(pair: Pair, path: ModelPath, name: str, draft: Draft) -> Any:
         return None
     if _is_written(pair) and only_variable(pair.value) is None:
         return {"secret": reference(pair, path, name, draft), "as": "variable"}
-    if is_secret_name(pair.name) and only_variable(pair.value) is not None:
-        return f"${{{only_variable(pair.value)}}}"
+    if is_secret_name(pair.name) and (variable := only_variable(pair.value)) and _is_written(pair):
+        sentence = f"the default of {variable} is a secret; it was not copied, set the variable"
+        draft.row(Outcome.SECRET, path, sentence)
+        return f"${{{variable}}}"
     return draft.text(pair.value, path)
 
 

@@ -35,16 +35,17 @@ _EXACT: dict[str, Known] = {
     **_stores(
         "redis",
         6379,
-        "redis valkey/valkey eqalpha/keydb dragonflydb/dragonfly redis/redis-stack redis/redis-stack-server "
-        "bitnami/redis bitnamilegacy/redis bitnami/valkey",
+        "redis eqalpha/keydb dragonflydb/dragonfly redis/redis-stack redis/redis-stack-server "
+        "bitnami/redis bitnamilegacy/redis",
     ),
+    **_stores("valkey", 6379, "valkey/valkey bitnami/valkey"),
     **_stores("mongodb", 27017, "mongo bitnami/mongodb bitnamilegacy/mongodb percona/percona-server-mongodb"),
     **_stores(
         "mysql",
         3306,
-        "mysql mariadb linuxserver/mariadb percona percona/percona-server bitnami/mysql bitnami/mariadb "
-        "bitnamilegacy/mysql bitnamilegacy/mariadb mysql/mysql-server",
+        "mysql percona percona/percona-server bitnami/mysql bitnamilegacy/mysql mysql/mysql-server",
     ),
+    **_stores("mariadb", 3306, "mariadb linuxserver/mariadb bitnami/mariadb bitnamilegacy/mariadb"),
     **dict.fromkeys(
         ("clickhouse", "clickhouse/clickhouse-server", "yandex/clickhouse-server"), Known(8123, path="/ping")
     ),
@@ -84,3 +85,9 @@ def version(image: str) -> str:
     """Return the tag of an image if it is a version."""
     tag = split_image(image)[1]
     return tag if _VERSION.fullmatch(tag) else ""
+
+
+def tagged(image: str) -> str:
+    """Return an image with the tag that it has without one: the catalog requires a version of what it deploys."""
+    last = literal(image).rpartition("/")[2]
+    return image if ":" in last or "@" in image or image.endswith("}") else f"{image}:latest"

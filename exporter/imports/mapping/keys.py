@@ -104,5 +104,9 @@ REFUSED = {
 
 LIMITS = {"cpus": "cpu", "mem_limit": "memory", "pids_limit": "processes"}
 
-DEPLOY_LEFT = ("placement", "update_config", "rollback_config", "endpoint_mode", "mode", "labels")
-"""Keys of `deploy` that only Swarm reads."""
+DEPLOY_LEFT = (
+    *((key,) for key in ("placement", "update_config", "rollback_config", "endpoint_mode", "mode", "labels")),
+    *(("restart_policy", key) for key in ("delay", "max_attempts", "window")),
+    *(("resources", "reservations", key) for key in ("cpus", "generic_resources")),
+)
+"""Paths below `deploy` that only Swarm reads."""

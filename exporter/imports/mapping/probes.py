@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.reading.warnings import is_secret
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from exporter.imports.mapping.health import Test
 
 
+_LOGIN = "authorization"
+_BEARER = re.compile(r"(?i:bearer)\s+\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+"""A token from a variable of Compose, not from one of the container, which is written with two signs."""
+
+
 def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     """Return the keys `port`, `health` and `probes` of a service."""
     path = ("services", service.name)
@@ -25,8 +31,12 @@ def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     image = known(service.image)
     port = (test.port if test else None) or ports.health_port(service) or (image.port if image else None)
     keys: dict[str, Any] = {"port": port} if port else {}
-    if test and test.kind == "http":
-        keys["health"] = _http(test, name, draft, path)
+    if test and test.kind == "http" and not draft.own and any(_is_secret(*each) for each in test.headers):
+        # The daemon would not start before somebody has provided the secret.
+        sentence = "sends a secret, so only the port is probed; write health with a bearer_token or headers"
+        draft.row(Outcome.CHANGED, (*path, "healthcheck"), sentence)
+    elif test and test.kind == "http":
+        keys["health"] = _http(test, service, name, draft)
         for note in test.notes:
             draft.row(Outcome.CHANGED, (*path, "healthcheck"), note)
         draft.row(Outcome.CARRIED, (*path, "healthcheck"), "also an HTTP probe")
@@ -50,7 +60,12 @@ def probed(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     return keys
 
 
-def _http(test: Test, name: str, draft: Draft, path: tuple[str, str]) -> Any:
+def _is_secret(header: str, value: str) -> bool:
+    return header.lower() == _LOGIN or is_secret(header, value)
+
+
+def _http(test: Test, service: Service, name: str, draft: Draft) -> Any:
+    path = ("services", service.name, "healthcheck")
     keys: dict[str, Any] = {"path": test.path.replace("${", "$${")}
     if test.scheme == "https":
         # The certificate is for the name that users know, not for that of the container.
@@ -59,10 +74,13 @@ def _http(test: Test, name: str, draft: Draft, path: tuple[str, str]) -> Any:
         keys["body"] = test.contains.replace("${", "$${")
     headers: dict[str, Any] = {}
     for header, value in test.headers:
-        if header.lower() == "authorization" and value.lower().startswith("bearer "):
-            keys["bearer_token"] = {"secret": draft.secret((*path, "healthcheck"), f"{name}_token")}
-        elif is_secret(header, value):
-            headers[header] = {"secret": draft.secret((*path, "healthcheck"), f"{name}_{header}")}
+        if header.lower() == _LOGIN and value.lower().partition(" ")[0] == "bearer":
+            words = " ".join(service.healthcheck.test) if service.healthcheck else ""
+            variable = found[1] if (found := _BEARER.search(words)) else None
+            secret = draft.secret(path, variable or f"{name}_token", variable=variable)
+            keys["bearer_token"] = {"secret": secret}
+        elif _is_secret(header, value):
+            headers[header] = {"secret": draft.secret(path, f"{name}_{header}")}
         else:
             headers[header] = value.replace("${", "$${")
     if headers:

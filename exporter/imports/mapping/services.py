@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from exporter.imports.compose.forms.dependencies import COMPLETED, HEALTHY
-from exporter.imports.compose.forms.mounts import BIND
-from exporter.imports.compose.forms.units import size_bytes
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
+from exporter.imports.mapping.builds import build_keys
+from exporter.imports.mapping.dependencies import dependencies, depends_on, is_apart
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import variables
+from exporter.imports.mapping.images import tagged
 from exporter.imports.mapping.keys import DEPLOY_LEFT, LIMITS, NOTED, PASSED, REFUSED, RENAMED, SAME
+from exporter.imports.mapping.limits import limits, replicas
+from exporter.imports.mapping.mounts import mounts
 from exporter.imports.mapping.probes import probed
-from exporter.imports.mapping.values import catalog_text, literal
+from exporter.imports.mapping.unresolved import pass_unresolved
+from exporter.imports.mapping.values import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from exporter.imports.compose.forms.limits import Gpus
     from exporter.imports.compose.forms.service import Service
     from exporter.imports.mapping.draft import Draft
     from exporter.imports.project import ModelPath
 
-_CONDITIONS = {HEALTHY: "healthy", COMPLETED: "completed"}
 _POLICIES = frozenset({"no", "always", "on-failure", "unless-stopped"})
 _SWARM_POLICIES = {"none": "no", "on-failure": "on-failure", "any": "always"}
 _WATCHED = frozenset(
@@ -35,19 +38,20 @@ def service_keys(service: Service, names: Mapping[str, str], draft: Draft) -> di
     """Return the keys of a service in the catalog. `names`: the catalog's names by the real ones."""
     keys: dict[str, Any] = {}
     if service.image:
-        keys["image"] = draft.text(service.image, ("services", service.name, "image"))
+        image = tagged(service.image) if draft.own and not service.build else service.image
+        keys["image"] = draft.text(image, ("services", service.name, "image"))
         draft.row(Outcome.CARRIED, ("services", service.name, "image"))
     if draft.own and service.build:
-        keys["build"] = _build(service, draft)
+        keys["build"] = build_keys(service, draft)
     keys |= probed(service, names[service.name], draft)
     if ports.is_public(service) and not draft.own:
         # With --own the published ports are carried, and a gateway has to be written first.
         keys["public"] = True
     keys |= shared_keys(service, names, draft)
-    if draft.own and service.read_only is not None:
+    if draft.own and isinstance(service.read_only, bool):
         keys["read_only"] = service.read_only
-    if replicas := _replicas(service):
-        keys["replicas"] = replicas
+    if (count := replicas(service, draft)) is not None:
+        keys["replicas"] = count
     mode = service.network_mode or ""
     other = names.get(mode.removeprefix("service:")) if mode.startswith("service:") else None
     if other and not draft.own and "port" in keys:
@@ -65,7 +69,7 @@ def shared_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dic
         keys["containers"] = {"name": _container(service, draft)}
     elif not draft.own and names[service.name] != service.name:
         keys["containers"] = {"service": service.name}
-    if needs := _depends_on(service, names, draft):
+    if needs := depends_on(service, names, draft):
         keys["depends_on"] = needs
     if service.profiles:
         keys["profiles"] = list(service.profiles)
@@ -88,19 +92,22 @@ def _container(service: Service, draft: Draft) -> str:
 def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str, Any]:
     path: ModelPath = ("services", service.name)
     keys: dict[str, Any] = {}
-    passed: dict[str, Any] = {}
-    for key, value in (draft.plain(path) or {}).items():
+    written = dict(draft.plain(path) or {})
+    passed = pass_unresolved(written, path, draft)
+    for key, value in written.items():
         here = (*path, key)
         if value is None:
             continue
         if key in SAME:
             keys[key] = draft.converted(value, here)
             draft.row(Outcome.CARRIED, here)
+            if key == "configs":
+                keys[key] = _configs(keys[key], here, draft)
         elif key in RENAMED:
             keys[RENAMED[key]] = draft.converted(value, here)
             draft.row(Outcome.CHANGED, here, f"is {RENAMED[key]} in the catalog")
         elif key in PASSED:
-            passed[key] = value
+            passed[key] = draft.passed(value, here)
             draft.row(Outcome.PASSED, here)
         elif key in NOTED:
             draft.row(Outcome.LEFT, here, NOTED[key])
@@ -111,14 +118,81 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
     keys |= _values(service, draft)
     if restart := _restart(service, draft):
         keys["restart"] = restart
-    if str(keys.get("healthcheck", {}).get("retries", "")).isdigit():
-        keys["healthcheck"]["retries"] = int(keys["healthcheck"]["retries"])
+    if "healthcheck" in keys and not _like_compose(keys["healthcheck"]):
+        del keys["healthcheck"]
+    if service.gpus and "gpus" not in keys:
+        keys["gpus"] = [_gpus(request, path, draft) for request in service.gpus]
+    passed |= _passed(service, names, draft)
     if "network_mode" in keys and str(keys["network_mode"]).startswith("service:"):
         other = str(keys["network_mode"]).removeprefix("service:")
         keys["network_mode"] = f"service:{names.get(other, other)}"
     if passed:
         keys["compose"] = passed
     return keys
+
+
+def _configs(entries: list[Any], path: ModelPath, draft: Draft) -> list[Any]:
+    for index, entry in enumerate(entries):
+        for key in sorted(set(entry) - {"source", "target"}) if isinstance(entry, dict) else ():
+            del entry[key]
+            draft.row(
+                Outcome.LEFT, (*path, index, key), "the file is that of the host, with its owner and mode"
+            )
+    return entries
+
+
+def _like_compose(check: dict[str, Any]) -> bool:
+    """Give a health check the times that it has in Compose. Return False if it says nothing."""
+    if check.get("disable") is False:
+        del check["disable"]
+    if not check:
+        return False
+    if str(check.get("retries", "")).isdigit():
+        check["retries"] = int(check["retries"])
+    if "test" in check and not check.get("disable"):
+        for key, time in _TIMES.items():
+            check.setdefault(key, time)
+    return True
+
+
+_TIMES = {"timeout": "30s", "start_period": "0s"}
+"""Times of a health check for which the catalog has other defaults than the engine."""
+
+
+def _gpus(request: Gpus, path: ModelPath, draft: Draft) -> dict[str, Any]:
+    here = (*path, *request.path)
+    draft.row(Outcome.CHANGED, here, "is gpus in the catalog")
+    keys: dict[str, Any] = {
+        "driver": request.driver,
+        "count": int(request.count) if request.count and request.count.isdigit() else request.count,
+        "device_ids": list(request.ids),
+        "capabilities": list(request.capabilities),
+        "options": request.options,
+    }
+    return {key: draft.converted(value, here) for key, value in keys.items() if value not in (None, [], {})}
+
+
+def _passed(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str, Any]:
+    """Return what the catalog has no key for: other names of links, dependencies without a network, reservations."""
+    path: ModelPath = ("services", service.name)
+    passed: dict[str, Any] = {}
+    aliases = [link for link in service.links if link.alias != link.service and link.service in names]
+    if aliases:
+        passed["links"] = [f"{names[link.service]}:{link.alias}" for link in aliases]
+        draft.row(Outcome.PASSED, (*path, "links"), "the other names")
+    apart = {
+        names[each.service]: {"condition": each.condition}
+        for each in dependencies(service, names)
+        if is_apart(service, each.service, draft)
+    }
+    if apart:
+        passed["depends_on"] = apart
+        draft.row(Outcome.PASSED, (*path, "depends_on"), "services without a common network")
+    reserved = service.resources.reserved_memory
+    if reserved and "deploy" in reserved.path:
+        passed["mem_reservation"] = reserved.text
+        draft.row(Outcome.PASSED, (*path, *reserved.path), "as mem_reservation")
+    return passed
 
 
 _HANDLED = frozenset(
@@ -170,32 +244,12 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
                 sentence = f"its target, owner and mode are left out: it is /run/secrets/{grant.source}"
                 draft.row(Outcome.CHANGED, (*path, "secrets", *grant.path), sentence)
         draft.row(Outcome.CARRIED, (*path, "secrets"))
-    if limits := _limits(service, draft):
-        keys["resources"] = limits
+    if amounts := limits(service, draft):
+        keys["resources"] = amounts
     for key in DEPLOY_LEFT:
-        if draft.project.value((*path, "deploy", key)) is not None:
-            draft.row(Outcome.LEFT, (*path, "deploy", key), "only Swarm reads it")
+        if draft.project.value((*path, "deploy", *key)) is not None:
+            draft.row(Outcome.LEFT, (*path, "deploy", *key), "only Swarm reads it")
     return keys
-
-
-def mounts(service: Service, draft: Draft, without: str = "") -> list[Any]:
-    """Return the mounts of a service, all but the one at a path of the container."""
-    found: list[Any] = []
-    for mount in service.volumes:
-        here = ("services", service.name, "volumes", *mount.path)
-        if mount.target == without and without:
-            continue
-        if not mount.raw:
-            long = draft.converted(draft.plain(here), here)
-            if mount.kind == BIND:
-                long["source"] = draft.file(mount.source, here)
-            found.append(long)
-        elif mount.kind == BIND and mount.source:
-            rest = mount.raw[len(mount.source) :]
-            found.append(draft.file(mount.source, here) + draft.text(rest, here))
-        else:
-            found.append(draft.text(mount.raw, here))
-    return found
 
 
 def _restart(service: Service, draft: Draft) -> str | None:
@@ -212,7 +266,8 @@ def _restart(service: Service, draft: Draft) -> str | None:
     written = ("services", service.name, "deploy", "restart_policy", "condition")
     condition = draft.plain(written)
     if condition is None:
-        return None
+        # Compose's default, which is not the catalog's: a job that is done must not start again.
+        return "no"
     policy = _SWARM_POLICIES.get(str(condition), "")
     if not policy:
         draft.row(Outcome.LEFT, written, "is not a restart policy")
@@ -226,94 +281,6 @@ def _env_file(entry: Any, path: ModelPath, draft: Draft) -> Any:
     extra = {} if entry.required is True else {"required": entry.required}
     extra |= {"format": entry.format} if entry.format else {}
     return {"path": file, **extra} if extra else file
-
-
-def _depends_on(service: Service, names: Mapping[str, str], draft: Draft) -> Any:
-    path: ModelPath = ("services", service.name)
-    needs: dict[str, dict[str, Any]] = {}
-    for link in service.links:
-        if link.service in names:
-            needs[names[link.service]] = {"condition": "started"}
-            draft.row(Outcome.CHANGED, (*path, "links", *link.path), "is depends_on in the catalog")
-    for dependency in service.depends_on:
-        if dependency.service not in names:
-            draft.row(Outcome.LEFT, (*path, "depends_on", *dependency.path), "there is no such service")
-            continue
-        need: dict[str, Any] = {"condition": _CONDITIONS.get(dependency.condition, "started")}
-        if dependency.required is False:
-            need["optional"] = True
-        needs[names[dependency.service]] = need
-    if not needs:
-        return None
-    draft.row(Outcome.CARRIED, (*path, "depends_on"))
-    plain_needs = all(
-        need.keys() == {"condition"} and need["condition"] != "completed" for need in needs.values()
-    )
-    if not draft.own and plain_needs:
-        return list(needs)
-    return {name: need["condition"] if need.keys() == {"condition"} else need for name, need in needs.items()}
-
-
-def _build(service: Service, draft: Draft) -> Any:
-    build = service.build
-    assert build is not None  # noqa: S101 - as the caller checked
-    path = ("services", service.name, "build")
-    context = (
-        build.context
-        if build.context.startswith((".", "/", "~", "$")) or "://" in build.context
-        else f"./{build.context}"
-    )
-    keys: dict[str, Any] = {"context": draft.file(context, path)}
-    keys["dockerfile"] = build.dockerfile or "Dockerfile"
-    if build.target:
-        keys["target"] = draft.text(build.target, path)
-    if build.args:
-        keys["arguments"] = {
-            pair.name: draft.text(pair.value or "", (*path, "args", *pair.path)) for pair in build.args
-        }
-    draft.row(Outcome.CARRIED, path)
-    if build.dockerfile_inline:
-        draft.row(Outcome.LEFT, (*path, "dockerfile_inline"), "write it into a Dockerfile")
-    for key in build.rest:
-        draft.row(Outcome.LEFT, (*path, key), "the catalog builds without it")
-    return keys
-
-
-def _limits(service: Service, draft: Draft) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    given = service.resources
-    for key, amount in (("cpu", given.cpus), ("memory", given.memory), ("processes", given.pids)):
-        if amount is None:
-            continue
-        path = ("services", service.name, *amount.path)
-        value = _limit(key, catalog_text(amount.text)[0] if "$" not in amount.text else "")
-        if value is None:
-            draft.row(Outcome.LEFT, path, "depends on a variable or is not a limit; write a number")
-        else:
-            found[key] = _mebibytes(value) if key == "memory" else value
-            draft.row(Outcome.CHANGED, path, f"is resources.{key} in the catalog")
-    return found
-
-
-def _limit(key: str, text: str) -> Any:
-    try:
-        if key == "memory":
-            return size_bytes(text)
-        number = float(text)
-    except ValueError:
-        return None
-    if number <= 0:
-        return None
-    return int(number) if key == "processes" or number == int(number) else number
-
-
-def _mebibytes(size: int) -> int | str:
-    return f"{size // 2**20}Mi" if size % 2**20 == 0 else size
-
-
-def _replicas(service: Service) -> int | None:
-    amount = service.resources.replicas
-    return int(amount.text) if amount and amount.text.isdigit() and amount.text != "1" else None
 
 
 def _rows_for_owning(path: ModelPath, draft: Draft) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.keys.stores import ENGINES
+from exporter.imports.compose.expressions import by_default, has_variable
+from exporter.imports.compose.forms.mounts import UNKNOWN
 from exporter.imports.compose.forms.pairs import Pair
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import reference
-from exporter.imports.mapping.images import known, split_image, version
-from exporter.imports.mapping.services import mounts, shared_keys
-from exporter.imports.mapping.values import literal
+from exporter.imports.mapping.images import known, split_image, tagged, version
+from exporter.imports.mapping.mounts import mounts
+from exporter.imports.mapping.services import shared_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +48,12 @@ _DATABASES = [
     "MYSQL_DATABASE",
     "MARIADB_DATABASE",
 ]
+_ROOTS = ["MARIADB_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD"]
 _REQUIREPASS = "--requirepass"
+_OTHER_VARIABLES = ("bitnami/", "bitnamilegacy/", "linuxserver/")
+"""Publishers whose images read other variables than the official ones."""
+_POSTGRES_PARENT, _NEW_LAYOUT = "/var/lib/postgresql", 18
+"""From this version on, PostgreSQL's image keeps its data in a folder per version below the parent."""
 
 
 def is_store(service: Service) -> bool:
@@ -63,23 +70,27 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
     image = known(service.image)
     assert image is not None  # noqa: S101 - as `is_store` says
     keys: dict[str, Any] = {"engine": image.engine}
-    name, _ = split_image(service.image or "")
-    if (
-        name == ENGINES[image.engine].image
-        and version(service.image or "")
-        and "$" not in (service.image or "")
-    ):
-        keys["version"] = version(service.image or "")
+    text = service.image or ""
+    official = split_image(text)[0] == ENGINES[image.engine].image
+    if version(text) and text == f"{ENGINES[image.engine].image}:{version(text)}":
+        keys["version"] = version(text)
     else:
-        keys["image"] = draft.text(service.image or "", (*path, "image"))
+        keys["image"] = draft.text(tagged(text) if draft.own else text, (*path, "image"))
     draft.row(Outcome.CARRIED, (*path, "image"), f"a store, {image.engine}")
+    if draft.own and not official:
+        # The strict hardening of stores is known to suit the official images only.
+        keys["hardening"] = "image"
     port = ports.health_port(service)
     if port and port != image.port:
         keys["port"] = port
-    keys |= _login(service, names[service.name], draft)
+    keys |= _login(service, image.engine, names[service.name], draft)
     shared = shared_keys(service, names, draft)
     if draft.own:
-        _own_data(service, image.engine, keys, shared, draft)
+        _own_data(service, keys, shared, draft)
+        _own_variables(service, keys, shared, draft)
+        if not shared.keys() & {"networks", "network_mode"}:
+            # In Compose, all services without networks reach each other.
+            shared["networks"] = ["default"]
     for entry in service.ports:
         if ports.is_everywhere(entry):
             draft.row(
@@ -88,59 +99,130 @@ def store_keys(service: Service, names: Mapping[str, str], draft: Draft) -> dict
     return keys | shared
 
 
-def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
+def _login(service: Service, engine: str, name: str, draft: Draft) -> dict[str, Any]:
     here: ModelPath = ("services", service.name, "environment")
     given = {pair.name: pair for pair in service.environment}
     keys: dict[str, Any] = {}
-    if (user := _first(given, _USERNAMES)) and user.value:
-        keys["username"] = draft.text(literal(user.value or ""), (*here, *user.path))
-    if password := _first(given, _PASSWORDS):
-        keys["password"] = {"secret": reference(password, (*here, *password.path), name, draft)}
-    elif found := _first(given, [f"{each}_FILE" for each in _PASSWORDS]):
+    for key, variables in (("username", _USERNAMES), ("databases", _DATABASES)):
+        pair = _first(given, variables)
+        if pair is None or pair.value == "":
+            continue
+        text = by_default(pair.value) if pair.value else None
+        if text:
+            keys[key] = [text.replace("${", "$${")] if key == "databases" else text.replace("${", "$${")
+        else:
+            sentence = f"is left to the variable; write {key} as well, for probes and backups"
+            draft.row(Outcome.CHANGED, (*here, *pair.path), sentence)
+    password = _password(given, service, has_user="username" in keys)
+    if isinstance(password, Pair):
+        place = (*here, *password.path) if password.path else ("services", service.name, "command")
+        keys["password"] = {"secret": reference(password, place, name, draft)}
+    elif found := _first(given, [f"{each}_FILE" for each in (*_PASSWORDS, *_ROOTS)]):
         secret = (found.value or "").rpartition("/")[2]
         if secret in (draft.project.model.get("secrets") or {}):
             keys["password"] = {"secret": secret}
-    elif service.command and _REQUIREPASS in service.command.words:
+    if "password" not in keys:
+        # A user without a password is refused.
+        if ENGINES[engine].protocol != "postgresql":
+            keys.pop("username", None)
+        if draft.own and not service.env_file:
+            keys["auth"] = False
+            draft.row(
+                Outcome.CHANGED, ("services", service.name), "no password was found, so it has auth: off"
+            )
+        elif draft.own:
+            path = ("services", service.name, "env_file")
+            keys["password"] = {"secret": draft.secret(path, f"{name}_password")}
+            draft.row(
+                Outcome.SECRET,
+                path,
+                "if its password is in this file, move it from there: the image refuses two",
+            )
+    return keys
+
+
+def _password(given: Mapping[str, Pair], service: Service, *, has_user: bool) -> Pair | None:
+    """Return where the password is written: that of the user, or the superuser's."""
+    root, password = _first(given, _ROOTS), _first(given, _PASSWORDS)
+    if root and not (has_user and password):
+        return root
+    if password is None and service.command and _REQUIREPASS in service.command.words:
         index = service.command.words.index(_REQUIREPASS) + 1
         word = service.command.words[index] if index < len(service.command.words) else ""
-        pair = Pair("password", word, ())
-        keys["password"] = {"secret": reference(pair, ("services", service.name, "command"), name, draft)}
-    if "password" not in keys and draft.own and not service.env_file:
-        keys["auth"] = False
-        draft.row(Outcome.CHANGED, ("services", service.name), "no password was found, so it has auth: off")
-    elif "password" not in keys and draft.own:
-        keys["password"] = {"secret": draft.secret((*here[:2], "env_file"), f"{name}_password")}
-    if (database := _first(given, _DATABASES)) and literal(database.value or ""):
-        keys["databases"] = [literal(database.value or "")]
-    return keys
+        return Pair("password", word, ())
+    return password
 
 
 def _first(given: Mapping[str, Pair], names: list[str]) -> Pair | None:
     return next((given[name] for name in names if name in given), None)
 
 
-def _own_data(
-    service: Service, engine: str, keys: dict[str, Any], shared: dict[str, Any], draft: Draft
-) -> None:
-    """Move what the catalog writes about a store itself: its data, and the variables of its login."""
-    data = ENGINES[engine].data
+def _own_data(service: Service, keys: dict[str, Any], shared: dict[str, Any], draft: Draft) -> None:
+    """Move the data of a store to its key `volume`."""
+    engine = ENGINES[keys["engine"]]
+    data = engine.data
+    major = version(service.image or "").lstrip("v").partition(".")[0].partition("-")[0]
+    if keys["engine"] == "postgresql" and major.isdigit() and int(major) >= _NEW_LAYOUT:
+        data = _POSTGRES_PARENT
     for mount in service.volumes:
-        if mount.target == data and mount.source:
-            keys["volume"] = draft.file(mount.source, ("services", service.name, "volumes", *mount.path))
+        here: ModelPath = ("services", service.name, "volumes", *mount.path)
+        if mount.target != data or not mount.source:
+            continue
+        if mount.kind == UNKNOWN:
+            shared["compose"] = {"volumes": [mount.raw], **shared.get("compose", {})}
+            draft.row(Outcome.PASSED, here, "only a variable knows if it is a volume or a folder")
+            continue
+        keys["volume"] = draft.file(mount.source, here)
+        if mount.options or mount.rest:
+            draft.row(Outcome.CHANGED, here, "the options of the mount are left out")
+    if not any(mount.target == data and mount.source for mount in service.volumes):
+        sentence = "has no volume for its data; the catalog gives it one, called like it with -data"
+        draft.row(Outcome.CHANGED, ("services", service.name), sentence)
     rest = mounts(service, draft, without=data)
     shared.pop("volumes", None)
     if rest:
         shared["volumes"] = rest
-    handled = {*_USERNAMES, *_PASSWORDS, *_DATABASES, *(f"{each}_FILE" for each in _PASSWORDS)}
-    environment = {key: value for key, value in shared.pop("environment", {}).items() if key not in handled}
-    if environment:
-        shared["environment"] = environment
-    if "password" in keys and _REQUIREPASS in str(shared.get("command", "")):
+
+
+def _own_variables(service: Service, keys: dict[str, Any], shared: dict[str, Any], draft: Draft) -> None:
+    """Leave out the variables and the command that the catalog writes for a store with a login."""
+    path: ModelPath = ("services", service.name)
+    if not split_image(service.image or "")[0].startswith(_OTHER_VARIABLES):
+        environment = dict(shared.pop("environment", {}))
+        maria = keys["engine"] == "mariadb"
+        for pair in service.environment:
+            name = pair.name.removesuffix("_FILE")
+            if name in (*_USERNAMES, *_DATABASES):
+                if pair.value and not has_variable(pair.value):
+                    environment.pop(pair.name, None)
+            elif name in (*_PASSWORDS, *_ROOTS):
+                value = environment.pop(pair.name, None)
+                if name == pair.name:
+                    secret = reference(pair, (*path, "environment", *pair.path), service.name, draft)
+                    value = {"secret": secret}
+                used = value == keys.get("password") or (
+                    isinstance(value, str) and value.rpartition("/")[2] == _name(keys)
+                )
+                if not used:
+                    # The image reads both, and the catalog writes MARIADB_ROOT_PASSWORD_FILE.
+                    renamed = pair.name.replace("MYSQL_ROOT", "MARIADB_ROOT") if maria else pair.name
+                    environment[renamed] = value
+        if any(name.partition("_FILE")[0] in _ROOTS for name in environment):
+            environment.setdefault("MARIADB_ROOT_HOST" if maria else "MYSQL_ROOT_HOST", "%")
+        if environment:
+            shared["environment"] = environment
+    words = service.command.words if service.command else ()
+    if "password" in keys and _REQUIREPASS in words and len(words) <= _ONLY_A_PASSWORD:
         del shared["command"]
-        draft.row(
-            Outcome.CHANGED,
-            ("services", service.name, "command"),
-            "the catalog starts the store with its password",
-        )
+        sentence = "the catalog starts the store with its password"
+        draft.row(Outcome.CHANGED, (*path, "command"), sentence)
     if secrets := [each for each in shared.pop("secrets", []) if {"secret": each} != keys.get("password")]:
         shared["secrets"] = secrets
+
+
+_ONLY_A_PASSWORD = 3
+"""The words of `redis-server --requirepass PASSWORD`."""
+
+
+def _name(keys: Mapping[str, Any]) -> str:
+    return str((keys.get("password") or {}).get("secret", ""))

@@ -61,7 +61,7 @@ def _piece(part: Text | Variable, left: list[tuple[str, str]]) -> str:
     if operand is None or part.operator in _REPLACING:
         left.append((part.name, what))
         return f"${{{part.name}}}"
-    if is_secret(part.name, operand):
+    if part.default is not None and is_secret(part.name, operand):
         left.append((part.name, "the default, which is a secret,"))
         return f"${{{part.name}}}"
     return f"${{{part.name}{part.operator}{operand}}}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from exporter.catalog.reading.warnings import is_secret
 from exporter.imports.compose.forms.service import services
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from exporter.imports.project import ModelPath, Project
+    from exporter.imports.project import ModelPath, Place, Project
 
+_TOP = {"name", "version", "services", "networks", "volumes", "configs", "secrets", "include"}
 _NETWORK_KEYS = [
     "name",
     "external",
@@ -36,6 +38,8 @@ _NETWORK_KEYS = [
     "ipam",
     "labels",
 ]
+_SWITCHES = ("internal", "enable_ipv6", "attachable", "external")
+"""Keys of a network that are true or false in the catalog."""
 _VOLUME_KEYS = ["name", "external", "driver", "driver_opts", "labels"]
 
 
@@ -58,6 +62,12 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     """Return the catalog of an application. `target`: the folder that it is written to."""
     draft = Draft(project, own, target)
     found = services(project.model)
+    draft.known |= {
+        pair.value: pair.name
+        for service in found.values()
+        for pair in service.environment
+        if pair.value and _is_peculiar(pair.value) and is_secret(pair.name, pair.value)
+    }
     names = catalog_names(found)
     name = project.name or target.absolute().name
     catalog: dict[str, Any] = {"project": label(name)}
@@ -77,10 +87,13 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
     }
     for name in found:
         section = "stores" if names[name] in catalog["stores"] else "services"
-        draft.comments[section, names[name]] = str(project.place(("services", name)))
+        draft.comments[section, names[name]] = str(_place(project, name))
     if own:
         catalog |= _shared(project, draft)
         catalog["secrets"] = _secrets(project, draft)
+        for key in project.model.keys() - _TOP:
+            if not key.startswith("x-"):
+                draft.row(Outcome.LEFT, (key,), "the catalog has no such key; write it under compose")
     catalog["secrets"] = {**catalog.get("secrets", {}), **draft.secrets}
     local = {} if own else _local(project, names, catalog)
     if local:
@@ -116,6 +129,27 @@ def in_order(rows: Iterable[Row], project: Project) -> tuple[Row, ...]:
         sorted(
             rows, key=lambda row: (sources.get(row.place.source, len(sources)), row.place.line, str(row.path))
         )
+    )
+
+
+def _is_peculiar(value: str) -> bool:
+    """True if a value is no common word, so that the same text elsewhere is the same secret."""
+    return len(value) > _WORD and "$" not in value and not value.isalpha()
+
+
+_WORD = 5
+
+
+def _place(project: Project, name: str) -> Place:
+    """Return where a service is written: where it extends one of another file, its first own key."""
+    place = project.place(("services", name))
+    if place.source == project.sources[0]:
+        return place
+    keys = (project.place(("services", name, key)) for key in project.model["services"][name] or {})
+    return min(
+        (each for each in keys if each.source == project.sources[0]),
+        key=lambda each: each.line,
+        default=place,
     )
 
 
@@ -172,11 +206,14 @@ def _shared(project: Project, draft: Draft) -> dict[str, Any]:
             entries[name] = {
                 key: draft.converted(inner, path) for key, inner in (value or {}).items() if key in known
             }
-            if section == "volumes" and project.name and not {"name", "external"} & entries[name].keys():
-                # Under the catalog's own name for it, a deploy would start on an empty volume.
-                entries[name] = {"name": f"{project.name}_{name}", **entries[name]}
             if "file" in entries[name]:
                 entries[name]["file"] = draft.file(str(value["file"]), path)
+            for key in [key for key in _SWITCHES if isinstance(entries[name].get(key), str)]:
+                entries[name].pop(key)
+                entries[name].setdefault("compose", {})[key] = value[key]
+                draft.row(Outcome.PASSED, (*path, key), "only a variable knows the value")
+            if isinstance(old := entries[name].get("external"), dict):
+                entries[name] |= {"external": True, **old}
             if section == "volumes" and project.name and not entries[name].keys() & {"name", "external"}:
                 # The catalog's Compose project has another name, and would start with an empty volume.
                 entries[name]["name"] = f"{project.name}_{name}"
