@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.imports.compose.forms.base import number_of
 from exporter.imports.compose.forms.dependencies import COMPLETED, HEALTHY
 from exporter.imports.compose.forms.mounts import BIND
 from exporter.imports.compose.forms.units import size_bytes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _CONDITIONS = {HEALTHY: "healthy", COMPLETED: "completed"}
 _POLICIES = frozenset({"no", "always", "on-failure", "unless-stopped"})
 _SWARM_POLICIES = {"none": "no", "on-failure": "on-failure", "any": "always"}
+_MOST = 2**40
+"""More processors or processes than any machine has; a float may be infinite."""
 _WATCHED = frozenset(
     {"image", "build", "depends_on", "links", "profiles", "healthcheck", "ports", "expose", "labels"}
 )
@@ -100,7 +103,7 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
             keys[RENAMED[key]] = draft.converted(value, here)
             draft.row(Outcome.CHANGED, here, f"is {RENAMED[key]} in the catalog")
         elif key in PASSED:
-            passed[key] = value
+            passed[key] = draft.passed(value, here)
             draft.row(Outcome.PASSED, here)
         elif key in NOTED:
             draft.row(Outcome.LEFT, here, NOTED[key])
@@ -111,8 +114,8 @@ def _owned(service: Service, names: Mapping[str, str], draft: Draft) -> dict[str
     keys |= _values(service, draft)
     if restart := _restart(service, draft):
         keys["restart"] = restart
-    if str(keys.get("healthcheck", {}).get("retries", "")).isdigit():
-        keys["healthcheck"]["retries"] = int(keys["healthcheck"]["retries"])
+    if (retries := number_of(str(keys.get("healthcheck", {}).get("retries", "")))) is not None:
+        keys["healthcheck"]["retries"] = retries
     if "network_mode" in keys and str(keys["network_mode"]).startswith("service:"):
         other = str(keys["network_mode"]).removeprefix("service:")
         keys["network_mode"] = f"service:{names.get(other, other)}"
@@ -153,7 +156,8 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
     if service.labels:
         here = (*path, "labels")
         keys["labels"] = {
-            pair.name: draft.text(pair.value or "", (*here, *pair.path)) for pair in service.labels
+            pair.name: draft.named(pair.name, pair.value or "", (*here, *pair.path))
+            for pair in service.labels
         }
         draft.row(Outcome.CARRIED, here)
     if service.env_file:
@@ -269,7 +273,8 @@ def _build(service: Service, draft: Draft) -> Any:
         keys["target"] = draft.text(build.target, path)
     if build.args:
         keys["arguments"] = {
-            pair.name: draft.text(pair.value or "", (*path, "args", *pair.path)) for pair in build.args
+            pair.name: draft.named(pair.name, pair.value or "", (*path, "args", *pair.path))
+            for pair in build.args
         }
     draft.row(Outcome.CARRIED, path)
     if build.dockerfile_inline:
@@ -302,7 +307,7 @@ def _limit(key: str, text: str) -> Any:
         number = float(text)
     except ValueError:
         return None
-    if number <= 0:
+    if not 0 < number < _MOST:
         return None
     return int(number) if key == "processes" or number == int(number) else number
 
@@ -313,7 +318,8 @@ def _mebibytes(size: int) -> int | str:
 
 def _replicas(service: Service) -> int | None:
     amount = service.resources.replicas
-    return int(amount.text) if amount and amount.text.isdigit() and amount.text != "1" else None
+    count = number_of(amount.text) if amount and "$" not in amount.text else None
+    return None if count == 1 else count
 
 
 def _rows_for_owning(path: ModelPath, draft: Draft) -> None:

@@ -11,7 +11,7 @@ from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.environment import reference
 from exporter.imports.mapping.images import known, split_image, version
 from exporter.imports.mapping.services import mounts, shared_keys
-from exporter.imports.mapping.values import literal
+from exporter.imports.mapping.values import catalog_literal, literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +93,7 @@ def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     given = {pair.name: pair for pair in service.environment}
     keys: dict[str, Any] = {}
     if (user := _first(given, _USERNAMES)) and user.value:
-        keys["username"] = draft.text(literal(user.value or ""), (*here, *user.path))
+        keys["username"] = catalog_literal(user.value)
     if password := _first(given, _PASSWORDS):
         keys["password"] = {"secret": reference(password, (*here, *password.path), name, draft)}
     elif found := _first(given, [f"{each}_FILE" for each in _PASSWORDS]):
@@ -111,7 +111,7 @@ def _login(service: Service, name: str, draft: Draft) -> dict[str, Any]:
     elif "password" not in keys and draft.own:
         keys["password"] = {"secret": draft.secret((*here[:2], "env_file"), f"{name}_password")}
     if (database := _first(given, _DATABASES)) and literal(database.value or ""):
-        keys["databases"] = [literal(database.value or "")]
+        keys["databases"] = [catalog_literal(database.value or "")]
     return keys
 
 
