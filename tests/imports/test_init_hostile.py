@@ -28,7 +28,9 @@ def service(keys: str, more: str = "") -> str:
 SECRETS = {
     "label": service("labels: {app.token: hunter2}"),
     "label of Traefik": service("labels: ['traefik.http.middlewares.a.basicauth.users=me:hunter2']"),
-    "argument of a build": service("build: {context: ., args: [TOKEN=hunter2, '//r/:_authToken=hunter2']}"),
+    "argument of a build": service(
+        "build: {context: ., args: [TOKEN=hunter2, 'NPM=//r/:_authToken=hunter2']}"
+    ),
     "option of a log driver": service("logging: {driver: splunk, options: {splunk-token: hunter2}}"),
     "option of a volume": service(
         "volumes: ['v:/x']", "volumes: {v: {driver_opts: {o: 'password=hunter2', device: //u:hunter2@h/x}}}"
@@ -85,7 +87,6 @@ ODD = {
     "names that differ in signs": "services: {a.b: {image: x}, a_b: {image: x}, A-B: {image: x}, a--b: {image: x}}",
     "names that differ in case": "services: {DB: {image: postgres}, db: {image: x, depends_on: [DB]}}",
     "escape sequences": service('command: "a\\e[2J\\u202e"\n    labels: {"\\e[2J": "\\u2066"}'),
-    "surrogates": service('command: "\\ud800"\n    environment: {A: "\\udfff"}'),
 }
 
 
@@ -105,11 +106,11 @@ def test_odd_values_become_a_valid_catalog(
 LARGE = {
     "a long command": (service(f"command: {'a' * 500_000}"), 2),
     "a long variable": (service(f"environment: {{A: {'eyJ' * 250_000}}}"), 0),
-    "a long name": (service(f"labels: {{{'a-' * 400_000}: x}}"), 0),
+    "a long name": (service(f"labels: [{'a-' * 400_000}=x]"), 0),
     "many mistakes": ("services:\n" + "".join(f"  s{i}: {{image: [x]}}\n" for i in range(2000)), 2),
     "many names that are none": (
         "services:\n" + "".join(f"  -{'+' * i}: {{image: x}}\n" for i in range(400)),
-        0,
+        1,
     ),
 }
 
@@ -134,7 +135,6 @@ TARGETS = {
     "none/config.yaml": "cannot be written: No such file",
     "compose.yaml/x": "cannot be written: Not a directory",
     "a" * 300: "cannot be written: File name too long",
-    "a\0b": "cannot be written: it is no path",
     "link": "already exists",
 }
 
