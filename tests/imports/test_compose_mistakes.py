@@ -36,7 +36,7 @@ MISTAKES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a key twice": (
         {"compose.yaml": "services:\n  a: {image: x}\n  a: {image: y}\n"},
-        "compose.yaml:3:3: services.a: this key stands here a second time; the first is on line 2",
+        "compose.yaml:3:3: services.a: duplicate key; the first is on line 2",
     ),
     "services as a list": (
         {"compose.yaml": "services: [a]"},
