@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from exporter.catalog.loading import validate_file
 from exporter.catalog.reading.problems import CatalogError
 from exporter.catalog.values.words import printable
 from exporter.imports.mapping.whole import Made, map_project
+from exporter.imports.project import Place, Source, mistake
 from exporter.imports.prometheus.services import label
 from exporter.imports.report import as_json, lines, owned
 from exporter.imports.sources import read_source
@@ -118,18 +120,24 @@ def _head(read: Sequence[str], made: Made) -> str:
 
 def _problems(text: str, name: str) -> list[str]:
     """Return what is wrong with the text as a catalog, with its lines."""
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / name
-        file.write_text(text, encoding="utf-8")
-        try:
-            validate_file(file, Rendering(OUTPUTS).refused)
-        except CatalogError as error:
-            return [str(problem).replace(f"{folder}/", "") for problem in error.problems[:100]]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / NAME
+            file.write_text(text, encoding="utf-8")
+            try:
+                validate_file(file, Rendering(OUTPUTS).refused)
+            except CatalogError as error:
+                shown = printable(name)
+                return [str(problem).replace(str(file), shown) for problem in error.problems[:100]]
+    except OSError as error:
+        place = Place(Source(tempfile.gettempdir()))
+        raise mistake(f"the catalog cannot be checked there: {error.strerror}", place) from None
     return []
 
 
 def _next(file: Path, *, own: bool, valid: bool) -> str:
+    shown = printable(shlex.quote(str(file)))
     if not valid:
-        return f"correct these lines, then: exporter validate {file}"
-    config = "" if file == Path(NAME) else f" --config {file}"
+        return f"correct these lines, then: exporter validate {shown}"
+    config = "" if file == Path(NAME) else f" --config {shown}"
     return f"exporter {'gen' if own else 'run'}{config}"

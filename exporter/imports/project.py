@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.reading.problems import CatalogPath, Problem, path_text
+from exporter.catalog.reading.problems import MAX_SHOWN, CatalogPath, Problem, path_text
 from exporter.catalog.values.words import printable
 
 if TYPE_CHECKING:
@@ -127,14 +127,16 @@ class Project:
 
 
 class SourceError(Exception):
-    """Sources that cannot be used. Its text is one line per problem."""
+    """Sources that cannot be used. Its text is one line per problem, at most 100."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__(self.problems)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, self.problems))
+        lines = [str(each) for each in self.problems[:MAX_SHOWN]]
+        more = len(self.problems) - len(lines)
+        return "\n".join([*lines, f"and {more} more"] if more else lines)
 
 
 def problem(sentence: str, place: Place, path: ModelPath = ()) -> Problem:

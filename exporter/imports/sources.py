@@ -48,8 +48,13 @@ def read_source(sources: Sequence[str], *, given: bool) -> Found:
         return _engine(first.partition(":")[2])
     paths = [Path(source) for source in sources] or [Path()]
     for path in paths:
-        if not path.exists():
-            raise mistake("there is no such file or folder", Place(Source(str(path))))
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise mistake("there is no such file or folder", Place(Source(str(path)))) from None
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is no path"
+            raise mistake(f"cannot be read: {reason}", Place(Source(str(path)))) from None
     if paths[0].is_dir():
         if len(paths) > 1:
             raise mistake(

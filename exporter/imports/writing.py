@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.values.words import printable, quoted
 from exporter.imports.project import Place, Source, mistake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Set
     from pathlib import Path
 
     from exporter.imports.project import ModelPath
@@ -26,6 +28,7 @@ _SWITCHES = frozenset({"managed", "auth"})
 _BLOCKS = frozenset({"services", "stores", "environments"})
 """Sections whose entries have a line for each key."""
 _WIDTH = 100
+_EXISTS = f"already exists and is never overwritten; choose another file with {quoted('--out FILE')}"
 _OWNERS = """\
 # Who is notified. Write an address and remove the signs # in front:
 # owners:
@@ -44,8 +47,9 @@ def catalog_text(
     lines = [f"# {printable(line)}" for line in head.splitlines()]
     pieces = ["\n".join(lines) + "\n"]
     sections: list[tuple[bool, str]] = []
+    above = {path[:length] for path in (*comments, *(suggested or {})) for length in range(1, len(path))}
     for key, value in catalog.items():
-        text = "\n".join(_entry(key, value, (key,), comments, suggested or {}, 0)) + "\n"
+        text = "\n".join(_entry(key, value, (key,), _Beside(comments, suggested or {}, above), 0)) + "\n"
         sections.append((isinstance(value, dict) and key not in ("observe",), text))
     plain = "".join(text for large, text in sections if not large)
     pieces.append(plain)
@@ -61,36 +65,73 @@ def write_new(file: Path, text: str) -> None:
         SourceError: there is one, or the folder cannot be written to.
     """
     place = Place(Source(str(file)))
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.new")
     try:
-        with temporary.open("x", encoding="utf-8") as stream:
+        temporary = file.with_name(f".{secrets.token_hex(8)}.new")
+        _create(temporary, text)
+        try:
+            os.link(temporary, file)  # unlike a rename, this fails if there is one
+        except FileExistsError:
+            raise
+        except OSError:
+            _create(file, text)  # the file system has no links
+        finally:
+            temporary.unlink()
+    except FileExistsError:
+        raise mistake(_EXISTS, place) from None
+    except (OSError, ValueError) as error:
+        raise mistake(f"cannot be written: {_reason(error)}", place) from None
+
+
+def _create(file: Path, text: str) -> None:
+    """Write a new file, and remove it again if not all of it can be written."""
+    with file.open("x", encoding="utf-8") as stream:
+        try:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(temporary, file)  # unlike a rename, this fails if there is one
-    except FileExistsError:
-        raise mistake(
-            "already exists and is never overwritten; choose another file with --out", place
-        ) from None
-    except OSError as error:
-        raise mistake(f"cannot be written: {error.strerror}", place) from None
-    finally:
-        temporary.unlink(missing_ok=True)
+        except BaseException:
+            file.unlink()
+            raise
+
+
+def refuse_existing(file: Path) -> None:
+    """Raise SourceError if a file is there, or can never be, before anything is read."""
+    place = Place(Source(str(file)))
+    try:
+        found = bool(file.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        found = False
+    except (OSError, ValueError) as error:
+        raise mistake(f"cannot be written: {_reason(error)}", place) from None
+    if found:
+        raise mistake(_EXISTS, place)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or "it is no path"
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Comments and suggested keys by their paths. `above`: the paths of all that has one inside."""
+
+    comments: Mapping[ModelPath, str]
+    suggested: Mapping[ModelPath, Mapping[str, Any]]
+    above: Set[ModelPath]
 
 
 def _entry(
     key: str,
     value: Any,
     path: ModelPath,
-    comments: Mapping[ModelPath, str],
-    suggested: Mapping[ModelPath, Mapping[str, Any]],
+    beside: _Beside,
     depth: int,
 ) -> Iterator[str]:
     indent = "  " * depth
-    comment = f"  # {printable(comments[path])}" if path in comments else ""
+    comment = f"  # {printable(beside.comments[path])}" if path in beside.comments else ""
     name = _scalar(key)
-    extra = [f"{indent}  # {flow_line}" for flow_line in _suggestions(suggested.get(path, {}))]
-    if depth and not extra and not _has_inner(path, comments, suggested):
+    extra = [f"{indent}  # {flow_line}" for flow_line in _suggestions(beside.suggested.get(path, {}))]
+    if depth and not extra and path not in beside.above:
         line = f"{indent}{name}: {flow(value, key)}"
         if len(line) <= _WIDTH and (
             depth > 1 or path[0] not in _BLOCKS or not isinstance(value, dict) or not value
@@ -100,7 +141,7 @@ def _entry(
     if isinstance(value, dict) and (value or extra):
         yield f"{indent}{name}:{comment}"
         for inner, content in value.items():
-            yield from _entry(str(inner), content, (*path, inner), comments, suggested, depth + 1)
+            yield from _entry(str(inner), content, (*path, inner), beside, depth + 1)
         yield from extra
     elif isinstance(value, list) and value and len(f"{indent}{name}: {flow(value, key)}") > _WIDTH:
         yield f"{indent}{name}:{comment}"
@@ -108,12 +149,6 @@ def _entry(
             yield f"{indent}  - {flow(item, '')}"
     else:
         yield f"{indent}{name}: {flow(value, key)}{comment}"
-
-
-def _has_inner(
-    path: ModelPath, comments: Mapping[ModelPath, str], suggested: Mapping[ModelPath, Any]
-) -> bool:
-    return any(len(other) > len(path) and other[: len(path)] == path for other in (*comments, *suggested))
 
 
 def _suggestions(keys: Mapping[str, Any]) -> Iterator[str]:
@@ -162,12 +197,3 @@ def _escape(char: str) -> str:
         if number < 0x10000
         else f"\\U{number:08x}"
     )
-
-
-def refuse_existing(file: Path) -> None:
-    """Raise SourceError if a file is there, before anything is read."""
-    if file.is_symlink() or file.exists():
-        raise mistake(
-            f"already exists and is never overwritten; choose another file with {quoted('--out FILE')}",
-            Place(Source(str(file))),
-        )

@@ -21,6 +21,16 @@ class Mistake:
 
 
 MISTAKES = [
+    Mistake(
+        "a variable with a secret that begins a comment in an env file",
+        """
+        services:
+          web: {image: web, port: 80, environment: {"#TOKEN": {secret: t, as: variable}}}
+        secrets: {t: {}}
+        """,
+        "config.yaml:3:46: services.web.environment.#TOKEN: as: variable needs another name, since Compose reads it "
+        "from an env file, where this is no name; use letters, digits, _, . and -",
+    ),
     # keys and types
     Mistake(
         "unknown key, with the nearest known one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,9 @@ from tests.imports.prometheus_files import BLACKBOX, PROMETHEUS, probe, valid, w
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+PROBED = "{source_labels: [__address__], target_label: __param_target}"
 
 
 def test_a_teams_files_become_a_catalog(tmp_path: Path) -> None:
@@ -270,6 +274,26 @@ def test_relabelling_is_prometheuss(rule: Rule, result: dict[str, str] | None) -
             "scrape_configs: [{job_name: j, file_sd_configs: [{files: [targets/odd.json]}]}]",
             "targets/odd.json:1:1: is not a list of groups of targets",
         ),
+        (
+            "scrape_configs: [{job_name: j, file_sd_configs: [{files: [/*/*/*.json]}]}]",
+            '"/*/*/*.json" is no path of files; only its last part may hold',
+        ),
+        (
+            'scrape_configs: [{job_name: j, file_sd_configs: [{files: ["a\\0"]}]}]',
+            "is no path of files",
+        ),
+        (
+            "scrape_configs: [{job_name: j, static_configs: [{targets: ['a:1']}], relabel_configs: ["
+            + "{source_labels: [__address__], target_label: __address__, replacement: $1$1}," * 60
+            + "]}]",
+            "relabelling gives this target more than 200 labels, or one over 16384 characters",
+        ),
+        (
+            "scrape_configs: [{job_name: j, static_configs: [{targets: ['a:1']}], relabel_configs: ["
+            + "".join(f"{{action: labelmap, regex: '(.*)', replacement: {n}_$1}}," for n in range(60))
+            + "]}]",
+            "relabelling gives this target more than 200 labels",
+        ),
     ],
     ids=repr,
 )
@@ -279,6 +303,17 @@ def test_bad_input_is_one_sentence(prometheus: str, sentence: str, tmp_path: Pat
         read_prometheus(files)
     [line] = str(caught.value).splitlines()
     assert sentence in line
+
+
+def test_thousands_of_targets_of_one_host_take_little_time(tmp_path: Path) -> None:
+    targets = ", ".join(f"https://a.example/{number}" for number in range(1000))
+    text = f"scrape_configs: [{{job_name: j, static_configs: [{{targets: [{targets}]}}], relabel_configs: [{PROBED}]}}]"
+    files = write(tmp_path, text)
+    began = time.process_time()
+    [service] = read_prometheus(files).services
+    assert time.process_time() - began < 10
+    assert [probe["name"] for probe in service.keys["probes"]][:3] == ["http-2xx", "http-2xx-2", "http-2xx-3"]
+    assert len(service.keys["probes"]) == 1000
 
 
 def test_modules_alone_are_not_enough(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.container.alerts import threshold_problem
@@ -13,6 +12,7 @@ from exporter.catalog.reading.container_checks import check_containers
 from exporter.catalog.reading.problems import MAX_SHOWN
 from exporter.catalog.reading.stores import check_passwords, check_volumes
 from exporter.catalog.reading.text_walk import texts_of
+from exporter.catalog.values.names import alike
 from exporter.catalog.values.references import NamedSecret, TextTemplate
 from exporter.catalog.values.words import quoted, suggestion
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CONFIGURATION = "configuration"
 """Name of the backup of the configuration, among those of stores and volumes."""
-_SIGNS = re.compile(r"[-_.]+")
 _MAX_SHOWN = 12
 """Most names of a cycle that are printed."""
 
@@ -185,8 +184,7 @@ def _shared_names(catalog: Catalog) -> Iterator[Finding]:
     taken: dict[str, tuple[str, str]] = {}
     for section, names in (("services", catalog.services), ("stores", catalog.stores)):
         for name in names:
-            # DNS ignores case, and variables and files have only one of the signs between words.
-            other, what = taken.setdefault(_SIGNS.sub("-", name.lower()), (name, section.removesuffix("s")))
+            other, what = taken.setdefault(alike(name), (name, section.removesuffix("s")))
             if other == name and what != section.removesuffix("s"):
                 yield (section, name), f"the name {quoted(name)} is taken; a {what} already has it"
             elif other != name:

@@ -4,8 +4,10 @@ are never met, networks without each other.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from exporter.catalog.values.references import NamedSecret
 from exporter.catalog.values.texts import without_variables
 from exporter.catalog.values.words import quoted
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from exporter.catalog.keys.services import Service
     from exporter.catalog.reading.problems import CatalogPath, Finding
 
+_IN_ENV_FILE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+
 
 def check_containers(catalog: Catalog) -> Iterator[Finding]:
     """Yield what one service or store says that does not fit together with itself or with another one."""
@@ -29,6 +33,7 @@ def check_containers(catalog: Catalog) -> Iterator[Finding]:
             path: CatalogPath = (section, name)
             yield from _container_name(path, name, container, named)
             yield from _targets(path, container)
+            yield from _variables(path, container)
             for other, how in container.depends_on.items():
                 if other in containers:
                     yield from _dependency(path, container, other, containers[other], how)
@@ -86,6 +91,20 @@ def _targets(path: CatalogPath, container: Container) -> Iterator[Finding]:
                 f"something else is already mounted at {mount.target}; remove one",
             )
         taken.add(target)
+
+
+def _variables(path: CatalogPath, container: Container) -> Iterator[Finding]:
+    """Yield variables that hold a secret's value and that Compose would not find in an env file."""
+    for name, template in container.environment.items():
+        held = template is not None and any(
+            isinstance(part, NamedSecret) and part.variable for part in template.parts
+        )
+        if held and not _IN_ENV_FILE.fullmatch(name):
+            why = "Compose reads it from an env file, where this is no name"
+            yield (
+                (*path, "environment", name),
+                f"as: variable needs another name, since {why}; use letters, digits, _, . and -",
+            )
 
 
 def _dependency(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 HOW = "write ${NAME} in place of the value, or list the name under not_secret"
 _STRONG = re.compile(
     "(?:.*(?:password|passwd|secret|token)|passphrase|credentials?|signature"
-    "|(?:api|access|secret|private)key|requirepass)"
+    "|(?:api|access|secret|private)key|requirepass|masterauth)"
 )
 _WEAK = frozenset({"auth", "authorization", "key", "pass", "pwd", "sig"})
 """These count only as the last word of a name: KEY_PREFIX is not a secret."""
@@ -54,11 +54,12 @@ _SWITCH = frozenset(
     {"allow", "disable", "disabled", "enable", "has", "ignore", "is", "no", "require", "skip", "use"}
 )
 """A name that begins with one of these is a switch."""
+_MAX_NAME = 256
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 SECRET_VALUE = re.compile(
     r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w-]{20,}|(?:sk|rk)_live_\w{16,}|sk-[\w-]{32,}"
     r"|(?:AKIA|ASIA)[A-Z0-9]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{40,}"
-    r"|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]+|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
 """Values that are recognisable as secrets."""
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)=(.+)", re.DOTALL)
@@ -121,7 +122,7 @@ def is_secret(name: str, value: str) -> bool:
 
 def is_secret_name(name: str) -> bool:
     """True if a value with this name is usually a secret: DB_PASSWORD, apiKey, X-Auth-Token."""
-    words = [word.lower() for word in _WORDS.findall(name) if not word.isdigit()]
+    words = [word.lower() for word in _WORDS.findall(name[-_MAX_NAME:]) if not word.isdigit()]
     if not words or words[0] in _SWITCH:
         return False
     *before, last = words

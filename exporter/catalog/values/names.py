@@ -10,6 +10,7 @@ from exporter.catalog.values.words import shown
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 _MAX_LABEL = 63
+_SIGNS = re.compile(r"[-_.]+")
 _CONTAINER_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
 _VARIABLE_NAME = re.compile(r"[^\s=\0]+")
 _SECRET_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?")
@@ -40,6 +41,13 @@ def parse_container_name(value: object) -> str:
     if len(value) > _MAX_LABEL:
         raise ValueError(f"{shown(value)} has {len(value)} characters; a name has at most {_MAX_LABEL}")
     return value
+
+
+def alike(name: str) -> str:
+    """Return what names have in common that cannot be told apart: DNS ignores case, and variables and files have only
+    one of the signs between words.
+    """
+    return _SIGNS.sub("-", name.lower())
 
 
 def parse_variable_name(value: object) -> str:

@@ -86,7 +86,10 @@ def settled(value: Value, notes: list[Note]) -> Value:
     def settle(inner: Value, path: ModelPath) -> Value:
         if inner.tag and inner.tag not in (RESET, OVERRIDE) and inner.tag not in unknown:
             unknown.add(inner.tag)
-            notes.append(Note(f"the tag {inner.tag} is ignored, as Compose ignores it", path, inner.place))
+            # The tag is not shown: a password that begins with ! and has no quotes is one.
+            notes.append(
+                Note("a tag that begins with ! is ignored, as Compose ignores it", path, inner.place)
+            )
         content = inner.content
         if isinstance(content, DateText):
             notes.append(Note(_DATE, path, inner.place))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAX_TEXT = 128 * 1024
+"""The longest argument that Linux passes to a program."""
 _SPACE = frozenset(" \t\r\n")
 _ENDS = frozenset(";&|<>")
 _PAIRS = {"'": '"(', '"': "'(", "`": "'\"(", "(": "'\"`"}
@@ -34,6 +36,8 @@ def split_words(text: str) -> Words:
     Raises:
         ShellWordsError: Compose refuses it.
     """
+    if len(text) > MAX_TEXT:
+        raise ShellWordsError(f"is longer than {MAX_TEXT // 1024} KiB, and no system runs such a command")
     return _Splitter(text).split()
 
 

@@ -93,6 +93,8 @@ def _text(file: Path, name: str) -> str:
         raise SourceError([Problem(name, 0, 0, "", "there is no such file")]) from None
     except OSError as error:
         raise SourceError([Problem(name, 0, 0, "", f"cannot be read: {error.strerror}")]) from None
+    except ValueError:  # a NUL, as COMPOSE_FILE of a .env may hold
+        raise SourceError([Problem(name, 0, 0, "", "is no path of a file")]) from None
     if len(raw) > MAX_BYTES:
         raise SourceError([Problem(name, 0, 0, "", f"is larger than {MAX_BYTES // 1024**2} MiB")])
     try:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from exporter.host.engine import Engine
 
 MAX_CONTAINERS = 2000
+MAX_NOTES = 20
+"""Of one container, on values that are left out."""
 LOOSE = ""
 """The project of containers that belong to none."""
 
@@ -91,11 +93,14 @@ def _add(inventory: Inventory, engine: Engine, row: Part, images: dict[str, Part
     place = Place(Source(f"container {name}", role="engine"))
     labels = row.texts_by_name("Labels")
 
+    known: set[str] = set()
+
     def left_out(key: str) -> None:
+        if key in known or len(known) >= MAX_NOTES:
+            return
+        known.add(key)
         sentence = f"the engine's answer has no usable value for {quoted(key)}; it is left out"
-        note = Note(sentence, place=place)
-        if note not in inventory.notes:
-            inventory.notes.append(note)
+        inventory.notes.append(Note(sentence, place=place))
 
     if labels.get(ONEOFF_LABEL, "").lower() == "true" or _KUBERNETES_LABEL in labels:
         return

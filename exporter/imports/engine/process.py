@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.imports.masking import masked, masked_words, secret_name
+from exporter.imports.masking import masked_value, masked_words, secret_name
 from exporter.imports.project import Note
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def process_keys(found: Found, notes: list[Note]) -> dict[str, Any]:
             keys[key] = shown.literal(config.text(field))
     keys["environment"] = dict.fromkeys(_variables(config, own))
     keys["labels"] = {
-        name: shown.text(value)
+        name: shown.named(name, value)
         for name, value in config.texts_by_name("Labels").items()
         if not name.startswith(_OWN_LABELS) and own.texts_by_name("Labels").get(name) != value
     }
@@ -125,8 +125,8 @@ class _Text:
     def literal(text: str) -> str:
         return text.replace("$", "$$")
 
-    def text(self, text: str) -> str:
-        return masked(text, self._reference, self.literal)
+    def named(self, name: str, value: str) -> str:
+        return masked_value(name, value, self._reference, self.literal)
 
     def words(self, words: tuple[str, ...]) -> list[str]:
         return masked_words(words, self._reference, self.literal)

@@ -8,10 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from exporter.catalog.reading.warnings import is_secret
 from exporter.imports.compose.expressions import has_variable
-from exporter.imports.mapping.values import catalog_text
-from exporter.imports.masking import masked, masked_words, secret_name
+from exporter.imports.mapping.values import catalog_text, hidden_in_default, literal, only_variable
+from exporter.imports.masking import holds_secret, masked, masked_words, secret_name
 from exporter.imports.project import plain
 
 if TYPE_CHECKING:
@@ -88,22 +87,37 @@ class Draft:
         """Return a value of the source as the catalog writes it: `$` in its way, and no secret."""
         if isinstance(value, dict):
             return {
-                key: self._secret_entry(key, inner, (*path, key)) or self.converted(inner, (*path, key))
+                key: self.named(key, inner, (*path, key))
+                if isinstance(inner, str)
+                else self.converted(inner, (*path, key))
                 for key, inner in value.items()
             }
         if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
             # The value of an option may be the next word.
-            words = masked_words(value, self._reference(path))
-            return [self._written(word, path) for word in words]
+            return [self.text(word, path) for word in masked_words(value, self._reference(path))]
         if isinstance(value, list | tuple):
             return [self.converted(inner, (*path, index)) for index, inner in enumerate(value)]
         return self.text(value, path) if isinstance(value, str) else value
 
+    def text(self, value: str, path: ModelPath) -> str:
+        """Return one text as the catalog writes it: if a default of a variable holds a secret, as a variable."""
+        reference = self._reference(path)
+        hidden = masked(value, reference)
+        if hidden_in_default(hidden):
+            return reference("_".join(part for part in path[2:3] if isinstance(part, str)))
+        return self._written(hidden, path)
+
+    def named(self, name: str, value: str, path: ModelPath) -> str:
+        """Return the text of a label, an option or an argument as the catalog writes it."""
+        return self._secret_of(name, value, path) or self.text(value, path)
+
     def passed(self, value: Any, path: ModelPath) -> Any:
-        """Return a value of the source for `compose:`, where `$` stays Compose's: the same without secrets."""
+        """Return a value that is passed through: as it is written, except for secrets."""
         if isinstance(value, dict):
             return {
-                key: self._secret_entry(key, inner, (*path, key)) or self.passed(inner, (*path, key))
+                key: self._secret_of(key, inner, (*path, key)) or masked(inner, self._reference((*path, key)))
+                if isinstance(inner, str)
+                else self.passed(inner, (*path, key))
                 for key, inner in value.items()
             }
         if isinstance(value, list | tuple) and value and all(isinstance(word, str) for word in value):
@@ -112,15 +126,15 @@ class Draft:
             return [self.passed(inner, (*path, index)) for index, inner in enumerate(value)]
         return masked(value, self._reference(path)) if isinstance(value, str) else value
 
-    def _secret_entry(self, key: str, value: Any, path: ModelPath) -> str | None:
-        """Return a reference in place of a value whose key says that it is a secret; None if it is none."""
-        if not isinstance(value, str) or has_variable(value) or not is_secret(key, value):
-            return None
-        return self._reference(path)(key)
-
-    def text(self, value: str, path: ModelPath) -> str:
-        """Return one text as the catalog writes it."""
-        return self._written(masked(value, self._reference(path)), path)
+    def _secret_of(self, name: str, value: str, path: ModelPath) -> str:
+        """Return a reference in place of a value that is a secret by its name; empty if it is none."""
+        if not holds_secret(name, literal(value)):
+            return ""
+        variable = only_variable(value)
+        if not variable:
+            return self._reference(path)(secret_name(name))
+        self.row(Outcome.SECRET, path, f"the default of {variable} was not copied; set the variable")
+        return f"${{{variable}}}"
 
     def _reference(self, path: ModelPath) -> Callable[[str], str]:
         def reference(name: str) -> str:

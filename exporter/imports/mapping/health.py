@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exporter.catalog.reading.warnings import is_secret
+from exporter.imports.mapping.ports import port_of
 from exporter.imports.mapping.values import literal
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ def _shell(text: str, names: Collection[str]) -> Test:
     text = literal(text).strip()
     if tcp := _TCP.search(text):
         request = _REQUEST.search(text)
-        if tcp[1] not in _LOCAL and tcp[1] not in names:
+        port = port_of(tcp[2])
+        if not port or (tcp[1] not in _LOCAL and tcp[1] not in names):
             return CONTAINER
-        return Test("http", int(tcp[2]), request[1]) if request else Test("tcp", int(tcp[2]))
+        return Test("http", port, request[1]) if request else Test("tcp", port)
     contains = ""
     while True:
         shorter = _TAILS.sub("", text)
@@ -124,8 +126,8 @@ def _command(words: list[str], contains: str, names: Collection[str]) -> Test:
         return Test("http", 9000, "/minio/health/live")
     if program in ("nc", "netcat"):
         hosts = [word for word in words[1:] if not word.startswith("-")]
-        if len(hosts) >= 2 and _is_own(hosts[0], names) and hosts[1].isdigit():
-            return Test("tcp", int(hosts[1]))
+        if len(hosts) >= 2 and _is_own(hosts[0], names) and (port := port_of(hosts[1])):
+            return Test("tcp", port)
         return CONTAINER
     if program in ("node", "bun"):
         found = _FETCH.search(" ".join(words))
@@ -168,7 +170,7 @@ def _client(program: str, words: list[str], contains: str, names: Collection[str
         for option, text in options
         if option in ("H", "header")
         for name, colon, value in [text.partition(":")]
-        if colon
+        if colon and name.strip()
     )
     verify = not given & {"k", "insecure", "no-check-certificate"}
     return Test("http", found.port, found.path, found.scheme, contains, headers, verify, tuple(notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.imports.compose.forms.base import number_of
 from exporter.imports.compose.forms.units import size_bytes
 from exporter.imports.mapping.draft import Outcome
 from exporter.imports.mapping.values import catalog_text
@@ -11,6 +12,9 @@ from exporter.imports.mapping.values import catalog_text
 if TYPE_CHECKING:
     from exporter.imports.compose.forms.service import Service
     from exporter.imports.mapping.draft import Draft
+
+_MOST = 2**40
+"""More processors or processes than any machine has; a float may be infinite."""
 
 
 def limits(service: Service, draft: Draft) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def _limit(key: str, text: str) -> Any:
         number = float(text)
     except ValueError:
         return None
-    if number <= 0:
+    if not 0 < number < _MOST:
         return None
     return int(number) if key == "processes" or number == int(number) else number
 
@@ -51,8 +55,9 @@ def replicas(service: Service, draft: Draft) -> int | None:
     amount = service.resources.replicas
     if amount is None or amount.text == "1":
         return None
-    if not amount.text.isdigit():
+    count = number_of(amount.text) if "$" not in amount.text else None
+    if count is None:
         path = ("services", service.name, *amount.path)
         draft.row(Outcome.LEFT, path, "depends on a variable; write replicas")
         return None
-    return int(amount.text)
+    return count

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from exporter.imports.compose.forms.ports import single
+from exporter.imports.compose.forms.ports import MAX_PORT, single
 
 if TYPE_CHECKING:
     from exporter.imports.compose.forms.ports import Port
     from exporter.imports.compose.forms.service import Service
 
 _TRAEFIK_PORT = re.compile(r"traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port")
+_PORT = re.compile("[0-9]{1,5}")
 _NEVER = frozenset({22})
 _TWINS = {443: 80, 8443: 8080}
 """The port of TLS and that of the same server without it."""
@@ -23,17 +24,23 @@ _MAX_RANGE = 50
 def health_port(service: Service) -> int | None:
     """Return the port at which a service most likely answers, without its health test; None if there are several."""
     for pair in service.labels:
-        if _TRAEFIK_PORT.fullmatch(pair.name) and (pair.value or "").isdigit():
-            return int(pair.value or 0)
+        if _TRAEFIK_PORT.fullmatch(pair.name) and (port := port_of(pair.value or "")):
+            return port
     for pair in service.environment:
-        if pair.name == "VIRTUAL_PORT" and (pair.value or "").isdigit():
-            return int(pair.value or 0)
+        if pair.name == "VIRTUAL_PORT" and (port := port_of(pair.value or "")):
+            return port
     return _only(service.ports) or _only(service.expose)
+
+
+def port_of(text: str) -> int | None:
+    """Return the number of a port that may be written in a label, a variable or a command; None if it is none."""
+    number = int(text) if _PORT.fullmatch(text) else 0
+    return number if 0 < number <= MAX_PORT else None
 
 
 def _only(ports: tuple[Port, ...]) -> int | None:
     numbers = {port.number for port in ports if port.protocol == "tcp"}
-    known = {number for number in numbers if number} - _NEVER
+    known = {number for number in numbers if number and number <= MAX_PORT} - _NEVER
     known = {number for number in known if _TWINS.get(number) not in known}
     return known.pop() if len(known) == 1 and None not in numbers else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from exporter.imports.compose.forms.base import number_of
 from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.builds import build_keys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _POLICIES = frozenset({"no", "always", "on-failure", "unless-stopped"})
 _SWARM_POLICIES = {"none": "no", "on-failure": "on-failure", "any": "always"}
+_MOST = 2**40
+"""More processors or processes than any machine has; a float may be infinite."""
 _WATCHED = frozenset(
     {"image", "build", "depends_on", "links", "profiles", "healthcheck", "ports", "expose", "labels"}
 )
@@ -147,8 +150,8 @@ def _like_compose(check: dict[str, Any]) -> bool:
         del check["disable"]
     if not check:
         return False
-    if str(check.get("retries", "")).isdigit():
-        check["retries"] = int(check["retries"])
+    if (retries := number_of(str(check.get("retries", "")))) is not None:
+        check["retries"] = retries
     if "test" in check and not check.get("disable"):
         for key, time in _TIMES.items():
             check.setdefault(key, time)
@@ -227,7 +230,8 @@ def _values(service: Service, draft: Draft) -> dict[str, Any]:
     if service.labels:
         here = (*path, "labels")
         keys["labels"] = {
-            pair.name: draft.text(pair.value or "", (*here, *pair.path)) for pair in service.labels
+            pair.name: draft.named(pair.name, pair.value or "", (*here, *pair.path))
+            for pair in service.labels
         }
         draft.row(Outcome.CARRIED, here)
     if service.env_file:

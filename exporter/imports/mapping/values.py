@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.reading.warnings import is_secret
-from exporter.imports.compose.expressions import Text, Variable, by_default, parse, variables
+from exporter.imports.compose.expressions import ExpressionError, Text, Variable, by_default, parse
+from exporter.imports.masking import masked
 
 if TYPE_CHECKING:
     from exporter.imports.compose.expressions import Expression
@@ -44,11 +45,44 @@ def literal(text: str) -> str:
     )
 
 
+def catalog_literal(text: str) -> str:
+    """Return a text with the defaults of its variables, for keys of the catalog without references."""
+    return literal(text).replace("${", "$${")
+
+
+def hidden_in_default(text: str) -> bool:
+    """True if a secret shows once variables have their defaults, or the text has a `$` that Compose refuses."""
+    try:
+        parts = parse(text)
+    except ExpressionError:
+        return True
+    if not any(isinstance(part, Variable) and part.operand for part in parts):
+        return False
+    found: list[str] = []
+
+    def hide(name: str) -> str:
+        found.append(name)
+        return ""
+
+    masked("".join(map(_by_default, parts)), hide)
+    return bool(found)
+
+
+def _by_default(part: Text | Variable) -> str:
+    """Return a part with the text that would be written: also what replaces a variable, and messages."""
+    if isinstance(part, Text):
+        return part.text
+    text = "".join(map(_by_default, part.operand))
+    return "" if part.operator in _REPLACING or is_secret(part.name, text) else text
+
+
 def _written(part: Variable) -> str:
-    inner = "".join(
-        each.text.replace("$", "$$") if isinstance(each, Text) else _written(each) for each in part.operand
-    )
-    return f"${{{part.name}{part.operator}{inner}}}"
+    return f"${{{part.name}{part.operator}{''.join(map(_source, part.operand))}}}"
+
+
+def _source(part: Text | Variable) -> str:
+    """Return a part as a Compose file has it."""
+    return part.text.replace("$", "$$") if isinstance(part, Text) else _written(part)
 
 
 def _piece(part: Text | Variable, left: list[tuple[str, str]]) -> str:
@@ -69,9 +103,5 @@ def _piece(part: Text | Variable, left: list[tuple[str, str]]) -> str:
 
 def _operand(expression: Expression) -> str | None:
     """Return a default without variables; None if it cannot be written in the catalog."""
-    if any(True for _ in variables(expression)):
-        return by_default(
-            "".join(_written(part) if isinstance(part, Variable) else part.text for part in expression)
-        )
-    text = "".join(part.text for part in expression if isinstance(part, Text))
-    return None if set(text) & set("${}") else text
+    text = by_default("".join(map(_source, expression)))
+    return None if text is None or set(text) & set("${}") else text

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from exporter.imports.prometheus.making import Making
 
 _HTTP_VERSIONS = {"HTTP/1.0": "1.0", "HTTP/1.1": "1.1", "HTTP/2": "2", "HTTP/2.0": "2"}
-_SIZE = re.compile(r"([0-9]+)\s*([KMGT]?)i?B?")
+_SIZE = re.compile(r"([0-9]{1,18})\s*([KMGT]?)i?B?")
 
 Keys = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,15 @@ from exporter.imports.prometheus.config import (
     text,
     texts,
 )
-from exporter.imports.prometheus.relabel import ACTIONS, Labels, Relabelling, Rule
+from exporter.imports.prometheus.relabel import (
+    ACTIONS,
+    MAX_LABELS,
+    MAX_TEXT,
+    Labels,
+    Relabelling,
+    Rule,
+    TooLargeError,
+)
 from exporter.patterns import PatternError
 
 if TYPE_CHECKING:
@@ -28,9 +37,15 @@ if TYPE_CHECKING:
 
 MAX_TARGETS = 10_000
 MAX_FILES = 200
+"""Of one pattern."""
+MAX_READ = 1000
+"""Files of targets, and of further jobs, in all."""
+MAX_APPLIED = 1_000_000
+"""Rules that are applied to targets, in all."""
 INTERVAL, TIMEOUT = 60.0, 10.0
 """Prometheus's own defaults."""
 
+_WILD_FOLDER = re.compile(r"[*?\[].*/")
 _STAYS = frozenset(
     {"rule_files", "alerting", "remote_write", "remote_read", "storage", "tracing", "otlp", "runtime"}
 )
@@ -67,6 +82,7 @@ class Jobs:
         self.notes: list[Note] = []
         self.sources: list[Source] = [config.place.source]
         self.asked: list[Asked] = []
+        self._read = self._applied = 0
         shared = config.child("global")
         self.times = _times(shared, Times(INTERVAL, TIMEOUT))
         for key in members(config).keys() & _STAYS:
@@ -100,7 +116,14 @@ class Jobs:
             if texts(value):
                 base[f"__param_{key}"] = texts(value)[0]
         for place, address, labels in self._targets(job, name):
-            found = relabelling.apply({**base, "__address__": address, **labels})
+            self._applied += len(relabelling)
+            if self._applied > MAX_APPLIED:
+                raise mistake(f"rules of relabelling apply more than {MAX_APPLIED} times", place)
+            try:
+                found = relabelling.apply({**base, "__address__": address, **labels})
+            except TooLargeError:
+                limits = f"{MAX_LABELS} labels, or one over {MAX_TEXT} characters"
+                raise mistake(f"relabelling gives this target more than {limits}", place) from None
             if found is None or not found.get("__address__"):
                 continue
             if len(self.asked) >= MAX_TARGETS:
@@ -128,12 +151,21 @@ class Jobs:
     def _files(self, pattern: Value) -> list[Path]:
         """Return the files that a pattern names, from the folder of the file that it is in."""
         folder = pattern.place.source.folder or Path()
-        found = sorted(glob.glob(text(pattern), root_dir=folder))  # noqa: PTH207 - the pattern may be absolute
+        written = text(pattern)
+        if "\0" in written or _WILD_FOLDER.search(written):
+            raise mistake(
+                f"{quoted(written)} is no path of files; only its last part may hold *, ? and [",
+                pattern.place,
+            )
+        found = sorted(glob.glob(written, root_dir=folder))  # noqa: PTH207 - the pattern may be absolute
         if not found:
             sentence = f"no file matches {quoted(text(pattern))}; what it names is missing"
             self.notes.append(Note(sentence, place=pattern.place))
         if len(found) > MAX_FILES:
             raise mistake(f"matches more than {MAX_FILES} files", pattern.place)
+        self._read += len(found)
+        if self._read > MAX_READ:
+            raise mistake(f"brings the files that are read to more than {MAX_READ}", pattern.place)
         return [folder / name for name in found]
 
 

@@ -155,8 +155,9 @@ def _answers(section: Value | None, making: Making) -> Keys:
 def _icmp(section: Value, making: Making, _: str) -> Keys:
     keys = _unmapped(section, {"payload_size", "ttl"}, making)
     for key, name in (("payload_size", "payload"), ("ttl", "ttl")):
-        if text(section.child(key)).isdecimal():
-            keys[name] = int(text(section.child(key)))
+        number = text(section.child(key))
+        if number.isdecimal() and len(number) < _LONG:
+            keys[name] = int(number)
     return keys
 
 
@@ -204,6 +205,7 @@ _PROBERS: dict[str, Callable[[Value, Making, str], Keys]] = {
     "grpc": _grpc,
     "websocket": _websocket,
 }
+_LONG = 10
 _EMPTY: dict[str, Keys] = {}
 _COMMON = frozenset({"preferred_ip_protocol", "ip_protocol_fallback", "tls_config"})
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Labels = dict[str, str]
 
+MAX_LABELS, MAX_TEXT = 200, 16 * 1024
+"""Of one target. A rule may double both, so a few rules would fill any memory."""
 _EXPANSION = re.compile(r"\$(?:\{(\w+)\}|(\w+)|(\$))")
 
 
@@ -28,6 +30,10 @@ class Rule:
     target_label: str = ""
     replacement: str = "$1"
     modulus: int = 0
+
+
+class TooLargeError(ValueError):
+    """Labels of a target beyond the limits."""
 
 
 ACTIONS = frozenset(
@@ -46,18 +52,27 @@ class Relabelling:
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._rules = [(rule, Pattern(f"^(?s:{rule.regex})$", captures=True)) for rule in rules]
 
+    def __len__(self) -> int:
+        return len(self._rules)
+
     def apply(self, labels: Mapping[str, str]) -> Labels | None:
-        """Return the labels of a target after all rules; None if a rule drops it."""
+        """Return the labels of a target after all rules; None if a rule drops it.
+
+        Raises:
+            TooLargeError: there are too many labels, or a text is too long.
+        """
         found = dict(labels)
         for rule, pattern in self._rules:
             if not _apply(rule, pattern, found):
                 return None
+            if len(found) > MAX_LABELS:
+                raise TooLargeError
         return {name: value for name, value in found.items() if value}
 
 
 def _apply(rule: Rule, pattern: Pattern, labels: Labels) -> bool:
     """Apply one rule; False if it drops the target."""
-    value = rule.separator.join(labels.get(name, "") for name in rule.source_labels)
+    value = _joined(rule.separator, [labels.get(name, "") for name in rule.source_labels])
     match rule.action:
         case "keep" | "drop":
             return (pattern.search(value) is not None) == (rule.action == "keep")
@@ -83,14 +98,27 @@ def _apply(rule: Rule, pattern: Pattern, labels: Labels) -> bool:
     return True
 
 
+def _joined(separator: str, texts: list[str]) -> str:
+    if sum(map(len, texts)) + len(separator) * len(texts) > MAX_TEXT:
+        raise TooLargeError
+    return separator.join(texts)
+
+
 def _expanded(template: str, groups: Mapping[int | str, str]) -> str:
     """Return a template with the text of its groups, as Go's Regexp.Expand does."""
 
+    room = MAX_TEXT - len(template)
+
     def text(match: re.Match[str]) -> str:
+        nonlocal room
         if match[3]:
             return "$"
         name = match[1] or match[2]
         key: int | str = int(name) if name.isascii() and name.isdecimal() and len(name) < 5 else name
-        return groups.get(key, "")
+        found = groups.get(key, "")
+        room -= len(found)
+        if room < 0:
+            raise TooLargeError
+        return found
 
     return _EXPANSION.sub(text, template)

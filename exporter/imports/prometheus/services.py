@@ -11,8 +11,6 @@ from exporter.catalog.values.hostnames import ascii_host
 from exporter.imports.prometheus.config import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from exporter.imports.project import Place
     from exporter.imports.prometheus.jobs import Asked, Times
     from exporter.imports.prometheus.modules import Module
@@ -38,6 +36,9 @@ class _Draft:
     place: Place
     jobs: list[str] = field(default_factory=list)
     probes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    """The probes as text: a file may hold thousands."""
+    names: _Names = field(default_factory=lambda: _Names())
     metrics: dict[str, Any] | None = None
     address: tuple[str, int] | None = None
 
@@ -50,7 +51,7 @@ class Services:
     def __init__(self, times: Times) -> None:
         self._times = times
         self._drafts: dict[tuple[str, int | None], _Draft] = {}
-        self._names: set[str] = set()
+        self._names = _Names()
 
     def add_probe(self, probed: Probed, module: Module, asked: Asked) -> None:
         """Add a probe of blackbox_exporter's."""
@@ -61,9 +62,10 @@ class Services:
             probe["interval"] = duration(asked.times.interval)
         if timeout != self._times.timeout:
             probe["timeout"] = duration(timeout)
-        if probe in draft.probes.values():
-            return
-        draft.probes[_unique(label(module.name), draft.probes)] = probe
+        written = repr(probe)
+        if written not in draft.known:
+            draft.known.add(written)
+            draft.probes[draft.names.unique(label(module.name))] = probe
 
     def add_scrape(self, host: str, port: int, asked: Asked, metrics: dict[str, Any]) -> None:
         """Add a scrape of a service's own metrics."""
@@ -95,8 +97,7 @@ class Services:
             name = label(*parts)
             if name in self._names:
                 name = label(*parts, str(port or ""))
-            name = _unique(name, self._names)
-            self._names.add(name)
+            name = self._names.unique(name)
             draft = self._drafts[key] = _Draft(name, asked.place)
         draft.jobs.append(asked.name)
         return draft
@@ -129,12 +130,24 @@ def _ascii(text: str) -> str:
         return ""
 
 
-def _unique(name: str, taken: Iterable[str]) -> str:
-    known, number, found = {*taken}, 2, name
-    while found in known:
-        suffix = f"-{number}"
-        found, number = f"{name[: MAX_LABEL - len(suffix)].rstrip('-')}{suffix}", number + 1
-    return found
+class _Names:
+    """Names that are taken. It remembers the last number of each, so thousands of equal ones need no search."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._taken
+
+    def unique(self, name: str) -> str:
+        """Return the name, or the first with a number that is free, and take it."""
+        found = name
+        while found in self._taken:
+            self._numbers[name] = number = self._numbers.get(name, 1) + 1
+            found = f"{name[: MAX_LABEL - len(f'-{number}')].rstrip('-')}-{number}"
+        self._taken.add(found)
+        return found
 
 
 def _is_local(host: str) -> bool:
