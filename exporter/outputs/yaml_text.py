@@ -163,8 +163,11 @@ def scalar(value: object) -> str:
         raise TypeError(f"{type(value).__name__} has no YAML form here")
     if _QUANTITY.fullmatch(value) or (_WORD.fullmatch(value) and value.lower() not in _RESERVED):
         return value
-    if '"' in value and "'" not in value and value.isprintable():
-        return f"'{value}'"
+    if value.isprintable():
+        if '"' in value and "'" not in value:
+            return f"'{value}'"
+        # Only these two of the printable characters are escaped; most text of a catalog is written here.
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f'"{"".join(_escaped(character) for character in value)}"'
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
 
 from exporter.outputs.compose import render as render_compose
 from tests.components import require
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from exporter.catalog.catalog import Catalog
     from exporter.outputs.base import Render
 
@@ -44,10 +46,8 @@ def written(render: Render, catalog: Catalog, root: Path) -> Path:
 def assert_valid(folder: Path) -> None:
     """Check against the schema of the Compose specification, which `docker compose` uses too."""
     files = [str(folder / name) for name in ("compose.yaml", "compose.secrets.swarm.yaml")]
-    program = str(Path(sys.executable).with_name("check-jsonschema"))
-    command = [program, "--builtin-schema", "vendor.compose-spec", *files]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = CliRunner().invoke(check_jsonschema, ["--builtin-schema", "vendor.compose-spec", *files])
+    assert done.exit_code == 0, done.output
 
 
 def docker_compose(folder: Path, *arguments: str, fails: bool = False, **environment: str) -> dict[str, Any]:
