@@ -42,7 +42,7 @@ services:
     <<: *common
     command: ["sh", "-c", "exec sleep $$((100000))"]
     depends_on: {web: {condition: service_healthy}}
-    networks: {default: , edge: {aliases: [hands]}}
+    networks: {default: , behind: {aliases: [hands]}}
     tmpfs: /scratch
     user: "1000:1000"
     extra_hosts: ["old.example:192.0.2.7"]
@@ -52,7 +52,7 @@ services:
     command: ["true"]
     profiles: [seed]
 volumes: {pages: }
-networks: {edge: {internal: true}}
+networks: {behind: {internal: true}}
 """
 STORES = f"""
 services:
