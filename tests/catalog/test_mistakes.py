@@ -28,7 +28,7 @@ MISTAKES = [
           web: {image: web, port: 80, environment: {"#TOKEN": {secret: t, as: variable}}}
         secrets: {t: {}}
         """,
-        "config.yaml:3:46: services.web.environment.#TOKEN: as: variable needs another name, since Compose reads it "
+        "config.yaml:3:45: services.web.environment.#TOKEN: as: variable needs another name, since Compose reads it "
         "from an env file, where this is no name; use letters, digits, _, . and -",
     ),
     # keys and types
