@@ -35,7 +35,7 @@ BEYOND_SCHEMA = (
     "from 0% to 100%", "cannot hold", "can hold only", "has no closing brace", "is not a mount", "is not a URL",
     "is not a WebSocket URL", "a secret cannot be written",
     "is not a name", "no volume of", "already has this name",
-    "the backup of the configuration",
+    "the backup of the configuration", "needs another name",
 )  # fmt: skip
 
 

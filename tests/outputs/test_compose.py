@@ -88,7 +88,7 @@ def test_every_container_is_hardened(environment: str) -> None:
         assert service["restart"] == "unless-stopped"
         assert ":latest" not in service["image"]
         assert ":" in service["image"]
-        assert "/tmp:size=64m,mode=1777" in service["tmpfs"]
+        assert any(each.startswith("/tmp:size=64m,mode=1777") for each in service["tmpfs"])
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -20,7 +20,7 @@ ENTRY_POINTS = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID",
 STRICT = {"user": NOBODY, "read_only": True, "cap_drop": ["ALL"], **NO_NEW}
 RECIPE = {"init": True}
 IMAGE = {"cap_drop": ["ALL"], "cap_add": ENTRY_POINTS, **NO_NEW}
-TMP = {"tmpfs": ["/tmp:size=64m,mode=1777"]}
+TMP = {"tmpfs": ["/tmp:size=64m,mode=1777,uid=65532,gid=65532"]}
 KEYS = ("init", "user", "read_only", "cap_drop", "cap_add", "security_opt", "tmpfs", "volumes")
 
 SERVICES = {
@@ -44,14 +44,17 @@ SERVICES = {
         IMAGE | {"cap_add": [*ENTRY_POINTS, "NET_ADMIN"]},
     ),
     "a user of its own": ("image: 'a:1', user: '1000'", IMAGE | {"user": "1000"}),
-    "read-only as well": ("image: 'a:1', read_only: true", IMAGE | TMP | {"read_only": True}),
+    "read-only as well": (
+        "image: 'a:1', read_only: true",
+        IMAGE | {"read_only": True, "tmpfs": ["/tmp:size=64m,mode=1777"]},
+    ),
     "strict and writable": (
         "image: 'a:1', hardening: strict, read_only: false",
         STRICT | {"read_only": False},
     ),
     "a folder besides /tmp": (
         "image: 'a:1', hardening: strict, writable: /cache",
-        STRICT | {"tmpfs": [*TMP["tmpfs"], "/cache:size=64m,mode=1777"]},
+        STRICT | {"tmpfs": [*TMP["tmpfs"], "/cache:size=64m,mode=1777,uid=65532,gid=65532"]},
     ),
     "/tmp named": ("image: 'a:1', hardening: strict, writable: [/tmp]", STRICT | TMP),
     "a folder of an image": ("image: 'a:1', writable: /c", IMAGE | {"tmpfs": ["/c:size=64m,mode=1777"]}),

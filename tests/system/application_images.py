@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def import_images(engine: DockerEngine, folder: Path) -> None:
     """Import all of them; `folder` is an empty one to build them in."""
     import_stack(engine, folder)
-    import_stores(engine, folder)
+    import_stores(engine)
     _import_nginx(engine)
     engine.docker("tag", BUSYBOX, "busybox:1.37")
     (folder / "pip.conf").write_text(PIP_CONF)
@@ -36,17 +36,12 @@ def import_images(engine: DockerEngine, folder: Path) -> None:
     _derive(engine, folder, NGINX, "nginx-program:local", start)
 
 
-def import_stores(engine: DockerEngine, folder: Path) -> None:
+def import_stores(engine: DockerEngine) -> None:
     """Import only those of the stores."""
     import_postgresql(engine)
     import_redis(engine)
     engine.docker("tag", REDIS, "redis:7.4")
-    # As in the official image: the server's socket is below /run, in a folder with the mode of /tmp. A tmpfs mounted
-    # there belongs to root and has that mode.
-    link = (
-        "USER 0\nRUN rm -r /var/run && ln -s /run /var/run && mkdir -p -m 3777 /run/postgresql\nUSER 999:999"
-    )
-    _derive(engine, folder, "postgres:17", POSTGRESQL, link)
+    engine.docker("tag", POSTGRESQL, "postgres:17")
 
 
 def modern_nginx() -> bool:

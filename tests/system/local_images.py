@@ -102,9 +102,12 @@ def import_postgresql(engine: DockerEngine) -> None:
     root.folder(Path("/usr/share/postgresql") / folder.parent.name)
     root.file("/usr/share/zoneinfo/UTC", Path("/usr/share/zoneinfo/UTC").read_bytes())
     root.file("/usr/bin/entry", _ENTRY.encode(), 0o755)
+    # As in the official image: the server's socket is below /run, in a folder with the mode of /tmp. A tmpfs mounted
+    # there belongs to root and has that mode.
+    root.link("/var/run", "/run")
     root.import_as(engine, "postgresql-programs:local")
     data = "/var/lib/postgresql/data"
-    user = _USER.format(user="postgres", folders=f"{data} /var/run/postgresql", data=data)
+    user = "RUN mkdir -p -m 3777 /run/postgresql" + _USER.format(user="postgres", folders=data, data=data)
     start = f'ENV PGDATA={data} TZ=UTC LC_ALL=C PATH=/usr/bin:/bin\nENTRYPOINT ["entry"]\n'
     _build(engine, POSTGRESQL, "postgresql-programs:local", user + start)
 

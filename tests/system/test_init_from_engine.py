@@ -53,7 +53,7 @@ services:
   broken: *common
 networks: {{edge: {{internal: true}}}}
 """
-SERVICES = {"web", "worker-1-x", "api", "cache", "queue", "mailer", "search", "images", "broken"}
+SERVICES = {"web", "Worker_1.x", "api", "cache", "queue", "mailer", "search", "images", "broken"}
 AT_ONCE = {"ContainerUnhealthy": {"for": "0s"}, "ServiceNotRunning": {"for": "0s"}}
 
 

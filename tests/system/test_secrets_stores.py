@@ -159,11 +159,10 @@ BOTH = {"db": False, "cache": True, "docs": False}
 def site() -> Iterator[Site]:
     with (
         tempfile.TemporaryDirectory(prefix="ss", dir="/tmp") as folder,
-        tempfile.TemporaryDirectory() as images,
         tempfile.TemporaryDirectory() as place,
         DockerEngine(Path(folder)) as engine,
     ):
-        import_stores(engine, Path(images))
+        import_stores(engine)
         made = Site(Path(place), engine)
         subprocess.run(
             [sys.executable, "-m", "exporter", "gen", "-c", str(made.config), "--out", place], check=True

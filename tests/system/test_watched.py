@@ -140,7 +140,7 @@ def test_it_is_watched_and_never_changed(engine: DockerEngine, tmp_path: Path) -
                 assert daemon.value("service_containers_running{", label) == runs
             assert daemon.lines("service_containers_wanted{", 'service="seed"') == []
             assert daemon.value("container_exit_code{", 'service="broken"') == 1
-            assert daemon.lines('container_label_com_docker_compose_service="stranger"', 'service="') == []
+            assert daemon.lines('container_label_com_docker_compose_service="stranger"', ',service="') == []
         config = tmp_path / "config.yaml"
         made = exporter(engine, config, "gen", "-e", "test", "--out", str(tmp_path))
         assert made.returncode == 0, made.stderr

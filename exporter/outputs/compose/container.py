@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from exporter.catalog.values.commands import Unsplit
@@ -9,7 +10,7 @@ from exporter.outputs.compose.text import interpolated, literal
 from exporter.outputs.durations import engine_duration, size_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from exporter.catalog.catalog import Catalog
     from exporter.catalog.keys.container.hardening import Hardening
@@ -29,6 +30,7 @@ _CAPABILITIES: dict[Hardening, tuple[str, ...]] = {
     "image": ("CHOWN", "DAC_OVERRIDE", "FOWNER", "NET_BIND_SERVICE", "SETGID", "SETUID"),
     "off": (),
 }
+_NUMBERS = re.compile(r"([0-9]+)(?::([0-9]+))?")
 _SEPARATORS = frozenset(":,")
 """Separators of the options of a folder in memory, in the short form."""
 
@@ -130,14 +132,16 @@ def mount_keys(
     folders: Iterable[str],
     taken: Iterable[str] = (),
     tmpfs: Iterable[str] = (),
+    user: str | None = None,
 ) -> dict[str, Any]:
     """Return `volumes` and `tmpfs`: these mounts, and writable folders in memory from which nothing can be executed.
 
-    Folders at which something else is mounted (`taken`) are left out. `tmpfs`: further ones, with options. Without a
-    mode a folder in memory has that of the image's folder beneath it and belongs to root, so others could not write
-    there. A path with a separator of the short form needs the long form, in which docker-compose 1.29 requires a size
-    in bytes and supports no mode.
+    Folders at which something else is mounted (`taken`) are left out. `tmpfs`: further ones, with options. `user`: who
+    writes there. Without a mode a folder in memory has that of the image's folder beneath it, with runc before 1.1.8
+    even with one (its change 3916), and it belongs to root unless an owner is given. A path with a separator of the
+    short form needs the long form, in which docker-compose 1.29 requires a size in bytes and supports no mode.
     """
+    options = ",".join((f"size={size_text(TMPFS_SIZE)}", f"mode={_TMPFS_MODE}", *_owner(user)))
     written = [interpolated(folder) for folder in tmpfs]
     mounted = {*taken, *(folder.partition(":")[0] for folder in tmpfs)}
     free = [folder for folder in dict.fromkeys(folders) if folder not in mounted]
@@ -146,10 +150,14 @@ def mount_keys(
         for folder in free
         if _SEPARATORS & set(folder)
     ]
-    short = [
-        f"{literal(folder)}:size={size_text(TMPFS_SIZE)},mode={_TMPFS_MODE}"
-        for folder in free
-        if not _SEPARATORS & set(folder)
-    ]
+    short = [f"{literal(folder)}:{options}" for folder in free if not _SEPARATORS & set(folder)]
     keys = {"volumes": [*mounts, *long], "tmpfs": [*short, *written]}
     return {key: value for key, value in keys.items() if value}
+
+
+def _owner(user: str | None) -> Iterator[str]:
+    """Yield options for the owner of a folder in memory, if the user is written in numbers."""
+    if numbers := _NUMBERS.fullmatch(user or ""):
+        yield from (
+            f"{key}={number}" for key, number in zip(("uid", "gid"), numbers.groups(), strict=True) if number
+        )

@@ -66,14 +66,14 @@ def service_keys(catalog: Catalog, name: str, service: Service) -> tuple[dict[st
     keys["networks"] = service_networks(catalog, name, service)
     if ports:
         keys["ports"] = ports
-    keys |= _mounts(catalog, service, read_only=bool(read_only))
+    keys |= _mounts(catalog, service, user, read_only=bool(read_only))
     keys |= config_keys(catalog, service)
     keys |= depends_keys(catalog, service)
     keys |= health_keys(catalog, service, command)
     return with_options(service, keys), access
 
 
-def _mounts(catalog: Catalog, service: Service, *, read_only: bool) -> dict[str, Any]:
+def _mounts(catalog: Catalog, service: Service, user: str | None, *, read_only: bool) -> dict[str, Any]:
     # Only a recipe is known to put the sources there. Pages that were built from sources do not change with them.
     sources = (
         [bind(service.build.context, SOURCES, read_only=False)]
@@ -87,4 +87,4 @@ def _mounts(catalog: Catalog, service: Service, *, read_only: bool) -> dict[str,
     ]
     targets = [SOURCES] * len(sources) + [written.target for written in service.volumes]
     writable = (*((TEMPORARY,) if read_only else ()), *service.writable)
-    return mount_keys(mounts, writable, targets, service.tmpfs)
+    return mount_keys(mounts, writable, targets, service.tmpfs, user)
