@@ -220,6 +220,23 @@ def test_a_running_project_without_files(tmp_path: Path, own: bool) -> None:
     assert "hunter2" not in str((made.catalog, alone.catalog))
 
 
+def test_networks_with_a_name_of_the_generated_ones(tmp_path: Path) -> None:
+    on = "services: {web: {image: x, networks: [edge, back]}, api: {image: x, networks: {edge: {aliases: [a]}}}}"
+    declared = "networks: {edge: {internal: true}, own-edge: , back: , monitoring: {external: true}}"
+    write(tmp_path, {"compose.yaml": f"name: shop\n{on}\n{declared}\n"})
+    made = map_project(read(tmp_path), own=True, target=tmp_path)
+    assert made.catalog["networks"] == {
+        "own-edge-2": {"internal": True},
+        "own-edge": {},
+        "back": {},
+        "own-monitoring": {"external": True, "name": "monitoring"},
+    }
+    assert made.catalog["services"]["web"]["networks"] == ["own-edge-2", "back"]
+    assert made.catalog["services"]["api"]["networks"] == {"own-edge-2": {"aliases": ["a"]}}
+    changed = {str(row.path[-1]) for row in made.rows if row.outcome == Outcome.CHANGED}
+    assert changed >= {"edge", "monitoring"}
+
+
 def test_volumes_that_exist_keep_their_data(tmp_path: Path) -> None:
     mounted = "services: {web: {image: x, volumes: ['data:/a', 'named:/b', 'theirs:/c']}}"
     declared = "volumes: {data: , named: {name: elsewhere}, theirs: {external: true}}"

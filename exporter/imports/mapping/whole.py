@@ -16,6 +16,7 @@ from exporter.imports.engine.reading import SEEN
 from exporter.imports.mapping import ports
 from exporter.imports.mapping.draft import Draft, Outcome, Row
 from exporter.imports.mapping.names import catalog_names
+from exporter.imports.mapping.networks import rename_reserved
 from exporter.imports.mapping.services import service_keys
 from exporter.imports.mapping.stores import is_store, store_keys
 from exporter.imports.prometheus.services import label
@@ -90,6 +91,7 @@ def map_project(project: Project, *, own: bool, target: Path) -> Made:
         draft.comments[section, names[name]] = str(_place(project, name))
     if own:
         catalog |= _shared(project, draft)
+        rename_reserved(catalog, draft)
         catalog["secrets"] = _secrets(project, draft)
         for key in project.model.keys() - _TOP:
             if not key.startswith("x-"):
