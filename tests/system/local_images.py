@@ -144,7 +144,8 @@ def import_mariadb(engine: DockerEngine) -> None:
     root.file("/usr/bin/entry", _MARIADB_ENTRY.replace("SHARE", str(_MARIADB_FILES)).encode(), 0o755)
     root.import_as(engine, "mariadb-programs:local")
     data = "/var/lib/mysql"
-    user = _USER.format(user="mysql", folders=f"{data} /run/mysqld", data=data)
+    # As in the official image, the folder of the socket has the mode of /tmp.
+    user = "RUN mkdir -p -m 1777 /run/mysqld" + _USER.format(user="mysql", folders=data, data=data)
     _build(engine, MARIADB, "mariadb-programs:local", user + 'ENV PATH=/usr/bin:/bin\nENTRYPOINT ["entry"]\n')
 
 

@@ -109,6 +109,7 @@ def test_its_password_is_rotated(site: MariadbSite) -> None:
     assert new != old
     assert (site.logs_in(new), site.logs_in(old)) == (True, False)
     assert new not in said
+    site.exporter("secrets", "create", "-e", ENVIRONMENT)  # that of the monitoring stack
     site.exporter("secrets", "check", "-e", ENVIRONMENT)
     site.compose("restart", "db")
     until(lambda: site.logs_in(new), "the server", 60)

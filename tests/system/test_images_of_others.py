@@ -225,7 +225,9 @@ def test_each_runs_as_its_own_user_without_more_than_it_needs(site: Site) -> Non
 def test_the_value_of_a_secret_is_in_the_container_alone(site: Site) -> None:
     site.up()
     assert f"MARIADB_ROOT_PASSWORD={PASSWORD}" in site.inspect("mariadb")["Config"]["Env"]
-    others = [value for name in NAMES if name != "mariadb" for value in site.inspect(name)["Config"]["Env"]]
+    others = [
+        value for name in NAMES if name != "mariadb" for value in site.inspect(name)["Config"]["Env"] or ()
+    ]
     assert not [value for value in others if PASSWORD in value]
     for path in (site.folder / "deploy").rglob("*"):
         assert not path.is_file() or PASSWORD not in path.read_text()
