@@ -66,10 +66,10 @@ def chosen(catalog: Catalog, names: Iterable[str]) -> dict[str, Subject]:
     wanted = tuple(names)
     for name in wanted:
         if name in catalog.stores and not catalog.stores[name].deployed:
-            raise BackupsError(f"{name} is only watched: whoever runs it backs it up")
+            raise BackupsError(f"{name} is only watched: those who run it back it up")
     if not known and not catalog.deploys:
         raise BackupsError(
-            f"{catalog.project} in {catalog.environment_name} is only watched: whoever runs it backs it up"
+            f"{catalog.project} in {catalog.environment_name} is only watched: those who run it back it up"
         )
     if not known:
         raise BackupsError("nothing in the catalog has a backup; set backup on a store or a volume")

@@ -111,7 +111,7 @@ class Catalog(Model):
 
     @model_validator(mode="after")
     def _decided(self) -> Self:
-        """Decide what is deployed. A file of SQLite belongs to whoever runs the service that owns it."""
+        """Decide what is deployed. A file of SQLite is deployed if its service is."""
         for name, service in self.services.items():
             service.decide(name, managed=self.managed)
         for name, store in self.stores.items():

@@ -15,8 +15,20 @@ from exporter.backups.steps import Steps
 from exporter.backups.subjects import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    import pytest
+
+
+def written_answers(folder: Path, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, str]) -> Path:
+    """Write the answers of a fake client to files, and let it find them. Return their folder."""
+    place = folder / "answers"
+    place.mkdir()
+    for name, answer in answers.items():
+        (place / name).write_text(answer)
+    monkeypatch.setenv("ANSWERS", str(place))
+    return place
 
 
 class LocalHost:

@@ -10,7 +10,7 @@ import pytest
 from exporter.backups.engines import mysql
 from exporter.backups.subjects import BackupsError
 from tests.backups.copies import Copied, Copy
-from tests.backups.local_host import LocalHost, place_of
+from tests.backups.local_host import LocalHost, place_of, written_answers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,19 +61,15 @@ COUNTS = tables(("orders", TIME, 500), ("é", TIME, 0))
 
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "answers"
-    folder.mkdir()
-    for name, answer in {
+    texts = {
         "users": "root\n",
         "version": "11.8.2-MariaDB-ubu2404\n",
         "databases": hexadecimal(DATABASE) + "\n",
         "counts": COUNTS,
         "written": COUNTS,
         "complaints": "",
-    }.items():
-        (folder / name).write_text(answer)
-    monkeypatch.setenv("ANSWERS", str(folder))
-    return folder
+    }
+    return written_answers(tmp_path, monkeypatch, texts)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from exporter.backups.engines import postgresql
 from exporter.backups.engines.psql import Session
 from exporter.backups.subjects import BackupsError
 from tests.backups.copies import Copy
-from tests.backups.local_host import LocalHost, place_of
+from tests.backups.local_host import LocalHost, place_of, written_answers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,17 +37,13 @@ DATABASES = ("forms", "-rf $(id)\nline two")
 
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "answers"
-    folder.mkdir()
-    for name, answer in {
+    texts = {
         "version": "15.4\n",
         "databases": "".join(f"{name}\0" for name in DATABASES),
         "snapshot": "00000003-0000001B-1\n",
         "counts": '["public","t",500]\n["public","empty",0]\n',
-    }.items():
-        (folder / name).write_text(answer)
-    monkeypatch.setenv("ANSWERS", str(folder))
-    return folder
+    }
+    return written_answers(tmp_path, monkeypatch, texts)
 
 
 @pytest.fixture

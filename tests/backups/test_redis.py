@@ -10,7 +10,7 @@ import pytest
 from exporter.backups.engines import redis
 from exporter.backups.subjects import BackupsError
 from tests.backups.copies import Copy
-from tests.backups.local_host import LocalHost, place_of
+from tests.backups.local_host import LocalHost, place_of, written_answers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +32,11 @@ CHECK = "printf '[offset 0] Checking\\n[info] 12 keys read\\n[info] 3 expires\\n
 @pytest.fixture
 def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Create the folder of an honest Redis's answers."""
-    folder = tmp_path / "answers"
-    folder.mkdir()
     data = tmp_path / "data"
     data.mkdir()
     (data / "dump.rdb").write_bytes(RDB)
     now = int(time.time())
-    for name, answer in {
+    texts = {
         "LASTSAVE": f"{now - 10}\n",
         "LASTSAVE-then": f"{now}\n",
         "TIME": f"{now}\n123\n",
@@ -47,10 +45,8 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "INFO-persistence": "# P\r\nrdb_bgsave_in_progress:0\r\nrdb_last_bgsave_status:ok\r\n",
         "CONFIG-GET-dir": f"dir\n{data}\n",
         "CONFIG-GET-dbfilename": "dbfilename\ndump.rdb\n",
-    }.items():
-        (folder / name).write_text(answer)
-    monkeypatch.setenv("ANSWERS", str(folder))
-    return folder
+    }
+    return written_answers(tmp_path, monkeypatch, texts)
 
 
 @pytest.fixture

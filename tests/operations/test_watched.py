@@ -102,9 +102,9 @@ def test_status_says_how_the_stack_alone_is_started(tmp_path: Path, engine: Fake
             "shop in staging is only watched, so there is nothing to deploy",
         ),
         (WATCHED, ("rollback",), "shop in staging is only watched, so there is nothing to deploy"),
-        (WATCHED, ("backup",), "shop in staging is only watched: whoever runs it backs it up"),
+        (WATCHED, ("backup",), "shop in staging is only watched: those who run it back it up"),
         (PARTLY, ("deploy", "db", "--tag", "v1"), "db is only watched in staging: somebody else runs it"),
-        (PARTLY, ("backup", "db"), "db is only watched: whoever runs it backs it up"),
+        (PARTLY, ("backup", "db"), "db is only watched: those who run it back it up"),
     ],
 )
 def test_what_is_only_watched_is_refused(

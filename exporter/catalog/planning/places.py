@@ -22,11 +22,17 @@ def compose_project(catalog: Catalog) -> str:
 
 def fixed_volumes(catalog: Catalog) -> dict[str, str]:
     """Return the engine's names of volumes that the catalog names itself, and that another project may have created."""
-    names = {
-        name: volume.name or (name if volume.external else None) for name, volume in catalog.volumes.items()
-    }
+    names = {name: own_volume_name(catalog, name) for name in catalog.volumes}
     found = {name: parse_template(text).literal for name, text in names.items() if text}
     return {name: text for name, text in found.items() if text}
+
+
+def own_volume_name(catalog: Catalog, volume: str) -> str | None:
+    """Return the engine's name of a volume as written, perhaps with references; None if Compose names it."""
+    described = catalog.volumes.get(volume)
+    if described is None:
+        return None
+    return described.name or (volume if described.external else None)
 
 
 def state_folder(catalog: Catalog) -> str:

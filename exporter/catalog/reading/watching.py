@@ -52,7 +52,7 @@ def watched_warnings(catalog: Catalog) -> Iterator[Finding]:
         if store.backup and (store.managed is False or store.runs_elsewhere(name)) and not store.deployed:
             yield (
                 ("stores", name, "backup"),
-                "has no effect: the store is only watched, and whoever runs it backs it up; remove it",
+                "has no effect: the store is only watched, and those who run it back it up; remove it",
             )
 
 

@@ -19,28 +19,24 @@ _MAX_ENGINE_NAME = 255
 _ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def _bounded(value: object, pattern: re.Pattern[str], refusal: str, limit: int, what: str = "a name") -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{shown(value)} {refusal}")
+    if len(value) > limit:
+        raise ValueError(f"{shown(value)} has {len(value)} characters; {what} has at most {limit}")
+    return value
+
+
 def parse_label(value: object) -> str:
     """Parse a DNS label: it becomes a host name, a container name and the value of a metric's label."""
-    if not isinstance(value, str) or not _LABEL.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not a DNS label; use lower-case letters, digits and hyphens, "
-            "beginning and ending with a letter or digit"
-        )
-    if len(value) > _MAX_LABEL:
-        raise ValueError(f"{shown(value)} has {len(value)} characters; a DNS label has at most {_MAX_LABEL}")
-    return value
+    rule = "use lower-case letters, digits and hyphens, beginning and ending with a letter or digit"
+    return _bounded(value, _LABEL, f"is not a DNS label; {rule}", _MAX_LABEL, "a DNS label")
 
 
 def parse_container_name(value: object) -> str:
     """Parse a name that Docker gives containers, networks and volumes."""
-    if not isinstance(value, str) or not _CONTAINER_NAME.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not a name that Docker takes; use letters, digits, _, . and -, "
-            "beginning and ending with a letter or digit"
-        )
-    if len(value) > _MAX_LABEL:
-        raise ValueError(f"{shown(value)} has {len(value)} characters; a name has at most {_MAX_LABEL}")
-    return value
+    rule = "use letters, digits, _, . and -, beginning and ending with a letter or digit"
+    return _bounded(value, _CONTAINER_NAME, f"is not a name that Docker takes; {rule}", _MAX_LABEL)
 
 
 def alike(name: str) -> str:
@@ -65,14 +61,8 @@ def parse_secret_name(value: object) -> str:
 
 def parse_engine_name(value: object) -> str:
     """Parse a name that the engine or Compose has given: of a project, service, container or network."""
-    if not isinstance(value, str) or not _ENGINE_NAME.fullmatch(value):
-        raise ValueError(
-            f"{shown(value)} is not a name of the engine; use letters, digits, _, . and -, "
-            "beginning with a letter or digit"
-        )
-    if len(value) > _MAX_ENGINE_NAME:
-        raise ValueError(f"{shown(value)} has {len(value)} characters; a name has at most {_MAX_ENGINE_NAME}")
-    return value
+    rule = "use letters, digits, _, . and -, beginning with a letter or digit"
+    return _bounded(value, _ENGINE_NAME, f"is not a name of the engine; {rule}", _MAX_ENGINE_NAME)
 
 
 def parse_environment_name(value: object) -> str:

@@ -107,9 +107,9 @@ def _login(service: Service, engine: str, name: str, draft: Draft) -> dict[str, 
         pair = _first(given, variables)
         if pair is None or pair.value == "":
             continue
-        text = by_default(pair.value) if pair.value else None
-        if text:
-            keys[key] = [text.replace("${", "$${")] if key == "databases" else text.replace("${", "$${")
+        if pair.value and (text := by_default(pair.value)):
+            written = text.replace("${", "$${")
+            keys[key] = [written] if key == "databases" else written
         else:
             sentence = f"is left to the variable; write {key} as well, for probes and backups"
             draft.row(Outcome.CHANGED, (*here, *pair.path), sentence)

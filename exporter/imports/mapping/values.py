@@ -45,11 +45,6 @@ def literal(text: str) -> str:
     )
 
 
-def catalog_literal(text: str) -> str:
-    """Return a text with the defaults of its variables, for keys of the catalog without references."""
-    return literal(text).replace("${", "$${")
-
-
 def hidden_in_default(text: str) -> bool:
     """True if a secret shows once variables have their defaults, or the text has a `$` that Compose refuses."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exporter.catalog.keys.networks import DEFAULT
-from exporter.catalog.planning.places import compose_project
+from exporter.catalog.planning.places import compose_project, own_volume_name
 from exporter.outputs.base import OutputError
 from exporter.outputs.compose.text import interpolated
 
@@ -39,10 +39,8 @@ def network_name(catalog: Catalog, network: str) -> str:
 
 def volume_name(catalog: Catalog, volume: str) -> str:
     """Return the engine's name of a volume of the catalog, in Compose's syntax."""
-    described = catalog.volumes.get(volume)
-    if described and described.name:
-        return interpolated(described.name)
-    return volume if described and described.external else f"{compose_project(catalog)}_{volume}"
+    own = own_volume_name(catalog, volume)
+    return interpolated(own) if own else f"{compose_project(catalog)}_{volume}"
 
 
 def deployed_services(catalog: Catalog) -> dict[str, Service]:

@@ -74,7 +74,7 @@ def check_names(catalog: Catalog) -> None:
                 )
     for path in _networks(catalog):
         with refusals.gathered():
-            # Whoever is on the network of the proxy reads all that the engine tells, without a login.
+            # Containers on the network of the proxy can read everything from the engine, without a login.
             if path[-1] in (MONITORING, DOCKER):
                 raise OutputError(
                     f"the network {path[-1]} has the name of one in the generated monitoring stack; give it another "
