@@ -112,9 +112,9 @@ def _judged(
 ) -> Judged:
     if service.on_demand and not running(containers):
         docker = surroundings.docker
-        known = docker is None or docker.up
-        detail = _ON_DEMAND if docker is None or docker.up else docker.error
-        return {"state": "unwatched" if known else "unknown", "reason": None, "detail": detail, "since": None}
+        if docker is not None and not docker.up:
+            return {"state": "unknown", "reason": None, "detail": docker.error, "since": None}
+        return {"state": "unwatched", "reason": None, "detail": _ON_DEMAND, "since": None}
     return _by_probes(watches) if watches else _by_containers(service, containers, wanted, surroundings)
 
 

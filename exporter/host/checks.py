@@ -178,10 +178,8 @@ def unfinished(host: Host) -> Iterator[Finding]:
 
 def watched(host: Host) -> Iterator[Finding]:
     """Say what is only watched: no operation touches it."""
-    names = host.site.watched
-    if names:
-        sentence = f"only watched, never deployed or backed up from here: {', '.join(names)}"
-        yield Finding("watched", State.GOOD, sentence)
+    if note := host.site.watched_note:
+        yield Finding("watched", State.GOOD, note)
 
 
 CHECKS: dict[str, Callable[[Host], Iterator[Finding]]] = {

@@ -233,6 +233,12 @@ class Site:
         return tuple(name for section in sections for name, each in section.items() if not each.deployed)
 
     @property
+    def watched_note(self) -> str:
+        """Return a sentence about what somebody else runs; empty without any."""
+        names = ", ".join(self.watched)
+        return f"only watched, never deployed or backed up from here: {names}" if names else ""
+
+    @property
     def start_alone(self) -> str:
         """Return the command that starts the monitoring stack of a catalog that only watches."""
         return f"exporter compose -e {self.environment} -- up --detach"

@@ -95,8 +95,8 @@ def _judged(status: Status, site: Site) -> Status:
     """Add the problems, worst first, and the next command for the first one."""
     faults = list(_faults(status, site))
     notes = [f"locked by {status.lock}"] if status.lock else []
-    if site.watched:
-        notes.append(f"only watched, never deployed or backed up from here: {', '.join(site.watched)}")
+    if note := site.watched_note:
+        notes.append(note)
     notes += [
         f"{shown(row.name)} is not in the catalog; the next deploy removes it"
         if row.name
